@@ -1,0 +1,43 @@
+# The two commands are `make reproduce` and `make test`; everything happens in ./.venv, which `make env` makes.
+PROFILE ?= quick
+CORES ?= all
+WORKERS ?= auto
+BIN := $(CURDIR)/.venv/bin
+# What the recipes call must be the environment's own, whatever else is on the PATH or switched on.
+export PATH := $(BIN):$(PATH)
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help env reproduce book test test-book lint clean clean-data
+
+help:  ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+env:  ## the environment in ./.venv, with all extras; does nothing when it is up to date
+	@sh .ci/environment.sh
+
+reproduce: env  ## everything: data, runs, tables, figures, notebooks, book  [PROFILE=quick] [CORES=all]
+	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)"
+
+book: env  ## only the book, from the results that are there, into _build/html
+	jupyter-book build book/
+
+test: env  ## the fast tests, minutes
+	python -m pytest -m "not slow and not book" -n "$(WORKERS)"
+
+test-book: env  ## checks of notebooks and book, every Sphinx warning an error
+	python -m pytest -m book
+	jupyter-book build book/ -n -W --keep-going
+
+lint: env  ## style, and notebooks without outputs
+	ruff check .
+	git ls-files -z -- '*.ipynb' | xargs -0 nbstripout --verify
+
+clean:  ## what can be made again in minutes: the built book and caches; results and data stay
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find bsrnn tests book -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-data:  ## the rendered embedded songs (asks first)
+	@printf 'Remove the rendered songs in data/embedded? [y/N] '; read answer; \
+	  if [ "$$answer" = y ]; then rm -rf data/embedded; else echo "kept"; fi
