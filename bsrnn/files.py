@@ -1,0 +1,101 @@
+"""Files that are either the old one or the new one, whole, and never half of the new one."""
+
+import errno
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bsrnn.errors import BSRNNError, DataError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on leaving, flush it to the disk and put it in the place of ``path``.
+
+    The parent folder is made. The temporary name begins with a dot, so that no reader of songs or results takes it for
+    a finished file, and keeps the ending of ``path``, by which some libraries choose the format. If the body fails, the
+    temporary file is removed, an older ``path`` stays as it was, and the error goes on.
+
+    Raises:
+        BSRNNError: the disk is full (also where a library reports that by an error of its own).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())  # a full disk or a lost server may come to light only here
+        os.replace(temporary, path)
+    except Exception as error:
+        if _disk_full(error):
+            raise BSRNNError(f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
+                             f"free some space in {path.parent} (or point BSRNN_DATA or --out to another disk) and "
+                             "run the same command again") from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _disk_full(error: BaseException) -> bool:
+    """safetensors and torch wrap the system's error in types of their own, which keep only its text."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "no space left" in str(error).lower()
+
+
+def write_json(path: str | Path, obj: object) -> None:
+    """Write ``obj`` atomically as JSON: sorted keys, indent 1, UTF-8; NumPy scalars and arrays become plain values.
+
+    Raises:
+        BSRNNError: a NaN or an infinity, which JSON does not have (the message names its place), or a full disk.
+    """
+    if place := _not_finite(obj, "$"):
+        raise BSRNNError(f"{path}: {place} is NaN or infinite, which JSON cannot hold; "
+                         "write None where there is no value")
+    text = json.dumps(obj, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"JSON cannot hold a {type(value).__name__}: {value!r}")
+
+
+def _not_finite(value: object, place: str) -> str | None:
+    """Where the first NaN or infinity lies, as "$.scores[3]", or None."""
+    if isinstance(value, dict):
+        children = ((item, f"{place}.{key}") for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        children = ((item, f"{place}[{index}]") for index, item in enumerate(value))
+    elif isinstance(value, np.ndarray):
+        return place if value.dtype.kind in "fc" and not np.isfinite(value).all() else None
+    else:
+        return place if isinstance(value, float | np.floating) and not math.isfinite(value) else None
+    return next((found for item, where in children if (found := _not_finite(item, where))), None)
+
+
+def read_json(path: str | Path) -> object:
+    """What :func:`write_json` wrote.
+
+    Raises:
+        DataError: there is no such file, or it is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; expected a JSON file; check the path, or run what writes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); it is damaged: delete it and run what wrote it "
+                        "again") from error
