@@ -1,0 +1,81 @@
+"""The strict notebook runner, on notebooks of a few cells."""
+
+import json
+
+import pytest
+
+from bsrnn.errors import ConfigError
+from bsrnn.notebooks import NotebookError, code_hash, execute, main
+
+nbformat = pytest.importorskip("nbformat", reason="the book extra is not installed")
+pytest.importorskip("papermill", reason="the book extra is not installed")
+
+
+def write(path, *sources, parameters="profile = 'auto'\nsongs = 2", texts=("A title",)):
+    """A notebook of text cells, one parameters cell and the code cells in ``sources``."""
+    cells = [nbformat.v4.new_markdown_cell(text) for text in texts]
+    if parameters is not None:
+        cells.append(nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"  # fixed, so that two notebooks with the same cells are the same file
+    nbformat.write(notebook, path)
+    return path
+
+
+def printed(path):
+    cells = json.loads(path.read_text())["cells"]
+    return "".join("".join(out.get("text", "")) for cell in cells for out in cell.get("outputs", []))
+
+
+def test_parameters_arrive_with_their_types(tmp_path):
+    notebook = write(tmp_path / "in.ipynb", "print(profile, songs + 1)")
+    output = tmp_path / "made" / "out.ipynb"
+    assert main([str(notebook), str(output), "-p", "profile", "quick", "-p", "songs", "4"]) == 0
+    assert printed(output) == "quick 5\n"
+    assert [path.name for path in output.parent.iterdir()] == ["out.ipynb"]
+
+
+@pytest.mark.parametrize("parameters, has", [("profile = 'auto'\nsongs = 2", "it has profile, songs"),
+                                             (None, "it has none")])
+def test_unknown_parameter_is_refused_before_anything_runs(tmp_path, parameters, has):
+    notebook = write(tmp_path / "in.ipynb", f"open({str(tmp_path / 'ran')!r}, 'w')", parameters=parameters)
+    with pytest.raises(ConfigError, match=f"in.ipynb has no parameter 'profil': {has}"):
+        execute(notebook, tmp_path / "out.ipynb", {"profil": "quick"})
+    assert [path.name for path in tmp_path.iterdir()] == ["in.ipynb"]
+
+
+def test_missing_notebook_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no notebook at .*absent.ipynb"):
+        execute(tmp_path / "absent.ipynb", tmp_path / "out.ipynb", {})
+
+
+def test_failing_notebook_is_kept_and_its_cell_named(tmp_path, capsys):
+    notebook = write(tmp_path / "in.ipynb", "print('before')", "value = 1\n1 / 0", "print('after')")
+    output = tmp_path / "out.ipynb"
+    output.write_text("an older copy")
+    assert main([str(notebook), str(output), "-p", "songs", "3"]) == 1
+    message = capsys.readouterr().err
+    assert "in.ipynb: cell 4 of 5 failed ('value = 1') with ZeroDivisionError: division by zero" in message
+    kept = tmp_path / "out.failed.ipynb"
+    assert str(kept) in message
+    assert "before" in printed(kept) and "after" not in printed(kept)
+    assert output.read_text() == "an older copy"
+    write(notebook, "print('mended')")
+    execute(notebook, output, {})
+    assert not kept.exists() and "mended" in printed(output)
+
+
+def test_dead_kernel_is_an_error(tmp_path):
+    notebook = write(tmp_path / "in.ipynb", "print('before', flush=True)", "import os\nos._exit(3)")
+    with pytest.raises(NotebookError, match="in.ipynb: Kernel died"):
+        execute(notebook, tmp_path / "out.ipynb", {})
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_code_hash_follows_code_alone(tmp_path):
+    first = code_hash(write(tmp_path / "a.ipynb", "x = 1", texts=("One text",)))
+    assert code_hash(write(tmp_path / "b.ipynb", "x = 1", texts=("Another", "and more"))) == first
+    assert code_hash(write(tmp_path / "c.ipynb", "x = 2", texts=("One text",))) != first
