@@ -1,0 +1,80 @@
+"""Models on disk: ``config.json`` + ``model.safetensors``. Nothing is ever unpickled."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from bsrnn.config import ModelConfig
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.model import BSRNN
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "float32") -> Path:
+    """Write a model into ``folder``; ``info`` (run, data, seeds, scores) goes into its config.json.
+
+    Args:
+        dtype: of the stored weights; ``"float16"`` halves the file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().to("cpu", DTYPES[dtype]).contiguous() for name, value in model.state_dict().items()}
+    write_tensors(folder / WEIGHTS, tensors)
+    write_json(folder / CONFIG, {"model": asdict(model.config), "info": info or {}})
+    return folder
+
+
+def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
+    """A model in eval mode from a folder with config.json and model.safetensors.
+
+    Args:
+        dtype: ``"bfloat16"``: the RNN core runs in it, input and output stay float32.
+
+    Raises:
+        DataError: no such folder, or a file that is missing, corrupt or of another model.
+        ConfigError: unknown dtype, or a configuration that this version does not know.
+    """
+    folder = Path(path_or_hub_id)
+    if dtype not in ("float32", "bfloat16"):
+        raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
+    model = BSRNN(model_config(read_json(folder / CONFIG)["model"]))
+    tensors = read_tensors(folder / WEIGHTS)
+    try:
+        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
+    model.core.to(DTYPES[dtype])
+    return model.eval()
+
+
+def model_config(values: dict) -> ModelConfig:
+    """A ModelConfig from JSON's plain lists and numbers."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    try:
+        return ModelConfig(**values)
+    except TypeError as error:
+        raise ConfigError(f"unknown model setting: {error}; the file may come from a newer version") from error
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:
+    """Tensors and a JSON ``state`` into one safetensors file, atomically."""
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, {"state": json.dumps(state)} if state is not None else None)
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file; DataError if it is truncated or corrupt."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} cannot be read as safetensors ({error}): truncated or corrupt; delete it and make it "
+                        "again") from error

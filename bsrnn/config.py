@@ -1,0 +1,216 @@
+"""Profiles (how big) and the frozen settings that they are made of.
+
+`PAPER` holds what the paper states. Every other profile is made from it with :func:`dataclasses.replace`, each difference
+with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors' code* (their
+public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
+
+Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from bsrnn.errors import ConfigError
+
+TARGETS = ("vocals", "drums", "bass", "other")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N."""
+
+    targets: tuple[str, ...] = ("vocals",)  # paper: one model per target
+    band_split: str | tuple[int, ...] = "vocals"  # a scheme of bsrnn.bands, or the widths in bins
+    sample_rate: int = 44100
+    n_fft: int = 2048
+    hop_samples: int = 512
+    features: int = 128  # N
+    modules: int = 12  # each is one RNN over time and one over bands: 24 residual BLSTM layers
+    mlp_layers: int = 1  # paper: one hidden layer; authors' code: 2
+    normalisation: str = "group"  # paper: axes not given; authors' code: GroupNorm(1), statistics over time too. Or "layer"
+    band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
+
+    @property
+    def lstm_hidden(self) -> int:
+        return 2 * self.features
+
+    @property
+    def mlp_hidden(self) -> int:
+        return 4 * self.features
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which songs. Counts apply to the embedded set only; the other sources are used whole."""
+
+    source: str = "musdb18hq"  # "embedded", "musdb18hq", "musdb18", "previews" or "folder"
+    folder: str = ""  # where the songs lie; "" = data/<source>
+    train_songs: int = 0
+    valid_songs: int = 0
+    test_songs: int = 0  # half of them with timbres of the training songs, half with new ones
+    unlabelled_songs: int = 0  # mixtures of each kind: matched, shifted
+    song_seconds: float = 30.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ActivityConfig:
+    """Source activity detection (section IV-A)."""
+
+    segment_seconds: float = 6.0
+    overlap: float = 0.5
+    chunks: int = 10
+    floor: float = 1e-5  # energy given to silent chunks
+    quantile: float = 0.15  # of all chunk energies of the track
+    minimum: float = 1e-3  # the threshold is never below this
+    active_share: float = 0.5  # salient: more than this share of chunks above the threshold
+    energy: str = "rms"  # paper: undefined; replication: RMS, so the minimum is -60 dBFS. Or "mean" (-30), "sum"
+
+
+@dataclass(frozen=True)
+class MixingConfig:
+    """On-the-fly mixing (section IV-A)."""
+
+    chunk_seconds: float = 3.0
+    gain_db: float = 10.0  # uniform in [-gain_db, gain_db], one gain an item and source (ours: not per channel)
+    drop_probability: float = 0.1  # of each source (replication)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Equation 1. ``reduction``: paper not given; replication: means."""
+
+    spectral_weight: float = 1.0
+    waveform_weight: float = 1.0
+    reduction: str = "mean"  # or "sum"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimiser, schedule and early stop, counted in items (stereo mixtures)."""
+
+    batch_items: int = 16  # paper: 2 on each of 8 GPUs
+    learning_rate: float = 1e-3
+    schedule: str = "step"  # paper: times decay every decay_items; "cosine": to zero at max_items (ours)
+    decay: float = 0.98
+    decay_items: int = 320_000  # paper: two epochs of 10 000 batches of 16
+    clip_norm: float = 5.0
+    max_items: int = 16_000_000  # paper: 100 epochs
+    validate_items: int = 160_000  # paper: once an epoch
+    patience: int = 10  # validations without a better one; 0 = never stop early
+    max_bad_steps: int = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
+    loader_workers: int = 4  # item i depends on (seed, i) alone, so the number changes no bit
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Semi-supervised finetuning (sections III, IV-B); optimiser and schedule in ``train``."""
+
+    train: TrainConfig = field(default_factory=lambda: replace(TrainConfig(), learning_rate=1e-4))
+    threshold_db: float = 30.0  # of both energy rules
+    unlabelled: str = "both"  # "matched", "shifted", "both", or "none": the control, labelled data only
+    self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
+
+
+@dataclass(frozen=True)
+class SeparateConfig:
+    """Inference (section IV-C)."""
+
+    segment_seconds: float = 3.0
+    hop_seconds: float = 0.5
+    batch_segments: int = 8
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How big: everything that decides a number, but for the seed and the one change of a run."""
+
+    name: str
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    activity: ActivityConfig = ActivityConfig()
+    mixing: MixingConfig = MixingConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    separate: SeparateConfig = SeparateConfig()  # for the test scores
+    validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
+    targets: tuple[str, ...] = TARGETS
+    table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
+    finetuned: tuple[str, ...] = TARGETS
+    seeds: tuple[int, ...] = (0,)
+    carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
+
+    def asdict(self) -> dict:
+        """Plain dict for JSON."""
+        return asdict(self)
+
+
+PAPER = Profile(name="paper")
+
+# `paper` with what the replication (arXiv 2603.09187) found better; kept apart, so that `paper` stays the paper's.
+RECOMMENDED = replace(
+    PAPER,
+    name="recommended",
+    model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
+    train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),  # epochs of 20 000 items
+)
+
+# The 7 s previews of MUSDB18: real music, free to download, too little of it for more than a look.
+PREVIEWS = replace(
+    PAPER,
+    name="previews",
+    data=DataConfig(source="previews"),
+    model=replace(PAPER.model, features=32, modules=4),  # a size that 10 minutes of music do not overfit at once
+    train=replace(PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0),
+    finetuned=(),  # it has no unlabelled songs
+    carries_claims=False,
+)
+
+# The results that are committed: the embedded songs, a model that two cores train in an hour.
+SMALL = replace(
+    PAPER,
+    name="small",
+    data=DataConfig(source="embedded", train_songs=64, valid_songs=8, test_songs=24, unlabelled_songs=16),
+    model=replace(PAPER.model, features=16, modules=2),  # 1/40 of the paper's cost a step
+    train=replace(PAPER.train, batch_items=2, learning_rate=2e-3, schedule="cosine", max_items=3_000, validate_items=300,
+                  patience=0, loader_workers=0),  # a fixed budget decayed to zero is steadier than early stopping
+    finetune=replace(PAPER.finetune, train=replace(PAPER.finetune.train, batch_items=2, learning_rate=2e-4, schedule="cosine",
+                                                   max_items=600, validate_items=60, patience=0, loader_workers=0)),
+    separate=replace(PAPER.separate, hop_seconds=1.5),  # Table II: a third of the cost for 0.1 dB
+    targets=("vocals", "drums"),
+    table_one=("v1",),
+    finetuned=("vocals",),
+    carries_claims=False,  # one seed
+)
+
+# The same runs in minutes: for a newcomer's first look, and for no claim.
+QUICK = replace(
+    SMALL,
+    name="quick",
+    data=replace(SMALL.data, train_songs=18, valid_songs=4, test_songs=8, unlabelled_songs=6),
+    train=replace(SMALL.train, max_items=600, validate_items=150),
+    finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=120, validate_items=40)),
+)
+
+# Every step of the way in seconds, for the tests: the numbers mean nothing.
+TINY = replace(
+    QUICK,
+    name="tiny",
+    data=replace(SMALL.data, train_songs=2, valid_songs=1, test_songs=2, unlabelled_songs=1, song_seconds=12.0),
+    model=replace(PAPER.model, features=4, modules=1),
+    train=replace(SMALL.train, max_items=8, validate_items=4),
+    finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),
+)
+
+PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, PREVIEWS, RECOMMENDED, PAPER)}
+
+
+def profile(name: str) -> Profile:
+    """A profile by name.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in PROFILES:
+        raise ConfigError(f"unknown profile {name!r}: expected one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,80 @@
+"""On-the-fly mixing (section IV-A): training items from salient segments of unrelated songs.
+
+Item ``i`` of a set depends on (seed, i) alone: any number of loader workers gives the same items, a killed training resumes
+at item ``i``, and two runs with one seed see the same data in the same order.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from bsrnn.activity import Readable, Segments
+from bsrnn.config import ActivityConfig, MixingConfig
+from bsrnn.errors import ConfigError
+
+
+def read_chunk(song: Readable, stem: str, start: int, samples: int) -> np.ndarray:
+    """``samples`` samples from ``start``, (C, samples); zeros where the song has ended."""
+    audio = song.read(stem, start, max(0, min(samples, song.frames - start)))
+    return np.pad(audio, ((0, 0), (0, samples - audio.shape[1])))
+
+
+def gain(config: MixingConfig, generator: np.random.Generator) -> float:
+    """A random amplitude factor: the energy changes by a uniform -10 to 10 dB, or the source is dropped.
+
+    Both numbers are always drawn, so that dropping one source does not shift the draws of the next.
+    """
+    level_db = generator.uniform(-config.gain_db, config.gain_db)
+    kept = generator.random() >= config.drop_probability
+    return 10 ** (level_db / 20) if kept else 0.0
+
+
+def normalise_peak(mixture: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide both by the larger of their largest absolute values; silence stays silence."""
+    peak = max(np.abs(mixture).max(), np.abs(targets).max())
+    return (mixture / peak, targets / peak) if peak > 0 else (mixture, targets)
+
+
+class RandomMixes(Dataset):
+    """Training items: (mixture (C, L), targets (S, C, L)) float32.
+
+    Args:
+        segments: salient segments of every source that is mixed, see :func:`index_sources`.
+        targets: sources whose signals are wanted, in this order.
+        items: how many items there are.
+        seed: of the set.
+    """
+
+    def __init__(self, segments: Mapping[str, Segments], targets: Sequence[str], config: MixingConfig, items: int,
+                 seed: int, sample_rate: int = 44100):
+        if unknown := [target for target in targets if target not in segments]:
+            raise ConfigError(f"unknown target {', '.join(unknown)}: the songs have {', '.join(segments)}")
+        self.segments, self.targets, self.config = segments, tuple(targets), config
+        self.items, self.seed = items, seed
+        self.samples = round(config.chunk_seconds * sample_rate)
+
+    def __len__(self) -> int:
+        return self.items
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        generator = np.random.default_rng((self.seed, index))
+        signals = {}
+        for source, segments in self.segments.items():
+            song, start = segments.draw(self.samples, generator)
+            factor = gain(self.config, generator)
+            # a dropped source is not read: most of an item's time goes into files
+            silence = np.zeros((2, self.samples), np.float32)
+            signals[source] = factor * read_chunk(song, source, start, self.samples) if factor else silence
+        mixture = np.sum(list(signals.values()), axis=0)
+        targets = np.stack([signals[target] for target in self.targets])
+        mixture, targets = normalise_peak(mixture, targets)
+        return torch.from_numpy(mixture.astype(np.float32)), torch.from_numpy(targets.astype(np.float32))
+
+
+def index_sources(songs: Sequence[Readable], config: ActivityConfig = ActivityConfig()) -> dict[str, Segments]:
+    """Salient segments of every stem that any of the songs has, by stem name."""
+    names = sorted({stem for song in songs for stem in song.stems})
+    return {name: Segments([song for song in songs if name in song.stems], name, config) for name in names}

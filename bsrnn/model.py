@@ -1,0 +1,186 @@
+"""The band-split RNN (section II, figure 1): band split, band and sequence modelling, mask estimation.
+
+Axes, everywhere in this package:
+    B batch · S targets · C channels · F bins · T frames · K subbands · G bins of a subband · N features · L samples
+
+The channels of a stereo song are separate items (paper): they are folded into the batch, and ``B`` below counts both.
+Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bsrnn.bands import band_widths, equal_runs
+from bsrnn.config import ModelConfig
+from bsrnn.errors import ConfigError
+
+EPS = torch.finfo(torch.float32).eps  # of every normalisation; paper: not given; authors' code
+
+
+class BandNorm(nn.Module):
+    """Normalisation with an affine map of its own for each of K subbands.
+
+    ``mode`` "group": mean and variance over frames and features (authors' code: GroupNorm with one group).
+    "layer": over the features of each frame (the letter of the paper: "layer normalisation").
+    """
+
+    def __init__(self, bands: int, features: int, mode: str):
+        super().__init__()
+        if mode not in ("group", "layer"):
+            raise ConfigError(f"unknown normalisation {mode!r}: expected 'group' or 'layer'")
+        self.axes = (1, 3) if mode == "group" else (3,)
+        self.weight = nn.Parameter(torch.ones(bands, 1, 1, features))
+        self.bias = nn.Parameter(torch.zeros(bands, 1, 1, features))
+
+    def forward(self, x: Tensor) -> Tensor:  # (K, T, B, features)
+        variance, mean = torch.var_mean(x, self.axes, correction=0, keepdim=True)
+        return torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + EPS), self.weight)
+
+
+class BandLinear(nn.Module):
+    """A linear layer of its own for each of K subbands, as one batched product."""
+
+    def __init__(self, bands: int, inputs: int, outputs: int):
+        super().__init__()
+        bound = inputs**-0.5  # what nn.Linear draws from, for each subband alone
+        self.weight = nn.Parameter(torch.empty(bands, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(bands, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:  # (K, T, B, inputs) -> (K, T, B, outputs)
+        return torch.baddbmm(self.bias, x.flatten(1, 2), self.weight).unflatten(1, x.shape[1:3])
+
+
+class BandSplit(nn.Module):
+    """Figure 1B: each subband's real and imaginary parts -> normalisation -> linear layer to N features."""
+
+    def __init__(self, widths: list[int], config: ModelConfig):
+        super().__init__()
+        self.runs = equal_runs(widths)
+        self.norm = nn.ModuleList(BandNorm(k, 2 * g, config.normalisation) for _, g, k in self.runs)
+        self.linear = nn.ModuleList(BandLinear(k, 2 * g, config.features) for _, g, k in self.runs)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """(B, F, T) complex -> Z (T, B, K, N)."""
+        parts = torch.view_as_real(spectrogram)  # (B, F, T, 2)
+        bands = []
+        for (first, g, k), norm, linear in zip(self.runs, self.norm, self.linear, strict=True):
+            x = parts[:, first : first + k * g].unflatten(1, (k, g))  # (B, k, G, T, 2)
+            x = x.permute(1, 3, 0, 4, 2).flatten(3)  # (k, T, B, 2G), real parts before imaginary ones
+            bands.append(linear(norm(x)))  # (k, T, B, N)
+        return torch.cat(bands).permute(1, 2, 0, 3).contiguous()  # (T, B, K, N)
+
+
+class ResidualRNN(nn.Module):
+    """Figure 1C, one block: group normalisation -> bidirectional LSTM -> linear -> add the input."""
+
+    def __init__(self, features: int, hidden: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.rnn = nn.LSTM(features, hidden, bidirectional=True)
+        self.linear = nn.Linear(2 * hidden, features)
+
+    def forward(self, x: Tensor) -> Tensor:  # (steps, sequences, N)
+        # one group: statistics of each sequence over its steps and features (authors' code)
+        variance, mean = torch.var_mean(x, (0, 2), correction=0, keepdim=True)
+        normal = torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + EPS), self.weight)
+        return x + self.linear(self.rnn(normal)[0])
+
+
+class BandSequence(nn.Module):
+    """Figure 1C: one RNN along frames, shared by the subbands, then one along subbands, shared by the frames."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.time = ResidualRNN(config.features, config.lstm_hidden)
+        self.band = ResidualRNN(config.features, config.lstm_hidden)
+
+    def forward(self, z: Tensor) -> Tensor:  # (T, B, K, N)
+        t, b, k, n = z.shape
+        z = self.time(z.view(t, b * k, n)).view(t, b, k, n)
+        across = z.permute(2, 0, 1, 3).reshape(k, t * b, n)
+        return self.band(across).view(k, t, b, n).permute(1, 2, 0, 3).contiguous()
+
+
+class MaskEstimator(nn.Module):
+    """Figure 1D: per subband, normalisation -> MLP with tanh -> gated linear unit -> complex mask."""
+
+    def __init__(self, widths: list[int], config: ModelConfig):
+        super().__init__()
+        self.runs = equal_runs(widths)
+        bands, n, hidden = len(widths), config.features, config.mlp_hidden
+        self.norm = BandNorm(bands, n, config.normalisation)
+        sizes = [n, *[hidden] * config.mlp_layers]
+        self.hidden = nn.ModuleList(BandLinear(bands, a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.output = nn.ModuleList(BandLinear(k, hidden, 4 * g) for _, g, k in self.runs)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Z (T, B, K, N) -> mask (B, F, T) complex."""
+        x = self.norm(z.permute(2, 0, 1, 3))  # (K, T, B, N)
+        for layer in self.hidden:
+            x = torch.tanh(layer(x))  # (K, T, B, 4N)
+        masks, first_band = [], 0
+        for (_, g, k), output in zip(self.runs, self.output, strict=True):
+            # the gate halves 4G outputs: 2G values times the sigmoid of 2G, real parts before imaginary ones
+            y = functional.glu(output(x[first_band : first_band + k]))  # (k, T, B, 2G)
+            y = y.unflatten(3, (2, g)).permute(2, 0, 4, 1, 3)  # (B, k, G, T, 2)
+            masks.append(torch.view_as_complex(y.float().contiguous()).flatten(1, 2))  # (B, kG, T)
+            first_band += k
+        return torch.cat(masks, 1)
+
+
+class BSRNN(nn.Module):
+    """Band-split RNN for one target, or for several over one shared encoder.
+
+    Args:
+        config: see :class:`bsrnn.config.ModelConfig`. At the paper's size (N 128, 12 modules, V7) it has 25.6 M parameters, 36.4 M with two mask layers.
+
+    Raises:
+        ConfigError: an unknown band split, or widths that do not fill the spectrum.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
+        self.split = BandSplit(self.widths, config)
+        self.core = nn.Sequential(*(BandSequence(config) for _ in range(config.modules)))
+        self.masks = nn.ModuleList(MaskEstimator(self.widths, config) for _ in config.targets)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def stft(self, audio: Tensor) -> Tensor:
+        """(..., L) -> (..., F, T) complex; centred frames, reflected edges (paper: not given; torch's defaults)."""
+        flat = audio.reshape(-1, audio.shape[-1])
+        spectrogram = torch.stft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True)
+        return spectrogram.unflatten(0, audio.shape[:-1])
+
+    def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
+        """(..., F, T) complex -> (..., L): the inverse of :meth:`stft` to float precision."""
+        flat = spectrogram.flatten(0, -3)
+        audio = torch.istft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, length=samples)
+        return audio.unflatten(0, spectrogram.shape[:-2])
+
+    def estimate(self, spectrogram: Tensor) -> Tensor:
+        """Mixture spectrogram (B, C, F, T) -> estimated spectrograms (B, S, C, F, T): mask times mixture."""
+        items = spectrogram.flatten(0, 1)  # channels are items of their own
+        z = self.split(items)  # (T, BC, K, N)
+        core_dtype = next(self.core.parameters()).dtype  # bsrnn.load may have put the RNNs into bfloat16
+        z = self.core(z.to(core_dtype)).to(z.dtype)
+        estimates = torch.stack([mask(z) * items for mask in self.masks], 1)  # (BC, S, F, T)
+        return estimates.unflatten(0, spectrogram.shape[:2]).transpose(1, 2)  # (B, S, C, F, T)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """Mixture (B, C, L) -> estimates (B, S, C, L), S in the order of ``config.targets``.
+
+        Raises:
+            ValueError: not three axes, or not longer than half an STFT window.
+        """
+        if mixture.ndim != 3 or mixture.shape[-1] <= self.config.n_fft // 2:
+            raise ValueError(f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L) with more than "
+                             f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length")
+        return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
+
+    def count_parameters(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters())

@@ -1,0 +1,176 @@
+"""The registry of runs: every training and evaluation, declared as data.
+
+The grid of a profile is the paper's ablation tables, a base and one change a row. A run's result is one JSON file, whose
+name holds the run's key: the resolved settings, the data recipe and the version of each stage. Source code is not part of
+the key, so that a reworded docstring throws away no training; its hash is recorded beside the result instead.
+"""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from bsrnn import paths
+from bsrnn.config import Profile, profile as named_profile
+from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.files import read_json
+
+# Raise one when the numbers that its stage gives for the same settings change.
+STAGES = {"train": 1, "score": 1}
+TABLE_ONE = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
+TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training or evaluation.
+
+    kind: "train" a model; "finetune" one; "separate" scores a finished model under other conditions; "baselines" scores
+    estimators without a network; "real" scores finished models' runs on the real recording.
+    """
+
+    id: str
+    kind: str
+    profile: Profile  # resolved: the base with this run's one change
+    target: str
+    seed: int = 0
+    start: "Run | None" = None  # whose weights it starts from, or scores
+    change: str = ""  # what sets this run apart in its table, in words
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Runs that must be finished before."""
+        return (self.start.id,) if self.start else ()
+
+    @property
+    def threads(self) -> int:
+        """CPU threads. One: on small models two runs side by side beat one run on two threads."""
+        return 1
+
+    @cached_property
+    def train_key(self) -> str:
+        """Key of the weights: of all that training depends on, and no more, so that new test songs retrain nothing."""
+        settings = {"kind": self.kind, "target": self.target, "seed": self.seed,
+                    "data": self._data("train_songs", "valid_songs"), "version": STAGES["train"],
+                    **{name: asdict(getattr(self.profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")}}
+        if self.kind == "finetune":
+            settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs"), "start": self.start.train_key,
+                         "finetune": asdict(self.profile.finetune)}
+            del settings["finetune"]["train"]["loader_workers"]
+        elif self.kind == "train":
+            settings["train"] = asdict(self.profile.train)
+            del settings["train"]["loader_workers"]
+        else:
+            return self.start.train_key if self.start else ""
+        return _digest(settings)
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the result."""
+        return _digest({"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key,
+                        "data": self._data("train_songs", "test_songs") if self.kind != "real" else {},
+                        "separate": asdict(self.profile.separate), "version": STAGES["score"]})
+
+    def _data(self, *counts: str) -> dict:
+        """The data recipe, with those counts of songs alone that matter for a stage."""
+        return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in counts}
+
+    def result_path(self) -> Path:
+        """results/<profile>/runs/<id>.<key>.json"""
+        return paths.results(self.profile.name) / "runs" / f"{self.id}.{self.key}.json"
+
+    def weights_folder(self) -> Path:
+        """Where the trained model lies: config.json and model.safetensors."""
+        trained = self if self.kind in ("train", "finetune") else self.start
+        return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
+
+    def available(self) -> bool:
+        """False where this machine lacks what the run needs: the real recording needs ffmpeg."""
+        return self.kind != "real" or has_ffmpeg()
+
+
+def has_ffmpeg() -> bool:
+    """Whether mp4 files can be decoded here."""
+    return bool(shutil.which("ffmpeg") and shutil.which("ffprobe") and importlib.util.find_spec("stempeg"))
+
+
+def _digest(settings: dict) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def data_recipe(profile: Profile) -> dict:
+    """What decides the data's bytes, but for the number of songs."""
+    data = profile.data
+    if data.source != "embedded":
+        return {"source": data.source, "folder": Path(data.folder).name}
+    from bsrnn.synthetic import GENERATOR_VERSION, soundfont_hash
+
+    return {"source": "embedded", "seed": data.seed, "song_seconds": data.song_seconds, "generator": GENERATOR_VERSION,
+            "soundfont": soundfont_hash()}
+
+
+def grid(profile_name: str) -> dict[str, Run]:
+    """Every run of a profile, by id, each after the runs that it needs.
+
+    Raises:
+        ConfigError: unknown profile.
+    """
+    profile = named_profile(profile_name)
+    runs: dict[str, Run] = {}
+
+    def add(id: str, kind: str, target: str, seed: int, start: Run | None = None, change: str = "", **settings) -> Run:
+        run = Run(f"{id}-s{seed}", kind, replace(profile, **settings), target, seed, start, change)
+        runs[run.id] = run
+        return run
+
+    def split(target: str, scheme: str):
+        return replace(profile.model, targets=(target,), band_split=scheme)
+
+    for seed in profile.seeds:
+        for target in profile.targets:
+            if seed == profile.seeds[0]:
+                add(f"{target}-baselines", "baselines", target, seed, change="no network")
+            base = add(target, "train", target, seed, change=f"{target}, its own split", model=split(target, target))
+            if target == "vocals":
+                for scheme in profile.table_one:  # V7 is the base
+                    add(f"vocals-{scheme}", "train", target, seed, change=f"split {scheme.upper()}", model=split(target, scheme))
+                for hop in TABLE_TWO_SECONDS:
+                    add(f"vocals-hop{hop:g}", "separate", target, seed, base, f"hop {hop:g} s",
+                        separate=replace(profile.separate, hop_seconds=hop), model=base.profile.model)
+            if target in profile.finetuned:
+                add(f"{target}-finetuned", "finetune", target, seed, base, "finetuned", model=base.profile.model)
+                add(f"{target}-control", "finetune", target, seed, base, "control: labelled data only",
+                    model=base.profile.model, finetune=replace(profile.finetune, unlabelled="none"))
+            if seed == profile.seeds[0]:
+                add(f"{target}-real", "real", target, seed, base, "a real recording", model=base.profile.model)
+    return runs
+
+
+def get(profile_name: str, run_id: str) -> Run:
+    """One run of a profile; ConfigError names the others if there is none of this id."""
+    runs = grid(profile_name)
+    if run_id not in runs:
+        raise ConfigError(f"unknown run {run_id!r} of profile {profile_name!r}: expected one of {', '.join(runs)}")
+    return runs[run_id]
+
+
+def load(run: Run) -> dict:
+    """The result of a finished run.
+
+    Raises:
+        MissingResult: it has not been computed; the message names the command that does.
+    """
+    path = run.result_path()
+    if not path.is_file():
+        name = run.profile.name
+        raise MissingResult(f"no result of run {run.id!r} in profile {name!r} ({path.name}): `make reproduce PROFILE={name}` "
+                            f"computes all of them, `bsrnn run {run.id} --profile {name}` this one")
+    return read_json(path)
+
+
+def is_complete(profile_name: str) -> bool:
+    """Whether every run of a profile has a result (but for those that this machine cannot compute)."""
+    return all(run.result_path().is_file() or not run.available() for run in grid(profile_name).values())

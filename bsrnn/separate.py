@@ -1,0 +1,100 @@
+"""Separation of whole songs: overlapping segments, one at a time from disk (section IV-C).
+
+Segments of T seconds start every P seconds. The signal is padded by T - P zeros in front, so that each sample lies in T / P
+segments (the text's L - P does not give this). Each segment fades linearly in and out (paper: window not given; replication:
+linear), and the sum is divided by the summed fades: a model that changes nothing gives back its input for any T and P.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bsrnn.errors import ConfigError
+from bsrnn.model import BSRNN
+
+Read = Callable[[int, int], np.ndarray]  # (first sample, samples) -> (C, samples)
+
+
+def fade(samples: int) -> Tensor:
+    """Triangle without zeros, (samples,): the weight of a segment in the overlap-add."""
+    ramp = torch.arange(1, samples + 1, dtype=torch.float32)
+    return torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
+
+
+def separate_blocks(model: BSRNN, read: Read, samples: int, channels: int, *, segment_seconds: float = 3.0,
+                    hop_seconds: float = 0.5, batch_segments: int = 8) -> Iterator[np.ndarray]:
+    """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
+
+    Memory holds one batch of segments, whatever the song's length: ``read`` is asked for each stretch as it is needed.
+
+    Raises:
+        ConfigError: a segment or hop that cannot work.
+    """
+    rate = model.config.sample_rate
+    segment, hop = round(segment_seconds * rate), round(hop_seconds * rate)
+    if not 0 < hop <= segment or segment <= model.config.n_fft:
+        raise ConfigError(f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
+                          f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)")
+    device, weight = model.window.device, fade(segment)
+    first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
+    starts = range(first, samples, hop)
+    total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
+    weights = torch.zeros(segment)
+    for index in range(0, len(starts), batch_segments):
+        batch_starts = starts[index : index + batch_segments]
+        batch = torch.from_numpy(np.stack([_read_padded(read, s, segment, samples, channels) for s in batch_starts]))
+        with torch.inference_mode():
+            estimates = model(batch.to(device)).float().cpu()  # (segments, S, C, segment)
+        for start, estimate in zip(batch_starts, estimates, strict=True):
+            total += estimate * weight
+            weights += weight
+            # the first hop is whole now: no later segment reaches it
+            done = (total[..., :hop] / weights[:hop]).numpy()
+            yield done[..., max(0, -start) : max(0, min(hop, samples - start))]
+            total = torch.cat([total[..., hop:], total.new_zeros(*total.shape[:-1], hop)], -1)
+            weights = torch.cat([weights[hop:], weights.new_zeros(hop)])
+
+
+def _read_padded(read: Read, start: int, length: int, samples: int, channels: int) -> np.ndarray:
+    """(C, length) from ``start``, which may be negative, with zeros outside the song."""
+    low, high = max(0, start), min(samples, start + length)
+    audio = read(low, high - low) if high > low else np.zeros((channels, 0), np.float32)
+    return np.pad(audio, ((0, 0), (low - start, start + length - max(low, high)))).astype(np.float32)
+
+
+def separate(model: BSRNN, mixture, sample_rate: int, segment_seconds: float = 3.0, hop_seconds: float = 0.5,
+             batch_segments: int = 8) -> dict[str, np.ndarray]:
+    """Separate a song in memory.
+
+    Args:
+        model: from :func:`bsrnn.load`.
+        mixture: (C, L) array or tensor; every channel is separated on its own.
+        sample_rate: Hz; another rate than the model's is resampled there and back (needs torchaudio).
+        segment_seconds: T. Shorter is faster to start, longer sees more context.
+        hop_seconds: P. The cost goes with T / P (Table II).
+        batch_segments: segments a forward pass; more is faster on a GPU and takes more memory.
+
+    Returns:
+        target name -> estimate (C, L) float32.
+
+    Raises:
+        ValueError: not (C, L). ConfigError: a segment or hop that cannot work.
+    """
+    mixture = np.asarray(mixture, dtype=np.float32)
+    if mixture.ndim != 2:
+        raise ValueError(f"got a mixture of shape {mixture.shape}, expected (channels, samples)")
+    samples, model_rate = mixture.shape[1], model.config.sample_rate
+    if sample_rate != model_rate:
+        from bsrnn.audio import resample
+
+        inside = separate(model, resample(mixture, sample_rate, model_rate), model_rate, segment_seconds, hop_seconds,
+                          batch_segments)
+        back = {name: resample(audio, model_rate, sample_rate)[:, :samples] for name, audio in inside.items()}
+        return {name: np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))) for name, audio in back.items()}
+    blocks = separate_blocks(model, lambda start, length: mixture[:, start : start + length], samples, len(mixture),
+                             segment_seconds=segment_seconds, hop_seconds=hop_seconds, batch_segments=batch_segments)
+    empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
+    estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)
+    return dict(zip(model.config.targets, estimates, strict=True))
