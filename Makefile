@@ -2,9 +2,10 @@
 PROFILE ?= quick
 CORES ?= all
 WORKERS ?= auto
-BIN := $(CURDIR)/.venv/bin
-# What the recipes call must be the environment's own, whatever else is on the PATH or switched on.
-export PATH := $(BIN):$(PATH)
+# What the recipes call must be the environment's own, whatever else is on the PATH or switched on; only making the
+# environment starts from the Python that was there before.
+SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 env:  ## the environment in ./.venv, with all extras; does nothing when it is up to date
-	@sh .ci/environment.sh
+	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
 reproduce: env  ## everything: data, runs, tables, figures, notebooks, book  [PROFILE=quick] [CORES=all]
 	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)"

@@ -49,7 +49,8 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
     failed = output.with_suffix(".failed.ipynb")
     running = output.with_suffix(".running.ipynb")  # papermill saves after every cell: never where a whole one belongs
     try:
-        papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", language="python")
+        papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", language="python",
+                                   extra_arguments=["--log-level=ERROR"])  # the kernel warns of its transport, nothing else
     except papermill.PapermillExecutionError as error:
         running.replace(failed)
         raise NotebookError(f"{notebook.name}: {_failing_cell(failed, error)}; see {failed}") from error

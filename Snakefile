@@ -1,0 +1,120 @@
+# The whole reproduction as a graph: data -> runs -> tables and figures -> notebooks -> book.
+#
+#     make reproduce PROFILE=quick        or, by hand, from the root of the clone:
+#     snakemake --cores all --config profile=quick --rerun-triggers mtime params --rerun-incomplete
+#
+# What there is to do is read from the registries (bsrnn.runs, bsrnn.artifacts, book/_toc.yml); nothing is listed here.
+# No source file is the input of a rule: a fresh clone has new times on every file and would plan everything anew.
+# A run's key stands in its file's name, so a run whose file is there is done, whatever became of the data since.
+from pathlib import Path
+
+import yaml
+
+from bsrnn import artifacts, notebooks, paths, runs
+from bsrnn import workflow as project  # `workflow` is a name of Snakemake's own
+
+PROFILE = config.get("profile", "quick")
+ROOT = paths.root()
+RESULTS = project.relative(paths.results(PROFILE))
+RUNS = {run.result_path().name.removesuffix(".json"): run for run in runs.grid(PROFILE).values()}
+TABLES = [f"{RESULTS}/manifest.json"] + [
+    project.relative(path) for artifact in artifacts.REGISTRY.values() for path in artifact.paths(PROFILE)
+]
+NOTEBOOKS = [f"{RESULTS}/notebooks/{chapter}.ipynb" for chapter in project.chapters()]
+LIBRARY = project.content_hash(sorted(Path(ROOT, "bsrnn").rglob("*.py")))
+BOOK = project.content_hash([ROOT / "_config.yml", *sorted(path for path in Path(ROOT, "book").rglob("*")
+                                                            if path.is_file() and "__pycache__" not in path.parts)])
+
+
+def result(run):
+    return project.relative(run.result_path())
+
+
+def wanted_by_run(wildcards):
+    """What a run starts from; nothing once it is done, so that missing songs do not call for it again."""
+    run = RUNS[wildcards.run]
+    if run.result_path().exists():
+        return []
+    return [project.data_stamp(PROFILE), *(result(runs.grid(PROFILE)[need]) for need in run.needs)]
+
+
+wildcard_constraints:
+    run="[^/]+",
+    chapter="[^/]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:  # each by name: Snakemake alone does not miss a file in the middle whose end product is there
+        [result(run) for run in RUNS.values() if run.available()],
+        TABLES,
+        NOTEBOOKS,
+        project.book_stamp(PROFILE),
+
+
+rule data:
+    output:
+        touch(project.data_stamp(PROFILE)),
+    threads: project.cores()
+    message:
+        "songs of the data set"
+    shell:
+        "bsrnn data --profile {PROFILE}"
+
+
+rule run:
+    input:
+        wanted_by_run,
+    output:
+        f"{RESULTS}/runs/{{run}}.json",
+    params:
+        id=lambda wildcards: RUNS[wildcards.run].id,
+    threads: lambda wildcards: RUNS[wildcards.run].threads
+    message:
+        "run {params.id}"
+    shell:
+        "bsrnn run {params.id} --profile {PROFILE} --threads {threads}"
+
+
+rule artifacts:
+    input:
+        [result(run) for run in RUNS.values() if run.available()],
+    output:
+        TABLES,
+    params:
+        library=LIBRARY,
+    message:
+        "tables and figures"
+    shell:
+        "bsrnn artifacts --profile {PROFILE}"
+
+
+rule notebook:
+    input:
+        f"{RESULTS}/manifest.json",
+    output:
+        f"{RESULTS}/notebooks/{{chapter}}.ipynb",
+    params:
+        code=lambda wildcards: notebooks.code_hash(ROOT / "book" / f"{wildcards.chapter}.ipynb"),
+        library=LIBRARY,
+    message:
+        "chapter {wildcards.chapter}"
+    shell:
+        "OMP_NUM_THREADS={threads} python -m bsrnn.notebooks book/{wildcards.chapter}.ipynb {output} -p profile {PROFILE}"
+
+
+rule book:
+    input:
+        NOTEBOOKS,
+    output:
+        project.book_stamp(PROFILE),  # book/_ext writes it, for the profile that the pages were executed with
+    params:
+        text=BOOK,
+        library=LIBRARY,
+    message:
+        "the book"
+    shell:
+        "BSRNN_PROFILE={PROFILE} jupyter-book build book/"

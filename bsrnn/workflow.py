@@ -1,0 +1,141 @@
+"""`make reproduce`: start Snakemake on the Snakefile, then say where the book lies and what came out.
+
+Snakemake does the work. Here is what it leaves to its user: a lock that a killed run left behind is released, unless
+its run still goes on, and the end is said in a newcomer's words. The functions that the Snakefile needs stand here too.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from bsrnn import paths
+from bsrnn.errors import BSRNNError, ConfigError
+
+
+def relative(path: Path) -> str:
+    """A path as the Snakefile names it: from the root where it lies inside, absolute elsewhere (BSRNN_DATA)."""
+    return str(path.relative_to(paths.root()) if path.is_relative_to(paths.root()) else path)
+
+
+def content_hash(files: Iterable[Path]) -> str:
+    """Hash of what files hold; their times and permissions do not enter."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def chapters() -> list[str]:
+    """Names of the notebooks in book/_toc.yml, in its order."""
+    import yaml
+
+    book = paths.root() / "book"
+    contents = yaml.safe_load((book / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [contents, *contents.get("parts", [])]
+    files = [chapter["file"] for part in parts for chapter in part.get("chapters", [])]
+    return [name for name in files if (book / f"{name}.ipynb").is_file()]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def data_stamp(profile: str) -> str:
+    """File that stands for a rendered and checked data set; the embedded set's lies with its songs and goes with them."""
+    from bsrnn import config, runs
+
+    settings = config.profile(profile)
+    recipe = json.dumps([runs.data_recipe(settings), asdict(settings.data)], sort_keys=True)
+    folder = paths.results(profile)
+    if settings.data.source == "embedded":
+        from bsrnn import synthetic
+
+        folder = synthetic.data_folder(paths.data(), settings.data)
+    return relative(folder / f".ready-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
+
+
+def book_stamp(profile: str) -> str:
+    """File that stands for a built book; another profile's build replaces it."""
+    return f"_build/html/profile-{profile}.txt"
+
+
+def release_stale_lock() -> None:
+    """Release a lock in this folder whose Snakemake is gone; raise ConfigError where it still runs."""
+    import psutil
+
+    root = paths.root()
+    locks = root / ".snakemake" / "locks"
+    if not locks.is_dir() or not any(locks.iterdir()):
+        return
+    for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
+        line = process.info["cmdline"] or []
+        is_snakemake = any(Path(word).name == "snakemake" for word in line[:4])
+        if is_snakemake and process.info["cwd"] == str(root) and process.pid != os.getpid():
+            raise ConfigError(f"a reproduction is going on in {root} (process {process.pid}): wait for it or end it")
+    print("releasing the lock that an interrupted reproduction left behind", flush=True)
+    subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
+
+
+def reproduce(profile: str, cores: str = "all", dry_run: bool = False) -> int:
+    """Run the workflow of one profile; Snakemake's exit status."""
+    from bsrnn import runs
+
+    runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
+    release_stale_lock()
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--config", f"profile={profile}",
+               "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
+    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=paths.root(),
+                               env={**os.environ, "BSRNN_ROOT": str(paths.root())})
+    # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def say_result(profile: str, seconds: float) -> None:
+    """The end of `make reproduce`: tables, and where the book lies."""
+    for table in sorted((paths.results(profile) / "tables").glob("*.csv")):
+        print(f"\n{relative(table)}")
+        with open(table, newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"\nProfile {profile}, {seconds / 60:.1f} minutes. The book: {paths.root() / '_build' / 'html' / 'index.html'}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line of `make reproduce`."""
+    parser = argparse.ArgumentParser(prog="python -m bsrnn.workflow", description="Reproduce everything of a profile.")
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--cores", default="all", help="how many cores to use, or all")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        status = reproduce(options.profile, options.cores, options.dry_run)
+    except BSRNNError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if status:
+        print("error: not finished; what is done is kept, and the same command goes on from there", file=sys.stderr)
+    elif not options.dry_run:
+        say_result(options.profile, time.monotonic() - started)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
