@@ -16,6 +16,7 @@ from bsrnn.files import atomic_write
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
 
@@ -84,7 +85,8 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
     """Write ``audio`` (C, L) to ``path``, whole or not at all; the ending chooses the format.
 
     ``subtype`` is soundfile's name of the encoding ("PCM_16", "PCM_24", "FLOAT", ...). None: float for wav, 24 bit for
-    flac. Integer encodings clip at full scale.
+    flac. "PCM_16" and "PCM_24" round to the nearest step and clip at full scale: what was read from such a file is
+    written unchanged.
 
     Raises:
         DataError: an unknown ending, or ``audio`` is not (C, L).
@@ -97,9 +99,10 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
     audio = np.asarray(audio)
     if audio.ndim != 2 or not 1 <= audio.shape[0] <= 16:  # more "channels" than that: (L, C) by mistake
         raise DataError(f"{path}: audio of shape {audio.shape}, expected (channels, samples); transpose it")
+    subtype = subtype or DEFAULT_SUBTYPES[suffix]
     with atomic_write(path) as temporary:
         try:
-            soundfile.write(temporary, audio.T, sample_rate, subtype=subtype or DEFAULT_SUBTYPES[suffix],
+            soundfile.write(temporary, _encoded(audio, subtype).T, sample_rate, subtype=subtype,
                             format=FORMATS[suffix])
         except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all samples went out
             if shutil.disk_usage(path.parent).free < audio.size * 8:
@@ -125,6 +128,16 @@ def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
                          f"with `ffmpeg -i IN -ar {to_rate} OUT`") from error
     tensor = torch.from_numpy(np.array(audio, dtype=np.float32))  # (C, L), a copy: the input may be read-only
     return sinc_resample(tensor, from_rate, to_rate).numpy()
+
+
+def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
+    """Integers for the PCM encodings: libsndfile itself rounds floats down, half a step too low on average."""
+    if audio.dtype.kind != "f" or subtype not in PCM_BITS:
+        return audio
+    bits = PCM_BITS[subtype]
+    full = 2 ** (bits - 1)
+    steps = np.clip(np.rint(audio.astype(np.float64) * full), -full, full - 1)
+    return steps.astype(np.int16) if bits == 16 else steps.astype(np.int32) << (32 - bits)  # the upper bits are kept
 
 
 def _open(path: Path) -> soundfile.SoundFile:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from bsrnn.errors import BSRNNError, DataError
+
+NEARLY_NOTHING = 1 << 16  # bytes free on a disk that counts as full, once writing to it has failed
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             os.fsync(handle.fileno())  # a full disk or a lost server may come to light only here
         os.replace(temporary, path)
     except Exception as error:
-        if _disk_full(error):
+        if _disk_full(error, path.parent):
             raise BSRNNError(f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
                              f"free some space in {path.parent} (or point BSRNN_DATA or --out to another disk) and "
                              "run the same command again") from error
@@ -43,11 +46,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _disk_full(error: BaseException) -> bool:
-    """safetensors and torch wrap the system's error in types of their own, which keep only its text."""
+def _disk_full(error: BaseException, folder: Path) -> bool:
+    """safetensors keeps only the text of the system's error, torch.save not even that: then look at the disk itself."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return "no space left" in str(error).lower()
+    if "no space left" in str(error).lower():
+        return True
+    return folder.is_dir() and shutil.disk_usage(folder).free < NEARLY_NOTHING
 
 
 def write_json(path: str | Path, obj: object) -> None:

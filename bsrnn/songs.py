@@ -14,6 +14,7 @@ Hidden files, other files and folders without audio are passed over.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +190,8 @@ def _from_split_folders(available: Mapping[str, Mapping[str, Path]], split: str 
 
 def _hold_out(names: Iterable[str], test: bool = True) -> dict[str, list[str]]:
     """Deal songs to the splits by the rule of this module; ``test=False``: the test songs have their own folder."""
-    ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    # file systems differ in how they spell an accented letter; NFC makes the rank the same on each
+    ranked = sorted(names, key=lambda name: hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest())
     share = round(len(ranked) / HELD_OUT)
     valid = max(share, 1) if len(ranked) >= 2 else 0
     tested = (max(share, 1) if len(ranked) >= 3 else 0) if test else 0

@@ -1,0 +1,97 @@
+"""Files are the old one or the new one, whole."""
+
+import errno
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from bsrnn.errors import BSRNNError, DataError
+from bsrnn.files import atomic_write, read_json, write_json
+
+
+def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "new" / "scores.json"
+    for text in ("one", "two"):
+        with atomic_write(path) as temporary:
+            assert temporary.parent == path.parent and temporary.suffix == ".json" and temporary.name.startswith(".")
+            temporary.write_text(text)
+            if text == "two":
+                assert path.read_text() == "one"  # the old one stays until the new one is whole
+    assert path.read_text() == "two"
+    assert [entry.name for entry in path.parent.iterdir()] == ["scores.json"]
+
+
+def test_a_failing_body_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="mine"), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("mine")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [
+    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),  # as safetensors has it
+])
+def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path, error):
+    path = tmp_path / "model.safetensors"
+    path.write_text("old")
+    with pytest.raises(BSRNNError, match=r"disk full while writing .*model\.safetensors.*free some space"), \
+            atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_only_at_fsync(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BSRNNError, match="disk full"):
+        write_json(tmp_path / "a.json", {"a": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_that_the_library_does_not_mention(tmp_path, monkeypatch):
+    """torch.save only says "unexpected pos"."""
+    for free, expected in ((0, BSRNNError), (1 << 30, RuntimeError)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free}))
+        with pytest.raises(expected, match="unexpected pos"), atomic_write(tmp_path / "state.pt"):
+            raise RuntimeError("unexpected pos 704 vs 598")
+
+
+def test_json_round_trip_is_sorted_and_plain(tmp_path):
+    path = tmp_path / "run.json"
+    write_json(path, {"b": np.float32(0.5), "a": np.arange(2), "é": (None, True, np.int64(3)), "p": tmp_path / "x"})
+    assert path.read_text(encoding="utf-8").startswith('{\n "a": [\n  0,\n  1\n ],\n "b": 0.5,\n "p"')
+    assert read_json(path) == {"a": [0, 1], "b": 0.5, "é": [None, True, 3], "p": (tmp_path / "x").as_posix()}
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float32("inf"), np.array([0.0, np.nan])])
+def test_json_refuses_what_is_not_finite_and_says_where(tmp_path, value):
+    with pytest.raises(BSRNNError, match=r"\$\.scores\[1\]\.usdr is NaN or infinite.*None"):
+        write_json(tmp_path / "run.json", {"scores": [{"usdr": 1.0}, {"usdr": value}]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_refuses_other_objects(tmp_path):
+    with pytest.raises(TypeError, match="cannot hold a set"):
+        write_json(tmp_path / "run.json", {"a": {1, 2}})
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1', b"", b"\xff\xfe"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"run\.json: not readable as JSON.*delete it"):
+        read_json(path)
+
+
+def test_missing_json_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"run\.json: no such file"):
+        read_json(tmp_path / "run.json")
