@@ -1,0 +1,13 @@
+"""The embedded data set: seeded four-stem songs made by a program, for training and testing without a download.
+
+``composition`` writes the notes (``styles`` its patterns), ``performance`` plays them with ``soundfont``, ``instruments`` and
+``singer``, ``rendering`` mixes them with ``effects``, ``dataset`` puts them on disk, ``splits`` keeps test sounds out of training.
+"""
+
+from bsrnn.synthetic.dataset import count, data_folder, ensure, song_folder
+from bsrnn.synthetic.rendering import GENERATOR_VERSION, mixture_of, render_song
+from bsrnn.synthetic.soundfont import SAMPLE_RATE, soundfont_hash
+from bsrnn.synthetic.splits import SPLITS
+
+__all__ = ["GENERATOR_VERSION", "SAMPLE_RATE", "SPLITS", "count", "data_folder", "ensure", "mixture_of", "render_song",
+           "song_folder", "soundfont_hash"]
