@@ -131,6 +131,15 @@ def clip_bounds(streams: np.ndarray, margin: int = 512) -> tuple[int, int]:
     return start, stop
 
 
+def how_to_get(source: str, root: Path) -> str:
+    """What to do where the folder of "musdb18hq", "musdb18" or "previews" is missing."""
+    if source == "previews":
+        return (f"get the 7 s previews with `python -c \"import musdb; musdb.DB(root='{root}', download=True)\"`, "
+                f"or unzip MUSDB18-7-STEMS.zip of sigsep/sigsep-mus-db's release v0.4.0 to {root}")
+    return (f"get {'MUSDB18-HQ' if source == 'musdb18hq' else 'MUSDB18'} as data/README.md says, unzip it to {root}, "
+            "or set DataConfig.folder to where it lies")
+
+
 def _store(song: Path, stems: dict[str, np.ndarray], sample_rate: int, subtype: str, note: dict) -> None:
     """Write a song's folder under a hidden name, then rename it: it is whole or absent, whoever else writes it."""
     temporary = song.with_name(f".{song.name}.{secrets.token_hex(4)}.partial")

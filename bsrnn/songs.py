@@ -14,6 +14,7 @@ Hidden files, other files and folders without audio are passed over.
 """
 
 import hashlib
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -122,8 +123,47 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
                           "folder; correct DataConfig.source")
     root = Path(data.folder) if data.folder else paths.data() / data.source
     if not root.is_dir() and data.source != "folder":
-        raise DataError(f"{root}: no such folder; {_how_to_get(data.source, root)}")
+        raise DataError(f"{root}: no such folder; {musdb_source.how_to_get(data.source, root)}")
     return _read_songs(root, split, targets, sample_rate, limit, musdb=data.source != "folder")
+
+
+def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
+    """A single audio file as a song without stems, named after the file, or after its folder if it is "mixture.*".
+
+    Raises:
+        DataError: it cannot be read, has more than two channels, or another rate.
+    """
+    path = Path(path)
+    header = audio.info(path)
+    _check_header(str(path), "mixture", header, sample_rate)
+    name = path.resolve().parent.name if path.stem == "mixture" else path.stem
+    return Song(name, {}, path, header.frames, header.sample_rate)
+
+
+def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> list[Song]:
+    """Every readable audio file below a folder as a song without stems; the others are named on standard error.
+
+    Where a folder has a file "mixture.*", the files beside it are its stems and are passed over, as are hidden ones.
+
+    Raises:
+        DataError: no such folder, or no readable file in it.
+    """
+    folder, found = Path(folder), []
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
+    for below in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())]):
+        if any(part.startswith(".") for part in below.relative_to(folder).parts):
+            continue
+        files = _audio_files(below)
+        for path in [path for path in files if path.stem == "mixture"] or files:
+            try:
+                found.append(read_mixture(path, sample_rate))
+            except DataError as error:
+                print(f"passed over: {error}", file=sys.stderr)
+    if not found:
+        raise DataError(f"{folder}: no readable audio file in it, expected some of {', '.join(audio.FORMATS)} at "
+                        f"{sample_rate} Hz; check the path")
+    return found
 
 
 def musdb_clip(folder_to_cache: str | Path) -> Song | None:
@@ -212,23 +252,26 @@ def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
         if target not in files:
             raise DataError(f"song {folder.name!r} lacks the stem {target!r}, it has {_listed(files)}; put "
                             f"{target}.wav into {folder}, or choose a target that every song has")
-    for stem, header in headers.items():
-        if header.channels > 2:
-            raise DataError(f"song {folder.name!r}: stem {stem!r} has {header.channels} channels, expected 1 or 2; mix "
-                            "it down, with `ffmpeg -i IN -ac 2 OUT` for instance")
     for what, unit in (("sample_rate", "Hz"), ("frames", "samples")):
         values = {stem: getattr(header, what) for stem, header in headers.items()}
         if len(set(values.values())) > 1:
             got = ", ".join(f"{stem} {value}" for stem, value in values.items())
             raise DataError(f"song {folder.name!r}: stems of unequal {'rate' if unit == 'Hz' else 'length'} ({got} "
                             f"{unit}), expected all alike; export the stems of {folder} again")
-    header = next(iter(headers.values()))
-    if header.sample_rate != sample_rate:
-        raise DataError(f"song {folder.name!r}: {header.sample_rate} Hz, expected the model's {sample_rate} Hz; "
-                        f"resample each file of {folder}, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance")
+    for stem, header in headers.items():
+        _check_header(f"song {folder.name!r}", stem, header, sample_rate)
     note = folder / "song.json"
     return Song(folder.name, files, mixture, header.frames, header.sample_rate,
                 read_json(note) if note.is_file() else {})
+
+
+def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int) -> None:
+    if header.channels > 2:
+        raise DataError(f"{song}: {stem} has {header.channels} channels, expected 1 or 2; mix it down, with "
+                        "`ffmpeg -i IN -ac 2 OUT` for instance")
+    if header.sample_rate != sample_rate:
+        raise DataError(f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
+                        f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance")
 
 
 def _audio_files(folder: Path) -> list[Path]:
@@ -250,11 +293,3 @@ def _listed(names: Iterable[str]) -> str:
 
 def _unknown_split(split: str) -> ConfigError:
     return ConfigError(f"unknown split {split!r}, expected one of {', '.join(SPLITS)}; choose one of these")
-
-
-def _how_to_get(source: str, root: Path) -> str:
-    if source == "previews":
-        return (f"get the 7 s previews with `python -c \"import musdb; musdb.DB(root='{root}', download=True)\"`, "
-                f"or unzip MUSDB18-7-STEMS.zip of sigsep/sigsep-mus-db's release v0.4.0 to {root}")
-    return (f"get {'MUSDB18-HQ' if source == 'musdb18hq' else 'MUSDB18'} as data/README.md says, unzip it to {root}, "
-            "or set DataConfig.folder to where it lies")
