@@ -103,7 +103,8 @@ rule notebook:
     message:
         "chapter {wildcards.chapter}"
     shell:
-        "OMP_NUM_THREADS={threads} python -m bsrnn.notebooks book/{wildcards.chapter}.ipynb {output} -p profile {PROFILE}"
+        "OMP_NUM_THREADS={threads} "
+        "python -m bsrnn.notebooks book/{wildcards.chapter}.ipynb {output} -p profile {PROFILE}"
 
 
 rule book:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Make ./.venv with every extra, or find that it is up to date. `make env` calls this from the root of the clone.
 #
-# The stamp is written last and says what the environment was made from; a missing or different stamp means install again.
-# A mark is laid before pip starts and taken away when it has ended: a mark left over means that pip was cut off and may
-# have unpacked half a package, which a second pip would take for a whole one, so everything is made anew.
+# The stamp is written last and says what the environment was made from; a missing or different one means install
+# again. A mark is laid before pip starts and taken away when it has ended: a mark left over means that pip was cut off
+# and may have unpacked half a package, which a second pip would take for a whole one, so everything is made anew.
 set -eu
 
 venv=.venv
@@ -16,8 +16,8 @@ fail() { printf 'make env: %s\n' "$*" >&2; exit 1; }
 can_apt() { [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; }
 apt() {
     say "installing Debian packages: $*"
-    DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get update -qq || true # an old list may do
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" </dev/null
 }
 
 state() { # what a finished environment was made from, in one line
@@ -37,7 +37,9 @@ find_python() { # sets $python to an interpreter of at least 3.11 that can make 
             lacking=${lacking:-$python}
         fi
     done
-    [ -n "$lacking" ] || fail "no Python of at least 3.11 found (tried: $candidates); install one, or name it: make env PYTHON=..."
+    if [ -z "$lacking" ]; then
+        fail "no Python of at least 3.11 found (tried: $candidates); install one, or name it: make env PYTHON=..."
+    fi
     package=$("$lacking" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     python=$lacking
     if can_apt && apt "$package" && has_venv "$python"; then return 0; fi
@@ -48,17 +50,19 @@ command -v git >/dev/null 2>&1 || fail "git is missing"
 
 if ! command -v ffmpeg >/dev/null 2>&1 || ! command -v ffprobe >/dev/null 2>&1; then
     if ! { can_apt && apt ffmpeg; }; then
-        say "no ffmpeg and ffprobe: left out are the chapter on a real recording, MUSDB18's .stem.mp4 files and museval;" \
-            "to have them, install ffmpeg (apt-get install ffmpeg, brew install ffmpeg) and run the same command again"
+        say "no ffmpeg and ffprobe: left out are the chapter on a real recording, MUSDB18's mp4 files, musdb and" \
+            "museval; to have them, install ffmpeg (apt-get install ffmpeg, brew install ffmpeg) and run this again"
     fi
 fi
 
 if [ -e "$stamp" ] && [ ! -e "$mark" ] && [ "$(cat "$stamp")" = "$(state)" ]; then exit 0; fi
 
 moved=
-if [ -e "$stamp" ] && [ "$(cut -d' ' -f3- "$stamp")" != "$(pwd)" ]; then moved=yes; fi # its scripts name the old folder
-if [ -e "$mark" ] || [ -n "$moved" ] || ! suits "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1
-then
+if [ -e "$stamp" ] && [ "$(cut -d' ' -f3- "$stamp")" != "$(pwd)" ]; then moved=yes; fi # its scripts name the old place
+usable() {
+    [ ! -e "$mark" ] && [ -z "$moved" ] && suits "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1
+}
+if ! usable; then
     find_python
     if [ -e "$mark" ]; then say "the last installation was cut off; starting over"; fi
     say "a new environment in $venv from $python"

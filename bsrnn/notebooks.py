@@ -1,8 +1,8 @@
 """Execute one notebook with checked parameters: papermill, but strict.
 
-papermill itself only warns about a parameter that the notebook does not know, and a workflow engine deletes what a failed
-job has written. Here an unknown parameter is an error before anything runs, and a notebook that fails is kept beside
-the place where its output would have stood, with its failing cell named.
+papermill itself only warns about a parameter that the notebook does not know, and a workflow engine deletes what a
+failed job has written. Here an unknown parameter is an error before anything runs, and a notebook that fails is kept
+beside the place where its output would have stood, with its failing cell named.
 
     python -m bsrnn.notebooks book/01_band_split.ipynb out.ipynb -p profile quick
 
@@ -49,8 +49,10 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
     failed = output.with_suffix(".failed.ipynb")
     running = output.with_suffix(".running.ipynb")  # papermill saves after every cell: never where a whole one belongs
     try:
-        papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", language="python",
-                                   extra_arguments=["--log-level=ERROR"])  # the kernel warns of its transport, nothing else
+        papermill.execute_notebook(
+            str(notebook), str(running), parameters, kernel_name="python3", language="python",
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own log, which warns of its transport every time
+        )
     except papermill.PapermillExecutionError as error:
         running.replace(failed)
         raise NotebookError(f"{notebook.name}: {_failing_cell(failed, error)}; see {failed}") from error

@@ -5,7 +5,6 @@ its run still goes on, and the end is said in a newcomer's words. The functions 
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import os
@@ -51,7 +50,7 @@ def cores() -> int:
 
 
 def data_stamp(profile: str) -> str:
-    """File that stands for a rendered and checked data set; the embedded set's lies with its songs and goes with them."""
+    """File that stands for a rendered and checked data set; the embedded set's lies with its songs, goes with them."""
     from bsrnn import config, runs
 
     settings = config.profile(profile)
@@ -106,15 +105,12 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False) -> int:
 
 
 def say_result(profile: str, seconds: float) -> None:
-    """The end of `make reproduce`: tables, and where the book lies."""
-    for table in sorted((paths.results(profile) / "tables").glob("*.csv")):
-        print(f"\n{relative(table)}")
-        with open(table, newline="", encoding="utf-8") as handle:
-            rows = list(csv.reader(handle))
-        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-        for row in rows:
-            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(f"\nProfile {profile}, {seconds / 60:.1f} minutes. The book: {paths.root() / '_build' / 'html' / 'index.html'}")
+    """The end of `make reproduce`: the result table, and where the book lies."""
+    from bsrnn import artifacts
+
+    print(f"\n{artifacts.result_text(profile)}\n")
+    print(f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {relative(paths.results(profile))}/tables")
+    print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 
 
 def main(arguments: list[str] | None = None) -> int:

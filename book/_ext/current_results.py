@@ -1,0 +1,49 @@
+"""Keep the book's pages in step with the results: Sphinx alone only sees changes of their sources.
+
+Every page is read, and so executed, again when the manifest of the profile in force has changed since the last build,
+when another profile is in force, or when the library's own code has changed. After a build, a file in the output names
+the profile; by it the Snakefile knows whose book it is.
+"""
+
+from pathlib import Path
+
+from bsrnn import artifacts, paths, workflow
+from bsrnn.errors import MissingResult
+
+
+def profile() -> str:
+    """Profile in force: BSRNN_PROFILE, else the largest complete one; "none" before the first results."""
+    try:
+        return artifacts.resolve_profile("auto")
+    except MissingResult:
+        return "none"  # a chapter that needs results says by itself which command makes them
+
+
+def shown() -> str:
+    """What decides the pages besides their own sources."""
+    library = sorted((paths.root() / "bsrnn").rglob("*.py"))
+    manifest = paths.results(profile()) / "manifest.json"
+    return f"{profile()} {workflow.content_hash([*library, *([manifest] if manifest.is_file() else [])])}"
+
+
+def outdated(app, env, added, changed, removed):
+    """Every page, where what is shown has changed."""
+    now = shown()
+    before, env.bsrnn_shown = getattr(env, "bsrnn_shown", None), now  # kept with the pages that Sphinx keeps
+    return sorted(env.found_docs) if before != now else []
+
+
+def name_profile(app, exception):
+    """Lay profile-<name>.txt beside the pages of a finished build."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for old in Path(app.outdir).glob("profile-*.txt"):
+        old.unlink()
+    Path(app.outdir, Path(workflow.book_stamp(profile())).name).write_text(shown() + "\n", encoding="utf-8")
+
+
+def setup(app):
+    """Sphinx's entry point."""
+    app.connect("env-get-outdated", outdated)
+    app.connect("build-finished", name_profile)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
