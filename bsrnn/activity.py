@@ -1,11 +1,11 @@
 """Source activity detection, SAD (section IV-A): which six seconds of a stem are worth training on.
 
-A track is cut into chunks of ``segment_seconds / chunks`` (0.6 s). A segment of ten chunks is salient when more than half of
-them lie above the track's threshold, the larger of the 15 % quantile of its chunk energies and 1e-3.
+A track is cut into chunks of ``segment_seconds / chunks`` (0.6 s). A segment of ten chunks is salient when more than
+half of them lie above the track's threshold, the larger of the 15 % quantile of its chunk energies and 1e-3.
 
-What the paper leaves open, and our choice: *energy* is the RMS of a chunk over both channels (replication), so that 1e-3
-is a gate at -60 dBFS; every chunk counts once in the quantile although segments overlap; what is left after the last whole
-chunk is not used, and a track shorter than a segment is one segment.
+What the paper leaves open, and our choice: *energy* is the RMS of a chunk over both channels (replication), so that
+1e-3 is a gate at -60 dBFS; every chunk counts once in the quantile although segments overlap; what is left after the
+last whole chunk is not used, and a track shorter than a segment is one segment.
 """
 
 from collections.abc import Callable, Sequence
@@ -91,16 +91,20 @@ class Segments:
         DataError: no song has a salient segment of this stem.
     """
 
-    def __init__(self, songs: Sequence[Readable], stem: str, config: ActivityConfig = ActivityConfig(), threads: int = 2):
+    def __init__(
+        self, songs: Sequence[Readable], stem: str, config: ActivityConfig = ActivityConfig(), threads: int = 2
+    ):
         self.stem = stem
         self.seconds = config.segment_seconds
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
             found = list(pool.map(lambda song: salient_segments(song, stem, config), songs))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
         if not kept:
-            raise DataError(f"no salient segment of {stem!r} in {len(songs)} songs: every one is silent or below the gate "
-                            f"(more than {config.active_share:.0%} of a segment's chunks above {config.minimum:g}); "
-                            "check the files, or lower activity.minimum")
+            raise DataError(
+                f"no salient segment of {stem!r} in {len(songs)} songs: every one is silent or below the gate "
+                f"(more than {config.active_share:.0%} of a segment's chunks above {config.minimum:g}); "
+                "check the files, or lower activity.minimum"
+            )
         self.songs = [song for song, _ in kept]
         self.starts = [starts for _, starts in kept]
 

@@ -1,7 +1,7 @@
 """Band splits: which frequency bins form a subband (section V-A).
 
-A scheme is a list of steps ``(upper_hz, width_hz)``: up to ``upper_hz`` in subbands of ``width_hz``; what lies above the last
-step is one more subband. `V1` merges that remainder into its last 1 kHz band.
+A scheme is a list of steps ``(upper_hz, width_hz)``: up to ``upper_hz`` in subbands of ``width_hz``; what lies above
+the last step is one more subband. `V1` merges that remainder into its last 1 kHz band.
 """
 
 import math
@@ -26,12 +26,14 @@ SCHEMES: dict[str, Steps] = {
 SCHEMES["vocals"] = SCHEMES["other"] = SCHEMES["v7"]  # paper: V7 is what vocals and other use
 
 
-def band_widths(scheme: str | Sequence[int], n_fft: int = 2048, sample_rate: int = 44100, edges: str = "floor") -> list[int]:
+def band_widths(
+    scheme: str | Sequence[int], n_fft: int = 2048, sample_rate: int = 44100, edges: str = "floor"
+) -> list[int]:
     """Bins of every subband, from low to high; they add up to ``n_fft // 2 + 1``.
 
     Args:
-        scheme: a name in `SCHEMES` (``"v1"`` to ``"v7"``, ``"vocals"``, ``"bass"``, ``"drums"``, ``"other"``) or widths in
-            bins, which are checked and given back.
+        scheme: a name in `SCHEMES` (``"v1"`` to ``"v7"``, ``"vocals"``, ``"bass"``, ``"drums"``, ``"other"``) or
+            widths in bins, which are checked and given back.
         n_fft: STFT window in samples.
         sample_rate: Hz.
         edges: ``"floor"`` (authors' code: a width in Hz becomes floor(width * bins / Nyquist) bins, so that edges creep
@@ -51,19 +53,23 @@ def band_widths(scheme: str | Sequence[int], n_fft: int = 2048, sample_rate: int
 
 
 def widths_from_steps(steps: Steps, n_fft: int = 2048, sample_rate: int = 44100, edges: str = "floor") -> list[int]:
-    """Bins of every subband of a split of your own, given as ``(upper_hz, width_hz)`` steps; see :func:`band_widths`."""
+    """Bins of every subband of a split of your own, given as ``(upper_hz, width_hz)`` steps; see `band_widths`."""
     bins, nyquist = n_fft // 2 + 1, sample_rate / 2
     uppers_hz, lower_hz = [], 0.0
     for upper_hz, width_hz in steps:
         count = (upper_hz - lower_hz) / width_hz if width_hz > 0 else 0
         if count < 1 or abs(count - round(count)) > 1e-6:
-            raise ConfigError(f"step ({upper_hz:g}, {width_hz:g}) Hz does not fit: {lower_hz:g} to {upper_hz:g} Hz is not a "
-                              "whole number of such subbands")
+            raise ConfigError(
+                f"step ({upper_hz:g}, {width_hz:g}) Hz does not fit: {lower_hz:g} to {upper_hz:g} Hz is not a "
+                "whole number of such subbands"
+            )
         uppers_hz += [lower_hz + width_hz * (i + 1) for i in range(round(count))]
         lower_hz = upper_hz
     if edges == "floor":
         lowers_hz = [0.0, *uppers_hz[:-1]]
-        widths = [math.floor((high - low) * bins / nyquist + 1e-9) for low, high in zip(lowers_hz, uppers_hz, strict=True)]
+        widths = [
+            math.floor((high - low) * bins / nyquist + 1e-9) for low, high in zip(lowers_hz, uppers_hz, strict=True)
+        ]
     elif edges == "nearest":
         at = [0, *(round(hz * n_fft / sample_rate) for hz in uppers_hz)]
         widths = [high - low for low, high in zip(at, at[1:], strict=False)]
@@ -76,8 +82,10 @@ def check_widths(widths: Sequence[int], bins: int) -> list[int]:
     """``widths`` as a list if they are positive and fill ``bins`` exactly, else ConfigError."""
     widths = list(widths)
     if any(int(width) != width or width < 1 for width in widths) or sum(widths) != bins:
-        raise ConfigError(f"band split does not fill the spectrum: {len(widths)} widths {widths} add up to {sum(widths)}, "
-                          f"expected positive whole numbers that add up to {bins} bins")
+        raise ConfigError(
+            f"band split does not fill the spectrum: {len(widths)} widths {widths} add up to {sum(widths)}, "
+            f"expected positive whole numbers that add up to {bins} bins"
+        )
     return [int(width) for width in widths]
 
 

@@ -76,5 +76,6 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} cannot be read as safetensors ({error}): truncated or corrupt; delete it and make it "
-                        "again") from error
+        raise DataError(
+            f"{path} cannot be read as safetensors ({error}): truncated or corrupt; delete it and make it again"
+        ) from error

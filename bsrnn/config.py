@@ -1,8 +1,9 @@
 """Profiles (how big) and the frozen settings that they are made of.
 
-`PAPER` holds what the paper states. Every other profile is made from it with :func:`dataclasses.replace`, each difference
-with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors' code* (their
-public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
+`PAPER` holds what the paper states. Every other profile is made from it with :func:`dataclasses.replace`, each
+difference
+with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors' code*
+(their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
 
 Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
@@ -26,7 +27,9 @@ class ModelConfig:
     features: int = 128  # N
     modules: int = 12  # each is one RNN over time and one over bands: 24 residual BLSTM layers
     mlp_layers: int = 1  # paper: one hidden layer; authors' code: 2
-    normalisation: str = "group"  # paper: axes not given; authors' code: GroupNorm(1), statistics over time too. Or "layer"
+    normalisation: str = (
+        "group"  # paper: axes not given; authors' code: GroupNorm(1), statistics over time too. Or "layer"
+    )
     band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
 
     @property
@@ -152,7 +155,9 @@ RECOMMENDED = replace(
     PAPER,
     name="recommended",
     model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
-    train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),  # epochs of 20 000 items
+    train=replace(
+        PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000
+    ),  # epochs of 20 000 items
 )
 
 # The 7 s previews of MUSDB18: real music, free to download, too little of it for more than a look.
@@ -161,7 +166,9 @@ PREVIEWS = replace(
     name="previews",
     data=DataConfig(source="previews"),
     model=replace(PAPER.model, features=32, modules=4),  # a size that 10 minutes of music do not overfit at once
-    train=replace(PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0),
+    train=replace(
+        PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0
+    ),
     finetuned=(),  # it has no unlabelled songs
     carries_claims=False,
 )
@@ -172,10 +179,29 @@ SMALL = replace(
     name="small",
     data=DataConfig(source="embedded", train_songs=64, valid_songs=8, test_songs=24, unlabelled_songs=16),
     model=replace(PAPER.model, features=16, modules=2),  # 1/40 of the paper's cost a step
-    train=replace(PAPER.train, batch_items=2, learning_rate=2e-3, schedule="cosine", max_items=3_000, validate_items=300,
-                  patience=0, loader_workers=0),  # a fixed budget decayed to zero is steadier than early stopping
-    finetune=replace(PAPER.finetune, train=replace(PAPER.finetune.train, batch_items=2, learning_rate=2e-4, schedule="cosine",
-                                                   max_items=600, validate_items=60, patience=0, loader_workers=0)),
+    train=replace(
+        PAPER.train,
+        batch_items=2,
+        learning_rate=2e-3,
+        schedule="cosine",
+        max_items=3_000,
+        validate_items=300,
+        patience=0,
+        loader_workers=0,
+    ),  # a fixed budget decayed to zero is steadier than early stopping
+    finetune=replace(
+        PAPER.finetune,
+        train=replace(
+            PAPER.finetune.train,
+            batch_items=2,
+            learning_rate=2e-4,
+            schedule="cosine",
+            max_items=600,
+            validate_items=60,
+            patience=0,
+            loader_workers=0,
+        ),
+    ),
     separate=replace(PAPER.separate, hop_seconds=1.5),  # Table II: a third of the cost for 0.1 dB
     targets=("vocals", "drums"),
     table_one=("v1",),

@@ -1,10 +1,11 @@
 """Semi-supervised finetuning: the data sampler of figure 2, and self-boosting (sections III, IV-B).
 
-For each batch of B items: B clean targets and B clean residuals from labelled songs; B mixture chunks from unlabelled songs,
-which the teacher separates. The two energy rules turn a chunk into a clean residual (the target is absent), a clean target
-(all else is absent), or else a pseudo target and a pseudo residual. Open in the paper, ours: energies are sums over channels
-and samples of the chunk that is mixed, and the teacher sees that chunk alone. All signals go into one pool of targets and one of
-residuals; every item of the batch draws one of each, at random gains or dropped, and mixes them.
+For each batch of B items: B clean targets and B clean residuals from labelled songs; B mixture chunks from unlabelled
+songs, which the teacher separates. The two energy rules turn a chunk into a clean residual (the target is absent), a
+clean target (all else is absent), or else a pseudo target and a pseudo residual. Open in the paper, ours: energies
+are sums over channels and samples of the chunk that is mixed, and the teacher sees that chunk alone. All signals go
+into one pool of targets and one of residuals; every item of the batch draws one of each, at random gains or dropped,
+and mixes them.
 """
 
 from collections import Counter
@@ -33,29 +34,40 @@ def classify(mixture: Tensor, estimate: Tensor, threshold_db: float = 30.0) -> l
 
     Returns:
         for each chunk "clean_residual" when the mixture's energy exceeds the target estimate's by more than
-        ``threshold_db``, "clean_target" when it exceeds the residual's by more, else "pseudo". A silent chunk is "pseudo":
-        it says nothing about either.
+        ``threshold_db``, "clean_target" when it exceeds the residual's by more, else "pseudo". A silent chunk is
+        "pseudo": it says nothing about either.
     """
     level = energy_db(mixture)
     target_absent = level - energy_db(estimate) > threshold_db
     residual_absent = level - energy_db(mixture - estimate) > threshold_db
-    return ["clean_residual" if t else "clean_target" if r else "pseudo"
-            for t, r in zip(target_absent.tolist(), residual_absent.tolist(), strict=True)]
+    return [
+        "clean_residual" if t else "clean_target" if r else "pseudo"
+        for t, r in zip(target_absent.tolist(), residual_absent.tolist(), strict=True)
+    ]
 
 
 class SemiSupervised:
     """Batches for finetuning; an :class:`bsrnn.train.ItemSource`.
 
     Args:
-        labelled: songs with stems. unlabelled: songs with a mixture; empty for the control, which trains on labelled data
-            only, through the same sampler.
+        labelled: songs with stems. unlabelled: songs with a mixture; empty for the control, which trains on labelled
+            data only, through the same sampler.
         teacher: the trained model; replaced by a better student if ``config.self_boosting``.
         teacher_score: its mean validation uSDR in dB.
     """
 
-    def __init__(self, labelled: Sequence[Song], unlabelled: Sequence[Song], target: str, teacher: BSRNN,
-                 teacher_score: float, config: FinetuneConfig, mixing: MixingConfig = MixingConfig(),
-                 activity: ActivityConfig = ActivityConfig(), seed: int = 0):
+    def __init__(
+        self,
+        labelled: Sequence[Song],
+        unlabelled: Sequence[Song],
+        target: str,
+        teacher: BSRNN,
+        teacher_score: float,
+        config: FinetuneConfig,
+        mixing: MixingConfig = MixingConfig(),
+        activity: ActivityConfig = ActivityConfig(),
+        seed: int = 0,
+    ):
         self.target, self.config, self.mixing, self.seed = target, config, mixing, seed
         self.teacher, self.teacher_score = teacher.eval(), teacher_score
         self.samples = round(mixing.chunk_seconds * teacher.config.sample_rate)
@@ -83,7 +95,7 @@ class SemiSupervised:
         return torch.from_numpy(mixtures), torch.from_numpy(wanted)
 
     def pools(self, size: int, generator: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Targets and residuals, each a list of (C, L): clean ones of labelled songs, then what unlabelled ones give."""
+        """Targets and residuals, lists of (C, L): clean ones of labelled songs, then what unlabelled ones give."""
         targets, residuals = [], []
         for _ in range(size):
             song, start = self.targets.draw(self.samples, generator)
@@ -95,7 +107,9 @@ class SemiSupervised:
         if self.unlabelled is None:
             return targets, residuals
         drawn = [self.unlabelled.draw(self.samples, generator) for _ in range(size)]
-        mixtures = torch.from_numpy(np.stack([read_chunk(song, "mixture", start, self.samples) for song, start in drawn]))
+        mixtures = torch.from_numpy(
+            np.stack([read_chunk(song, "mixture", start, self.samples) for song, start in drawn])
+        )
         estimates = self.ask_teacher(mixtures)
         kinds = classify(mixtures, estimates, self.config.threshold_db)
         for kind, mixture, estimate in zip(kinds, mixtures.numpy(), estimates.numpy(), strict=True):

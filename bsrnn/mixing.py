@@ -1,7 +1,7 @@
 """On-the-fly mixing (section IV-A): training items from salient segments of unrelated songs.
 
-Item ``i`` of a set depends on (seed, i) alone: any number of loader workers gives the same items, a killed training resumes
-at item ``i``, and two runs with one seed see the same data in the same order.
+Item ``i`` of a set depends on (seed, i) alone: any number of loader workers gives the same items, a killed training
+resumes at item ``i``, and two runs with one seed see the same data in the same order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,8 +48,15 @@ class RandomMixes(Dataset):
         seed: of the set.
     """
 
-    def __init__(self, segments: Mapping[str, Segments], targets: Sequence[str], config: MixingConfig, items: int,
-                 seed: int, sample_rate: int = 44100):
+    def __init__(
+        self,
+        segments: Mapping[str, Segments],
+        targets: Sequence[str],
+        config: MixingConfig,
+        items: int,
+        seed: int,
+        sample_rate: int = 44100,
+    ):
         if unknown := [target for target in targets if target not in segments]:
             raise ConfigError(f"unknown target {', '.join(unknown)}: the songs have {', '.join(segments)}")
         self.segments, self.targets, self.config = segments, tuple(targets), config

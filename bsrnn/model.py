@@ -134,7 +134,8 @@ class BSRNN(nn.Module):
     """Band-split RNN for one target, or for several over one shared encoder.
 
     Args:
-        config: see :class:`bsrnn.config.ModelConfig`. At the paper's size (N 128, 12 modules, V7) it has 25.6 M parameters, 36.4 M with two mask layers.
+        config: see :class:`bsrnn.config.ModelConfig`. At the paper's size (N 128, 12 modules, V7) it has 25.6 M
+            parameters, 36.4 M with two mask layers.
 
     Raises:
         ConfigError: an unknown band split, or widths that do not fill the spectrum.
@@ -152,7 +153,9 @@ class BSRNN(nn.Module):
     def stft(self, audio: Tensor) -> Tensor:
         """(..., L) -> (..., F, T) complex; centred frames, reflected edges (paper: not given; torch's defaults)."""
         flat = audio.reshape(-1, audio.shape[-1])
-        spectrogram = torch.stft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True)
+        spectrogram = torch.stft(
+            flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
+        )
         return spectrogram.unflatten(0, audio.shape[:-1])
 
     def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
@@ -177,8 +180,10 @@ class BSRNN(nn.Module):
             ValueError: not three axes, or not longer than half an STFT window.
         """
         if mixture.ndim != 3 or mixture.shape[-1] <= self.config.n_fft // 2:
-            raise ValueError(f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L) with more than "
-                             f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length")
+            raise ValueError(
+                f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L) with more than "
+                f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length"
+            )
         return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
 
     def count_parameters(self) -> int:

@@ -17,8 +17,10 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "_config.yml").is_file() and (folder / "bsrnn").is_dir():
             return folder
-    raise ConfigError(f"no project root at or above {here}: expected a folder that holds _config.yml and bsrnn/; "
-                      "go into your clone or set BSRNN_ROOT to it")
+    raise ConfigError(
+        f"no project root at or above {here}: expected a folder that holds _config.yml and bsrnn/; "
+        "go into your clone or set BSRNN_ROOT to it"
+    )
 
 
 def data() -> Path:

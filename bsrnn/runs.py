@@ -1,8 +1,9 @@
 """The registry of runs: every training and evaluation, declared as data.
 
-The grid of a profile is the paper's ablation tables, a base and one change a row. A run's result is one JSON file, whose
-name holds the run's key: the resolved settings, the data recipe and the version of each stage. Source code is not part of
-the key, so that a reworded docstring throws away no training; its hash is recorded beside the result instead.
+The grid of a profile is the paper's ablation tables, a base and one change a row. A run's result is one JSON file,
+whose name holds the run's key: the resolved settings, the data recipe and the version of each stage. Source code is
+not part of the key, so that a reworded docstring throws away no training; its hash is recorded beside the result
+instead.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 
 from bsrnn import paths
-from bsrnn.config import Profile, profile as named_profile
+from bsrnn.config import Profile
+from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.files import read_json
 
@@ -53,12 +55,23 @@ class Run:
     @cached_property
     def train_key(self) -> str:
         """Key of the weights: of all that training depends on, and no more, so that new test songs retrain nothing."""
-        settings = {"kind": self.kind, "target": self.target, "seed": self.seed,
-                    "data": self._data("train_songs", "valid_songs"), "version": STAGES["train"],
-                    **{name: asdict(getattr(self.profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")}}
+        settings = {
+            "kind": self.kind,
+            "target": self.target,
+            "seed": self.seed,
+            "data": self._data("train_songs", "valid_songs"),
+            "version": STAGES["train"],
+            **{
+                name: asdict(getattr(self.profile, name))
+                for name in ("model", "activity", "mixing", "loss", "validate")
+            },
+        }
         if self.kind == "finetune":
-            settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs"), "start": self.start.train_key,
-                         "finetune": asdict(self.profile.finetune)}
+            settings |= {
+                "data": self._data("train_songs", "valid_songs", "unlabelled_songs"),
+                "start": self.start.train_key,
+                "finetune": asdict(self.profile.finetune),
+            }
             del settings["finetune"]["train"]["loader_workers"]
         elif self.kind == "train":
             settings["train"] = asdict(self.profile.train)
@@ -70,9 +83,17 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Key of the result."""
-        return _digest({"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key,
-                        "data": self._data("train_songs", "test_songs") if self.kind != "real" else {},
-                        "separate": asdict(self.profile.separate), "version": STAGES["score"]})
+        return _digest(
+            {
+                "kind": self.kind,
+                "target": self.target,
+                "seed": self.seed,
+                "train": self.train_key,
+                "data": self._data("train_songs", "test_songs") if self.kind != "real" else {},
+                "separate": asdict(self.profile.separate),
+                "version": STAGES["score"],
+            }
+        )
 
     def _data(self, *counts: str) -> dict:
         """The data recipe, with those counts of songs alone that matter for a stage."""
@@ -108,8 +129,13 @@ def data_recipe(profile: Profile) -> dict:
         return {"source": data.source, "folder": Path(data.folder).name}
     from bsrnn.synthetic import GENERATOR_VERSION, soundfont_hash
 
-    return {"source": "embedded", "seed": data.seed, "song_seconds": data.song_seconds, "generator": GENERATOR_VERSION,
-            "soundfont": soundfont_hash()}
+    return {
+        "source": "embedded",
+        "seed": data.seed,
+        "song_seconds": data.song_seconds,
+        "generator": GENERATOR_VERSION,
+        "soundfont": soundfont_hash(),
+    }
 
 
 def grid(profile_name: str) -> dict[str, Run]:
@@ -136,14 +162,37 @@ def grid(profile_name: str) -> dict[str, Run]:
             base = add(target, "train", target, seed, change=f"{target}, its own split", model=split(target, target))
             if target == "vocals":
                 for scheme in profile.table_one:  # V7 is the base
-                    add(f"vocals-{scheme}", "train", target, seed, change=f"split {scheme.upper()}", model=split(target, scheme))
+                    add(
+                        f"vocals-{scheme}",
+                        "train",
+                        target,
+                        seed,
+                        change=f"split {scheme.upper()}",
+                        model=split(target, scheme),
+                    )
                 for hop in TABLE_TWO_SECONDS:
-                    add(f"vocals-hop{hop:g}", "separate", target, seed, base, f"hop {hop:g} s",
-                        separate=replace(profile.separate, hop_seconds=hop), model=base.profile.model)
+                    add(
+                        f"vocals-hop{hop:g}",
+                        "separate",
+                        target,
+                        seed,
+                        base,
+                        f"hop {hop:g} s",
+                        separate=replace(profile.separate, hop_seconds=hop),
+                        model=base.profile.model,
+                    )
             if target in profile.finetuned:
                 add(f"{target}-finetuned", "finetune", target, seed, base, "finetuned", model=base.profile.model)
-                add(f"{target}-control", "finetune", target, seed, base, "control: labelled data only",
-                    model=base.profile.model, finetune=replace(profile.finetune, unlabelled="none"))
+                add(
+                    f"{target}-control",
+                    "finetune",
+                    target,
+                    seed,
+                    base,
+                    "control: labelled data only",
+                    model=base.profile.model,
+                    finetune=replace(profile.finetune, unlabelled="none"),
+                )
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, base, "a real recording", model=base.profile.model)
     return runs
@@ -166,8 +215,10 @@ def load(run: Run) -> dict:
     path = run.result_path()
     if not path.is_file():
         name = run.profile.name
-        raise MissingResult(f"no result of run {run.id!r} in profile {name!r} ({path.name}): `make reproduce PROFILE={name}` "
-                            f"computes all of them, `bsrnn run {run.id} --profile {name}` this one")
+        raise MissingResult(
+            f"no result of run {run.id!r} in profile {name!r} ({path.name}): `make reproduce PROFILE={name}` "
+            f"computes all of them, `bsrnn run {run.id} --profile {name}` this one"
+        )
     return read_json(path)
 
 

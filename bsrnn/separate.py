@@ -1,18 +1,25 @@
 """Separation of whole songs: overlapping segments, one at a time from disk (section IV-C).
 
-Segments of T seconds start every P seconds. The signal is padded by T - P zeros in front, so that each sample lies in T / P
-segments (the text's L - P does not give this). Each segment fades linearly in and out (paper: window not given; replication:
-linear), and the sum is divided by the summed fades: a model that changes nothing gives back its input for any T and P.
+Segments of T seconds start every P seconds. The signal is padded by T - P zeros in front, so that each sample lies in
+T / P segments (the text's L - P does not give this). Each segment fades linearly in and out (paper: window not given;
+replication: linear), and the sum is divided by the summed fades: a model that changes nothing gives back its input
+    for any T and P.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from bsrnn.errors import ConfigError
+from bsrnn.files import atomic_write
 from bsrnn.model import BSRNN
+from bsrnn.songs import Song
 
 Read = Callable[[int, int], np.ndarray]  # (first sample, samples) -> (C, samples)
 
@@ -23,8 +30,16 @@ def fade(samples: int) -> Tensor:
     return torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
 
 
-def separate_blocks(model: BSRNN, read: Read, samples: int, channels: int, *, segment_seconds: float = 3.0,
-                    hop_seconds: float = 0.5, batch_segments: int = 8) -> Iterator[np.ndarray]:
+def separate_blocks(
+    model: BSRNN,
+    read: Read,
+    samples: int,
+    channels: int,
+    *,
+    segment_seconds: float = 3.0,
+    hop_seconds: float = 0.5,
+    batch_segments: int = 8,
+) -> Iterator[np.ndarray]:
     """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
 
     Memory holds one batch of segments, whatever the song's length: ``read`` is asked for each stretch as it is needed.
@@ -35,8 +50,10 @@ def separate_blocks(model: BSRNN, read: Read, samples: int, channels: int, *, se
     rate = model.config.sample_rate
     segment, hop = round(segment_seconds * rate), round(hop_seconds * rate)
     if not 0 < hop <= segment or segment <= model.config.n_fft:
-        raise ConfigError(f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
-                          f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)")
+        raise ConfigError(
+            f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
+            f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)"
+        )
     device, weight = model.window.device, fade(segment)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)
@@ -64,8 +81,14 @@ def _read_padded(read: Read, start: int, length: int, samples: int, channels: in
     return np.pad(audio, ((0, 0), (low - start, start + length - max(low, high)))).astype(np.float32)
 
 
-def separate(model: BSRNN, mixture, sample_rate: int, segment_seconds: float = 3.0, hop_seconds: float = 0.5,
-             batch_segments: int = 8) -> dict[str, np.ndarray]:
+def separate(
+    model: BSRNN,
+    mixture,
+    sample_rate: int,
+    segment_seconds: float = 3.0,
+    hop_seconds: float = 0.5,
+    batch_segments: int = 8,
+) -> dict[str, np.ndarray]:
     """Separate a song in memory.
 
     Args:
@@ -89,12 +112,67 @@ def separate(model: BSRNN, mixture, sample_rate: int, segment_seconds: float = 3
     if sample_rate != model_rate:
         from bsrnn.audio import resample
 
-        inside = separate(model, resample(mixture, sample_rate, model_rate), model_rate, segment_seconds, hop_seconds,
-                          batch_segments)
+        inside = separate(
+            model, resample(mixture, sample_rate, model_rate), model_rate, segment_seconds, hop_seconds, batch_segments
+        )
         back = {name: resample(audio, model_rate, sample_rate)[:, :samples] for name, audio in inside.items()}
         return {name: np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))) for name, audio in back.items()}
-    blocks = separate_blocks(model, lambda start, length: mixture[:, start : start + length], samples, len(mixture),
-                             segment_seconds=segment_seconds, hop_seconds=hop_seconds, batch_segments=batch_segments)
+    blocks = separate_blocks(
+        model,
+        lambda start, length: mixture[:, start : start + length],
+        samples,
+        len(mixture),
+        segment_seconds=segment_seconds,
+        hop_seconds=hop_seconds,
+        batch_segments=batch_segments,
+    )
     empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
     estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)
     return dict(zip(model.config.targets, estimates, strict=True))
+
+
+def separate_file(
+    model: BSRNN,
+    song: Song,
+    folder: Path,
+    *,
+    segment_seconds: float = 3.0,
+    hop_seconds: float = 0.5,
+    batch_segments: int = 8,
+    residual: bool = False,
+) -> list[Path]:
+    """Separate a song from disk to disk: ``folder/<target>.wav``, 32-bit float, so that stems and residual add up.
+
+    Memory does not grow with the song. A file appears only when it is whole.
+
+    Returns:
+        the files written, ``residual.wav`` (mixture minus all stems) last.
+    """
+    names = [*model.config.targets, *["residual"] * residual]
+    written = [Path(folder) / f"{name}.wav" for name in names]
+    blocks = separate_blocks(
+        model,
+        lambda start, length: song.read("mixture", start, length),
+        song.frames,
+        2,
+        segment_seconds=segment_seconds,
+        hop_seconds=hop_seconds,
+        batch_segments=batch_segments,
+    )
+    with (
+        ExitStack() as stack,
+        tqdm(total=song.frames, desc=song.name, unit="sample", unit_scale=True, mininterval=1) as bar,
+    ):
+        temporaries = [stack.enter_context(atomic_write(path)) for path in written]
+        files = [
+            stack.enter_context(soundfile.SoundFile(path, "w", song.sample_rate, 2, "FLOAT", format="WAV"))
+            for path in temporaries
+        ]
+        position = 0
+        for block in blocks:  # (S, C, l)
+            mixture = song.read("mixture", position, block.shape[-1]) if residual and block.shape[-1] else block[0]
+            for file, audio in zip(files, [*block, mixture - block.sum(0)], strict=False):
+                file.write(audio.T)
+            position += block.shape[-1]
+            bar.update(block.shape[-1])
+    return written

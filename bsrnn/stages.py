@@ -1,6 +1,7 @@
 """Computing a run: train or finetune, then score; each stage is kept, so that a killed run goes on where it was."""
 
 import hashlib
+import json
 import platform
 import shutil
 import time
@@ -13,19 +14,22 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from bsrnn import baselines, checkpoint, metrics, paths, songs
-from bsrnn.errors import DataError
-from bsrnn.files import read_json, write_json
+from bsrnn.config import Profile, TrainConfig
+from bsrnn.errors import ConfigError, DataError, MissingResult
+from bsrnn.files import atomic_write, read_json, write_json
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
-from bsrnn.runs import STAGES, Run, data_recipe
+from bsrnn.runs import STAGES, Run, data_recipe, grid, load
 from bsrnn.separate import separate
 from bsrnn.songs import Song
-from bsrnn.train import Supervised, fit, new_model, validation_usdr
+from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
 # modules whose code decides a stage's numbers; their hash is recorded as provenance
-CODE = {"train": ("activity", "bands", "finetune", "mixing", "model", "songs", "train"),
-        "score": ("bands", "baselines", "metrics", "model", "separate", "songs")}
+CODE = {
+    "train": ("activity", "bands", "finetune", "mixing", "model", "songs", "train"),
+    "score": ("bands", "baselines", "metrics", "model", "separate", "songs"),
+}
 
 
 def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dict:
@@ -45,8 +49,11 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         started = time.monotonic()
         trained = {"train": _train, "finetune": _finetune}.get(run.kind, _finished_start)(run, device)
         scores = {"baselines": _score_baselines, "real": _score_real}.get(run.kind, _score_model)(run, device)
-        result = describe(run, device) | {"training": trained, "scores": scores,
-                                          "score_seconds": round(time.monotonic() - started, 1)}
+        result = describe(run, device) | {
+            "training": trained,
+            "scores": scores,
+            "score_seconds": round(time.monotonic() - started, 1),
+        }
         write_json(path, result)
     return result
 
@@ -55,10 +62,24 @@ def describe(run: Run, device: str = "cpu") -> dict:
     """Everything but the numbers: settings, data, versions, code, device."""
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     name = torch.cuda.get_device_name() if device.startswith("cuda") else f"CPU ({platform.machine()})"
-    return {"id": run.id, "kind": run.kind, "key": run.key, "train_key": run.train_key, "target": run.target, "seed": run.seed,
-            "change": run.change, "start": run.start.id if run.start else None, "profile": run.profile.name,
-            "config": run.profile.asdict(), "data": data_recipe(run.profile), "stages": dict(STAGES), "versions": versions,
-            "device": name, "threads": torch.get_num_threads(), "code": {stage: code_hash(stage) for stage in CODE}}
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "key": run.key,
+        "train_key": run.train_key,
+        "target": run.target,
+        "seed": run.seed,
+        "change": run.change,
+        "start": run.start.id if run.start else None,
+        "profile": run.profile.name,
+        "config": run.profile.asdict(),
+        "data": data_recipe(run.profile),
+        "stages": dict(STAGES),
+        "versions": versions,
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "code": {stage: code_hash(stage) for stage in CODE},
+    }
 
 
 def code_hash(stage: str) -> str:
@@ -73,73 +94,185 @@ def code_hash(stage: str) -> str:
 
 
 def _train(run: Run, device: str) -> dict:
-    profile, folder = run.profile, run.weights_folder()
-    if (folder / "training.json").is_file():
-        return read_json(folder / "training.json")
-    train_songs = songs.load(profile.data, "train", targets=profile.model.targets)
-    mixes = RandomMixes(index_sources(train_songs, profile.activity), profile.model.targets, profile.mixing,
-                        profile.train.max_items, run.seed, profile.model.sample_rate)
-    model = new_model(profile.model, run.seed)
-    return _fit(run, model, Supervised(mixes, profile.train), profile.train, device, train_songs)
+    return train_model(run.profile, run.seed, run.weights_folder(), device, label=run.id)
 
 
 def _finetune(run: Run, device: str) -> dict:
-    profile, folder, config = run.profile, run.weights_folder(), run.profile.finetune
-    if (folder / "training.json").is_file():
-        return read_json(folder / "training.json")
-    train_songs = songs.load(profile.data, "train", targets=profile.model.targets)
-    unlabelled = unlabelled_songs(profile)
-    start = run.start.weights_folder()
+    return finetune_model(
+        run.profile,
+        run.target,
+        run.seed,
+        run.start.weights_folder(),
+        unlabelled_songs(run.profile),
+        run.weights_folder(),
+        device,
+        label=run.id,
+    )
+
+
+def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", label: str = "train") -> dict:
+    """Train ``profile.model`` into ``folder``, or go on with what lies there; what belongs into the run's JSON.
+
+    Raises:
+        DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
+    """
+    if (done := Path(folder) / "training.json").is_file():
+        return read_json(done)
+    targets = profile.model.targets
+    train_songs = songs.load(profile.data, "train", targets=targets)
+    mixes = RandomMixes(
+        index_sources(train_songs, profile.activity),
+        targets,
+        profile.mixing,
+        profile.train.max_items,
+        seed,
+        profile.model.sample_rate,
+    )
+    source = Supervised(mixes, profile.train)
+    return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
+
+
+def finetune_model(
+    profile: Profile,
+    target: str,
+    seed: int,
+    start: Path,
+    unlabelled: list[Song],
+    folder: Path,
+    device: str = "cpu",
+    label: str = "finetune",
+) -> dict:
+    """Finetune the model in ``start`` into ``folder``, or go on with what lies there; no unlabelled songs: the control.
+
+    Raises:
+        DataError, TrainingError: as :func:`train_model`.
+    """
+    if (done := Path(folder) / "training.json").is_file():
+        return read_json(done)
     model, teacher = checkpoint.load(start).to(device), checkpoint.load(start).to(device)
-    valid = songs.load(profile.data, "valid", targets=profile.model.targets)
+    if target not in model.config.targets:
+        raise ConfigError(
+            f"unknown target {target!r}: the model in {start} separates {', '.join(model.config.targets)}"
+        )
+    train_songs = songs.load(profile.data, "train", targets=(target,))
+    valid = songs.load(profile.data, "valid", targets=model.config.targets)
     score = validation_usdr(teacher, valid, profile.validate)
-    source = SemiSupervised(train_songs, unlabelled, run.target, teacher, score, config, profile.mixing, profile.activity,
-                            run.seed)
-    return _fit(run, model, source, config.train, device, train_songs) | {"start_valid_usdr": score,
-                                                                         "unlabelled_songs": len(unlabelled)}
+    source = SemiSupervised(
+        train_songs, unlabelled, target, teacher, score, profile.finetune, profile.mixing, profile.activity, seed
+    )
+    extra = {"start_valid_usdr": score, "unlabelled_songs": len(unlabelled)}
+    return _fit(profile, seed, model, source, profile.finetune.train, folder, device, label, extra)
 
 
-def unlabelled_songs(profile) -> list[Song]:
-    """The mixtures that finetuning may use."""
+def unlabelled_songs(profile: Profile) -> list[Song]:
+    """The mixtures that a profile's finetuning uses."""
     kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
-    return [song for kind in kinds[profile.finetune.unlabelled] for song in songs.load(profile.data, f"unlabelled-{kind}")]
+    if profile.finetune.unlabelled not in kinds:
+        raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
+    return [
+        song for kind in kinds[profile.finetune.unlabelled] for song in songs.load(profile.data, f"unlabelled-{kind}")
+    ]
 
 
-def _fit(run: Run, model: BSRNN, source, config, device: str, train_songs: list[Song]) -> dict:
-    profile, folder = run.profile, run.weights_folder()
+def _fit(
+    profile: Profile,
+    seed: int,
+    model: BSRNN,
+    source: ItemSource,
+    config: TrainConfig,
+    folder: Path,
+    device: str,
+    label: str,
+    extra: dict,
+) -> dict:
+    folder = Path(folder)
     valid = songs.load(profile.data, "valid", targets=profile.model.targets)
-    info = {"run": run.id, "key": run.train_key, "profile": profile.name, "data": data_recipe(profile), "seed": run.seed}
-    progress = fit(model, source, lambda m: validation_usdr(m, valid, profile.validate), config, folder, loss=profile.loss,
-                   info=info, device=device, label=run.id)
-    trained = asdict(progress) | {"parameters": model.count_parameters(), "train_songs": len(train_songs),
-                                  "valid_songs": len(valid), "bands": len(model.widths)}
-    for scratch in ("loss_sum", "steps", "bad_steps", "worse"):
-        del trained[scratch]
+    info = {"label": label, "profile": profile.name, "data": data_recipe(profile), "seed": seed}
+    progress = fit(
+        model,
+        source,
+        lambda m: validation_usdr(m, valid, profile.validate),
+        config,
+        folder,
+        loss=profile.loss,
+        info=info,
+        device=device,
+        label=label,
+    )
+    scratch = ("loss_sum", "steps", "bad_steps", "worse")
+    trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
+    trained |= {"parameters": model.count_parameters(), "bands": len(model.widths), "valid_songs": len(valid)} | extra
     write_json(folder / "training.json", trained)
     shutil.rmtree(folder / "resume", ignore_errors=True)
     return trained
 
 
-def _finished_start(run: Run, device: str) -> dict | None:
-    return None
+def _finished_start(run: Run, device: str) -> None:
+    """Runs that only score: what they start from must be there."""
+    if run.start and not (run.weights_folder() / "training.json").is_file():
+        raise MissingResult(
+            f"run {run.id!r} scores the model of run {run.start.id!r}, which is not in {run.weights_folder()}: "
+            f"`bsrnn run {run.start.id} --profile {run.profile.name}` trains it"
+        )
+
+
+def publish(profile_name: str) -> list[Path]:
+    """Copy the first seed's model of every target to results/<profile>/checkpoints/<target>/, in half precision."""
+    written = []
+    for run in grid(profile_name).values():
+        if run.kind == "train" and run.id.startswith(f"{run.target}-s") and run.seed == run.profile.seeds[0]:
+            if not (run.weights_folder() / "training.json").is_file():
+                continue  # a clone has the published copy, and not the training's own
+            result = load(run)
+            info = {name: result[name] for name in ("id", "profile", "data", "seed")} | {
+                "summary": result["scores"]["summary"]
+            }
+            folder = paths.results(profile_name) / "checkpoints" / run.target
+            checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
+            _write_card(folder, result)
+            written.append(folder)
+    return written
+
+
+def _write_card(folder: Path, result: dict) -> None:
+    summary, data = result["scores"]["summary"], result["data"]
+    lines = [
+        f"# {result['target']}, profile `{result['profile']}`",
+        "",
+        f"A band-split RNN that separates {result['target']}; run `{result['id']}`, key `{result['key']}`.",
+        "",
+        f"- Trained on: {json.dumps(data, sort_keys=True)}"
+        + (" (songs rendered by this project, not real music)" if data["source"] == "embedded" else ""),
+        f"- Seed {result['seed']}, {result['training']['items']} items, {result['training']['parameters']} parameters",
+        f"- Scores on {summary['songs']} held-out songs of that data: uSDR {summary['usdr_mean']:.2f} dB (mean)",
+        "- Weights in half precision; licence: MIT",
+        "",
+    ]
+    with atomic_write(folder / "README.md") as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
 # ---- scoring ----
 
 
 def _score_model(run: Run, device: str) -> dict:
-    """Whole test songs, song by song."""
     model = checkpoint.load(run.weights_folder()).to(device)
-    test_songs = songs.load(run.profile.data, "test", targets=run.profile.model.targets)
-    rows = []
-    for song in tqdm(test_songs, desc=f"{run.id}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
+    return score_model(model, run.profile, "test", label=run.id)[run.target]
+
+
+def score_model(model: BSRNN, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
+    """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
+    rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
+    found = songs.load(profile.data, split, targets=model.config.targets)
+    for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture = song.read("mixture")
         begun = time.monotonic()
-        estimate = separate(model, mixture, song.sample_rate, **asdict(run.profile.separate))[run.target]
-        seconds = time.monotonic() - begun
-        rows.append(_row(song) | metrics.score(song.read(run.target), mixture, estimate, song.sample_rate)
-                    | {"seconds": round(seconds, 2)})
-    return {"songs": rows, "summary": metrics.aggregate(rows)}
+        estimates = separate(model, mixture, song.sample_rate, **asdict(profile.separate))
+        seconds = round(time.monotonic() - begun, 2)
+        for target, estimate in estimates.items():
+            scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)
+            rows[target].append(_row(song) | scored | {"seconds": seconds})
+    return {target: {"songs": part, "summary": metrics.aggregate(part)} for target, part in rows.items()}
 
 
 def _score_baselines(run: Run, device: str) -> dict:
@@ -166,10 +299,16 @@ def _score_real(run: Run, device: str) -> dict:
     mixture, reference = song.read("mixture"), song.read(run.target)
     estimates = baselines.estimates(song, run.target, gains, run.profile.model)
     estimates["model"] = separate(model, mixture, song.sample_rate, **asdict(run.profile.separate))[run.target]
-    rows = {method: _row(song) | metrics.score(reference, mixture, estimate, song.sample_rate)
-            for method, estimate in estimates.items()}
+    rows = {
+        method: _row(song) | metrics.score(reference, mixture, estimate, song.sample_rate)
+        for method, estimate in estimates.items()
+    }
     return {method: {"songs": [row], "summary": metrics.aggregate([row])} for method, row in rows.items()}
 
 
 def _row(song: Song) -> dict:
-    return {"song": song.name, "timbre": song.info.get("timbre"), "song_seconds": round(song.frames / song.sample_rate, 2)}
+    return {
+        "song": song.name,
+        "timbre": song.info.get("timbre"),
+        "song_seconds": round(song.frames / song.sample_rate, 2),
+    }

@@ -58,8 +58,15 @@ class Supervised:
         rest = Subset(self.mixes, range(first_item, len(self.mixes)))
         # spawn: the forked copy of a process that runs OpenMP threads may hang
         workers = self.config.loader_workers
-        return iter(DataLoader(rest, self.config.batch_items, num_workers=workers, drop_last=True,
-                               multiprocessing_context="spawn" if workers else None))
+        return iter(
+            DataLoader(
+                rest,
+                self.config.batch_items,
+                num_workers=workers,
+                drop_last=True,
+                multiprocessing_context="spawn" if workers else None,
+            )
+        )
 
     def validated(self, model: BSRNN, score: float) -> dict:
         return {}
@@ -130,14 +137,27 @@ def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig)
         scores += [usdr(references[t], estimates[t]) for t in estimates if np.any(references[t])]
     model.train()
     if not scores:
-        raise DataError(f"no validation: in all of {len(songs)} songs {', '.join(model.config.targets)} is silent; "
-                        "add songs that have it")
+        raise DataError(
+            f"no validation: in all of {len(songs)} songs {', '.join(model.config.targets)} is silent; "
+            "add songs that have it"
+        )
     return float(np.mean(scores))
 
 
-def fit(model: BSRNN, source: ItemSource, validate: Callable[[BSRNN], float], config: TrainConfig, out: Path, *,
-        loss: LossConfig = LossConfig(), info: dict | None = None, device: str = "cpu", label: str = "train") -> Progress:
-    """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the first.
+def fit(
+    model: BSRNN,
+    source: ItemSource,
+    validate: Callable[[BSRNN], float],
+    config: TrainConfig,
+    out: Path,
+    *,
+    loss: LossConfig = LossConfig(),
+    info: dict | None = None,
+    device: str = "cpu",
+    label: str = "train",
+) -> Progress:
+    """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the
+    first.
 
     A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped.
 
@@ -159,7 +179,9 @@ def fit(model: BSRNN, source: ItemSource, validate: Callable[[BSRNN], float], co
     stopped = config.patience and progress.worse >= config.patience
     batches = iter(()) if stopped or progress.items >= last_items else source.batches(progress.items)
     for mixture, targets in batches:
-        progress.loss_sum += _step(model, optimiser, mixture.to(device), targets.to(device), progress, config, loss, out)
+        progress.loss_sum += _step(
+            model, optimiser, mixture.to(device), targets.to(device), progress, config, loss, out
+        )
         before, progress.items = progress.items, progress.items + len(mixture)
         progress.seconds = time.monotonic() - started
         bar.update(len(mixture))
@@ -167,7 +189,9 @@ def fit(model: BSRNN, source: ItemSource, validate: Callable[[BSRNN], float], co
         due = finished or progress.items // config.validate_items > before // config.validate_items
         if due:
             _validate(model, source, validate, progress, config, out, info)
-            bar.set_postfix(loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB")
+            bar.set_postfix(
+                loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB"
+            )
         stopped = config.patience and progress.worse >= config.patience
         if due or time.monotonic() - saved > SAVE_SECONDS:
             _save(Path(out), model, optimiser, source, progress)
@@ -180,8 +204,16 @@ def fit(model: BSRNN, source: ItemSource, validate: Callable[[BSRNN], float], co
     return progress
 
 
-def _step(model, optimiser, mixture: Tensor, targets: Tensor, progress: Progress, config: TrainConfig, loss: LossConfig,
-          out: Path) -> float:
+def _step(
+    model,
+    optimiser,
+    mixture: Tensor,
+    targets: Tensor,
+    progress: Progress,
+    config: TrainConfig,
+    loss: LossConfig,
+    out: Path,
+) -> float:
     """One optimiser step; its loss. A non-finite one is skipped and counted."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(progress.items, config)
@@ -197,15 +229,22 @@ def _step(model, optimiser, mixture: Tensor, targets: Tensor, progress: Progress
     if progress.bad_steps >= config.max_bad_steps:
         bad = Path(out) / "bad_batch.safetensors"
         checkpoint.write_tensors(bad, {"mixture": mixture.cpu().contiguous(), "targets": targets.cpu().contiguous()})
-        raise TrainingError(f"{progress.bad_steps} steps in a row with a non-finite loss or gradient at item "
-                            f"{progress.items}: the last batch is in {bad}; lower the learning rate or look at the data")
+        raise TrainingError(
+            f"{progress.bad_steps} steps in a row with a non-finite loss or gradient at item "
+            f"{progress.items}: the last batch is in {bad}; lower the learning rate or look at the data"
+        )
     return 0.0
 
 
 def _validate(model, source: ItemSource, validate, progress: Progress, config: TrainConfig, out: Path, info) -> None:
     score = validate(model)
-    entry = {"items": progress.items, "valid_usdr": score, "loss": progress.loss_sum / max(1, progress.steps),
-             "learning_rate": learning_rate(progress.items, config), "skipped_steps": progress.skipped}
+    entry = {
+        "items": progress.items,
+        "valid_usdr": score,
+        "loss": progress.loss_sum / max(1, progress.steps),
+        "learning_rate": learning_rate(progress.items, config),
+        "skipped_steps": progress.skipped,
+    }
     progress.history.append(entry | source.validated(model, score))
     progress.loss_sum, progress.steps = 0.0, 0
     if progress.best is None or score > progress.best:
@@ -220,8 +259,11 @@ def _validate(model, source: ItemSource, validate, progress: Progress, config: T
 
 
 def _save(out: Path, model: BSRNN, optimiser, source: ItemSource, progress: Progress) -> None:
-    moments = {f"optimiser.{name}.{key}": value for name, parameter in model.named_parameters()
-               for key, value in optimiser.state.get(parameter, {}).items()}
+    moments = {
+        f"optimiser.{name}.{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
     extra, values = source.state()
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()} | moments
     tensors |= {f"source.{name}": value for name, value in extra.items()}
@@ -240,8 +282,10 @@ def _restore(out: Path, model: BSRNN, optimiser, source: ItemSource) -> Progress
             continue
         with safe_open(path, "pt") as file:
             state = json.loads(file.metadata()["state"])
-        parts = {prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-                 for prefix in ("model.", "optimiser.", "source.")}
+        parts = {
+            prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            for prefix in ("model.", "optimiser.", "source.")
+        }
         model.load_state_dict(parts["model."])
         for name, parameter in model.named_parameters():
             moments = {key: parts["optimiser."].get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}

@@ -1,0 +1,245 @@
+"""The command line: ``bsrnn COMMAND --help`` shows each command with an example."""
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from bsrnn import config, paths
+from bsrnn.errors import BSRNNError, ConfigError
+
+EPILOG = {
+    "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
+    "train": "example: bsrnn train --target piano --data my_songs --profile quick --out models/piano",
+    "finetune": "example: bsrnn finetune --target vocals --from models/vocals --data my_songs --unlabelled my_music "
+    "--out models/vocals-finetuned",
+    "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
+    "separate": "example: bsrnn separate song.wav --model results/small/checkpoints/vocals --out separated",
+    "verify": "example: bsrnn verify --profile small",
+    "run": "example: bsrnn run vocals-s0 --profile quick",
+    "artifacts": "example: bsrnn artifacts --profile quick --print",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    main_parser = argparse.ArgumentParser("bsrnn", description="Music source separation with the band-split RNN.")
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help: str, call) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=help, description=help, epilog=EPILOG[name], formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.set_defaults(call=call)
+        command.add_argument(
+            "--profile", default="quick", choices=list(config.PROFILES), help="how big (default: quick)"
+        )
+        return command
+
+    def out(command, default: str, help: str):
+        command.add_argument("--out", "-o", type=Path, default=Path(default), help=f"{help} (default: {default})")
+
+    def trains(command):
+        command.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+        command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
+        command.add_argument("--seed", type=int, default=0, help="of weights and data order (default: 0)")
+        command.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+
+    data = add("data", "Render or check a data set.", _data)
+    data.add_argument("--data", type=Path, help="folder of songs to check; default: the profile's own data set")
+    data.add_argument("--target", action="append", default=[], help="stem that every song must have; may be repeated")
+    data.add_argument("--out", "-o", type=Path, help="where rendered songs go (default: data/)")
+    data.add_argument("--jobs", "-j", type=int, help="songs rendered at a time (default: one a core)")
+
+    train = add("train", "Train a model for one target; goes on with an unfinished training in --out.", _train)
+    trains(train)
+    train.add_argument(
+        "--split", help="band split (default: the target's own, V7 for a target that the paper does not have)"
+    )
+    out(train, "models/new", "folder of the model")
+
+    finetune = add("finetune", "Finetune a model on unlabelled music, semi-supervised.", _finetune)
+    trains(finetune)
+    finetune.add_argument("--from", dest="start", type=Path, required=True, help="folder of the trained model")
+    finetune.add_argument("--unlabelled", type=Path, required=True, help="folder of audio files")
+    out(finetune, "models/finetuned", "folder of the model")
+
+    evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
+    evaluate.add_argument("--model", type=Path, required=True, help="folder of the model")
+    evaluate.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+    evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    evaluate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    out(evaluate, "scores", "folder of scores.json and scores.csv")
+
+    separate = add("separate", "Songs in, stems out.", _separate)
+    separate.add_argument("songs", nargs="+", type=Path, metavar="SONG", help="audio files")
+    separate.add_argument("--model", type=Path, required=True, help="folder of the model")
+    separate.add_argument("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
+    separate.add_argument(
+        "--hop", type=float, default=1.5, help="seconds between segments (default: 1.5; see Table II)"
+    )
+    separate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    separate.add_argument("--residual", action="store_true", help="also write the mixture minus the stems")
+    out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.wav")
+
+    verify = add(
+        "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
+    )
+    verify.add_argument("--out", "-o", type=Path, help="also write the findings into this file")
+
+    run = add("run", "Compute one run of a profile.", _run)
+    run.add_argument("id", help="of the run; an unknown one lists them")
+    run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    run.add_argument("--threads", type=int, help="CPU threads (default: the run's own)")
+
+    artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
+    artifacts.add_argument("--print", action="store_true", help="print the result table, and draw nothing")
+    return main_parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.call(options) or 0
+    except BSRNNError as error:
+        print(f"bsrnn {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _profile(options) -> config.Profile:
+    """The profile, on the user's own songs if there are any."""
+    profile = config.profile(options.profile)
+    if getattr(options, "data", None):
+        profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
+    return profile
+
+
+def _data(options) -> None:
+    from bsrnn import songs
+
+    profile = _profile(options)
+    if profile.data.source == "embedded":
+        from bsrnn.synthetic import ensure
+
+        splits = ["train", "valid", "test"] + ["unlabelled-matched", "unlabelled-shifted"] * bool(profile.finetuned)
+        ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
+        if options.out:
+            return
+    for split in ("train", "valid", "test"):
+        found = songs.load(profile.data, split, targets=options.target)
+        minutes = sum(song.frames / song.sample_rate for song in found) / 60
+        print(f"{split}: {len(found)} songs, {minutes:.1f} min, stems {', '.join(sorted(found[0].stems))}")
+
+
+def _train(options) -> None:
+    from bsrnn import stages
+
+    profile = _profile(options)
+    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
+    model = replace(profile.model, targets=(options.target,), band_split=scheme)
+    progress = stages.train_model(replace(profile, model=model), options.seed, options.out, options.device)
+    print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
+
+
+def _finetune(options) -> None:
+    from bsrnn import checkpoint, songs, stages
+
+    profile = replace(_profile(options), model=checkpoint.load(options.start).config)
+    unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
+    progress = stages.finetune_model(
+        profile, options.target, options.seed, options.start, unlabelled, options.out, options.device
+    )
+    start = f"the start's {progress['start_valid_usdr']:.2f} dB"
+    print(f"best validation uSDR {progress['best']:.2f} dB, {start}: {options.out}")
+
+
+def _evaluate(options) -> None:
+    import pandas
+
+    from bsrnn import checkpoint, stages
+    from bsrnn.files import atomic_write, write_json
+
+    profile = _profile(options)
+    model = checkpoint.load(options.model).to(options.device)
+    scores = stages.score_model(model, profile, options.split)
+    write_json(
+        options.out / "scores.json",
+        {"model": str(options.model), "data": asdict(profile.data), "split": options.split, "scores": scores},
+    )
+    table = pandas.DataFrame([{"target": target} | row for target, part in scores.items() for row in part["songs"]])
+    with atomic_write(options.out / "scores.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    print(table[["target", "song", "usdr", "csdr", "usdr_mixture"]].round(2).to_string(index=False))
+    for target, part in scores.items():
+        summary = part["summary"]
+        print(f"{target}: uSDR {summary['usdr_mean']:.2f} dB (mean of {summary['usdr_songs']} songs)")
+
+
+def _separate(options) -> int:
+    from bsrnn import checkpoint, songs
+    from bsrnn.separate import separate_file
+
+    model = checkpoint.load(options.model).to(options.device)
+    failed = 0
+    for song in options.songs:
+        folder = options.out / options.model.name / song.stem
+        try:
+            written = separate_file(
+                model,
+                songs.read_mixture(song, model.config.sample_rate),
+                folder,
+                segment_seconds=options.segment,
+                hop_seconds=options.hop,
+                residual=options.residual,
+            )
+        except BSRNNError as error:  # one bad file does not stop the others
+            print(f"bsrnn separate: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        print(*written, sep="\n")
+    return 1 if failed else 0
+
+
+def _verify(options) -> int:
+    from bsrnn.files import atomic_write
+    from bsrnn.verify import verify
+
+    problems = verify(options.profile)
+    text = (
+        "\n".join(problems)
+        or f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
+    )
+    print(text)
+    if options.out:
+        with atomic_write(options.out) as temporary:
+            temporary.write_text(text + "\n")
+    return 1 if problems else 0
+
+
+def _run(options) -> None:
+    from bsrnn import runs, stages
+
+    run = runs.get(options.profile, options.id)
+    if not run.available():
+        raise ConfigError(
+            f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"
+        )
+    result = stages.compute(run, device=options.device, threads=options.threads)
+    print(f"{run.id}: {run.result_path().relative_to(paths.root())} ({result['score_seconds']} s)")
+
+
+def _artifacts(options) -> None:
+    from bsrnn import artifacts, stages
+
+    if not options.print:
+        stages.publish(options.profile)
+        artifacts.write_all(options.profile)
+    print(artifacts.result_table(options.profile))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""The training loop: closed forms of loss and schedule, resuming, determinism, and that it learns."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bsrnn import checkpoint, stages
+from bsrnn.audio import write
+from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.metrics import usdr
+from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, objective, validation_usdr
+
+RATE = 44100
+MODEL = ModelConfig(targets=("low",), band_split=(4, 8, 53), n_fft=128, hop_samples=64, features=4, modules=1)
+TRAIN = TrainConfig(batch_items=2, schedule="cosine", max_items=12, validate_items=4, patience=0, loader_workers=0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four songs of 7 s: a low tone and a high tone, both with noise of their own."""
+    root = tmp_path_factory.mktemp("songs")
+    time = np.arange(7 * RATE) / RATE
+    for index in range(4):
+        generator = np.random.default_rng(index)
+        for stem, hz in (("low", 200 + 40 * index), ("high", 5000 + 500 * index)):
+            audio = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
+            write(root / f"song{index}" / f"{stem}.wav", audio.astype(np.float32), RATE)
+    return root
+
+
+@pytest.fixture
+def profile(folder):
+    return Profile(
+        "tests",
+        data=DataConfig(source="folder", folder=str(folder)),
+        model=MODEL,
+        train=TRAIN,
+        mixing=MixingConfig(chunk_seconds=0.5),
+        targets=("low",),
+        validate=SeparateConfig(segment_seconds=1.0, hop_seconds=1.0),
+        separate=SeparateConfig(1.0, 1.0),
+    )
+
+
+class Repeat(Supervised):
+    """The same batch for ever, and a note of which items were asked for."""
+
+    def __init__(self, mixture, targets, steps=10_000):
+        self.batch, self.steps, self.first = (mixture, targets), steps, []
+
+    def batches(self, first_item):
+        self.first.append(first_item)
+        return iter([self.batch] * self.steps)
+
+
+def weights(model):
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def test_the_loss_is_equation_one():
+    """A model that gives zeros leaves the mean absolute values of the target: real, imaginary and waveform."""
+    model = new_model(MODEL, 0)
+    for output in model.masks[0].output:
+        torch.nn.init.zeros_(output.weight)
+        torch.nn.init.zeros_(output.bias)
+    mixture, target = torch.randn(1, 2, 2000), torch.randn(1, 1, 2, 2000)
+    spectrogram = torch.stft(target.view(2, 2000), 128, 64, window=torch.hann_window(128), return_complex=True)
+    parts = [spectrogram.real.abs(), spectrogram.imag.abs(), target.abs()]
+    means = sum(part.mean() for part in parts)
+    torch.testing.assert_close(objective(model, mixture, target), means)
+    sums = parts[0].sum() + parts[1].sum() + 3 * parts[2].sum()
+    torch.testing.assert_close(objective(model, mixture, target, LossConfig(1.0, 3.0, "sum")), sums)
+    with pytest.raises(ConfigError, match="unknown reduction 'median'"):
+        objective(model, mixture, target, LossConfig(reduction="median"))
+
+
+def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
+    paper = TrainConfig()
+    assert learning_rate(319_999, paper) == 1e-3
+    assert learning_rate(320_000, paper) == pytest.approx(0.98e-3)
+    assert learning_rate(16_000_000 - 1, paper) == pytest.approx(1e-3 * 0.98**49)
+    cosine = TrainConfig(schedule="cosine", max_items=100)
+    assert [learning_rate(items, cosine) for items in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
+    with pytest.raises(ConfigError, match="unknown schedule"):
+        learning_rate(0, TrainConfig(schedule="linear"))
+
+
+def test_the_first_weights_come_from_the_seed_and_leave_the_global_state_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second, other = new_model(MODEL, 1), new_model(MODEL, 1), new_model(MODEL, 2)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_one_item_of_three_seconds_is_learnt_above_15_db(tmp_path):
+    """Two sources in separate bands: a model that could not fit even this would have a broken path somewhere."""
+    generator = np.random.default_rng(0)
+    time = np.arange(3 * RATE) / RATE
+    low = np.sin(2 * math.pi * 220 * time) * (1 + np.sin(2 * math.pi * 3 * time)) / 2
+    high = np.sign(np.sin(2 * math.pi * 3000 * time)) * 0.5 + 0.2 * generator.standard_normal(len(time))
+    target = torch.from_numpy(np.stack([low, 0.7 * low]).astype(np.float32))
+    mixture = target + torch.from_numpy(np.stack([0.3 * high, 0.5 * high]).astype(np.float32))
+    model = new_model(ModelConfig(targets=("low",), features=8, modules=1), 0)
+    config = TrainConfig(
+        batch_items=1,
+        learning_rate=5e-3,
+        schedule="cosine",
+        max_items=60,
+        validate_items=60,
+        patience=0,
+        loader_workers=0,
+    )
+
+    def score(model):
+        with torch.inference_mode():
+            return usdr(target, model(mixture[None])[0, 0])
+
+    assert score(model) < 3
+    fit(model, Repeat(mixture[None], target[None, None]), score, config, tmp_path)
+    assert score(model) > 15
+
+
+def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp_path):
+    for name in "ab":
+        stages.train_model(profile, 3, tmp_path / name)
+    one, two = (checkpoint.load(tmp_path / name) for name in "ab")
+    assert torch.equal(weights(one), weights(two))
+    stages.train_model(profile, 4, tmp_path / "c")
+    assert not torch.equal(weights(one), weights(checkpoint.load(tmp_path / "c")))
+
+
+class Killed(Exception):
+    """Stands for the process's end."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkeypatch, after):
+    stages.train_model(profile, 0, tmp_path / "whole")
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)  # a resume file after each step
+    steps = []
+
+    def failing(*arguments, **named):
+        steps.append(1)
+        if len(steps) == after + 1:
+            raise Killed
+        return objective(*arguments, **named)
+
+    monkeypatch.setattr("bsrnn.train.objective", failing)
+    with pytest.raises(Killed):
+        stages.train_model(profile, 0, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "training.json").exists()
+    resumed = stages.train_model(profile, 0, tmp_path / "killed")
+    assert len(steps) == 6 + 1  # none was done twice, but for the one that was cut off
+    whole = stages.train_model(profile, 0, tmp_path / "whole")  # read back
+    assert [entry["loss"] for entry in resumed["history"]] == [entry["loss"] for entry in whole["history"]]
+    assert torch.equal(weights(checkpoint.load(tmp_path / "killed")), weights(checkpoint.load(tmp_path / "whole")))
+    assert not (tmp_path / "killed" / "resume").exists()
+
+
+def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path, monkeypatch):
+    stages.train_model(profile, 0, tmp_path / "whole")
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    monkeypatch.setattr("bsrnn.stages.shutil.rmtree", lambda *arguments, **named: None)
+    stages.train_model(profile, 0, tmp_path / "cut")
+    files = sorted((tmp_path / "cut" / "resume").iterdir())
+    assert [int(path.stem) for path in files] == [10, 12]
+    files[-1].write_bytes(files[-1].read_bytes()[:1000])
+    (tmp_path / "cut" / "training.json").unlink()
+    stages.train_model(profile, 0, tmp_path / "cut")
+    assert torch.equal(weights(checkpoint.load(tmp_path / "cut")), weights(checkpoint.load(tmp_path / "whole")))
+
+
+def test_the_best_model_is_kept_and_patience_ends_the_training(tmp_path):
+    scores = iter([1.0, 3.0, 2.0, 2.5, 9.0])
+    kept = []
+
+    def validate(model):
+        kept.append(weights(model).clone())
+        return next(scores)
+
+    model = new_model(MODEL, 0)
+    source = Repeat(torch.randn(2, 2, 4000), torch.randn(2, 1, 2, 4000))
+    config = replace(TRAIN, max_items=1000, validate_items=2, patience=2)
+    progress = fit(model, source, validate, config, tmp_path)
+    assert (progress.items, progress.best, progress.best_items) == (8, 3.0, 4)
+    assert torch.equal(weights(model), kept[1])
+    assert torch.equal(weights(checkpoint.load(tmp_path)), kept[1])
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_too_many_stop_with_the_batch_saved(tmp_path):
+    model = new_model(MODEL, 0)
+    before = weights(model).clone()
+    bad = torch.full((2, 2, 4000), float("nan"))
+    config = replace(TRAIN, max_items=1000, max_bad_steps=3)
+    with pytest.raises(TrainingError, match="3 steps in a row with a non-finite loss"):
+        fit(model, Repeat(bad, torch.zeros(2, 1, 2, 4000)), lambda model: 0.0, config, tmp_path)
+    assert torch.equal(weights(model), before)
+    saved = checkpoint.read_tensors(tmp_path / "bad_batch.safetensors")
+    assert saved["mixture"].shape == (2, 2, 4000) and saved["mixture"].isnan().all()
+
+
+def test_validation_leaves_silent_references_out_and_refuses_only_silence(profile, tmp_path):
+    from bsrnn import songs
+
+    model = new_model(MODEL, 0).eval()
+    audio = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32) * 0.1
+    for name, low in (("a", audio), ("b", 0 * audio)):
+        write(tmp_path / name / "low.wav", low, RATE)
+        write(tmp_path / name / "high.wav", audio[:, ::-1].copy(), RATE)
+    both = songs.read_songs(tmp_path)
+    config = SeparateConfig(1.0, 1.0)
+    assert validation_usdr(model, both, config) == validation_usdr(model, both[:1], config)
+    with pytest.raises(DataError, match="low is silent"):
+        validation_usdr(model, both[1:], config)
+
+
+def test_training_on_a_target_that_no_song_has_names_song_and_stems(profile, tmp_path):
+    model = replace(profile.model, targets=("piano",))
+    with pytest.raises(DataError, match="lacks the stem 'piano', it has 'high', 'low'"):
+        stages.train_model(replace(profile, model=model), 0, tmp_path)
+
+
+def test_a_full_disk_while_training_is_one_clear_error_and_the_training_goes_on_later(profile, tmp_path, monkeypatch):
+    import errno
+    import os
+
+    real, calls = os.replace, []
+
+    def full(source, target):
+        calls.append(target)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(BSRNNError, match="disk full"):
+        stages.train_model(profile, 0, tmp_path / "full")
+    stages.train_model(profile, 0, tmp_path / "full")
+    stages.train_model(profile, 0, tmp_path / "whole")
+    assert torch.equal(weights(checkpoint.load(tmp_path / "full")), weights(checkpoint.load(tmp_path / "whole")))
