@@ -15,7 +15,7 @@ from bsrnn.metrics import usdr
 from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, objective, validation_usdr
 
 RATE = 44100
-MODEL = ModelConfig(targets=("low",), band_split=(4, 8, 53), n_fft=128, hop_samples=64, features=4, modules=1)
+MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
 TRAIN = TrainConfig(batch_items=2, schedule="cosine", max_items=12, validate_items=4, patience=0, loader_workers=0)
 
 
@@ -68,7 +68,7 @@ def test_the_loss_is_equation_one():
         torch.nn.init.zeros_(output.weight)
         torch.nn.init.zeros_(output.bias)
     mixture, target = torch.randn(1, 2, 2000), torch.randn(1, 1, 2, 2000)
-    spectrogram = torch.stft(target.view(2, 2000), 128, 64, window=torch.hann_window(128), return_complex=True)
+    spectrogram = torch.stft(target.view(2, 2000), 512, 256, window=torch.hann_window(512), return_complex=True)
     parts = [spectrogram.real.abs(), spectrogram.imag.abs(), target.abs()]
     means = sum(part.mean() for part in parts)
     torch.testing.assert_close(objective(model, mixture, target), means)
