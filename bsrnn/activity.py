@@ -116,5 +116,6 @@ class Segments:
         which = int(generator.integers(len(self.songs)))
         song, starts = self.songs[which], self.starts[which]
         start = int(starts[generator.integers(len(starts))])
-        room = max(0, round(self.seconds * song.sample_rate) - samples)
+        segment = min(round(self.seconds * song.sample_rate), song.frames - start)  # shorter in a short song
+        room = max(0, segment - samples)
         return song, start + int(generator.integers(room + 1))

@@ -1,6 +1,7 @@
 """Models on disk: ``config.json`` + ``model.safetensors``. Nothing is ever unpickled."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,12 +23,19 @@ def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "flo
 
     Args:
         dtype: of the stored weights; ``"float16"`` halves the file.
+
+    Raises:
+        ConfigError: unknown dtype. BSRNNError: the disk is full; an older model in ``folder`` is intact.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if dtype not in DTYPES:
+        raise ConfigError(f"unknown dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
     tensors = {name: value.detach().to("cpu", DTYPES[dtype]).contiguous() for name, value in model.state_dict().items()}
-    write_tensors(folder / WEIGHTS, tensors)
-    write_json(folder / CONFIG, {"model": asdict(model.config), "info": info or {}})
+    with atomic_write(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())  # a full disk shows here, before either file is replaced
+        write_json(folder / CONFIG, {"model": asdict(model.config), "info": info or {}})
     return folder
 
 
@@ -46,7 +54,12 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
-    model = BSRNN(model_config(read_json(folder / CONFIG)["model"]))
+    values = read_json(folder / CONFIG)
+    if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
+        raise DataError(
+            f"{folder / CONFIG} describes no model: expected its settings under 'model'; get or train it again"
+        )
+    model = BSRNN(model_config(values["model"]))
     tensors = read_tensors(folder / WEIGHTS)
     try:
         model.load_state_dict({name: value.float() for name, value in tensors.items()})
