@@ -1,0 +1,215 @@
+"""Figures of results, each a matplotlib Figure drawn from :class:`bsrnn.results.Results`, and what all figures share.
+
+Colours are Okabe and Ito's, which readers with any colour vision tell apart; where colour carries meaning, a marker or a
+dash does, too. A target has one colour throughout the book. No pyplot: nothing here depends on a notebook's settings.
+"""
+
+import textwrap
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bsrnn.bands import band_widths
+from bsrnn.results import Results, is_base, is_baselines, is_control, is_finetuned, is_split
+
+WIDTH_INCHES = 7.5  # a book column
+TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
+OTHER_COLOUR = "#000000"  # a target that the paper does not have
+GREY, LIGHT = "#666666", "#E8E8E8"
+FONT_POINTS = 9
+FOOTER_POINTS = 6.5
+METHOD_MARKS = {  # method -> label, marker, colour, filled
+    "mixture": ("mixture", "_", GREY, True),
+    "wiener": ("Wiener, trained", "x", GREY, True),
+    "wiener_oracle": ("Wiener, knows the song", "s", GREY, False),
+    "ratio_mask": ("ratio mask, knows the stems", "^", "#000000", False),
+}
+
+
+def colour(target: str) -> str:
+    """The colour of a target."""
+    return TARGET_COLOURS.get(target, OTHER_COLOUR)
+
+
+def new_figure(height_inches: float) -> Figure:
+    """An empty figure as wide as a book column, on white."""
+    return Figure(figsize=(WIDTH_INCHES, height_inches), facecolor="white", layout="constrained")
+
+
+def add_footer(figure: Figure, text: str) -> None:
+    """Write on the figure itself where its numbers come from; the figure grows by what the line needs."""
+    characters = int(WIDTH_INCHES * 72 / (0.53 * FOOTER_POINTS))
+    lines = textwrap.wrap(text, characters)
+    old = figure.get_figheight()
+    extra = (len(lines) * FOOTER_POINTS * 1.3 + 8) / 72
+    figure.set_figheight(old + extra)
+    share = extra / (old + extra)
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    figure.text(0.01, 0.006, "\n".join(lines), fontsize=FOOTER_POINTS, color="#444444", va="bottom", linespacing=1.2)
+
+
+def style(axes, x: str, y: str, title: str = "") -> None:
+    """Labels with units, a light grid, no box."""
+    axes.set_xlabel(x, fontsize=FONT_POINTS)
+    axes.set_ylabel(y, fontsize=FONT_POINTS)
+    axes.set_title(title, fontsize=FONT_POINTS, loc="left", fontweight="bold")
+    axes.tick_params(labelsize=FONT_POINTS - 1)
+    axes.grid(color=LIGHT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend(axes, **settings) -> None:
+    """A plain legend."""
+    axes.legend(fontsize=FONT_POINTS - 1.5, frameon=False, **settings)
+
+
+def training(results: Results) -> Figure:
+    """Loss and validation uSDR of every supervised training of the targets and of Table I."""
+    figure = new_figure(3.2)
+    left, right = figure.subplots(1, 2)
+    dashes = iter(["--", ":", "-.", (0, (1, 3)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (6, 3))])
+    dash_of: dict[str, object] = {}
+    for one in results.find(lambda run: is_base(run) or is_split(run)):
+        split = one.run.profile.model.band_split
+        own = is_base(one.run)
+        label = f"{one.run.target}, {'its own split' if own else f'split {str(split).upper()}'}"
+        seen = label in dash_of
+        dash = dash_of.setdefault(label, "-" if own else next(dashes, "--"))
+        history = one.training["history"]
+        items = [entry["items"] for entry in history]
+        look = {"color": colour(one.run.target), "linestyle": dash, "linewidth": 1.6 if own else 1.2}
+        look |= {"marker": "o", "markersize": 3} if len(items) < 20 else {}
+        left.plot(items, [entry["loss"] for entry in history], **look)
+        right.plot(items, [entry["valid_usdr"] for entry in history], label=None if seen else label, **look)
+    style(left, "training items", "loss (equation 1)", "Training")
+    style(right, "training items", "mean uSDR (dB)", "Validation")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    legend(right)
+    return figure
+
+
+def finetuning(results: Results) -> Figure:
+    """Validation uSDR of finetuned and control, one panel a target."""
+    targets = results.targets(is_finetuned)
+    figure = new_figure(3.2)
+    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
+        first = True
+        for one in results.find(is_control, target):
+            items, scores = _curve(one.training)
+            axes.plot(
+                items,
+                scores,
+                color=GREY,
+                linestyle=(0, (4, 2)),
+                linewidth=1.4,
+                marker="s",
+                markersize=3,
+                label="control: labelled songs only" if first else None,
+            )
+            first = False
+        for one in results.find(is_finetuned, target):
+            items, scores = _curve(one.training)
+            boosts = [entry for entry in one.training["history"] if entry.get("teacher_replaced")]
+            label = one is results.find(is_finetuned, target)[0]
+            axes.plot(items, scores, color=colour(target), linewidth=1.6, label="finetuned" if label else None)
+            axes.plot(
+                [entry["items"] for entry in boosts],
+                [entry["valid_usdr"] for entry in boosts],
+                linestyle="none",
+                marker="^",
+                color=colour(target),
+                markersize=7,
+                label="student replaces teacher" if label else None,
+            )
+            axes.axhline(
+                one.training["start_valid_usdr"],
+                color="black",
+                linestyle=":",
+                linewidth=1,
+                label="start" if label else None,
+            )
+        style(axes, "finetuning items", "validation uSDR (dB)", target)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        legend(axes)
+    return figure
+
+
+def _curve(training: dict) -> tuple[list[int], list[float]]:
+    """Items and validation uSDR, from the start on."""
+    history = training["history"]
+    items = [0, *(entry["items"] for entry in history)]
+    return items, [training["start_valid_usdr"], *(entry["valid_usdr"] for entry in history)]
+
+
+def songs(results: Results) -> Figure:
+    """Every test song's uSDR, by method; one panel a target and a group of timbres."""
+    targets = results.targets(is_base)
+    groups = {target: _song_groups(results, target) for target in targets}
+    columns = max(len(group) for group in groups.values())
+    counts = [max(len(list(group.values())[i]) for group in groups.values() if i < len(group)) for i in range(columns)]
+    figure = new_figure(2.5 * len(targets) + 0.5)
+    grid = figure.subplots(len(targets), columns, squeeze=False, sharey="row", width_ratios=[max(n, 4) for n in counts])
+    for row, target in zip(grid, targets, strict=True):
+        for axes, (timbre, songs) in zip(row, groups[target].items(), strict=False):
+            _song_panel(axes, songs, target)
+            style(axes, "", "uSDR (dB)" if axes is row[0] else "", f"{target}, {timbre}")
+        row[0].set_ylabel("uSDR (dB)", fontsize=FONT_POINTS)
+    for axes in grid[-1]:
+        axes.set_xlabel("test song, sorted by the model's score", fontsize=FONT_POINTS)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=FONT_POINTS - 1.5, frameon=False)
+    return figure
+
+
+def _song_groups(results: Results, target: str) -> dict[str, list[dict]]:
+    """Words for the timbres -> one dict a song: method -> uSDR, sorted by the model's; the first seed's."""
+    base = results.find(is_base, target)[0].scores["songs"]
+    others = results.find(is_baselines, target)[0].scores
+    groups: dict[str, list[dict]] = {}
+    for index, song in enumerate(base):
+        if song["usdr"] is None:
+            continue  # the target is silent throughout
+        scores = {name: others[name]["songs"][index]["usdr"] for name in METHOD_MARKS if name in others}
+        words = f"{song['timbre']} timbre" if song["timbre"] else "test songs"
+        groups.setdefault(words, []).append(scores | {"model": song["usdr"]})
+    return {
+        words: sorted(songs, key=lambda song: song["model"]) for words, songs in sorted(groups.items(), reverse=True)
+    }
+
+
+def _song_panel(axes, songs: list[dict], target: str) -> None:
+    places = range(1, len(songs) + 1)
+    axes.axhline(0, color="black", linewidth=0.8, label="silence (0 dB)")
+    for method, (label, marker, tint, filled) in METHOD_MARKS.items():
+        if method in songs[0]:
+            axes.plot(
+                places,
+                [song[method] for song in songs],
+                linestyle="none",
+                marker=marker,
+                color=tint,
+                label=label,
+                markersize=5,
+                markerfacecolor=tint if filled else "white",
+            )
+    axes.plot(
+        places,
+        [song["model"] for song in songs],
+        linestyle="none",
+        marker="o",
+        color=colour(target),
+        markersize=6,
+        label="BSRNN",
+    )
+    axes.set_xlim(0.4, len(songs) + 0.6)
+    axes.set_xticks([])
+
+
+def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:
+    """Frequency in Hz at which each band begins, and where the last one ends."""
+    edges = [0]
+    for width in band_widths(scheme, n_fft, sample_rate):
+        edges.append(edges[-1] + width)
+    return [edge * sample_rate / n_fft for edge in edges]

@@ -1,0 +1,297 @@
+"""The tables, each a pandas DataFrame drawn from :class:`bsrnn.results.Results`.
+
+Published rows come first, ours after them, and the columns ``source`` and ``data`` keep them apart. The last columns say
+for every row of ours which profile and seeds it comes from, and whether it carries a claim. A value of ours is the mean over
+seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
+"""
+
+import html
+
+import numpy as np
+import pandas as pd
+
+from bsrnn.bands import band_widths
+from bsrnn.metrics import aggregate
+from bsrnn.results import (
+    OURS,
+    REAL_RECORDING,
+    Finished,
+    Results,
+    claim_words,
+    data_words,
+    is_base,
+    is_baselines,
+    is_control,
+    is_finetuned,
+    is_hop,
+    is_real,
+    is_split,
+    is_start,
+    mean,
+    published,
+    seed_words,
+)
+
+METHODS = {
+    "silence": "silence",
+    "mixture": "mixture",
+    "wiener": "Wiener, trained",
+    "wiener_oracle": "Wiener, knows the song",
+    "model": "BSRNN",
+    "ratio_mask": "ratio mask, knows the stems",
+}
+PUBLISHED = {"profile": "-", "seeds": "-", "note": "as published"}
+SCORES = ["usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames", "songs"]
+HEADINGS = {
+    "usdr_mean": "uSDR, mean (dB)",
+    "csdr_median": "cSDR, median (dB)",
+    "leakage_db_mean": "leakage (dB)",
+    "csdr_frames_kept": "cSDR frames kept",
+    "csdr_frames": "of",
+}
+
+
+def _ours(results: Results, data: str | None = None) -> dict:
+    """The last columns of a row of ours."""
+    profile = results.profile
+    return {
+        "source": OURS,
+        "data": data or data_words(profile),
+        "profile": profile.name,
+        "seeds": seed_words(profile),
+        "note": claim_words(profile),
+    }
+
+
+def _scores(summaries: list[dict]) -> dict:
+    """Mean over seeds of each summary's scores; counts are those of one seed."""
+    averaged = {name: mean([summary[name] for summary in summaries]) for name in SCORES[:3]}
+    return averaged | {name: summaries[0][name] for name in SCORES[3:]}
+
+
+def _summaries(runs: list[Finished]) -> list[dict]:
+    return [one.scores["summary"] for one in runs]
+
+
+def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
+    """Method -> one list of song rows a seed, in the order of METHODS."""
+    found = {name: [] for name in METHODS}
+    for one in results.find(is_baselines, target):
+        for name, scores in one.scores.items():
+            found[name].append(scores["songs"])
+    found["model"] = [one.scores["songs"] for one in results.find(is_base, target)]
+    return {name: songs for name, songs in found.items() if songs}
+
+
+def results(results: Results) -> pd.DataFrame:
+    """target x method x timbre; where several targets are there, their mean uSDR as a target of its own."""
+    rows = []
+    for target in results.targets(is_base):
+        for method, seeds in _by_method(results, target).items():
+            timbres = sorted({song["timbre"] for song in seeds[0] if song["timbre"]}, reverse=True)  # seen, new
+            for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
+                chosen = [[song for song in songs if timbre in ("all", song["timbre"])] for songs in seeds]
+                name = {"target": target, "method": METHODS[method], "timbre": timbre}
+                rows.append(name | _scores([aggregate(songs) for songs in chosen]) | _ours(results))
+    table = pd.DataFrame(rows)
+    if table["target"].nunique() < 2:
+        return _whole_counts(table)
+    whole = table[table["timbre"] == "all"]
+    means = [
+        {"target": "mean", "method": method, "timbre": "all", "usdr_mean": mean(part["usdr_mean"].tolist())}
+        | {"songs": int(part["songs"].iloc[0])}
+        | _ours(results)
+        for method, part in whole.groupby("method", sort=False)
+    ]
+    return _whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
+
+
+def short_results(table: pd.DataFrame) -> pd.DataFrame:
+    """Of :func:`results`, the rows of all songs and the columns for a reader in a hurry."""
+    short = table[table["timbre"] == "all"][
+        ["target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "songs"]
+    ]
+    return short.rename(columns=HEADINGS).reset_index(drop=True)
+
+
+def table1(results: Results) -> pd.DataFrame:
+    """Band splits."""
+    rows = [
+        {"split": row.split.upper(), "bands": len(band_widths(row.split)), "usdr_mean": row.value}
+        | {"source": row.source, "data": row.data}
+        | PUBLISHED
+        for row in published("table1").itertuples()
+    ]
+    schemes = {one.run.profile.model.band_split for one in results.find(is_split)}
+    for scheme in sorted(schemes, key=_split_name):
+        runs = [one for one in results.find(is_split) if one.run.profile.model.band_split == scheme]
+        summaries = _summaries(runs)
+        row = {"split": _split_name(scheme), "bands": runs[0].training["bands"]}
+        row |= {"usdr_mean": mean([s["usdr_mean"] for s in summaries]), "songs": summaries[0]["songs"]}
+        rows.append(row | _ours(results))
+    return _ordered(rows, "split", "bands", "usdr_mean", "songs")
+
+
+def _split_name(scheme: str | tuple) -> str:
+    """The paper gives vocals the split V7."""
+    if not isinstance(scheme, str):
+        return f"{len(scheme)} given widths"
+    return "V7" if scheme == "vocals" else scheme.upper()
+
+
+def table2(results: Results) -> pd.DataFrame:
+    """Hops of the overlap-add."""
+    segment = results.profile.separate.segment_seconds
+    rows = [
+        {"hop_seconds": row.hop_seconds, "cost": segment / row.hop_seconds, "usdr_mean": row.value}
+        | {"source": row.source, "data": row.data}
+        | PUBLISHED
+        for row in published("table2").itertuples()
+    ]
+    for hop in sorted({one.run.profile.separate.hop_seconds for one in results.find(is_hop)}):
+        runs = [one for one in results.find(is_hop) if one.run.profile.separate.hop_seconds == hop]
+        summaries = _summaries(runs)
+        seconds = mean([song["seconds"] for one in runs for song in one.scores["songs"]])
+        row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean([s["usdr_mean"] for s in summaries])}
+        rows.append(row | {"seconds_per_song": seconds, "songs": summaries[0]["songs"]} | _ours(results))
+    return _ordered(rows, "hop_seconds", "cost", "usdr_mean", "seconds_per_song", "songs")
+
+
+def table3(results: Results) -> pd.DataFrame:
+    """Systems: the paper's rows, the replication's, and ours."""
+    table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
+    systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
+    for target in results.targets(is_base):
+        for method, seeds in _by_method(results, target).items():
+            systems[method][target] = [aggregate(songs) for songs in seeds]
+        if tuned := results.find(is_finetuned, target):
+            systems["finetuned"][target] = _summaries(tuned)
+    model = results.profile.model
+    size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
+    names = METHODS | {"model": size, "finetuned": f"{size} + finetuning"}
+    order = ("silence", "mixture", "wiener", "wiener_oracle", "model", "finetuned", "ratio_mask")
+    rows = []
+    for method in order:
+        if not systems[method]:
+            continue
+        row = {"model": names[method], "songs": next(iter(systems[method].values()))[0]["songs"]}
+        for target, summaries in systems[method].items():
+            row[f"{target}_usdr"] = mean([s["usdr_mean"] for s in summaries])
+            row[f"{target}_csdr"] = mean([s["csdr_median"] for s in summaries])
+        if len(systems[method]) == 4:  # "all" is the mean of four targets, and of nothing less
+            for score in ("usdr", "csdr"):
+                row[f"all_{score}"] = mean([row[f"{target}_{score}"] for target in systems[method]])
+        rows.append(row | _ours(results))
+    scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
+    table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+    return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
+
+
+def finetuning_counts(results: Results) -> pd.DataFrame:
+    """Chunks of each kind over the whole finetuning."""
+    kinds = {
+        "labelled": "labelled: clean target and clean residual",
+        "pseudo": "unlabelled: two pseudo labels",
+        "clean_target": "unlabelled: clean target (30 dB rule)",
+        "clean_residual": "unlabelled: clean residual (30 dB rule)",
+    }
+    rows = []
+    for one in results.find(is_finetuned):
+        counts = {kind: sum(entry["counts"].get(kind, 0) for entry in one.training["history"]) for kind in kinds}
+        unlabelled = sum(counts.values()) - counts["labelled"]
+        for kind, words in kinds.items():
+            share = counts[kind] / unlabelled if unlabelled and kind != "labelled" else None
+            row = {"target": one.run.target, "kind": words, "chunks": counts[kind], "share_of_unlabelled": share}
+            rows.append(row | _ours(results) | {"seeds": str(one.run.seed)})
+    return _ordered(rows, "target", "kind", "chunks", "share_of_unlabelled")
+
+
+def finetuning_gain(results: Results) -> pd.DataFrame:
+    """Start, control and finetuned, and what each gained over the start."""
+    rows = []
+    for target in results.targets(is_finetuned):
+        models = {"start": is_start, "control: labelled songs only": is_control, "finetuned": is_finetuned}
+        start = None
+        for name, role in models.items():
+            if not (runs := results.find(role, target)):
+                continue
+            scores = _scores(_summaries(runs))
+            start = start or scores
+            gains = {
+                f"{key}_gain": _difference(scores[f"{key}_{how}"], start[f"{key}_{how}"])
+                for key, how in (("usdr", "mean"), ("csdr", "median"))
+            }
+            rows.append({"target": target, "model": name} | scores | gains | _ours(results))
+    return _ordered(
+        rows, "target", "model", "usdr_mean", "usdr_gain", "csdr_median", "csdr_gain", "leakage_db_mean", "songs"
+    )
+
+
+def _difference(value: float | None, start: float | None) -> float | None:
+    return None if value is None or start is None else value - start
+
+
+def real(results: Results) -> pd.DataFrame:
+    """The real recording, method by method."""
+    rows = []
+    for target in results.targets(is_real):
+        for one in results.find(is_real, target):
+            for method, words in METHODS.items():
+                scores = _scores([one.scores[method]["summary"]])
+                row = {"target": target, "method": words} | scores | _ours(results, REAL_RECORDING)
+                rows.append(row | {"seeds": str(one.run.seed)})
+    names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
+    kept = ("target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames")
+    return _ordered(rows, *kept).rename(columns=names)
+
+
+def _ordered(rows: list[dict], *columns: str) -> pd.DataFrame:
+    """The named columns, then those that say where a row comes from."""
+    table = pd.DataFrame(rows, columns=[*columns, "source", "data", "profile", "seeds", "note"])
+    return _whole_counts(table)
+
+
+def _whole_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Counts as whole numbers, also beside empty cells."""
+    return table.astype({name: "Int64" for name in ("songs", "csdr_frames_kept", "csdr_frames") if name in table})
+
+
+# ---- how a table looks ----
+
+
+def to_html(table: pd.DataFrame, table_id: str) -> str:
+    """HTML with rows of ours marked by a bar and shade; columns that only repeat the caption are left out."""
+    hidden = [name for name in ("profile", "seeds", "note") if name in table]
+    if "source" in table and table["source"].nunique() == 1:
+        hidden += ["source", "data"]
+    shown = table.drop(columns=hidden)
+    ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)
+    head = "".join(f'<th scope="col">{html.escape(_heading(name))}</th>' for name in shown)
+    lines = []
+    for mark, row in zip(ours, shown.itertuples(index=False), strict=True):
+        cells = "".join(f"<td{_align(value)}>{html.escape(_cell(value))}</td>" for value in row)
+        style = ' style="background:rgba(0,114,178,0.12);box-shadow:inset 4px 0 #0072B2"' if mark else ""
+        lines.append(f"<tr{style}>{cells}</tr>")
+    body = "\n".join(lines)
+    return f'<table id="{table_id}-table"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table for README.md."""
+    lines = ["| " + " | ".join(map(_heading, table)) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def _heading(column: str) -> str:
+    return HEADINGS.get(column, column.replace("_usdr", " uSDR").replace("_csdr", " cSDR").replace("_", " "))
+
+
+def _cell(value) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _align(value) -> str:
+    return "" if isinstance(value, str) else ' style="text-align:right"'
