@@ -27,9 +27,9 @@ book: env  ## only the book, from the results that are there, into _build/html
 test: env  ## the fast tests, minutes
 	python -m pytest -m "not slow and not book" -n "$(WORKERS)"
 
-test-book: env  ## checks of notebooks and book, every Sphinx warning an error
-	python -m pytest -m book
+test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and pages
 	jupyter-book build book/ -n -W --keep-going
+	python -m pytest -m book
 
 lint: env  ## style, and notebooks without outputs
 	ruff check .

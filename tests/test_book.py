@@ -1,0 +1,135 @@
+"""The book: chapters fit to be executed and committed, pages that follow the results and work without the network."""
+
+import ast
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bsrnn import artifacts, paths, workflow
+from bsrnn.errors import MissingResult
+
+REPOSITORY = Path(__file__).parents[1]
+CHAPTERS = sorted((REPOSITORY / "book").glob("*.ipynb"))
+CHAPTER_IDS = [path.stem for path in CHAPTERS]
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+def parameters_cell(path):
+    tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1, "needs exactly one cell with the tag 'parameters'"
+    return "".join(tagged[0]["source"])
+
+
+@pytest.mark.book
+def test_contents_list_every_chapter_in_order(monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    assert workflow.chapters() == CHAPTER_IDS
+    assert len(CHAPTER_IDS) == 9
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
+def test_chapter_is_stored_without_outputs(path):
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells(path))
+    assert json.loads(path.read_text(encoding="utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
+def test_chapter_has_one_cell_of_plain_parameters(path):
+    """papermill finds parameters by reading lines, so only `name = literal` is safe."""
+    values = {}
+    for statement in ast.parse(parameters_cell(path)).body:
+        assert isinstance(statement, ast.Assign), ast.unparse(statement)
+        values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    assert values["profile"] == "auto"
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
+def test_chapter_is_short_and_defines_nothing(path):
+    for cell in cells(path):
+        source = "".join(cell["source"])
+        assert len(source.splitlines()) <= 16, source
+        assert not re.search(r"^\s*(def|class) ", source, re.M), source
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
+def test_chapter_rejects_an_unknown_profile(path, tmp_path, monkeypatch):
+    from bsrnn.notebooks import NotebookError, execute
+
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    with pytest.raises(NotebookError, match="ConfigError: unknown profile 'quik'"):
+        execute(path, tmp_path / path.name, {"profile": "quik"})
+
+
+@pytest.mark.book
+def test_pages_need_no_network():
+    """Links may lead out; scripts, styles, fonts and pictures may not."""
+    pages = sorted((REPOSITORY / "_build" / "html").glob("*.html"))
+    assert len(pages) > 9, "build the book first: make test-book"
+    outside = re.compile(r"""<(?:script|img|audio|source|iframe)\b[^>]*\bsrc=["'](?:https?:)?//[^>]*>"""
+                         r"""|<link\b[^>]*\bhref=["'](?:https?:)?//[^>]*>""")
+    found = {page.name: outside.findall(page.read_text(encoding="utf-8")) for page in pages}
+    assert {name: tags for name, tags in found.items() if tags} == {}
+    assert 'src="_static/mathjax/' in (REPOSITORY / "_build" / "html" / "03_model.html").read_text(encoding="utf-8")
+
+
+# ---- the local Sphinx extension ----
+
+
+@pytest.fixture
+def extension(tmp_path, monkeypatch):
+    """The extension over an empty project, whose profile in force is "small"."""
+    (tmp_path / "bsrnn").mkdir()
+    (tmp_path / "bsrnn" / "model.py").write_text("old")
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "small")
+    paths.results("small").mkdir(parents=True)
+    (paths.results("small") / "manifest.json").write_text("old")
+    source = REPOSITORY / "book" / "_ext" / "current_results.py"
+    spec = importlib.util.spec_from_file_location("current_results", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pages_read_again(extension, env):
+    return extension.outdated(None, env, set(), set(), set())
+
+
+def no_results(name):
+    raise MissingResult("none")
+
+
+@pytest.mark.parametrize("change", [
+    lambda root, monkeypatch: (root / "results" / "small" / "manifest.json").write_text("new"),
+    lambda root, monkeypatch: (root / "bsrnn" / "model.py").write_text("new"),
+    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "quick"),
+    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", no_results),
+], ids=["results", "library", "profile", "no results"])
+def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, change):
+    env = SimpleNamespace(found_docs={"index", "08_results"})
+    pages_read_again(extension, env)
+    assert pages_read_again(extension, env) == []
+    change(tmp_path, monkeypatch)
+    assert pages_read_again(extension, env) == ["08_results", "index"]
+    assert pages_read_again(extension, env) == []
+
+
+def test_finished_build_names_its_profile(extension, tmp_path):
+    app = SimpleNamespace(outdir=tmp_path / "html", builder=SimpleNamespace(format="html"))
+    app.outdir.mkdir()
+    (app.outdir / "profile-quick.txt").write_text("")
+    extension.name_profile(app, RuntimeError("a cell failed"))
+    assert [path.name for path in app.outdir.iterdir()] == ["profile-quick.txt"]
+    extension.name_profile(app, None)
+    assert [path.name for path in app.outdir.iterdir()] == ["profile-small.txt"]

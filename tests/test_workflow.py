@@ -1,0 +1,246 @@
+"""The graph behind `make reproduce`: what it plans, on a stand-in project whose runs take no time.
+
+The Snakefile and bsrnn.workflow are the real ones; the registries and the commands that the rules call are stand-ins.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bsrnn import workflow
+from bsrnn.errors import ConfigError
+
+pytest.importorskip("snakemake", reason="the book extra is not installed")
+REPOSITORY = Path(__file__).parents[1]
+RUNS = '''
+import os
+from dataclasses import dataclass
+from bsrnn import config, paths
+
+@dataclass(frozen=True)
+class Run:
+    id: str
+    key: str
+    needs: tuple = ()
+    threads: int = 1
+    def result_path(self): return paths.results("quick") / "runs" / f"{self.id}.{self.key}.json"
+    def available(self): return self.id != "real-s0"
+
+def data_recipe(profile): return {"seed": 0}
+
+def grid(name):
+    config.profile(name)
+    key = os.environ.get("VOCALS", "a")  # stands for a setting of the vocals runs
+    runs = [Run("vocals-s0", key), Run("drums-s0", "d"), Run("vocals-hop0.5-s0", key + "h", ("vocals-s0",)),
+            Run("real-s0", "r", ("vocals-s0",))]
+    return {run.id: run for run in runs}
+'''
+CONFIG = '''
+from dataclasses import dataclass
+from bsrnn.errors import ConfigError
+
+@dataclass(frozen=True)
+class Data:
+    source: str = "folder"
+
+@dataclass(frozen=True)
+class Profile:
+    data: Data = Data()
+
+def profile(name):
+    if name != "quick":
+        raise ConfigError(f"unknown profile {name!r}: expected quick")
+    return Profile()
+'''
+ARTIFACTS = '''
+from bsrnn import paths
+
+class Table:
+    def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
+
+REGISTRY = {"results": Table()}
+def result_text(profile): return "the result table"
+'''
+NOTEBOOKS = '''
+import hashlib, sys
+from pathlib import Path
+
+def code_hash(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text("executed")
+'''
+CLI = '''
+import sys
+from bsrnn import artifacts, paths, runs
+
+def write(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+
+command, *rest = sys.argv[1:]
+if command == "run":
+    run = runs.grid("quick")[rest[0]]
+    assert all(runs.grid("quick")[need].result_path().exists() for need in run.needs)
+    write(run.result_path())
+elif command == "artifacts":
+    write(paths.results("quick") / "tables" / "results.csv")
+    write(paths.results("quick") / "manifest.json")
+'''
+
+
+def shell(folder, name, text):
+    path = folder / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def start(folder, *options, **variables):
+    """`python -m bsrnn.workflow` in the stand-in project."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SNAKEMAKE_"))}
+    environment |= {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "PYTHONPATH": str(folder), **variables}
+    return subprocess.run([sys.executable, "-m", "bsrnn.workflow", *options], cwd=folder, env=environment,
+                          capture_output=True, text=True, timeout=120)
+
+
+def planned(folder, **variables):
+    """rule -> number of jobs that a dry run names."""
+    done = start(folder, "--dry-run", **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:", 1)[1].split("total", 1)[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if rule != "all"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A stand-in project whose reproduction has been run once."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    (folder / "bsrnn").mkdir(parents=True)
+    (folder / "book").mkdir()
+    for name in ("errors", "paths", "workflow"):
+        shutil.copy(REPOSITORY / "bsrnn" / f"{name}.py", folder / "bsrnn")
+    for name, text in (("__init__", ""), ("runs", RUNS), ("config", CONFIG), ("artifacts", ARTIFACTS),
+                       ("notebooks", NOTEBOOKS), ("cli", CLI)):
+        (folder / "bsrnn" / f"{name}.py").write_text(text)
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    (folder / "_config.yml").write_text("title: stand-in\n")
+    (folder / "book" / "_toc.yml").write_text("chapters:\n- file: 01_a\n- file: 02_b\n- file: references\n")
+    for name in ("index.md", "references.md", "01_a.ipynb", "02_b.ipynb"):
+        (folder / "book" / name).write_text(name)
+    shell(folder, "bsrnn", 'exec python -m bsrnn.cli "$@"')
+    shell(folder, "jupyter-book", "mkdir -p _build/html && touch _build/html/profile-$BSRNN_PROFILE.txt")
+    done = start(folder, "--profile", "quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the result table" in done.stdout
+    assert f"The book: {folder}/_build/html/index.html" in done.stdout.splitlines()[-1]
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy, with its times, to be spoiled by one test."""
+    return Path(shutil.copytree(finished, tmp_path / "project"))
+
+
+def test_first_run_makes_everything_that_this_machine_can(finished):
+    results = finished / "results" / "quick"
+    assert sorted(path.name for path in (results / "runs").iterdir()) == [
+        "drums-s0.d.json", "vocals-hop0.5-s0.ah.json", "vocals-s0.a.json"]  # real-s0 is not available
+    assert sorted(path.name for path in (results / "notebooks").iterdir()) == ["01_a.ipynb", "02_b.ipynb"]
+
+
+def test_second_run_and_touched_sources_plan_nothing(project):
+    for path in (*project.glob("bsrnn/*.py"), *project.glob("book/*"), project / "Snakefile", project / "_config.yml"):
+        path.touch()
+    assert planned(project) == {}
+
+
+def test_changed_text_rebuilds_the_book_only(project):
+    (project / "book" / "index.md").write_text("another text")
+    assert planned(project) == {"book": 1}
+
+
+def test_changed_chapter_is_run_again(project):
+    (project / "book" / "02_b.ipynb").write_text("another cell")
+    assert planned(project) == {"notebook": 1, "book": 1}
+
+
+def test_changed_setting_recomputes_its_run_and_what_depends_on_it(project):
+    assert planned(project, VOCALS="b") == {"run": 2, "artifacts": 1, "notebook": 2, "book": 1}
+
+
+def test_changed_library_draws_again_but_trains_nothing(project):
+    (project / "bsrnn" / "artifacts.py").write_text(ARTIFACTS + "# reworded\n")
+    assert planned(project) == {"artifacts": 1, "notebook": 2, "book": 1}
+
+
+def test_fresh_clone_with_committed_results_computes_no_run(project):
+    shutil.rmtree(project / ".snakemake")
+    shutil.rmtree(project / "_build")
+    shutil.rmtree(project / "results" / "quick" / "notebooks")
+    next((project / "results" / "quick").glob(".ready-*")).unlink()
+    for path in sorted(project.rglob("*"), reverse=True):  # a checkout gives every file a time of its own
+        path.touch()
+    assert not {"run", "data"} & planned(project).keys()
+
+
+def test_one_missing_result_is_computed_alone(project):
+    next((project / "results" / "quick").glob(".ready-*")).unlink()
+    (project / "results" / "quick" / "runs" / "drums-s0.d.json").unlink()
+    assert planned(project) == {"data": 1, "run": 1, "artifacts": 1, "notebook": 2, "book": 1}
+
+
+def test_book_of_another_profile_is_built_again(project):
+    (project / "_build" / "html" / "profile-quick.txt").rename(project / "_build" / "html" / "profile-small.txt")
+    assert planned(project) == {"book": 1}
+
+
+def test_unknown_profile_is_named_in_one_line(project):
+    done = start(project, "--profile", "quik")
+    assert done.returncode == 1
+    assert done.stderr == "error: unknown profile 'quik': expected quick\n"
+
+
+def test_failing_job_fails_the_reproduction_and_keeps_the_rest(project):
+    shutil.rmtree(project / "_build")
+    shell(project, "jupyter-book", "exit 1")
+    done = start(project)
+    assert done.returncode != 0
+    assert "the same command goes on from there" in done.stderr
+    assert (project / "results" / "quick" / "manifest.json").exists()
+
+
+def test_stale_lock_is_released(project):
+    locks = project / ".snakemake" / "locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("results/quick/manifest.json\n")
+    (project / "book" / "index.md").write_text("another text")
+    done = start(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "releasing the lock" in done.stdout
+
+
+def test_lock_of_a_living_reproduction_is_respected(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("x\n")
+    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "snakemake"]
+    with subprocess.Popen(sleeper, cwd=tmp_path, stdout=subprocess.PIPE) as living:
+        living.stdout.readline()
+        try:
+            with pytest.raises(ConfigError, match=f"a reproduction is going on in .* \\(process {living.pid}\\)"):
+                workflow.release_stale_lock()
+        finally:
+            living.kill()
+    assert lock.exists()
