@@ -222,7 +222,7 @@ QUICK = replace(
 TINY = replace(
     QUICK,
     name="tiny",
-    data=replace(SMALL.data, train_songs=2, valid_songs=1, test_songs=2, unlabelled_songs=1, song_seconds=12.0),
+    data=replace(SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, song_seconds=20.0),
     model=replace(PAPER.model, features=4, modules=1),
     train=replace(SMALL.train, max_items=8, validate_items=4),
     finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),

@@ -1,0 +1,136 @@
+"""The command line on a folder of someone's own stems: data, train, evaluate, separate, finetune, and its errors."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+
+import bsrnn
+from bsrnn import audio, cli, config, files
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Six songs of 7 s with the stems piano and rest; four are for training."""
+    root = tmp_path_factory.mktemp("songs")
+    time = np.arange(7 * RATE) / RATE
+    for index in range(6):
+        generator = np.random.default_rng(index)
+        for stem, hz in (("piano", 300 + 30 * index), ("rest", 4000)):
+            signal = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
+            audio.write(root / f"song{index}" / f"{stem}.flac", signal.astype(np.float32), RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "piano"
+    assert cli.main(["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(out)]) == 0
+    return out
+
+
+def test_data_says_what_is_there(folder, capsys):
+    assert cli.main(["data", "--data", str(folder), "--target", "piano"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{split}: {count} songs, {count * 7 / 60:.1f} min, stems piano, rest"
+                     for split, count in (("train", 4), ("valid", 1), ("test", 1))]  # fmt: skip
+
+
+def test_a_trained_model_says_what_it_was_trained_on_and_can_be_loaded(model):
+    values = files.read_json(model / "config.json")
+    assert values["model"]["targets"] == ["piano"]
+    assert values["info"]["data"]["source"] == "folder"
+    assert bsrnn.load(model).config.band_split == "v7"  # the paper has no split for a piano
+
+
+def test_training_again_into_a_finished_folder_changes_nothing(folder, model, capsys):
+    before = (model / "model.safetensors").read_bytes()
+    assert cli.main(["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "-o", str(model)]) == 0
+    assert (model / "model.safetensors").read_bytes() == before
+    assert "best validation uSDR" in capsys.readouterr().out
+
+
+def test_separated_stems_and_residual_add_up_to_the_song(folder, model, tmp_path, capsys):
+    mixture = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3 * RATE + 17)).astype(np.float32)
+    audio.write(tmp_path / "song.wav", mixture, RATE)
+    out = tmp_path / "out"
+    status = cli.main(["separate", str(tmp_path / "song.wav"), "--model", str(model), "-o", str(out), "--residual"])
+    assert status == 0
+    paths = [out / "piano" / "song" / name for name in ("piano.wav", "residual.wav")]
+    assert capsys.readouterr().out.splitlines() == list(map(str, paths))
+    piano, residual = (soundfile.read(path, dtype="float32", always_2d=True)[0].T for path in paths)
+    np.testing.assert_allclose(piano + residual, mixture, atol=1e-6)
+    in_memory = bsrnn.separate(bsrnn.load(model), mixture, RATE, 3.0, 1.5)["piano"]
+    np.testing.assert_array_equal(piano, in_memory)
+
+
+def test_one_bad_file_does_not_stop_the_others_and_the_exit_code_tells(model, tmp_path, capsys):
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    audio.write(tmp_path / "good.wav", np.zeros((2, RATE), np.float32), RATE)
+    arguments = ["separate", str(tmp_path / "bad.wav"), str(tmp_path / "good.wav"), "--model", str(model)]
+    assert cli.main([*arguments, "-o", str(tmp_path / "out")]) == 1
+    assert (tmp_path / "out" / "piano" / "good" / "piano.wav").is_file()
+    assert not (tmp_path / "out" / "piano" / "bad").exists()
+    assert "bad.wav" in capsys.readouterr().err
+
+
+def test_evaluation_writes_scores_that_agree_with_the_library(folder, model, tmp_path):
+    arguments = ["evaluate", "--model", str(model), "--data", str(folder), "--profile", "tiny", "-o", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    [row] = scores["scores"]["piano"]["songs"]
+    song = next(path for path in folder.iterdir() if path.name == row["song"])
+    piano, rest = (audio.read(song / f"{stem}.flac") for stem in ("piano", "rest"))
+    separate = config.profile("tiny").separate
+    estimate = bsrnn.separate(bsrnn.load(model), piano + rest, RATE, separate.segment_seconds, separate.hop_seconds)
+    assert row["usdr"] == pytest.approx(bsrnn.usdr(piano, estimate["piano"]), abs=1e-6)
+    assert row["usdr_mixture"] == pytest.approx(bsrnn.usdr(piano, piano + rest), abs=1e-6)
+
+
+def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_it_cannot_read(
+    folder, model, tmp_path, capsys
+):
+    music = tmp_path / "music"
+    audio.write(music / "one.ogg", np.random.default_rng(0).uniform(-0.3, 0.3, (2, 8 * RATE)).astype(np.float32), RATE)
+    (music / "two.mp3").write_bytes(b"broken")
+    out = tmp_path / "finetuned"
+    status = cli.main(["finetune", "--target", "piano", "--from", str(model), "--data", str(folder), "--unlabelled",
+                       str(music), "--profile", "tiny", "--out", str(out)])  # fmt: skip
+    assert status == 0
+    assert bsrnn.load(out).config == bsrnn.load(model).config
+    captured = capsys.readouterr()
+    assert "two.mp3" in captured.err and "best validation uSDR" in captured.out
+    counts = files.read_json(out / "training.json")["history"][0]["counts"]
+    assert counts["labelled"] == sum(counts.get(kind, 0) for kind in ("pseudo", "clean_target", "clean_residual")) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data", "--data", "nowhere"], "nowhere: no such folder"),
+        (["separate", "song.wav", "--model", "nowhere"], "no model in nowhere"),
+        (["evaluate", "--model", "nowhere"], "no model in nowhere"),
+        (["run", "no-such-run"], "unknown run 'no-such-run'"),
+    ],
+)
+def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):
+    assert cli.main(arguments) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"bsrnn {arguments[0]}: ") and message in lines[0]
+
+
+def test_an_unknown_target_names_what_the_songs_have(folder, tmp_path, capsys):
+    assert cli.main(["train", "--target", "kazoo", "--data", str(folder), "--out", str(tmp_path)]) == 1
+    assert "lacks the stem 'kazoo', it has 'piano', 'rest'" in capsys.readouterr().err
+
+
+def test_every_command_has_an_example_in_its_help(capsys):
+    for command in cli.EPILOG:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, "--help"])
+        text = capsys.readouterr().out
+        assert stop.value.code == 0 and f"example: bsrnn {command}" in text and "--profile" in text

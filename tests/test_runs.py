@@ -1,0 +1,130 @@
+"""The registry of runs: what is in it, what enters a key, and where results lie."""
+
+from dataclasses import replace
+
+import pytest
+
+from bsrnn import config, runs
+from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.files import write_json
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def with_profile(monkeypatch, **changes):
+    """The grid of a changed quick profile."""
+    monkeypatch.setitem(config.PROFILES, "quick", replace(config.QUICK, **changes))
+    return runs.grid("quick")
+
+
+def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
+    grid = runs.grid("quick")
+    assert list(grid) == [
+        "vocals-baselines-s0", "vocals-s0", "vocals-v1-s0", "vocals-hop0.5-s0", "vocals-hop1-s0", "vocals-hop1.5-s0",
+        "vocals-hop3-s0", "vocals-finetuned-s0", "vocals-control-s0", "vocals-real-s0", "drums-baselines-s0",
+        "drums-s0", "drums-real-s0",
+    ]  # fmt: skip
+    for position, run in enumerate(grid.values()):
+        assert all(list(grid).index(need) < position for need in run.needs)
+    assert list(runs.grid("small")) == list(grid)
+
+
+def test_the_paper_profile_has_every_row_of_its_tables():
+    grid = runs.grid("paper")
+    vocals = [run for run in grid.values() if run.target == "vocals" and run.kind == "train"]
+    assert sorted(run.profile.model.band_split for run in vocals) == ["v1", "v2", "v3", "v4", "v5", "v6", "vocals"]
+    hops = [run.profile.separate.hop_seconds for run in grid.values() if "-hop" in run.id]
+    assert hops == [0.5, 1.0, 1.5, 3.0]
+    finetuned = [run.target for run in grid.values() if run.id.endswith("-finetuned-s0")]
+    assert finetuned == ["vocals", "drums", "bass", "other"]
+    base = grid["bass-s0"].profile
+    assert (base.model.features, base.model.modules, base.train.batch_items) == (128, 12, 16)
+
+
+def test_a_run_changes_one_thing_of_its_profile():
+    grid, profile = runs.grid("quick"), config.QUICK
+    v1, v7 = grid["vocals-v1-s0"].profile, grid["vocals-s0"].profile
+    assert replace(v1, model=replace(v1.model, band_split="vocals")) == v7
+    control, finetuned = grid["vocals-control-s0"].profile, grid["vocals-finetuned-s0"].profile
+    assert replace(control, finetune=finetuned.finetune) == finetuned
+    assert (control.finetune.unlabelled, finetuned.finetune.unlabelled) == ("none", "both")
+    assert grid["drums-s0"].profile == replace(
+        profile, model=v7.model.__class__(**{**v7.model.__dict__, "targets": ("drums",), "band_split": "drums"})
+    )
+
+
+def test_keys_are_unique_and_are_the_same_every_time():
+    for name in config.PROFILES:
+        if config.profile(name).data.source == "embedded":
+            keys = [run.key for run in runs.grid(name).values()]
+            assert len(set(keys)) == len(keys)
+            assert keys == [run.key for run in runs.grid(name).values()]
+
+
+def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
+    before = runs.grid("quick")
+    after = with_profile(monkeypatch, data=replace(config.QUICK.data, test_songs=50))
+    for id in ("vocals-s0", "vocals-finetuned-s0", "vocals-hop1-s0"):
+        assert before[id].train_key == after[id].train_key
+        assert before[id].key != after[id].key
+    assert before["vocals-real-s0"].key == after["vocals-real-s0"].key
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [("train", {"learning_rate": 1e-5}), ("loss", {"reduction": "sum"}), ("mixing", {"gain_db": 3.0}),
+     ("activity", {"energy": "sum"}), ("data", {"train_songs": 7}), ("data", {"seed": 1}),
+     ("validate", {"hop_seconds": 1.0})],
+)  # fmt: skip
+def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them(monkeypatch, section, change):
+    before = runs.grid("quick")
+    after = with_profile(monkeypatch, **{section: replace(getattr(config.QUICK, section), **change)})
+    for id in ("vocals-s0", "vocals-hop1-s0", "vocals-finetuned-s0", "vocals-real-s0"):
+        assert before[id].key != after[id].key
+    assert before["vocals-s0"].train_key != after["vocals-s0"].train_key
+
+
+def test_what_decides_no_number_changes_no_key(monkeypatch):
+    before = {id: run.key for id, run in runs.grid("quick").items()}
+    train = replace(config.QUICK.train, loader_workers=3)
+    finetune = replace(config.QUICK.finetune, train=replace(config.QUICK.finetune.train, loader_workers=3))
+    after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1))
+    assert {id: after[id].key for id in before} == before
+    assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]
+
+
+def test_a_new_version_of_a_stage_changes_the_keys(monkeypatch):
+    before = runs.grid("quick")["vocals-s0"]
+    key, train_key = before.key, before.train_key  # computed when first asked for
+    monkeypatch.setitem(runs.STAGES, "score", runs.STAGES["score"] + 1)
+    after = runs.grid("quick")["vocals-s0"]
+    assert after.train_key == train_key and after.key != key
+    monkeypatch.setitem(runs.STAGES, "train", runs.STAGES["train"] + 1)
+    assert runs.grid("quick")["vocals-s0"].train_key != train_key
+
+
+def test_results_lie_under_the_profile_by_id_and_key(root):
+    run = runs.get("quick", "drums-s0")
+    assert run.result_path() == root / "results" / "quick" / "runs" / f"drums-s0.{run.key}.json"
+    assert run.weights_folder() == root / "results" / "quick" / "weights" / f"drums-s0.{run.train_key}"
+    assert runs.get("quick", "drums-real-s0").weights_folder() == run.weights_folder()
+
+
+def test_a_missing_result_names_the_command_and_a_present_one_is_read():
+    run = runs.get("quick", "drums-s0")
+    with pytest.raises(MissingResult, match="`bsrnn run drums-s0 --profile quick`"):
+        runs.load(run)
+    write_json(run.result_path(), {"id": "drums-s0"})
+    assert runs.load(run) == {"id": "drums-s0"}
+    assert not runs.is_complete("quick")
+
+
+def test_unknown_profiles_and_runs_are_named():
+    with pytest.raises(ConfigError, match="unknown profile 'quikc': expected one of tiny, quick, small"):
+        runs.grid("quikc")
+    with pytest.raises(ConfigError, match="unknown run 'vocal-s0' of profile 'quick': expected one of vocals-"):
+        runs.get("quick", "vocal-s0")
