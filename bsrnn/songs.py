@@ -111,7 +111,8 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
             count = count if limit is None else min(limit, count)
             if count > 0:
                 root = ensure(data, paths.data(), splits=(name,), limit=limit)
-                songs += _read_songs(root, name, targets, sample_rate, count, musdb=False)
+                # the split's folder alone, whole: what else is rendered yet must not change what it holds
+                songs += _read_songs(root / name, None, targets, sample_rate, count, musdb=False)
         if not songs:
             raise DataError(f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
                             "0); choose a profile or DataConfig with more")

@@ -312,6 +312,18 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
         songs.load(config, "test")
 
 
+def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_folder, monkeypatch):
+    """On a new machine train/ is there before valid/: nothing is held out of it then."""
+    def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
+        return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(7)] for split in splits})
+    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure))
+    config = DataConfig("embedded", train_songs=7, valid_songs=2)
+    before = names(songs.load(config, "train"))
+    assert before == [f"train-{i}" for i in range(7)]
+    assert names(songs.load(config, "valid")) == ["valid-0", "valid-1"]
+    assert names(songs.load(config, "train")) == before
+
+
 def test_load_folder_and_musdb_hq(tmp_path, data_folder):
     tree(data_folder / "musdb18hq", train=["A - B", "Young Griffo - Pennies"], test=["T - T"])
     assert names(songs.load(DataConfig("musdb18hq"), "valid")) == ["Young Griffo - Pennies"]
