@@ -108,7 +108,7 @@ def say_result(profile: str, seconds: float) -> None:
     """The end of `make reproduce`: the result table, and where the book lies."""
     from bsrnn import artifacts
 
-    print(f"\n{artifacts.result_text(profile)}\n")
+    print(f"\n{artifacts.result_table(profile)}\n")
     print(f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {relative(paths.results(profile))}/tables")
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 

@@ -64,7 +64,7 @@ class Table:
     def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
 
 REGISTRY = {"results": Table()}
-def result_text(profile): return "the result table"
+def result_table(profile): return "the result table"
 '''
 NOTEBOOKS = '''
 import hashlib, sys
