@@ -33,7 +33,7 @@ test-book: env  ## the book, every Sphinx warning an error, and checks of notebo
 
 lint: env  ## style, and notebooks without outputs
 	ruff check .
-	nbstripout --verify book/*.ipynb
+	nbstripout --keep-id --verify book/*.ipynb
 
 clean:  ## what can be made again in minutes: the built book and caches; results and data stay
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis build *.egg-info
