@@ -1,7 +1,8 @@
 """The embedded data set: seeded four-stem songs made by a program, for training and testing without a download.
 
-``composition`` writes the notes (``styles`` its patterns), ``performance`` plays them with ``soundfont``, ``instruments`` and
-``singer``, ``rendering`` mixes them with ``effects``, ``dataset`` puts them on disk, ``splits`` keeps test sounds out of training.
+``composition`` writes a ``score`` (with ``accompaniment`` and the patterns of ``styles``), ``performance`` plays it
+with ``soundfont``, ``instruments`` and ``singer``, ``rendering`` mixes it with ``effects``, ``dataset`` puts songs on
+disk, and ``splits`` keeps the sounds of "new timbre" test songs out of training.
 """
 
 from bsrnn.synthetic.dataset import count, data_folder, ensure, song_folder

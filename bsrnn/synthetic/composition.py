@@ -1,16 +1,15 @@
-"""Composition: a style and a pool become sections, chords and notes. Nothing here sounds yet. All ours.
+"""Composition: a style and a pool become sections, chords and notes. Nothing here sounds yet. All ours."""
 
-A song is 4/4 throughout. Positions inside a bar are beats, positions in a song are seconds, pitches are MIDI numbers.
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
 from bsrnn.config import TARGETS
+from bsrnn.synthetic.accompaniment import PartWriter
+from bsrnn.synthetic.score import Hit, Note, Part, Score, Section, draw
 from bsrnn.synthetic.singer import Syllable
-from bsrnn.synthetic.splits import Kit, Pool, VoiceKind
-from bsrnn.synthetic.styles import BASS_PATTERNS, CHORD_PATTERNS, STRUMS, STYLES, Style
+from bsrnn.synthetic.splits import Pool
+from bsrnn.synthetic.styles import BASS_PATTERNS, STYLES, Style
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 PASSAGE_SECONDS = 6.0  # passages without a target last this long at least: finetuning looks at 3 s chunks
@@ -19,92 +18,30 @@ PASSAGE_SECONDS = 6.0  # passages without a target last this long at least: fine
 SOUNDING = {
     "intro": (0, 0.5, 0.5, 1), "verse": (1, 0.93, 0.92, 0.92), "chorus": (1, 1, 1, 1), "break": (0.6, 0, 0.4, 1),
     "instrumental": (0, 1, 1, 1), "beat": (0.6, 1, 0.6, 0), "a cappella": (1, 0, 0, 0), "duet": (1, 0.2, 0, 1),
-    "drum solo": (0, 1, 0, 0), "bass solo": (0, 0, 1, 0), "low": (1, 0.6, 0, 1),
+    "drum solo": (0, 1, 0, 0), "bass solo": (0, 0, 1, 0), "without bass": (1, 0.6, 0, 1),
 }
-CONTRASTS = {"break": 0.2, "instrumental": 0.26, "beat": 0.16, "a cappella": 0.17, "duet": 0.08, "drum solo": 0.05,
-             "bass solo": 0.05, "low": 0.08}
+CONTRASTS = {"break": 0.24, "instrumental": 0.22, "beat": 0.18, "a cappella": 0.1, "duet": 0.1, "drum solo": 0.04,
+             "bass solo": 0.04, "without bass": 0.08}
+# What song number i has for certain. Seven, so that even and odd test songs meet all of them
+FEATURES = ("a cappella", "instrumental", "", "drum solo", "plain", "bass solo", "")
 SECTION_DB = {"verse": -1.5, "chorus": 1.0, "intro": -2.0, "break": -2.5, "duet": -2.5}
 
 
-@dataclass(frozen=True)
-class Section:
-    name: str
-    bar: int  # first
-    bars: int
-    sounds: tuple[str, ...]  # targets
+def draw_form(bars: int, bar_seconds: float, feature: str, rng: np.random.Generator) -> list[Section]:
+    """Sections that fill ``bars``: verses and choruses, and between them contrasts.
 
-
-@dataclass(frozen=True)
-class Note:
-    start: float  # seconds
-    seconds: float
-    pitch: float
-    velocity: float  # 0 to 1
-
-
-@dataclass(frozen=True)
-class Hit:
-    start: float  # seconds
-    drum: str
-    velocity: float
-
-
-@dataclass(frozen=True)
-class Part:
-    """One instrument of "other"."""
-
-    role: str
-    source: int | str  # a preset's program or a computed waveform
-    notes: tuple[Note, ...]
-
-
-@dataclass
-class Score:
-    """A composed song; what is drawn from the pool stands beside the notes."""
-
-    style: str
-    bpm: float
-    key: int  # 0 = C
-    minor: bool
-    tune: float  # semitones off concert pitch
-    progressions: tuple[tuple[int, ...], ...]
-    kit: Kit
-    voice: VoiceKind
-    bass_source: int | str
-    sections: list[Section]
-    hits: list[Hit] = field(default_factory=list)
-    bass: list[Note] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
-    lead: list[Syllable] = field(default_factory=list)
-    harmony: list[Syllable] = field(default_factory=list)
-
-    @property
-    def bar_seconds(self) -> float:
-        return 240 / self.bpm
-
-    @property
-    def bars(self) -> int:
-        return self.sections[-1].bar + self.sections[-1].bars
-
-    def section(self, bar: int) -> Section:
-        return next(s for s in self.sections if s.bar <= bar < s.bar + s.bars)
-
-
-def draw(rng: np.random.Generator, options):
-    """One of ``options``, whatever their type (``Generator.choice`` would turn tuples into arrays)."""
-    return options[int(rng.integers(len(options)))]
-
-
-def draw_form(bars: int, bar_seconds: float, rng: np.random.Generator) -> list[Section]:
-    """Sections that fill ``bars``. One song in five has verses and choruses only, the others have contrasts."""
-    plain = rng.random() < 0.2
+    ``feature``: a contrast that the song is to have if it is long enough, "plain" for none at all, "" for what comes.
+    """
     names, weights = list(CONTRASTS), np.array(list(CONTRASTS.values()))
     passage_bars = int(np.ceil(PASSAGE_SECONDS / bar_seconds))
+    plain, slot = feature == "plain", int(rng.integers(1, 3))
     sections, bar, previous = [], 0, ""
     while bar < bars:
-        if bar == 0 and not plain and rng.random() < 0.4:
+        if feature in CONTRASTS and len(sections) == slot:
+            name = feature
+        elif bar == 0 and not plain and rng.random() < 0.4:
             name = "intro"
-        elif plain or previous in CONTRASTS or rng.random() < 0.5:
+        elif plain or previous in CONTRASTS or rng.random() < 0.6:
             name = "chorus" if previous == "verse" else "verse"
         else:
             name = str(rng.choice(names, p=weights / weights.sum()))
@@ -114,13 +51,17 @@ def draw_form(bars: int, bar_seconds: float, rng: np.random.Generator) -> list[S
         sounds = tuple(t for t, chance in zip(TARGETS, chances, strict=True) if rng.random() < chance)
         sections.append(Section(name, bar, length, sounds))
         bar, previous = bar + length, name
+    silent = [t for t in TARGETS if not any(t in s.sounds for s in sections)]
+    if silent:  # no stem of a song may be silent throughout: its score would be undefined
+        at = next((i for i, s in enumerate(sections) if s.name in ("verse", "chorus")), len(sections) - 1)
+        sections[at] = replace(sections[at], sounds=(*sections[at].sounds, *silent))
     return sections
 
 
 class Composer:
     """Writes the lines of one song. Each line has its own generator, so that changing one leaves the others."""
 
-    def __init__(self, pool: Pool, seconds: float, rng: np.random.Generator):
+    def __init__(self, pool: Pool, seconds: float, index: int, rng: np.random.Generator):
         form_rng, *self._rngs = rng.spawn(5)
         self.pool, self.seconds = pool, seconds
         name = draw(form_rng, pool.styles)
@@ -136,7 +77,7 @@ class Composer:
             tune=form_rng.uniform(-0.25, 0.25),
             progressions=(draw(form_rng, pool.progressions), draw(form_rng, pool.progressions)),
             kit=draw(form_rng, kits), voice=draw(form_rng, pool.voices), bass_source=draw(form_rng, basses),
-            sections=draw_form(bars, 240 / bpm, form_rng))
+            sections=draw_form(bars, 240 / bpm, FEATURES[index % len(FEATURES)], form_rng))
         self.scale = MINOR if self.score.minor else MAJOR
 
     def compose(self) -> Score:
@@ -151,12 +92,12 @@ class Composer:
             if target in section.sounds:
                 yield bar, section
 
-    def _time(self, bar: int, beat: float, rng: np.random.Generator) -> float:
+    def time(self, bar: int, beat: float, rng: np.random.Generator) -> float:
         """Seconds, with swing and a human's 5 ms."""
         offbeat = self.swing if 0.4 < beat % 1 < 0.6 else 0
         return max(0.0, (bar * 4 + beat + offbeat) * 60 / self.score.bpm + rng.normal(0, 0.005))
 
-    def _chord(self, bar: int, section: Section) -> list[int]:
+    def chord(self, bar: int, section: Section) -> list[int]:
         """Root, third, fifth and seventh as semitones above C."""
         degree = self.score.progressions[section.name == "chorus"][bar % 4]
         steps = (degree + k for k in (0, 2, 4, 6))
@@ -170,7 +111,7 @@ class Composer:
         ghost_chance, fills, empty_chance = rng.uniform(0, 0.5), draw(rng, (True, True, False)), draw(rng, (0, 0, 0.08))
 
         def hit(drum: str, bar: int, beat: float, velocity: float) -> None:
-            hits.append(Hit(self._time(bar, beat, rng), drum, velocity))
+            hits.append(Hit(self.time(bar, beat, rng), drum, velocity))
 
         for bar, section in self._bars("drums"):
             chorus, last = section.name == "chorus", bar == section.bar + section.bars - 1
@@ -188,7 +129,8 @@ class Composer:
                 hit("snare", bar, draw(rng, (0.75, 1.75, 2.25, 3.75)), rng.uniform(0.2, 0.4))
             for beat in np.arange(0, 3 if fill else 4, step):
                 if rng.random() < 0.94:
-                    hit(tops[chorus], bar, beat, (0.75 if beat % 1 == 0 else 0.5) * rng.uniform(0.8, 1.1))
+                    top = tops[chorus] if tops[chorus] != "open" or beat % 1 == 0.5 else "hat"  # opens off the beat
+                    hit(top, bar, beat, (0.75 if beat % 1 == 0 else 0.5) * rng.uniform(0.8, 1.1))
             if fill:
                 for beat in (3, 3.25, 3.5, 3.75):
                     hit(draw(rng, ("snare", "tom high", "tom low")), bar, beat, rng.uniform(0.6, 1))
@@ -198,14 +140,14 @@ class Composer:
         articulation = rng.uniform(0.45, 0.98)
         rest_chance = draw(rng, (0.0, 0.06, 0.15))
         for bar, section in self._bars("bass"):
-            pattern, root = patterns[section.name == "chorus"], self._chord(bar, section)[0] % 12 + 28
+            pattern, root = patterns[section.name == "chorus"], self.chord(bar, section)[0] % 12 + 28
             keep = len(pattern)
             if rng.random() < rest_chance and bar > section.bar:
                 keep = int(rng.integers(0, 2))  # one note and silence, or nothing
             for beat, until in list(zip(pattern, (*pattern[1:], 4), strict=True))[:keep]:
                 jump = draw(rng, (0, 0, 0, 0, 7, 12, -1 if until == 4 else 0))
                 seconds = (until - beat) * 60 / self.score.bpm * articulation
-                self.score.bass.append(Note(self._time(bar, beat, rng), seconds, root + jump, rng.uniform(0.7, 1)))
+                self.score.bass.append(Note(self.time(bar, beat, rng), seconds, root + jump, rng.uniform(0.7, 1)))
 
     def _other(self, rng: np.random.Generator) -> None:
         count = min(int(rng.integers(2, 4)), len(self.style.parts))
@@ -213,7 +155,7 @@ class Composer:
         resting = {bar for bar in range(self.score.bars) if rng.random() < rest_chance}  # the whole band stops
         for number, role in enumerate(rng.permutation(self.style.parts)[:count]):
             role = str(role)
-            writer = PartWriter(self, role, rng)
+            writer = PartWriter(role, self.score, self.scale, self.style.sevenths, self.time, rng)
             density = rng.uniform(0.5, 1)
             phrases = rng.random(16) < density  # two bars each
             notes = []
@@ -221,7 +163,7 @@ class Composer:
                 first = bar == section.bar
                 if (bar in resting and not first) or (number > 0 and not phrases[bar // 2 % 16]):
                     continue
-                notes += writer.bar(bar, section)
+                notes += writer.bar(bar, section, self.chord(bar, section))
             self.score.parts.append(Part(role, draw(rng, self.pool.sources[role]), tuple(notes)))
 
     def _vocals(self, rng: np.random.Generator) -> None:
@@ -236,10 +178,10 @@ class Composer:
                 continue
             key = (section.name, bar % 4)
             if key not in phrases or rng.random() < 0.3:  # melodies come back, with changes
-                chord = {m % 12 for m in self._chord(bar, section)[:3]}
+                chord = {m % 12 for m in self.chord(bar, section)[:3]}
                 phrases[key], place = self._phrase(span, place, chord, rap, rest_chance, rng)
             for beat, beats, at in phrases[key]:
-                start, seconds = self._time(bar, beat, rng), beats * 60 / score.bpm
+                start, seconds = self.time(bar, beat, rng), beats * 60 / score.bpm
                 if start < 0.05 or start + seconds > self.seconds:
                     continue
                 chorus = section.name == "chorus"
@@ -270,63 +212,3 @@ class Composer:
                 notes.append((beat, beats, place))
             beat += beats
         return notes, place
-
-
-class PartWriter:
-    """Writes one instrument of "other" bar by bar, in the manner of its role."""
-
-    def __init__(self, composer: Composer, role: str, rng: np.random.Generator):
-        self.composer, self.role, self.rng = composer, role, rng
-        self.pattern = draw(rng, CHORD_PATTERNS)
-        self.octave = draw(rng, (48, 60))
-        self.order = rng.permutation(4)  # of an arpeggio
-        self.strummed = rng.random() < 0.6
-        self.length = rng.uniform(0.4, 0.95)  # share of the time to the next chord
-        self.velocity = rng.uniform(0.6, 0.95)
-
-    def bar(self, bar: int, section: Section) -> list[Note]:
-        chord = self.composer._chord(bar, section)
-        tones = 4 if self.composer.style.sevenths else 3
-        voicing = sorted(self.octave + (pitch - self.octave) % 12 for pitch in chord[:tones])
-        beat_seconds = 60 / self.composer.score.bpm
-        notes = []
-        for beat, pitch, beats in self._notes(voicing, chord[0] % 12, section):
-            velocity = float(np.clip(self.velocity * self.rng.uniform(0.8, 1.05), 0.1, 1))
-            start = self.composer._time(bar, beat, self.rng)
-            notes.append(Note(start, beats * beat_seconds, float(np.clip(pitch, 28, 98)), velocity))
-        return notes
-
-    def _notes(self, voicing: list[int], root: int, section: Section) -> list[tuple[float, int, float]]:
-        """(beat, pitch, beats)"""
-        arpeggio = [*voicing[:3], voicing[0] + 12]
-        match self.role:
-            case "pad" | "strings" | "organ":
-                return [(0, pitch, 3.95) for pitch in voicing]
-            case "acoustic guitar" if self.strummed:
-                return [(b + 0.02 * j, p, 0.9) for b in STRUMS for j, p in enumerate([voicing[0] - 12, *voicing])]
-            case "acoustic guitar":
-                return [(b, arpeggio[self.order[int(2 * b) % 4]], 0.8) for b in np.arange(0, 4, 0.5)]
-            case "pluck":
-                steps = [b for b in np.arange(0, 4, 0.25) if self.rng.random() < 0.85]
-                return [(b, arpeggio[self.order[int(4 * b) % 4]] + 12, 0.22) for b in steps]
-            case "distorted guitar":
-                power = [root + 40 + interval for interval in (0, 7, 12)]
-                if section.name == "chorus":
-                    return [(0, pitch, 3.9) for pitch in power]
-                return [(b, pitch, 0.9 * self.length) for b in np.arange(0, 4, 0.5) for pitch in power]
-            case "lead" | "wind":
-                return self._solo() if self.rng.random() < (0.4 if section.name == "verse" else 0.8) else []
-        strum = 0.012 if self.role == "clean guitar" else 0.0
-        ends = zip(self.pattern, (*self.pattern[1:], 4), strict=True)
-        return [(b + strum * j, p, (until - b) * self.length) for b, until in ends for j, p in enumerate(voicing)]
-
-    def _solo(self) -> list[tuple[float, int, float]]:
-        notes, beat = [], 0.0
-        key, scale = self.composer.score.key, self.composer.scale
-        while beat < 3.9:
-            beats = float(self.rng.choice((0.5, 0.5, 1, 1.5)))
-            degree = int(self.rng.integers(0, 9))
-            if self.rng.random() < 0.75:
-                notes.append((beat, 60 + key % 12 + scale[degree % 7] + 12 * (degree // 7), 0.95 * beats))
-            beat += beats
-        return notes

@@ -1,4 +1,4 @@
-"""The embedded data set on disk, in the layout of MUSDB18-HQ: ``<split>/<song>/{mixture,vocals,drums,bass,other}.wav``."""
+"""The embedded data set on disk: ``<split>/<song>/{mixture,vocals,drums,bass,other}.wav``, as in MUSDB18-HQ."""
 
 import json
 import multiprocessing
@@ -38,15 +38,16 @@ def song_folder(root: Path, config: DataConfig, split: str, index: int) -> Path:
 def count(config: DataConfig, split: str) -> int:
     """Number of songs of a split."""
     _check(split)
-    return {"train": config.train_songs, "valid": config.valid_songs, "test": config.test_songs}.get(
-        split, config.unlabelled_songs)
+    labelled = {"train": config.train_songs, "valid": config.valid_songs, "test": config.test_songs}
+    return labelled.get(split, config.unlabelled_songs)
 
 
 def ensure(config: DataConfig, root: Path, splits: Iterable[str] = ("train", "valid", "test"), *,
            limit: int | None = None, jobs: int | None = None, progress: bool = True) -> Path:
     """Render the songs that are missing; returns the folder of the data set.
 
-    A song's folder appears only when it is whole, so an interrupted call is resumed by the next, and two may run at once.
+    A song's folder appears only when it is whole: the next call goes on where one was interrupted, and two may run at
+    once.
     ``limit``: only the first so many songs of each split. ``jobs``: processes, by default one a core.
     """
     splits = tuple(splits)

@@ -1,4 +1,4 @@
-"""Effects of the mixing desk: (2, L) in, (2, L) out, float. Levels in dB, times in seconds, frequencies in Hz. All ours."""
+"""Effects of the mixing desk, (2, L) -> (2, L) float. Levels in dB, times in seconds, frequencies in Hz. All ours."""
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
@@ -85,8 +85,9 @@ def double(sound: np.ndarray, delay_seconds: float) -> np.ndarray:
     return out
 
 
-def room_response(rng: np.random.Generator, decay_seconds: float, predelay_seconds: float, bright_hz: float) -> np.ndarray:
-    """Impulse response of a room, (2, l) of unit energy a channel: decaying noise, highs faster, and early reflections."""
+def room_response(rng: np.random.Generator, decay_seconds: float, predelay_seconds: float,
+                  bright_hz: float) -> np.ndarray:
+    """Impulse response of a room, (2, l) of unit energy a channel: decaying noise, highs faster; early reflections."""
     time = np.arange(int(1.1 * decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
     decay = 10 ** (-3 * time / decay_seconds)  # -60 dB after decay_seconds
     noise = rng.standard_normal((2, len(time))) * decay

@@ -46,7 +46,8 @@ def draw_patch(waveform: str, manner: str, rng: np.random.Generator) -> Patch:
         oscillators=int(rng.choice([1, 2])) if bass else 1 if manner == "lead" else 4,
         cutoff_hz=rng.uniform(150, 600) if bass else rng.uniform(700, 3500),
         sweep=rng.uniform(3, 12) if bass else rng.uniform(1.5, 6), sweep_seconds=rng.uniform(0.05, 0.6),
-        fm_ratio=float(rng.choice([0.5, 1.0, 1.0, 2.0] if bass else [1.0, 2.0, 3.0, 3.5])), fm_index=rng.uniform(1.0, 5.0))
+        fm_ratio=float(rng.choice([0.5, 1.0, 1.0, 2.0] if bass else [1.0, 2.0, 3.0, 3.5])),
+        fm_index=rng.uniform(1.0, 5.0))
 
 
 def envelope(length: int, patch: Patch, seconds: float) -> np.ndarray:

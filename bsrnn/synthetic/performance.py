@@ -6,7 +6,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from bsrnn.synthetic import effects, instruments, singer
-from bsrnn.synthetic.composition import Note, Part, Score, draw
+from bsrnn.synthetic.score import Note, Part, Score, draw
 from bsrnn.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, soundfont
 from bsrnn.synthetic.splits import Pool
 
@@ -60,8 +60,8 @@ def perform_bass(score: Score, length: int, rng: np.random.Generator) -> np.ndar
         for note in score.bass:
             sound = instruments.synth_note(patch, note.pitch + score.tune, note.velocity, note.seconds, rng)
             time = np.arange(len(sound)) / SAMPLE_RATE
-            sine = np.sin(2 * np.pi * instruments.hertz(note.pitch + score.tune) * time)
-            sound += 0.5 * note.velocity * sine * np.exp(-np.maximum(time - note.seconds, 0) / 0.02) * np.minimum(time / 0.005, 1)
+            gate = np.minimum(time / 0.005, 1) * np.exp(-np.maximum(time - note.seconds, 0) / 0.02)
+            sound += 0.5 * note.velocity * gate * np.sin(2 * np.pi * instruments.hertz(note.pitch + score.tune) * time)
             effects.place(bus, effects.pan(sound, 0), note.start)
     else:
         play = _player(score.bass_source, score.tune)
@@ -75,7 +75,7 @@ def perform_bass(score: Score, length: int, rng: np.random.Generator) -> np.ndar
     amplified = effects.band_pass(amplified, 60, rng.uniform(2500, 8000), order=1)
     blend = rng.uniform(0.15, 0.9)
     out = (1 - blend) * dry / effects.active_rms(dry) + blend * amplified / effects.active_rms(amplified)
-    treble_db = rng.uniform(-2, 10)
+    treble_db = rng.uniform(-1, 12)
     out = effects.equalise(out, np.concatenate([[0, 0, 0, 0], treble_db * np.array([0.5, 1, 1, 0.5, 0])]))
     wide = rng.random()
     if wide < 0.3:
@@ -133,6 +133,8 @@ def _pedals(sound: np.ndarray, role: str, rng: np.random.Generator) -> np.ndarra
         sound = effects.saturate(sound, rng.uniform(4, 15))
         sound = effects.band_pass(sound, 90, rng.uniform(4500, 9000))
         return effects.double(sound, rng.uniform(0.008, 0.02)) if rng.random() < 0.5 else sound
+    if role in ("clean guitar", "electric piano", "organ"):  # an amplifier, barely overdriven
+        sound = effects.saturate(sound, rng.uniform(0.8, 4))
     if role in ("clean guitar", "electric piano", "pad", "chords", "strings") and rng.random() < 0.7:
         return effects.chorus(sound, rng)
     return sound
@@ -149,9 +151,12 @@ def perform_other(score: Score, pool: Pool, length: int, rng: np.random.Generato
         level = effects.active_rms(sound)
         if level == 0:
             continue
-        tilt_db = np.linspace(0, rng.uniform(-1, 8), 6)  # presence; the samples are dull
+        bright_db = rng.uniform(-7, 2) if isinstance(part.source, str) else rng.uniform(3, 14)  # samples are dull
+        tilt_db = np.linspace(0, bright_db, 6)
         colour_db = np.concatenate([[0, 0, 0, 0], tilt_db]) + rng.uniform(-3, 3, 10)
         sound = effects.equalise(_pedals(sound, part.role, rng), colour_db)
+        if isinstance(part.source, str):
+            sound = effects.low_pass(sound, rng.uniform(4000, 10000))
         reach = 0.25 if part.role in ("pad", "strings", "lead") else 0.8
         gain = 10 ** (rng.uniform(-5, 0) / 20) / effects.active_rms(sound)
         bus += gain * effects.pan_gains(rng.uniform(-reach, reach)) * sound
@@ -184,5 +189,5 @@ def perform_vocals(score: Score, pool: Pool, length: int, rng: np.random.Generat
             bus += effects.pan(rng.uniform(0.18, 0.4) * sound, position)
     if rng.random() < 0.25:
         bus = effects.echo(bus, draw(rng, (0.5, 0.75)) * 60 / score.bpm, 0.22)
-    air_db = rng.uniform(0, 9)  # as pop vocals are mixed: the consonants must carry
+    air_db = rng.uniform(0, 11)  # as pop vocals are mixed: the consonants must carry
     return effects.equalise(bus, np.concatenate([np.zeros(6), air_db * np.array([0.5, 1, 1, 1])]))

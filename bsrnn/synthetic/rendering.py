@@ -6,14 +6,16 @@ import numpy as np
 
 from bsrnn.config import TARGETS
 from bsrnn.synthetic import effects
-from bsrnn.synthetic.composition import SECTION_DB, Composer, Score
+from bsrnn.synthetic.composition import SECTION_DB, Composer
 from bsrnn.synthetic.performance import perform_bass, perform_drums, perform_other, perform_vocals
+from bsrnn.synthetic.score import Score
 from bsrnn.synthetic.soundfont import SAMPLE_RATE
 from bsrnn.synthetic.splits import SPLITS, pool_of, timbre_of
 
 GENERATOR_VERSION = 1  # a song is a function of this, seed, split, index and seconds
 
-LEVELS_DB = {"vocals": (-19.5, 2.5), "drums": (-18.5, 2.5), "bass": (-18.4, 2.8), "other": (-19.5, 2.8)}  # mean, deviation
+# mean, deviation
+LEVELS_DB = {"vocals": (-19.5, 2.5), "drums": (-18.5, 2.5), "bass": (-18.4, 2.8), "other": (-19.5, 2.8)}
 WET = {"vocals": (0.06, 0.3), "drums": (0.03, 0.18), "other": (0.04, 0.22)}
 
 
@@ -28,7 +30,7 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0,
     pool = pool_of(split, timbre)
     rng = np.random.default_rng([GENERATOR_VERSION, seed, SPLITS.index(split), index])
     compose_rng, drums_rng, bass_rng, other_rng, vocals_rng, mix_rng = rng.spawn(6)
-    score = Composer(pool, seconds, compose_rng).compose()
+    score = Composer(pool, seconds, index, compose_rng).compose()
     length = round(seconds * SAMPLE_RATE)
     dry = {
         "vocals": perform_vocals(score, pool, length, vocals_rng), "drums": perform_drums(score, length, drums_rng),
@@ -88,9 +90,11 @@ def _describe(score: Score, seconds: float) -> dict:
     length = score.bar_seconds
     names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     return {
-        "style": score.style, "bpm": round(score.bpm, 2), "key": f"{names[score.key]} {'minor' if score.minor else 'major'}",
+        "style": score.style, "bpm": round(score.bpm, 2),
+        "key": f"{names[score.key]} {'minor' if score.minor else 'major'}",
         "progressions": [list(p) for p in score.progressions], "kit": score.kit.name, "voice": score.voice.name,
         "bass": score.bass_source, "presets": [{"role": p.role, "source": p.source} for p in score.parts],
-        "sections": [{"name": s.name, "start": round(s.bar * length, 3), "end": round(min((s.bar + s.bars) * length, seconds), 3),
+        "sections": [{"name": s.name, "start": round(s.bar * length, 3),
+                      "end": round(min((s.bar + s.bars) * length, seconds), 3),
                       "sounds": list(s.sounds)} for s in score.sections],
     }

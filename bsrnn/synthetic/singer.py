@@ -100,7 +100,7 @@ def draw_voice(name: str, formant_scale: tuple[float, float], centre: tuple[int,
     """A singer of one kind: formant scale and centre (MIDI) from the given ranges."""
     return Voice(
         name=name, formant_scale=rng.uniform(*formant_scale), centre=int(rng.integers(centre[0], centre[1] + 1)),
-        vowels=vowels, consonants=consonants, tilt_db=rng.uniform(3, 9), breath=10 ** rng.uniform(-2.2, -1.2),
+        vowels=vowels, consonants=consonants, tilt_db=rng.uniform(2.5, 8), breath=10 ** rng.uniform(-2.2, -1.2),
         ring_db=rng.uniform(0, 8), vibrato_hz=rng.uniform(4.8, 6.6), vibrato_semitones=rng.uniform(0.12, 0.55),
         vibrato_delay_seconds=rng.uniform(0.12, 0.45), glide_seconds=rng.uniform(0.012, 0.04),
         scoop_semitones=rng.uniform(0, 0.8), jitter=rng.uniform(0.03, 0.09), voiced_upto_hz=rng.uniform(5000, 9000),
@@ -141,7 +141,7 @@ def _fill(track: np.ndarray) -> np.ndarray:
 
 
 class _Tracks:
-    """Control tracks of a line, one value a frame: pitch (semitones), levels, formants (Hz), noise (low, high, level)."""
+    """Control tracks of a line, one value a frame: pitch (semitones), levels, formants (Hz), noise (band, level)."""
 
     def __init__(self, frames: int):
         self.pitch = np.full(frames, np.nan)
@@ -239,7 +239,9 @@ def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generat
     def spectrum(sound: np.ndarray) -> np.ndarray:
         return stft(sound.astype(np.float32), SAMPLE_RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)[2].T
 
-    pulses, breath, noise = (spectrum(x) for x in (pulses, gate * rng.standard_normal(length), rng.standard_normal(length)))
+    pulses = spectrum(pulses)
+    breath = spectrum(gate * rng.standard_normal(length))
+    noise = spectrum(rng.standard_normal(length))
     count = len(pulses)
 
     def fit(track: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """A SoundFont 2 sample player in numpy: notes of sampled instruments without a compiled synthesiser.
 
 The sounds come from ``TimGM6mb.sf2`` (Tim Brechbill; GPL-2), which the ``pretty_midi`` wheel carries. The file is read
-where pip put it; it is neither copied nor shipped with this package. Only what that soundfont uses is played: looped samples,
-key and velocity zones, volume envelope, static low-pass, pan and tuning. LFOs and the modulation envelope are left out.
+where pip put it; it is neither copied nor shipped with this package. Only what that soundfont needs is played: looped
+samples, key and velocity zones, volume envelope, static low-pass, pan and tuning; no LFOs, no modulation envelope.
 Field numbers and units are those of the SoundFont 2.04 specification, section 8.1.
 """
 
@@ -116,7 +116,8 @@ class SoundFont:
         self._headers = records(b"shdr", SAMPLE_RECORD)
         presets, instruments = records(b"phdr", PRESET_RECORD), records(b"inst", INSTRUMENT_RECORD)
         preset_bags, instrument_bags = records(b"pbag", BAG_RECORD), records(b"ibag", BAG_RECORD)
-        preset_generators, instrument_generators = records(b"pgen", GENERATOR_RECORD), records(b"igen", GENERATOR_RECORD)
+        preset_generators = records(b"pgen", GENERATOR_RECORD)
+        instrument_generators = records(b"igen", GENERATOR_RECORD)
         parts = [self._zones(instrument_bags, instrument_generators, first["bag"], last["bag"], SAMPLE)
                  for first, last in zip(instruments[:-1], instruments[1:], strict=True)]
         self.presets: dict[tuple[int, int], list[Zone]] = {}
@@ -204,7 +205,8 @@ class SoundFont:
             position = np.concatenate([[0.0], np.cumsum(step * 2 ** (bend(times) / 12))])
         pcm = self._pcm[start:end].astype(np.float32) / 32768
         if looped:
-            position = np.where(position < loop_end, position, loop_start + (position - loop_start) % (loop_end - loop_start))
+            wrapped = loop_start + (position - loop_start) % (loop_end - loop_start)
+            position = np.where(position < loop_end, position, wrapped)
             pcm = np.concatenate([pcm[:loop_end], pcm[loop_start:loop_start + 4]])
         sound = _interpolate(pcm, position)
 

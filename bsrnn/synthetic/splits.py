@@ -1,8 +1,8 @@
 """Which sounds belong to which songs, so that nothing leaks from training into "new timbre" test songs. All ours.
 
-A :class:`Pool` names everything that a song may draw. Training songs, validation songs, "seen" test songs and unlabelled songs
-share the timbres of ``FAMILIAR``; "new" test songs have those of ``NEW``. The two share no preset, no recording inside the
-soundfont, no drum kit, voice, vowel or consonant, synthesiser waveform, style or progression.
+A :class:`Pool` names what a song may draw. Training songs, validation songs, "seen" test songs and unlabelled songs
+share the timbres of ``FAMILIAR``; "new" test songs have those of ``NEW``. The two share no preset, no recording inside
+the soundfont, no drum kit, voice, vowel or consonant, synthesiser waveform, style or progression.
 """
 
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Pool:
     mastered: bool = False  # EQ and limiter over the mixture
 
 
-def _acoustic(program: int, **drums: tuple[int, ...]) -> dict[str, tuple[int, tuple[int, ...]]]:
+def _recorded(program: int, **drums: tuple[int, ...]) -> dict[str, tuple[int, tuple[int, ...]]]:
     return {drum.replace("_", " "): (program, keys) for drum, keys in drums.items()}
 
 
@@ -57,21 +57,22 @@ _ALL_DRUMS = {"kick": (35, 36), "snare": (38, 40), "clap": (39,), "hat": (42, 44
               "crash": (49, 57), "tom_high": (48, 50), "tom_low": (41, 45), "shaker": (70, 82)}
 
 FAMILIAR_KITS = (
-    Kit("standard", "tight", _acoustic(0, **_ALL_DRUMS), (0.1, 0.5)),
-    Kit("room", "tight", _acoustic(8, **_ALL_DRUMS), (0.1, 0.5)),
-    Kit("jazz", "tight", _acoustic(32, **_ALL_DRUMS), (0.0, 0.4)),
+    Kit("standard", "tight", _recorded(0, **_ALL_DRUMS), (0.1, 0.5)),
+    Kit("room", "tight", _recorded(8, **_ALL_DRUMS), (0.1, 0.5)),
+    Kit("jazz", "tight", _recorded(32, **_ALL_DRUMS), (0.0, 0.4)),
 )
 FAMILIAR_MACHINES = (
     Kit("machine", "tight", {}, (1.0, 1.0)),
-    Kit("hybrid", "tight", _acoustic(0, clap=(39,), hat=(42, 44), open=(46,), crash=(49, 57), shaker=(70, 82)), (0.5, 0.9)),
+    Kit("hybrid", "tight", _recorded(0, clap=(39,), hat=(42, 44), open=(46,), crash=(49, 57), shaker=(70, 82)),
+        (0.5, 0.9)),
 )
 # The kits of the soundfont share recordings (hats, cymbals, toms), so a new kit takes only what is its own
 NEW_KITS = (
-    Kit("brush", "deep", _acoustic(40, snare=(38,)), (0.1, 0.5)),
-    Kit("orchestra", "deep", _acoustic(48, kick=(36,)), (0.3, 0.8)),
+    Kit("brush", "deep", _recorded(40, snare=(38,)), (0.1, 0.5)),
+    Kit("orchestra", "deep", _recorded(48, kick=(36,)), (0.3, 0.8)),
 )
 NEW_MACHINES = (
-    Kit("808", "deep", _acoustic(25, kick=(36,), snare=(38,), hat=(42,), open=(46,), tom_low=(41,)), (0.2, 0.7)),
+    Kit("808", "deep", _recorded(25, kick=(36,), snare=(38,), hat=(42,), open=(46,), tom_low=(41,)), (0.2, 0.7)),
     Kit("deep machine", "deep", {}, (1.0, 1.0)),
 )
 
@@ -83,9 +84,10 @@ FAMILIAR = Pool(
             VoiceKind("baritone", (0.78, 0.83), (48, 52))),
     vowels=("a", "e", "i", "o", "u"), consonants=("s", "t", "k", "d", "b", "m", "n", "l", "h"),
     basses=(32, 33, 35, 36, "saw"),
-    sources={"piano": (0, 1, 3), "electric piano": (4,), "organ": (16, 19), "clean guitar": (27, 28), "strings": (48, 49, 44),
-             "brass": (61, 62, 63), "wind": (73, 65, 40, 68, 22), "pad": (89, 90, 95, 97), "lead": (81, 56, "saw"),
-             "distorted guitar": (29, 30), "acoustic guitar": (25, 24, "string"), "pluck": ("saw",), "chords": ("saw",)},
+    sources={"piano": (0, 1, 3), "electric piano": (4,), "organ": (16, 19), "clean guitar": (27, 28),
+             "strings": (48, 49, 44), "brass": (61, 62, 63), "wind": (73, 65, 40, 68, 22), "pad": (89, 90, 95, 97),
+             "lead": (81, 56, "saw"), "distorted guitar": (29, 30), "acoustic guitar": (25, 24, "string"),
+             "pluck": ("saw",), "chords": ("saw",)},
     string_damping=(0.2, 0.4))
 
 NEW = Pool(
@@ -95,10 +97,10 @@ NEW = Pool(
     voices=(VoiceKind("mezzo", (0.91, 0.96), (59, 63)), VoiceKind("child", (1.07, 1.16), (70, 73))),
     vowels=("ae", "eh", "schwa", "ih", "uh"), consonants=("sh", "f", "z", "v", "p", "g", "r", "w", "y"),
     basses=(34, 37, "fm", "square"),
-    sources={"piano": (6, 11, 12), "electric piano": (5,), "organ": (17, 18), "clean guitar": (26,), "strings": (50, 42),
-             "brass": (57, 60), "wind": (71, 66, 74, 69), "pad": (91, 98), "lead": (80, 79, "square"),
-             "distorted guitar": ("string",), "acoustic guitar": (105, 107, 46, "string"), "pluck": ("square", "fm"),
-             "chords": ("square", "fm")},
+    sources={"piano": (6, 11, 12), "electric piano": (5,), "organ": (17, 18), "clean guitar": (26,),
+             "strings": (50, 42), "brass": (57, 60), "wind": (71, 66, 74, 69), "pad": (91, 98),
+             "lead": (80, 79, "square"), "distorted guitar": ("string",),
+             "acoustic guitar": (105, 107, 46, "string"), "pluck": ("square", "fm"), "chords": ("square", "fm")},
     string_damping=(0.45, 0.7))
 
 VALID = replace(FAMILIAR, progressions=((3, 4, 5, 4), (0, 3, 5, 4), (5, 0, 4, 3), (3, 5, 4, 0)))
