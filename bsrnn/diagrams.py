@@ -1,12 +1,12 @@
-"""The paper's two figures and the band splits, drawn from the configuration: no number here is typed by hand."""
+"""The paper's two figures, drawn from the configuration: no number in them is typed by hand."""
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from bsrnn import config
-from bsrnn.bands import SCHEMES, band_widths
+from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
-from bsrnn.plots import FONT_POINTS, GREY, WIDTH_INCHES, band_edges_hz, colour, new_figure
+from bsrnn.plots import GREY, WIDTH_INCHES
 from bsrnn.results import Results
 
 BLUE, ORANGE, GREEN, PLAIN = "#D6E8F5", "#FBE3CF", "#D3EDE3", "#F2F2F2"
@@ -77,17 +77,17 @@ def architecture(results: Results) -> Figure:
     model, paper = results.profile.model, config.PAPER.model
     widths = band_widths("vocals", model.n_fft, model.sample_rate, model.band_edges)
     bins, frames = sum(widths), 1 + round(results.profile.mixing.chunk_seconds * model.sample_rate) // model.hop_samples
-    figure, axes = _canvas(7.6)
-    _pipeline(axes, 6.75, model, len(widths), bins, frames, results.profile.mixing.chunk_seconds)
-    _band_split(axes, 4.7, model, widths)
-    _band_sequence(axes, 2.75, model, len(widths), frames)
-    _mask(axes, 0.75, model, widths)
+    figure, axes = _canvas(6.55)
+    _pipeline(axes, 5.65, model, len(widths), bins, frames, results.profile.mixing.chunk_seconds)
+    _band_split(axes, 3.75, model, widths)
+    _band_sequence(axes, 1.95, model, len(widths), frames)
+    _mask(axes, 0.4, model, widths)
     if model != paper:
         same = f"N = {paper.features} and {paper.modules} modules"
         _text(
             axes,
             WIDTH_INCHES - 0.05,
-            7.5,
+            6.4,
             f"paper: {same}; here N = {model.features}, modules = {model.modules}",
             ha="right",
             color=GREY,
@@ -143,17 +143,18 @@ def _band_split(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
             )
         )
     _text(axes, x, base - 0.12, f"X: {sum(widths)} bins in K = {last} bands", 6.5)
-    norm = "normalise" if model.normalisation == "group" else "layer norm"
+    group = model.normalisation == "group"
+    norm, frames = ("group norm", " × T frames") if group else ("layer norm", "")
     rows = ((last, y + 0.5), (2, y - 0.1), (1, y - 0.5))
     for band, height in rows:
         g = widths[band - 1]
         source = base + (band - 0.5) * scale
         _arrow(axes, (x + 0.3, source), (1.75, height))
         _box(axes, 2.3, height, 1.1, 0.33, f"band {band}: {g} bins\n2 · {g} = {2 * g} values", "white", 6.5)
-        _box(axes, 3.75, height, 1.05, 0.33, f"{norm}\nover {2 * g} values", BLUE, 6.5)
+        _box(axes, 3.75, height, 1.15, 0.33, f"{norm} over\n{2 * g} values{frames}", BLUE, 6.5)
         _box(axes, 5.15, height, 1.0, 0.33, f"linear\n{2 * g} → N = {n}", BLUE, 6.5)
-        _arrow(axes, (2.85, height), (3.225, height))
-        _arrow(axes, (4.275, height), (4.65, height))
+        _arrow(axes, (2.85, height), (3.175, height))
+        _arrow(axes, (4.325, height), (4.65, height))
         _arrow(axes, (5.65, height), (6.3, y))
     for column in (2.3, 3.75, 5.15):
         _text(axes, column, y + 0.2, "⋮", 11)
@@ -163,9 +164,9 @@ def _band_split(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
 def _band_sequence(axes, y: float, model: ModelConfig, bands: int, frames: int) -> None:
     _title(axes, y + 0.75, "(C) One module: a residual BLSTM along time, then one along bands")
     n, hidden = model.features, model.lstm_hidden
-    for left, title, steps, shared in (
-        (0.15, f"along T = {frames} frames", "T", f"shared by the {bands} bands"),
-        (3.95, f"along K = {bands} bands", "K", f"shared by the {frames} frames"),
+    for left, title, shared in (
+        (0.15, f"along T = {frames} frames", f"shared by the {bands} bands"),
+        (3.95, f"along K = {bands} bands", f"shared by the {frames} frames"),
     ):
         _text(axes, left + 1.75, y + 0.45, f"{title}, {shared}")
         x = [left + 0.55, left + 1.65, left + 2.7]
@@ -181,12 +182,11 @@ def _band_sequence(axes, y: float, model: ModelConfig, bands: int, frames: int) 
         ):
             _arrow(axes, (start, y), (end, y))
         _arrow(axes, (left + 0.06, y), (left + 0.06, y - 0.42), (left + 3.4, y - 0.42), (left + 3.4, y - 0.12))
-    _arrow(axes, (3.67, y), (3.97, y))
-    _arrow(axes, (7.47, y), (7.5, y))
+    axes.plot([3.67, 3.95], [y, y], color=PLAIN_EDGE, linewidth=1)
 
 
 def _mask(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
-    _title(axes, y + 0.7, "(D) Mask estimation: an MLP of its own for each band, here band 1")
+    _title(axes, y + 0.6, "(D) Mask estimation: an MLP of its own for each band, here band 1")
     n, hidden, g = model.features, model.mlp_hidden, widths[0]
     layers = f"{model.mlp_layers} hidden layer" + ("s" if model.mlp_layers > 1 else "")
     stations = (
@@ -231,7 +231,7 @@ def sampling(results: Results) -> Figure:
         _arrow(axes, (3.275, 1.5), (3.42, 1.5), (3.42, height), (3.55, height))
         _text(axes, 3.58, height, rule, 6.5, ha="left")
         _box(axes, 5.05, height, 1.0, 0.5, outcome, fill, 6.5)
-    _text(axes, 3.58, 3.0, "energies of the chunk:", 6.5, ha="left", color=GREY)
+    _text(axes, 3.58, 3.0, "energies of the chunk in dB:", 6.5, ha="left", color=GREY)
     pools = 5.72
     axes.plot([pools, pools], [0.45, 4.1], color=PLAIN_EDGE, linewidth=1)
     for height in (2.55, 1.5, 0.45):
@@ -256,48 +256,4 @@ def sampling(results: Results) -> Figure:
     if finetune.self_boosting:
         _arrow(axes, (6.65, 1.1), (6.65, 0.06), (2.6, 0.06), (2.6, 1.2), dashed=True)
         _text(axes, 2.5, 0.62, "Q better than P on the\nvalidation songs: P ← Q", 6.5, ha="right")
-    return figure
-
-
-# ---- band splits ----
-
-
-def bands(results: Results) -> Figure:
-    """Every split of Section V-A, linear up to 1 kHz and logarithmic above."""
-    figure = new_figure(3.6)
-    axes = figure.add_subplot()
-    names = [f"v{number}" for number in range(1, 8)] + ["bass", "drums"]
-    for row, name in enumerate(names):
-        edges = band_edges_hz(name)
-        tint = colour("vocals" if name == "v7" else name) if name in ("v7", "bass", "drums") else GREY
-        for index, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-            axes.broken_barh(
-                [(low, high - low)],
-                (row - 0.36, 0.72),
-                facecolor=tint,
-                alpha=0.65 if index % 2 else 0.3,
-                edgecolor="white",
-                linewidth=0.4,
-            )
-        axes.text(edges[-1] * 1.06, row, f"{len(edges) - 1}", va="center", fontsize=FONT_POINTS)
-    users = {name: [target for target in config.TARGETS if SCHEMES[target] == SCHEMES[name]] for name in names}
-    labels = [
-        f"{name.upper()} ({', '.join(users[name])})"
-        if name[0] == "v" and users[name]
-        else name.upper()
-        if name[0] == "v"
-        else name
-        for name in names
-    ]
-    axes.set_yticks(range(len(names)), labels, fontsize=FONT_POINTS)
-    axes.invert_yaxis()
-    axes.set_xscale("symlog", linthresh=1000, linscale=1.2)
-    ticks = [0, 250, 500, 750, 1000, 2000, 4000, 8000, 16000]
-    axes.set_xticks(ticks, [f"{hz / 1000:g}k" if hz >= 1000 else f"{hz}" for hz in ticks], fontsize=FONT_POINTS - 1)
-    axes.minorticks_off()
-    axes.set_xlim(0, 30000)
-    axes.set_xlabel("frequency (Hz; linear to 1 kHz, logarithmic above)", fontsize=FONT_POINTS)
-    axes.set_title("number of bands", fontsize=FONT_POINTS - 1, loc="right")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
     return figure

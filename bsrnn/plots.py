@@ -1,7 +1,7 @@
-"""Figures of results, each a matplotlib Figure drawn from :class:`bsrnn.results.Results`, and what all figures share.
+"""Figures of results and band splits, each a matplotlib Figure, and what all figures share.
 
-Colours are Okabe and Ito's, which readers with any colour vision tell apart; where colour carries meaning, a marker or a
-dash does, too. A target has one colour throughout the book. No pyplot: nothing here depends on a notebook's settings.
+Colours are Okabe and Ito's, which readers with any colour vision tell apart; where colour carries meaning, a marker or
+a dash does, too. A target has one colour throughout the book. No pyplot: nothing here depends on a notebook's settings.
 """
 
 import textwrap
@@ -9,7 +9,8 @@ import textwrap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bsrnn.bands import band_widths
+from bsrnn import config
+from bsrnn.bands import SCHEMES, band_widths
 from bsrnn.results import Results, is_base, is_baselines, is_control, is_finetuned, is_split
 
 WIDTH_INCHES = 7.5  # a book column
@@ -213,3 +214,44 @@ def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> l
     for width in band_widths(scheme, n_fft, sample_rate):
         edges.append(edges[-1] + width)
     return [edge * sample_rate / n_fft for edge in edges]
+
+
+def bands(results: Results) -> Figure:
+    """Every split of Section V-A, linear up to 1 kHz and logarithmic above."""
+    figure = new_figure(3.6)
+    axes = figure.add_subplot()
+    names = [f"v{number}" for number in range(1, 8)] + ["bass", "drums"]
+    for row, name in enumerate(names):
+        edges = band_edges_hz(name)
+        tint = colour("vocals" if name == "v7" else name) if name in ("v7", "bass", "drums") else GREY
+        for index, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+            axes.broken_barh(
+                [(low, high - low)],
+                (row - 0.36, 0.72),
+                facecolor=tint,
+                alpha=0.65 if index % 2 else 0.3,
+                edgecolor="white",
+                linewidth=0.4,
+            )
+        axes.text(edges[-1] * 1.06, row, f"{len(edges) - 1}", va="center", fontsize=FONT_POINTS)
+    users = {name: [target for target in config.TARGETS if SCHEMES[target] == SCHEMES[name]] for name in names}
+    labels = [
+        f"{name.upper()} ({', '.join(users[name])})"
+        if name[0] == "v" and users[name]
+        else name.upper()
+        if name[0] == "v"
+        else name
+        for name in names
+    ]
+    axes.set_yticks(range(len(names)), labels, fontsize=FONT_POINTS)
+    axes.invert_yaxis()
+    axes.set_xscale("symlog", linthresh=1000, linscale=1.2)
+    ticks = [0, 250, 500, 750, 1000, 2000, 4000, 8000, 16000]
+    axes.set_xticks(ticks, [f"{hz / 1000:g}k" if hz >= 1000 else f"{hz}" for hz in ticks], fontsize=FONT_POINTS - 1)
+    axes.minorticks_off()
+    axes.set_xlim(0, 30000)
+    axes.set_xlabel("frequency (Hz; linear to 1 kHz, logarithmic above)", fontsize=FONT_POINTS)
+    axes.set_title("number of bands", fontsize=FONT_POINTS - 1, loc="right")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    return figure

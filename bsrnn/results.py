@@ -24,7 +24,6 @@ DATA_NAMES = {
 }
 REAL_RECORDING = "one real recording, 6 s: The Easton Ellises - Falcon 69 (MUSDB18, CC BY-NC-SA)"
 OURS = "our runs"
-NO_CLAIM = "one seed, carries no claim"
 
 
 # ---- roles ----
@@ -50,6 +49,12 @@ def is_split(run: Run) -> bool:
         and run.target == "vocals"
         and run.profile == _expected(run, band_split=run.profile.model.band_split)
     )
+
+
+def is_crossed(run: Run) -> bool:
+    """Any target with any split but its own."""
+    split = run.profile.model.band_split
+    return run.kind == "train" and split != run.target and run.profile == _expected(run, band_split=split)
 
 
 def is_hop(run: Run) -> bool:
@@ -193,7 +198,8 @@ def seed_words(profile: Profile) -> str:
 
 def claim_words(profile: Profile) -> str:
     """What a profile that is too small for claims has to say of itself; else nothing."""
-    return "" if profile.carries_claims else NO_CLAIM
+    seeds = "one seed" if len(profile.seeds) == 1 else f"{len(profile.seeds)} seeds"
+    return "" if profile.carries_claims else f"{seeds}, carries no claim"
 
 
 def test_words(results: Results) -> str:

@@ -1,8 +1,8 @@
 """The tables, each a pandas DataFrame drawn from :class:`bsrnn.results.Results`.
 
-Published rows come first, ours after them, and the columns ``source`` and ``data`` keep them apart. The last columns say
-for every row of ours which profile and seeds it comes from, and whether it carries a claim. A value of ours is the mean over
-seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
+Published rows come first, ours after them, and the columns ``source`` and ``data`` keep them apart. The last columns
+say for every row of ours which profile and seeds it comes from, and whether it carries a claim. A value of ours is the
+mean over seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
 """
 
 import html
@@ -245,6 +245,24 @@ def real(results: Results) -> pd.DataFrame:
     return _ordered(rows, *kept).rename(columns=names)
 
 
+def open_details(results: Results) -> pd.DataFrame:
+    """The ledger of what the paper leaves open; our setting is read from the profile."""
+    table = published("open_details")
+    table["our_setting"] = [_setting(results.profile, key) for key in table["config_key"]]
+    columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting"]
+    return table[columns].assign(profile=results.profile.name)
+
+
+def _setting(profile, key: str) -> str:
+    """The value of "model.features" in a profile; "-" for a choice that is no setting."""
+    if key == "-":
+        return "-"
+    value = profile
+    for name in key.split("."):
+        value = getattr(value, name)
+    return str(value)
+
+
 def _ordered(rows: list[dict], *columns: str) -> pd.DataFrame:
     """The named columns, then those that say where a row comes from."""
     table = pd.DataFrame(rows, columns=[*columns, "source", "data", "profile", "seeds", "note"])
@@ -262,7 +280,7 @@ def _whole_counts(table: pd.DataFrame) -> pd.DataFrame:
 def to_html(table: pd.DataFrame, table_id: str) -> str:
     """HTML with rows of ours marked by a bar and shade; columns that only repeat the caption are left out."""
     hidden = [name for name in ("profile", "seeds", "note") if name in table]
-    if "source" in table and table["source"].nunique() == 1:
+    if "source" in table and table["source"].nunique() == 1:  # the caption says it
         hidden += ["source", "data"]
     shown = table.drop(columns=hidden)
     ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)

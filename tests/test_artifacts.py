@@ -1,0 +1,444 @@
+"""Figures, tables, manifest and verification, from made-up run JSONs in an empty root."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import fake_results
+import numpy as np
+import pandas as pd
+import pytest
+
+from bsrnn import artifacts, catalogue, claims, config, exhibits, results, runs, stages, tables, verify
+from bsrnn.errors import ConfigError, DataError, MissingResult
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROFILE = "quick"
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty project root with the published numbers, on a machine with ffmpeg."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    monkeypatch.delenv("BSRNN_PROFILE", raising=False)
+    monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    shutil.copytree(REPOSITORY / "data" / "published", tmp_path / "data" / "published")
+    return tmp_path
+
+
+@pytest.fixture
+def finished(root):
+    """The same with all results of a profile."""
+    fake_results.write_results(PROFILE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """All results and artifacts of a profile; not to be changed."""
+    folder = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSRNN_ROOT", str(folder))
+        patch.setattr(runs, "has_ffmpeg", lambda: True)
+        shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
+        fake_results.write_results(PROFILE)
+        artifacts.write_all(PROFILE)
+    return folder
+
+
+@pytest.fixture
+def written_once(root, once):
+    """A copy of it that a test may harm; nothing is wrong with it yet."""
+    shutil.copytree(once / "results", root / "results")
+    assert verify.verify(PROFILE) == []
+    return root
+
+
+def result(run_id: str, profile: str = PROFILE) -> dict:
+    return json.loads(runs.get(profile, run_id).result_path().read_text())
+
+
+# ---- published numbers: a closed list ----
+
+
+def test_table1_is_the_papers():
+    with open(REPOSITORY / "data/published/table1.csv", newline="") as handle:
+        rows = {row["split"]: float(row["value"]) for row in csv.DictReader(handle)}
+    assert rows == {"v1": 8.15, "v2": 8.21, "v3": 8.06, "v4": 9.51, "v5": 9.57, "v6": 9.78, "v7": 10.04}
+
+
+def test_table2_is_the_papers():
+    with open(REPOSITORY / "data/published/table2.csv", newline="") as handle:
+        rows = {float(row["hop_seconds"]): float(row["value"]) for row in csv.DictReader(handle)}
+    assert rows == {0.5: 10.04, 1.0: 10.00, 1.5: 9.94, 3.0: 9.75}
+
+
+TABLE3 = {  # vocals, bass, drums, other, all; uSDR and cSDR of each; None: not reported
+    ("ResUNetDecouple+", "MUSDB18"): [None, 8.98, None, 6.04, None, 6.62, None, 5.29, None, 6.73],
+    ("CWS-PResUNet", "MUSDB18-HQ"): [None, 8.92, None, 5.93, None, 6.38, None, 5.84, None, 6.77],
+    ("KUIELab-MDX-Net", "MUSDB18-HQ"): [None, 8.97, None, 7.83, None, 7.20, None, 5.90, None, 7.47],
+    ("KUIELab-MDX-Net", "MUSDB18"): [None, 9.00, None, 7.86, None, 7.33, None, 5.95, None, 7.54],
+    ("Hybrid Demucs", "MUSDB18-HQ"): [None, 8.13, None, 8.76, None, 8.24, None, 5.59, None, 7.68],
+    ("Hybrid Demucs", "MUSDB18"): [None, 8.04, None, 8.67, None, 8.58, None, 5.59, None, 7.72],
+    ("BSRNN", "MUSDB18-HQ"): [10.04, 10.01, 6.80, 7.22, 8.92, 9.01, 6.01, 6.70, 7.94, 8.24],
+    ("BSRNN", "MUSDB18"): [9.92, 10.21, 6.77, 7.51, 8.68, 8.58, 5.97, 6.62, 7.84, 8.23],
+    ("BSRNN + finetuning", "MUSDB18-HQ"): [10.47, 10.47, 7.20, 8.16, 9.66, 10.15, 6.33, 7.08, 8.42, 8.97],
+    ("BSRNN + finetuning", "MUSDB18"): [10.36, 10.53, 7.17, 8.30, 9.46, 9.65, 6.27, 7.00, 8.32, 8.87],
+}
+REPLICATION = {  # cSDR of vocals, bass, drums, other, all
+    "BSRNN (replication)": [9.14, 7.72, 8.07, 5.68, 7.65],
+    "oBSRNN (attention and TAC)": [9.81, 9.85, 10.31, 6.31, 9.07],
+    "oBSRNN-SIMO (one shared encoder)": [10.66, 9.73, 10.98, 7.78, 9.79],
+}
+
+
+def test_table3_is_the_papers(root):
+    table = results.published("table3")
+    scores = [f"{t}_{s}" for t in ("vocals", "bass", "drums", "other", "all") for s in ("usdr", "csdr")]
+    found = {(row["model"], row["data"]): [None if pd.isna(row[s]) else row[s] for s in scores]
+             for _, row in table.iterrows()}  # fmt: skip
+    assert found == TABLE3
+    assert set(table["source"]) == {"paper, Table III"}
+
+
+def test_the_papers_means_agree_with_its_targets():
+    for scores in TABLE3.values():
+        for part in (scores[0:8:2], scores[1:8:2]):
+            if None not in part:
+                whole = scores[8 if part == scores[0:8:2] else 9]
+                assert abs(np.mean(part) - whole) < 0.011, scores
+
+
+def test_replication_is_the_replications(root):
+    table = results.published("replication")
+    found = {row.model: [row.vocals_csdr, row.bass_csdr, row.drums_csdr, row.other_csdr, row.all_csdr]
+             for row in table.itertuples()}  # fmt: skip
+    assert found == REPLICATION
+
+
+def test_an_unknown_published_table_is_named(root):
+    with pytest.raises(DataError, match=r"table9\.csv"):
+        results.published("table9")
+
+
+# ---- values ----
+
+
+def test_results_are_the_jsons(finished):
+    table = artifacts.get("results").draw(PROFILE)
+    whole = table[table["timbre"] == "all"].set_index(["target", "method"])
+    for target in ("vocals", "drums"):
+        summary = result(f"{target}-s0")["scores"]["summary"]
+        row = whole.loc[(target, "BSRNN")]
+        assert row["usdr_mean"] == summary["usdr_mean"]
+        assert row["csdr_median"] == summary["csdr_median"]
+        assert row["songs"] == summary["songs"] == config.profile(PROFILE).data.test_songs
+        assert row["csdr_frames_kept"] == summary["csdr_frames_kept"]
+        for method, scores in result(f"{target}-baselines-s0")["scores"].items():
+            assert whole.loc[(target, tables.METHODS[method]), "usdr_mean"] == scores["summary"]["usdr_mean"]
+    both = whole.loc[[("vocals", "BSRNN"), ("drums", "BSRNN")], "usdr_mean"].mean()
+    assert whole.loc[("mean", "BSRNN"), "usdr_mean"] == pytest.approx(both)
+
+
+def test_results_by_timbre_are_means_of_their_songs(finished):
+    table = artifacts.get("results").draw(PROFILE).set_index(["target", "method", "timbre"])
+    for timbre in ("seen", "new"):
+        songs = [s["usdr"] for s in result("vocals-s0")["scores"]["songs"] if s["timbre"] == timbre]
+        assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
+        assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
+
+
+def test_table1_and_table2_hold_the_papers_rows_and_ours(finished):
+    one = artifacts.get("table1").draw(PROFILE)
+    assert list(one["bands"][:7]) == [22, 19, 14, 23, 28, 26, 41]
+    ours = one[one["source"] == results.OURS].set_index("split")["usdr_mean"]
+    assert ours["V1"] == result("vocals-v1-s0")["scores"]["summary"]["usdr_mean"]
+    assert ours["V7"] == result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    two = artifacts.get("table2").draw(PROFILE)
+    for hop in runs.TABLE_TWO_SECONDS:
+        row = two[(two["source"] == results.OURS) & (two["hop_seconds"] == hop)].iloc[0]
+        scores = result(f"vocals-hop{hop:g}-s0")["scores"]
+        assert row["usdr_mean"] == scores["summary"]["usdr_mean"]
+        assert row["cost"] == 3 / hop
+        assert row["seconds_per_song"] == pytest.approx(np.mean([song["seconds"] for song in scores["songs"]]))
+
+
+def test_table3_keeps_ours_apart(finished):
+    table = artifacts.get("table3").draw(PROFILE)
+    ours = table[table["source"] == results.OURS]
+    assert not set(ours["model"]) & set(table[table["source"] != results.OURS]["model"])
+    assert set(ours["data"]).isdisjoint({"MUSDB18", "MUSDB18-HQ"})
+    row = ours[ours["model"] == "BSRNN (N 16, 2 modules)"].iloc[0]
+    assert row["vocals_usdr"] == result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert pd.isna(row["bass_usdr"]) and pd.isna(row["all_usdr"])  # two targets are not all
+
+
+def test_finetuning_tables(finished):
+    counts = artifacts.get("finetuning_counts").draw(PROFILE).set_index("kind")["chunks"]
+    history = result("vocals-finetuned-s0")["training"]["history"]
+    assert counts.tolist() == [sum(entry["counts"].get(kind, 0) for entry in history)
+                               for kind in ("labelled", "pseudo", "clean_target", "clean_residual")]  # fmt: skip
+    gain = artifacts.get("finetuning_gain").draw(PROFILE).set_index("model")
+    means = {id: result(f"vocals{id}-s0")["scores"]["summary"]["usdr_mean"] for id in ("", "-finetuned", "-control")}
+    assert gain.loc["finetuned", "usdr_gain"] == pytest.approx(means["-finetuned"] - means[""])
+    assert gain.loc["control: labelled songs only", "usdr_gain"] == pytest.approx(means["-control"] - means[""])
+    assert gain.loc["start", "usdr_mean"] == means[""]
+
+
+def test_real_recording_table(finished):
+    table = artifacts.get("real").draw(PROFILE).set_index(["target", "method"])
+    scores = result("drums-real-s0")["scores"]
+    assert table.loc[("drums", "BSRNN"), "usdr"] == scores["model"]["summary"]["usdr_mean"]
+    assert table.loc[("drums", "mixture"), "usdr"] == scores["mixture"]["summary"]["usdr_mean"]
+    assert set(table["data"]) == {results.REAL_RECORDING}
+
+
+def test_ledger_reads_our_settings(finished):
+    table = artifacts.get("open_details").draw(PROFILE).set_index("detail")
+    settings = config.profile(PROFILE)
+    assert table.loc["Hz to bins", "our_setting"] == settings.model.band_edges
+    assert table.loc["learning-rate decay", "our_setting"] == str(settings.train.decay_items)
+    assert len(table) >= 24 and table["paper"].notna().all()
+
+
+def test_values_are_means_over_seeds(root, monkeypatch):
+    from dataclasses import replace
+
+    two = replace(config.profile(PROFILE), seeds=(0, 1))
+    monkeypatch.setitem(config.PROFILES, PROFILE, two)
+    fake_results.write_results(PROFILE)
+    row = (
+        artifacts.get("results").draw(PROFILE).set_index(["target", "method", "timbre"]).loc[("vocals", "BSRNN", "all")]
+    )
+    expected = [result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    assert row["usdr_mean"] == pytest.approx(np.mean(expected))
+    assert row["seeds"] == "0, 1"
+    assert "seeds: 0, 1" in artifacts.get("training").caption(PROFILE)
+    for artifact in artifacts.REGISTRY.values():
+        artifact.draw(PROFILE)
+
+
+# ---- provenance ----
+
+
+@pytest.mark.parametrize("artifact", artifacts.REGISTRY.values(), ids=list(artifacts.REGISTRY))
+def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
+    caption = artifact.caption(PROFILE)
+    assert artifact.title in caption and "Source: " in caption and f"profile {PROFILE}" in caption
+    drawn = artifact.draw(PROFILE)
+    if artifact.role is not None:
+        assert "seeds: 0" in caption and "carries no claim" in caption
+        data = results.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
+        assert data in caption
+    if artifact.kind == "figure":
+        footer = " ".join(text.get_text().replace("\n", " ") for text in drawn.texts)
+        assert artifact.stamp(artifact.results(PROFILE)) in footer
+    else:
+        assert "profile" in drawn.columns
+        if artifact.role is not None:
+            ours = drawn[drawn["source"] == results.OURS]
+            assert len(ours) and ours[["data", "profile", "seeds", "note"]].notna().all(axis=None)
+            assert set(ours["note"]) == {"one seed, carries no claim"}
+
+
+def test_number_of_songs_is_the_right_one(finished):
+    data = config.profile(PROFILE).data
+    assert f"{data.test_songs} songs scored" in artifacts.get("results").caption(PROFILE)
+    assert f"{data.valid_songs} validation songs" in artifacts.get("training").caption(PROFILE)
+    assert "1 song scored" in artifacts.get("real").caption(PROFILE)
+
+
+def test_runs_come_from_the_grid():
+    grid = runs.grid(PROFILE)
+    for artifact in artifacts.REGISTRY.values():
+        assert set(artifact.runs(PROFILE)) <= set(grid)
+    used = {id for artifact in artifacts.REGISTRY.values() for id in artifact.runs(PROFILE)}
+    assert used == {id for id, run in grid.items() if run.result_path().is_file() or run.available()}
+
+
+def test_a_machine_without_ffmpeg_leaves_out_the_recording(root, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "has_ffmpeg", lambda: False)
+    real = [id for id, run in runs.grid(PROFILE).items() if run.kind == "real"]
+    fake_results.write_results(PROFILE, leave_out=tuple(real))
+    assert artifacts.get("real").paths(PROFILE) == []
+    manifest = artifacts.write_all(PROFILE)
+    assert capsys.readouterr().out.startswith("Left out: real") and "real" not in manifest["artifacts"]
+    assert verify.verify(PROFILE) == []
+    fake_results.write_results(PROFILE)  # results that came with the clone are shown without ffmpeg
+    assert artifacts.get("real").draw(PROFILE) is not None
+
+
+def test_a_profile_without_finetuning_leaves_it_out():
+    assert "no such runs" in artifacts.get("finetuning").left_out("previews")
+    assert artifacts.get("finetuning_gain").paths("previews") == []
+
+
+# ---- choosing the profile ----
+
+
+def test_resolve_profile(root, monkeypatch):
+    with pytest.raises(MissingResult, match="make reproduce"):
+        artifacts.resolve_profile("auto")
+    fake_results.write_results("tiny")
+    assert artifacts.resolve_profile("auto") == "tiny"
+    fake_results.write_results("small")
+    assert artifacts.resolve_profile("auto") == "small"
+    assert artifacts.resolve_profile("quick") == "quick"
+    monkeypatch.setenv("BSRNN_PROFILE", "paper")
+    assert artifacts.resolve_profile("auto") == "paper"
+    monkeypatch.setenv("BSRNN_PROFILE", "huge")
+    with pytest.raises(ConfigError, match="unknown profile 'huge'"):
+        artifacts.resolve_profile("auto")
+    with pytest.raises(ConfigError, match="unknown profile 'quik'"):
+        artifacts.resolve_profile("quik")
+
+
+def test_unknown_artifact(root):
+    with pytest.raises(ConfigError, match="expected one of .*fig1"):
+        artifacts.get("fig9")
+
+
+def test_missing_results_name_the_command(root):
+    with pytest.raises(MissingResult, match=f"make reproduce PROFILE={PROFILE}"):
+        artifacts.get("results").draw(PROFILE)
+    with pytest.raises(MissingResult, match=f"make reproduce PROFILE={PROFILE}"):
+        artifacts.write_all(PROFILE)
+    assert not (root / "results").exists()
+    with pytest.raises(MissingResult, match=f"bsrnn run vocals-s0 --profile {PROFILE}"):
+        exhibits.trained_model(PROFILE, "vocals")
+    with pytest.raises(ConfigError, match="trains no model for 'bass'"):
+        exhibits.trained_model(PROFILE, "bass")
+
+
+# ---- writing and verifying ----
+
+
+def written(root: Path) -> dict[str, bytes]:
+    folder = root / "results" / PROFILE
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.suffix in (".svg", ".png", ".csv", ".json")}  # fmt: skip
+
+
+def test_the_same_results_give_the_same_bytes(finished):
+    manifest = artifacts.write_all(PROFILE)
+    first = written(finished)
+    artifacts.write_all(PROFILE)
+    assert written(finished) == first
+    listed = {name for entry in manifest["artifacts"].values() for name in entry["files"]}
+    assert listed | {"manifest.json"} == {name for name in first if not name.startswith("runs/")}
+    for artifact in artifacts.REGISTRY.values():
+        assert all(path.is_file() for path in artifact.paths(PROFILE))
+    assert not any(b"<dc:date>" in data for name, data in first.items() if name.endswith(".svg"))
+    run = manifest["runs"]["vocals-s0"]
+    assert run["key"] == runs.get(PROFILE, "vocals-s0").key
+    assert run["code"] == {stage: stages.code_hash(stage) for stage in stages.CODE}
+    assert run["seed"] == 0 and run["train_seconds"] == 100.0 and run["device"] and run["versions"]["torch"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda folder: (folder / "tables/results.csv").write_text("target\n"), "changed: tables/results.csv"),
+        (lambda folder: (folder / "figures/songs.svg").write_bytes(b"<svg/>"), "changed: figures/songs.svg"),
+        (lambda folder: (folder / "figures/songs.png").unlink(), "missing: figures/songs.png"),
+        (lambda folder: (folder / "manifest.json").unlink(), "missing: .*manifest.json"),
+        (lambda folder: next(folder.glob("runs/vocals-s0.*")).unlink(), "missing: no result of run vocals-s0"),
+        (lambda folder: (folder / "runs/vocals-s0.0123456789ab.json").write_text("{}"), "stale: .*vocals-s0.0123"),
+        (lambda folder: (folder / "runs/flute-s0.0123456789ab.json").write_text("{}"), "stray: .*flute-s0"),
+        (lambda folder: next(folder.glob("runs/drums-s0.*")).write_text("{"), "damaged: .*drums-s0"),
+    ],
+    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "damaged run"],
+)
+def test_verify_finds(written_once, harm, said):
+    harm(written_once / "results" / PROFILE)
+    problems = verify.verify(PROFILE)
+    assert any(pd.Series([line]).str.match(said).iloc[0] for line in problems), problems
+
+
+def test_verify_finds_a_table_that_the_results_no_longer_give(written_once):
+    path = runs.get(PROFILE, "vocals-s0").result_path()
+    changed = json.loads(path.read_text())
+    changed["scores"]["summary"]["usdr_mean"] += 1
+    path.write_text(json.dumps(changed))
+    assert "changed: tables/table1.csv is not what the results give now" in verify.verify(PROFILE)
+
+
+def test_changed_code_is_a_note_and_no_problem(written_once, monkeypatch):
+    assert verify.notes(PROFILE) == []
+    monkeypatch.setattr(stages, "code_hash", lambda stage: "another")
+    assert any(line.startswith("vocals-s0: the code of score and train") for line in verify.notes(PROFILE))
+    assert verify.verify(PROFILE) == []
+
+
+def test_readme_table(finished):
+    readme = finished / "README.md"
+    with pytest.raises(ConfigError, match="results:start"):
+        artifacts.readme_table(PROFILE)
+    readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
+    body = artifacts.readme_table(PROFILE)
+    text = readme.read_text()
+    assert body in text and "old" not in text and text.startswith("before\n") and text.endswith("\nafter\n")
+    mean = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert f"| vocals | BSRNN | {mean:.2f} |" in body and "carries no claim" in body
+    artifacts.readme_table(PROFILE)
+    assert readme.read_text() == text
+    assert f"{mean:.2f}" in artifacts.result_table(PROFILE)
+
+
+# ---- claims ----
+
+
+def test_claims_of_a_small_profile_are_not_decided(finished):
+    table = artifacts.get("claims").draw(PROFILE).set_index("claim")
+    assert set(table["paper_data"]) == {claims.NOT_TESTED}
+    assert set(table["our_analogue"]) <= {claims.NOT_TESTED, claims.UNDECIDED}
+    effect = [result(f"vocals-hop{hop}-s0")["scores"]["summary"]["usdr_mean"] for hop in ("1.5", "3")]
+    assert table.loc["C3", "effect_db"] == pytest.approx(effect[0] - effect[1])
+    assert table.loc["C1", "our_analogue"] == claims.NOT_TESTED  # V4 is no run of this profile
+
+
+def test_judge():
+    assert claims.judge([], None, None, True)[0] == claims.NOT_TESTED
+    assert claims.judge([9.0], None, None, False)[0] == claims.UNDECIDED
+    assert claims.judge([1.0, 1.0], None, None, True) == (claims.UNDECIDED, "2 seed(s); a verdict needs 5")
+    assert claims.judge([1.0] * 5, 0.5, 1.5, True)[0] == claims.CONSISTENT
+    assert claims.judge([-1.0] * 5, -1.5, -0.5, True)[0] == claims.INCONSISTENT
+    assert claims.judge([0.1] * 5, -0.5, 0.5, True)[0] == claims.UNDECIDED
+
+
+def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
+    fake_results.write_results("paper")
+    table = artifacts.get("claims").draw("paper").set_index("claim")
+    assert set(table["our_analogue"]) == {claims.NOT_TESTED}
+    assert table.loc["C1", "paper_data"] == claims.UNDECIDED  # one seed
+
+
+# ---- exhibits ----
+
+
+def test_excerpt_finds_the_loudest_part():
+    sound = np.zeros((2, 10 * 1000), np.float32)
+    sound[:, 6000:8000] = 1.0
+    found = exhibits.excerpt(sound, 1000, 2.0)
+    assert (found.start, found.stop) == (6000, 8000)
+    assert exhibits.excerpt(sound[:, :500], 1000, 2.0) == slice(0, 500)
+
+
+def test_shown_figures_carry_their_words(finished, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    artifacts.show("songs", PROFILE)
+    artifacts.show("table1", PROFILE)
+    exhibits.players({"a < b": np.ones((2, 1000), np.float32)}, 44100)
+    exhibits.spectrograms({"noise": np.random.default_rng(0).normal(size=(2, 44100)).astype(np.float32)}, 44100)
+    text = [html.data for html in shown]
+    assert 'alt="Song by song' in text[0] and "carries no claim" in text[0]
+    assert text[1].count("<tr") == 1 + 7 + 2 and "carries no claim" in text[1]
+    assert "data:audio/mpeg" in text[2] and "a &lt; b" in text[2]
+    assert all(len(part) < 400_000 for part in text)
+
+
+def test_every_artifact_names_a_chapter():
+    chapters = {artifact.chapter for artifact in catalogue.REGISTRY.values()}
+    assert all(chapter[:2].isdigit() for chapter in chapters)
