@@ -177,7 +177,7 @@ PREVIEWS = replace(
 SMALL = replace(
     PAPER,
     name="small",
-    data=DataConfig(source="embedded", train_songs=64, valid_songs=8, test_songs=24, unlabelled_songs=16),
+    data=DataConfig(source="embedded", train_songs=48, valid_songs=6, test_songs=16, unlabelled_songs=12),
     model=replace(PAPER.model, features=16, modules=2),  # 1/40 of the paper's cost a step
     train=replace(
         PAPER.train,

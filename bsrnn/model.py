@@ -138,11 +138,21 @@ class BSRNN(nn.Module):
             parameters, 36.4 M with two mask layers.
 
     Raises:
-        ConfigError: an unknown band split, or widths that do not fill the spectrum.
+        ConfigError: an unknown band split, widths that do not fill the spectrum, or sizes that make no model.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        sizes = {name: getattr(config, name) for name in ("features", "modules", "mlp_layers", "hop_samples")}
+        if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
+            raise ConfigError(f"got {', '.join(small)}: expected at least 1")
+        if not config.targets or len(set(config.targets)) < len(config.targets):
+            raise ConfigError(f"got targets {config.targets}: expected one or more, each once")
+        if config.hop_samples > config.n_fft // 2:
+            raise ConfigError(
+                f"got hop_samples {config.hop_samples}: expected at most half of n_fft {config.n_fft}, or the Hann "
+                "windows do not add up to the signal"
+            )
         self.config = config
         self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
         self.split = BandSplit(self.widths, config)
@@ -151,7 +161,7 @@ class BSRNN(nn.Module):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def stft(self, audio: Tensor) -> Tensor:
-        """(..., L) -> (..., F, T) complex; centred frames, reflected edges (paper: not given; torch's defaults)."""
+        """(B.., L) -> (B.., F, T) complex, at least one axis before L; centred frames, reflected edges (paper: not given; torch's defaults)."""
         flat = audio.reshape(-1, audio.shape[-1])
         spectrogram = torch.stft(
             flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
@@ -159,7 +169,7 @@ class BSRNN(nn.Module):
         return spectrogram.unflatten(0, audio.shape[:-1])
 
     def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
-        """(..., F, T) complex -> (..., L): the inverse of :meth:`stft` to float precision."""
+        """(B.., F, T) complex -> (B.., L): the inverse of :meth:`stft` to float precision."""
         flat = spectrogram.flatten(0, -3)
         audio = torch.istft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, length=samples)
         return audio.unflatten(0, spectrogram.shape[:-2])

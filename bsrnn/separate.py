@@ -54,6 +54,8 @@ def separate_blocks(
             f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
             f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)"
         )
+    if batch_segments < 1:
+        raise ConfigError(f"got batch_segments {batch_segments}: expected at least 1")
     device, weight = model.window.device, fade(segment)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)
@@ -103,11 +105,15 @@ def separate(
         target name -> estimate (C, L) float32.
 
     Raises:
-        ValueError: not (C, L). ConfigError: a segment or hop that cannot work.
+        ValueError: not (C, L) floats. ConfigError: a segment or hop that cannot work.
     """
-    mixture = np.asarray(mixture, dtype=np.float32)
-    if mixture.ndim != 2:
-        raise ValueError(f"got a mixture of shape {mixture.shape}, expected (channels, samples)")
+    mixture = np.asarray(mixture)
+    if mixture.ndim != 2 or mixture.dtype.kind != "f":
+        raise ValueError(
+            f"got a mixture of shape {mixture.shape} and type {mixture.dtype}, expected (channels, samples) of "
+            "floats between -1 and 1; divide 16 bit integers by 32768"
+        )
+    mixture = mixture.astype(np.float32, copy=False)
     samples, model_rate = mixture.shape[1], model.config.sample_rate
     if sample_rate != model_rate:
         from bsrnn.audio import resample

@@ -1,7 +1,9 @@
 """The one training loop, for training and finetuning alike (section IV-A)."""
 
+import ctypes
 import json
 import math
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -94,6 +96,19 @@ class Progress:
     history: list[dict] = field(default_factory=list)
 
 
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory for the next step; whether it could be asked.
+
+    By default each large buffer goes back to the kernel when it is freed and comes back as new pages that have to be
+    cleared: that took 23 % of the CPU time of a small training. It costs memory (1.7 instead of 1.3 GB there).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+    return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
+
+
 def new_model(config: ModelConfig, seed: int) -> BSRNN:
     """A model with weights drawn from ``seed``; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -169,6 +184,7 @@ def fit(
     Raises:
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
     """
+    keep_freed_memory()
     model.to(device).train()
     fused = {"fused": True} if device.startswith(("cpu", "cuda")) else {}
     optimiser = torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
