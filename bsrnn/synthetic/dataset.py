@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from bsrnn.config import DataConfig
 from bsrnn.errors import ConfigError, DataError
