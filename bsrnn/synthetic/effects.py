@@ -55,7 +55,10 @@ def saturate(sound: np.ndarray, drive: float) -> np.ndarray:
 
 
 def equalise(sound: np.ndarray, gains_db: np.ndarray) -> np.ndarray:
-    """Graphic equaliser: gains at points spread evenly over log frequency, 20 Hz to Nyquist; linear phase."""
+    """Graphic equaliser: gains at points spread evenly over log frequency, 20 Hz to Nyquist.
+
+    Linear phase; the sound comes out one sample late (the kernel's length is even).
+    """
     size = 4096
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     points = np.linspace(np.log2(20), np.log2(SAMPLE_RATE / 2), len(gains_db))
