@@ -161,7 +161,10 @@ class BSRNN(nn.Module):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def stft(self, audio: Tensor) -> Tensor:
-        """(B.., L) -> (B.., F, T) complex, at least one axis before L; centred frames, reflected edges (paper: not given; torch's defaults)."""
+        """(B.., L) -> (B.., F, T) complex, at least one axis before L.
+
+        Centred frames, reflected edges (paper: not given; torch's defaults).
+        """
         flat = audio.reshape(-1, audio.shape[-1])
         spectrogram = torch.stft(
             flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
