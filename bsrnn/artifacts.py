@@ -51,7 +51,7 @@ def show(artifact_id: str, profile_name: str) -> None:
     """Display a figure or table with its caption in a notebook; one line instead where the profile does not have it."""
     from IPython.display import HTML, Markdown, display
 
-    from bsrnn import exhibits, tables
+    from bsrnn import exhibits, markup
 
     artifact = get(artifact_id)
     if reason := artifact.left_out(profile_name):
@@ -61,7 +61,7 @@ def show(artifact_id: str, profile_name: str) -> None:
     if artifact.kind == "figure":
         exhibits.show_figure(drawn, caption, identity=artifact.id)
         return
-    table = f'<div style="overflow-x:auto">{tables.to_html(drawn, artifact.id)}</div>'
+    table = f'<div style="overflow-x:auto">{markup.to_html(drawn, artifact.id)}</div>'
     words = f"<figcaption>{html.escape(caption)}</figcaption>"
     display(HTML(f'<figure id="{artifact.id}" style="margin:1em 0">{table}{words}</figure>'))
 
@@ -142,14 +142,14 @@ def readme_table(profile_name: str = "small") -> str:
     Raises:
         ConfigError: README.md lacks the marks.
     """
-    from bsrnn import tables
+    from bsrnn import markup
 
     path, (start, end) = paths.root() / "README.md", README_MARKS
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise ConfigError(f"{path}: expected the lines {start} and {end} once each, in this order")
     artifact = get("results")
-    body = f"{tables.to_markdown(_short(profile_name))}\n\n{artifact.stamp(artifact.results(profile_name))}"
+    body = f"{markup.to_markdown(_short(profile_name))}\n\n{artifact.stamp(artifact.results(profile_name))}"
     before, after = text[: text.index(start)], text[text.index(end) :]
     with atomic_write(path) as temporary:
         temporary.write_text(f"{before}{start}\n{body}\n{after}", encoding="utf-8")

@@ -203,8 +203,8 @@ REGISTRY: dict[str, Artifact] = {
             "Results on held-out songs",
             "08_results",
             "Test scores of each target beside estimators without a network: uSDR is the mean over songs, cSDR "
-            "the median of the pair target and residual (silence and the mixture have none), leakage what is "
-            "heard where the target rests.",
+            "the median of the pair target and residual (silence and the mixture have none), leakage the level "
+            "where the target rests (-120: nothing).",
             "tables.results",
             any_of(finished.is_base, finished.is_baselines),
         ),

@@ -88,7 +88,7 @@ def spectrograms(sounds: Mapping[str, np.ndarray], sample_rate: int, title: str 
     bar = figure.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01)
     bar.set_label("dB", fontsize=plots.FONT_POINTS)
     bar.ax.tick_params(labelsize=plots.FONT_POINTS - 1)
-    show_figure(figure, title or "Spectrograms: " + ", ".join(sounds), "png")
+    show_figure(figure, title or "Spectrograms: " + ", ".join(sounds), "jpg")  # a photograph of a kind
 
 
 def _level_db(mono: np.ndarray, n_fft: int = 2048, hop_samples: int = 1024) -> np.ndarray:
@@ -104,7 +104,7 @@ def show_figure(figure, words: str, ending: str = "svg", identity: str = "") -> 
     from IPython.display import HTML, display
 
     data = base64.b64encode(figure_bytes(figure, ending)).decode()
-    kind = {"svg": "image/svg+xml", "png": "image/png"}[ending]
+    kind = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}[ending]
     caption, name = html.escape(words), f' id="{identity}"' if identity else ""
     # an image, not inline SVG: two figures on one page must not share the ids of their clip paths
     image = f'<img src="data:{kind};base64,{data}" alt="{caption}" style="max-width:100%;background:white"/>'
@@ -116,7 +116,7 @@ def figure_bytes(figure, ending: str) -> bytes:
     import matplotlib
 
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if ending == "svg" else {"Software": None}
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}[ending]
     with matplotlib.rc_context({"svg.hashsalt": "bsrnn", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format=ending, metadata=metadata, dpi=150 if ending == "png" else 72)
+        figure.savefig(buffer, format=ending, metadata=metadata, dpi={"svg": 72, "png": 150, "jpg": 110}[ending])
     return buffer.getvalue()

@@ -1,0 +1,66 @@
+"""How a table looks: HTML for the book, Markdown for README.md, and headings for people."""
+
+import html
+
+import numpy as np
+import pandas as pd
+
+from bsrnn.results import OURS
+
+HEADINGS = {
+    "usdr_mean": "uSDR, mean (dB)",
+    "csdr_median": "cSDR, median (dB)",
+    "leakage_db_mean": "leakage (dB)",
+    "csdr_frames_kept": "cSDR frames kept",
+    "csdr_frames": "of",
+    "usdr": "uSDR (dB)",
+    "csdr": "cSDR (dB)",
+    "leakage_db": "leakage (dB)",
+    "usdr_gain": "uSDR gain (dB)",
+    "csdr_gain": "cSDR gain (dB)",
+    "hop_seconds": "hop (s)",
+    "cost": "cost (hop 3 s: 1)",
+    "seconds_per_song": "seconds a song",
+    "share_of_unlabelled": "share of unlabelled",
+    "effect_db": "effect (dB)",
+    "paper_data": "paper's data",
+    "authors_code": "authors' code",
+}
+
+
+def to_html(table: pd.DataFrame, table_id: str) -> str:
+    """HTML with rows of ours marked by a bar and shade; columns that only repeat the caption are left out."""
+    hidden = [name for name in ("profile", "seeds", "note") if name in table]
+    if "source" in table and table["source"].nunique() == 1:  # the caption says it
+        hidden += ["source", "data"]
+    shown = table.drop(columns=hidden)
+    ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)
+    head = "".join(f'<th scope="col">{html.escape(_heading(name))}</th>' for name in shown)
+    lines = []
+    for mark, row in zip(ours, shown.itertuples(index=False), strict=True):
+        cells = "".join(f"<td{_align(value)}>{html.escape(_cell(value))}</td>" for value in row)
+        style = ' style="background:rgba(0,114,178,0.12);box-shadow:inset 4px 0 #0072B2"' if mark else ""
+        lines.append(f"<tr{style}>{cells}</tr>")
+    body = "\n".join(lines)
+    return f'<table id="{table_id}-table"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table for README.md."""
+    lines = ["| " + " | ".join(map(_heading, table)) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def _heading(column: str) -> str:
+    return HEADINGS.get(column, column.replace("_usdr", " uSDR").replace("_csdr", " cSDR").replace("_", " "))
+
+
+def _cell(value) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _align(value) -> str:
+    return "" if isinstance(value, str) else ' style="text-align:right"'
