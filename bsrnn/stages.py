@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import shutil
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from bsrnn import baselines, checkpoint, metrics, paths, songs
 from bsrnn.config import Profile, TrainConfig
-from bsrnn.errors import ConfigError, DataError, MissingResult
+from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
@@ -40,14 +41,13 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
     """
     path = run.result_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = paths.results(run.profile.name) / "weights" / f"{run.id}.{run.train_key}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):  # an orphaned process and its replacement never write together
+    with FileLock(_lock_path(run)):  # an orphaned process and its replacement never write together
         if path.is_file():
             return read_json(path)
         torch.set_num_threads(threads or run.threads)
+        _ensure_start(run, device)
+        trained = TRAINERS[run.kind](run, device) if run.kind in TRAINERS else None
         started = time.monotonic()
-        trained = {"train": _train, "finetune": _finetune}.get(run.kind, _finished_start)(run, device)
         scores = {"baselines": _score_baselines, "real": _score_real}.get(run.kind, _score_model)(run, device)
         result = describe(run, device) | {
             "training": trained,
@@ -56,6 +56,12 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         }
         write_json(path, result)
     return result
+
+
+def _lock_path(run: Run) -> Path:
+    folder = paths.results(run.profile.name) / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{run.id}.{run.train_key}.lock"
 
 
 def describe(run: Run, device: str = "cpu") -> dict:
@@ -83,7 +89,7 @@ def describe(run: Run, device: str = "cpu") -> dict:
 
 
 def code_hash(stage: str) -> str:
-    """Hash of the source of the modules that decide a stage's numbers."""
+    """Hash of the source of the modules that decide a stage's numbers, as it is on the disk."""
     digest = hashlib.sha256()
     for module in CODE[stage]:
         digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
@@ -207,13 +213,18 @@ def _fit(
     return trained
 
 
-def _finished_start(run: Run, device: str) -> None:
-    """Runs that only score: what they start from must be there."""
-    if run.start and not (run.weights_folder() / "training.json").is_file():
-        raise MissingResult(
-            f"run {run.id!r} scores the model of run {run.start.id!r}, which is not in {run.weights_folder()}: "
-            f"`bsrnn run {run.start.id} --profile {run.profile.name}` trains it"
-        )
+TRAINERS = {"train": _train, "finetune": _finetune}
+
+
+def _ensure_start(run: Run, device: str) -> None:
+    """What a run starts from must have a result; its weights are trained again where a clone lacks them."""
+    if run.start is None:
+        return
+    load(run.start)
+    with FileLock(_lock_path(run.start)):
+        if not (run.start.weights_folder() / "training.json").is_file():
+            print(f"the weights of run {run.start.id!r} are not here: training them again", file=sys.stderr)
+            TRAINERS[run.start.kind](run.start, device)
 
 
 def publish(profile_name: str) -> list[Path]:
