@@ -93,8 +93,10 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False) -> int:
     release_stale_lock()
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--config", f"profile={profile}",
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
+    # the programs of this environment first, also where it was not activated
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=paths.root(),
-                               env={**os.environ, "BSRNN_ROOT": str(paths.root())})
+                               env={**os.environ, "PATH": path, "BSRNN_ROOT": str(paths.root())})
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
