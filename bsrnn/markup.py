@@ -34,6 +34,8 @@ def to_html(table: pd.DataFrame, table_id: str) -> str:
     if "source" in table and table["source"].nunique() == 1:  # the caption says it
         hidden += ["source", "data"]
     shown = table.drop(columns=hidden)
+    if "data" in shown:
+        shown["data"] = shown["data"].str.split(" (", regex=False).str[0]  # the caption has the version
     ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)
     head = "".join(f'<th scope="col">{html.escape(_heading(name))}</th>' for name in shown)
     lines = []
