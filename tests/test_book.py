@@ -35,6 +35,14 @@ def test_contents_list_every_chapter_in_order(monkeypatch):
 
 
 @pytest.mark.book
+def test_every_module_has_its_place_on_the_page_about_the_structure():
+    text = (REPOSITORY / "book" / "how_it_is_built.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (REPOSITORY / "bsrnn").glob("*.py")} - {"__init__"} | {"synthetic"}
+    named = set(re.findall(r"`(\w+)`", "\n".join(line for line in text.splitlines() if line.startswith("| `"))))
+    assert named == modules
+
+
+@pytest.mark.book
 @pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
 def test_chapter_is_stored_without_outputs(path):
     assert not any(cell["outputs"] or cell["execution_count"] for cell in cells(path))
