@@ -206,17 +206,15 @@ def _separate(options) -> int:
 
 def _verify(options) -> int:
     from bsrnn.files import atomic_write
-    from bsrnn.verify import verify
+    from bsrnn.verify import notes, verify
 
     problems = verify(options.profile)
-    text = (
-        "\n".join(problems)
-        or f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
-    )
-    print(text)
+    fine = f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
+    lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile))]
+    print(*lines, sep="\n")
     if options.out:
         with atomic_write(options.out) as temporary:
-            temporary.write_text(text + "\n")
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 1 if problems else 0
 
 
