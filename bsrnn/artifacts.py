@@ -4,7 +4,6 @@ What there is stands in :mod:`bsrnn.catalogue`.
 """
 
 import hashlib
-import html
 import os
 
 from bsrnn import config, paths, runs, stages
@@ -62,8 +61,7 @@ def show(artifact_id: str, profile_name: str) -> None:
         exhibits.show_figure(drawn, caption, identity=artifact.id)
         return
     table = f'<div style="overflow-x:auto">{markup.to_html(drawn, artifact.id)}</div>'
-    words = f"<figcaption>{html.escape(caption)}</figcaption>"
-    display(HTML(f'<figure id="{artifact.id}" style="margin:1em 0">{table}{words}</figure>'))
+    display(HTML(f'<figure id="{artifact.id}" style="margin:1em 0">{table}{markup.caption(caption)}</figure>'))
 
 
 # ---- writing ----

@@ -103,12 +103,14 @@ def show_figure(figure, words: str, ending: str = "svg", identity: str = "") -> 
     """Display a figure as an image with its caption, which is also its text for those who do not see it."""
     from IPython.display import HTML, display
 
+    from bsrnn import markup
+
     data = base64.b64encode(figure_bytes(figure, ending)).decode()
     kind = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}[ending]
-    caption, name = html.escape(words), f' id="{identity}"' if identity else ""
+    name = f' id="{identity}"' if identity else ""
     # an image, not inline SVG: two figures on one page must not share the ids of their clip paths
-    image = f'<img src="data:{kind};base64,{data}" alt="{caption}" style="max-width:100%;background:white"/>'
-    display(HTML(f'<figure{name} style="margin:1em 0">{image}<figcaption>{caption}</figcaption></figure>'))
+    image = f'<img src="data:{kind};base64,{data}" alt="{html.escape(words)}" style="max-width:100%;background:white"/>'
+    display(HTML(f'<figure{name} style="margin:1em 0">{image}{markup.caption(words)}</figure>'))
 
 
 def figure_bytes(figure, ending: str) -> bytes:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bsrnn.results import OURS
 
+PADDING = "padding:0.2em 0.6em"
 HEADINGS = {
     "usdr_mean": "uSDR, mean (dB)",
     "csdr_median": "cSDR, median (dB)",
@@ -28,6 +29,11 @@ HEADINGS = {
 }
 
 
+def caption(words: str) -> str:
+    """A caption in the text's own colour: a theme's pale one hides where numbers come from."""
+    return f'<figcaption style="font-size:0.85em;color:inherit;text-align:left">{html.escape(words)}</figcaption>'
+
+
 def to_html(table: pd.DataFrame, table_id: str) -> str:
     """HTML with rows of ours marked by a bar and shade; columns that only repeat the caption are left out."""
     hidden = [name for name in ("profile", "seeds", "note") if name in table]
@@ -37,14 +43,15 @@ def to_html(table: pd.DataFrame, table_id: str) -> str:
     if "data" in shown:
         shown["data"] = shown["data"].str.split(" (", regex=False).str[0]  # the caption has the version
     ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)
-    head = "".join(f'<th scope="col">{html.escape(_heading(name))}</th>' for name in shown)
+    head = "".join(f'<th scope="col" style="{PADDING}">{html.escape(_heading(name))}</th>' for name in shown)
     lines = []
     for mark, row in zip(ours, shown.itertuples(index=False), strict=True):
         cells = "".join(f"<td{_align(value)}>{html.escape(_cell(value))}</td>" for value in row)
         style = ' style="background:rgba(0,114,178,0.12);box-shadow:inset 4px 0 #0072B2"' if mark else ""
         lines.append(f"<tr{style}>{cells}</tr>")
     body = "\n".join(lines)
-    return f'<table id="{table_id}-table"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+    opening = f'<table id="{table_id}-table" style="font-size:0.85em">'
+    return f"{opening}<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -65,4 +72,4 @@ def _cell(value) -> str:
 
 
 def _align(value) -> str:
-    return "" if isinstance(value, str) else ' style="text-align:right"'
+    return f' style="{PADDING}"' if isinstance(value, str) else f' style="{PADDING};text-align:right"'
