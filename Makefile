@@ -1,5 +1,6 @@
 # The two commands are `make reproduce` and `make test`; everything happens in ./.venv, which `make env` makes.
 PROFILE ?= quick
+DEVICE ?= cpu
 CORES ?= all
 WORKERS ?= auto
 # What the recipes call must be the environment's own, whatever else is on the PATH or switched on; only making the
@@ -18,8 +19,8 @@ help:  ## this list
 env:  ## the environment in ./.venv, with all extras; does nothing when it is up to date
 	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
-reproduce: env  ## everything: data, runs, tables, figures, notebooks, book  [PROFILE=quick] [CORES=all]
-	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)"
+reproduce: env  ## everything: data, runs, tables, figures, notebooks, book  [PROFILE=quick] [CORES=all] [DEVICE=cpu]
+	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)"
 
 book: env  ## only the book, from the results that are there, into _build/html
 	jupyter-book build book/

@@ -14,6 +14,7 @@ from bsrnn import artifacts, notebooks, paths, runs
 from bsrnn import workflow as project  # `workflow` is a name of Snakemake's own
 
 PROFILE = config.get("profile", "quick")
+DEVICE = config.get("device", "cpu")
 ROOT = paths.root()
 RESULTS = project.relative(paths.results(PROFILE))
 RUNS = {run.result_path().name.removesuffix(".json"): run for run in runs.grid(PROFILE).values()}
@@ -76,7 +77,7 @@ rule run:
     message:
         "run {params.id}"
     shell:
-        "bsrnn run {params.id} --profile {PROFILE} --threads {threads}"
+        "bsrnn run {params.id} --profile {PROFILE} --threads {threads} --device {DEVICE}"
 
 
 rule artifacts:

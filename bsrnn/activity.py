@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
+from tqdm import tqdm
 
 from bsrnn.config import ActivityConfig
 from bsrnn.errors import ConfigError, DataError
@@ -59,8 +60,13 @@ def chunk_energies(song: Readable, stem: str, config: ActivityConfig = ActivityC
 
 
 def threshold(energies: np.ndarray, config: ActivityConfig = ActivityConfig()) -> float:
-    """The track's threshold: max(quantile of its chunk energies, minimum)."""
-    return max(float(np.quantile(energies, config.quantile)), config.minimum) if len(energies) else config.minimum
+    """The track's threshold: max(quantile of its chunk energies, minimum).
+
+    A track shorter than a segment has too few chunks for a quantile; its threshold is the minimum (ours).
+    """
+    if len(energies) < config.chunks:
+        return config.minimum
+    return max(float(np.quantile(energies, config.quantile)), config.minimum)
 
 
 def salient_chunks(energies: np.ndarray, config: ActivityConfig = ActivityConfig()) -> np.ndarray:
@@ -97,7 +103,8 @@ class Segments:
         self.stem = stem
         self.seconds = config.segment_seconds
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
-            found = list(pool.map(lambda song: salient_segments(song, stem, config), songs))
+            found = pool.map(lambda song: salient_segments(song, stem, config), songs)
+            found = list(tqdm(found, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
         if not kept:
             raise DataError(

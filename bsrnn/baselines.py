@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from bsrnn.config import ModelConfig
 from bsrnn.songs import Song
@@ -46,7 +47,7 @@ def wiener_gains(songs: Sequence[Song], target: str, config: ModelConfig = Model
     Each song counts with its own level: songs are scaled to equal mixture power first, since uSDR weighs them alike.
     """
     cross, power = torch.zeros(config.n_fft // 2 + 1).double(), torch.zeros(config.n_fft // 2 + 1).double()
-    for song in songs:
+    for song in tqdm(songs, f"Wiener filter for {target}", unit="song", delay=5):
         song_cross, song_power = _moments(_stft(song.read("mixture"), config), _stft(song.read(target), config))
         scale = song_power.sum() + EPS
         cross, power = cross + song_cross / scale, power + song_power / scale

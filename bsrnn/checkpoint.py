@@ -70,12 +70,19 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
 
 
 def model_config(values: dict) -> ModelConfig:
-    """A ModelConfig from JSON's plain lists and numbers."""
+    """A ModelConfig from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type."""
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    try:
-        return ModelConfig(**values)
-    except TypeError as error:
-        raise ConfigError(f"unknown model setting: {error}; the file may come from a newer version") from error
+    known = {
+        name: (str, tuple) if name == "band_split" else type(value) for name, value in asdict(ModelConfig()).items()
+    }
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
+        if not isinstance(value, known[name]) or isinstance(value, bool):
+            raise ConfigError(
+                f"model setting {name!r} is {value!r}: expected a value like {asdict(ModelConfig())[name]!r}"
+            )
+    return ModelConfig(**values)
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config, paths
-from bsrnn.errors import BSRNNError, ConfigError
+from bsrnn.errors import BSRNNError, ConfigError, DataError
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -39,11 +39,14 @@ def parser() -> argparse.ArgumentParser:
     def out(command, default: str, help: str):
         command.add_argument("--out", "-o", type=Path, default=Path(default), help=f"{help} (default: {default})")
 
+    def device(command):
+        command.add_argument("--device", type=_device, default="cpu", help="cpu or cuda (default: cpu)")
+
     def trains(command):
         command.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
         command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
-        command.add_argument("--seed", type=int, default=0, help="of weights and data order (default: 0)")
-        command.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+        command.add_argument("--seed", type=_seed, default=0, help="of weights and data order (default: 0)")
+        device(command)
 
     data = add("data", "Render or check a data set.", _data)
     data.add_argument("--data", type=Path, help="folder of songs to check; default: the profile's own data set")
@@ -68,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", type=Path, required=True, help="folder of the model")
     evaluate.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
     evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
-    evaluate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    device(evaluate)
     out(evaluate, "scores", "folder of scores.json and scores.csv")
 
     separate = add("separate", "Songs in, stems out.", _separate)
@@ -78,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     separate.add_argument(
         "--hop", type=float, default=1.5, help="seconds between segments (default: 1.5; see Table II)"
     )
-    separate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    device(separate)
     separate.add_argument("--residual", action="store_true", help="also write the mixture minus the stems")
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.wav")
 
@@ -89,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
     run = add("run", "Compute one run of a profile.", _run)
     run.add_argument("id", help="of the run; an unknown one lists them")
-    run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    device(run)
     run.add_argument("--threads", type=int, help="CPU threads (default: the run's own)")
 
     artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
@@ -108,6 +111,22 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
         return 130
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0 on")
+    return int(text)
+
+
+def _device(text: str) -> str:
+    import torch
+
+    if text.split(":")[0] not in ("cpu", "cuda"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
+    if text.startswith("cuda") and not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has no GPU that torch can use")
+    return text
 
 
 def _profile(options) -> config.Profile:
@@ -130,7 +149,13 @@ def _data(options) -> None:
         if options.out:
             return
     for split in ("train", "valid", "test"):
-        found = songs.load(profile.data, split, targets=options.target)
+        try:
+            found = songs.load(profile.data, split, targets=options.target)
+        except DataError as error:
+            if split != "test" or not options.data:
+                raise
+            print(f"no test songs, so nothing to evaluate on: {error}")  # two songs are enough to train
+            continue
         minutes = sum(song.frames / song.sample_rate for song in found) / 60
         print(f"{split}: {len(found)} songs, {minutes:.1f} min, stems {', '.join(sorted(found[0].stems))}")
 
@@ -158,7 +183,7 @@ def _finetune(options) -> None:
 
 
 def _evaluate(options) -> None:
-    import pandas
+    import csv
 
     from bsrnn import checkpoint, stages
     from bsrnn.files import atomic_write, write_json
@@ -170,13 +195,22 @@ def _evaluate(options) -> None:
         options.out / "scores.json",
         {"model": str(options.model), "data": asdict(profile.data), "split": options.split, "scores": scores},
     )
-    table = pandas.DataFrame([{"target": target} | row for target, part in scores.items() for row in part["songs"]])
-    with atomic_write(options.out / "scores.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    print(table[["target", "song", "usdr", "csdr", "usdr_mixture"]].round(2).to_string(index=False))
+    rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]
+    with atomic_write(options.out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{'target':10} {'uSDR':>7} {'cSDR':>7} {'mixture':>7}  song")
+    for row in rows:
+        values = " ".join(f"{_db(row[name]):>7}" for name in ("usdr", "csdr", "usdr_mixture"))
+        print(f"{row['target']:10} {values}  {row['song']}")
     for target, part in scores.items():
         summary = part["summary"]
-        print(f"{target}: uSDR {summary['usdr_mean']:.2f} dB (mean of {summary['usdr_songs']} songs)")
+        print(f"{target}: uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)")
+
+
+def _db(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _separate(options) -> int:
@@ -184,13 +218,19 @@ def _separate(options) -> int:
     from bsrnn.separate import separate_file
 
     model = checkpoint.load(options.model).to(options.device)
-    failed = 0
-    for song in options.songs:
-        folder = options.out / options.model.name / song.stem
+    failed, folders = 0, set()
+    for path in options.songs:
         try:
+            song = songs.read_mixture(path, model.config.sample_rate)
+            folder = options.out / options.model.name / song.name
+            if folder in folders:
+                raise ConfigError(
+                    f"{path}: another song of this call is named {song.name!r}, too; separate it by itself"
+                )
+            folders.add(folder)
             written = separate_file(
                 model,
-                songs.read_mixture(song, model.config.sample_rate),
+                song,
                 folder,
                 segment_seconds=options.segment,
                 hop_seconds=options.hop,

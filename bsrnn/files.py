@@ -32,6 +32,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise BSRNNError(f"cannot make the folder {path.parent}: {error}; choose another place") from error
+    try:
         yield temporary
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())  # a full disk or a lost server may come to light only here

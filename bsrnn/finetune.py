@@ -3,7 +3,8 @@
 For each batch of B items: B clean targets and B clean residuals from labelled songs; B mixture chunks from unlabelled
 songs, which the teacher separates. The two energy rules turn a chunk into a clean residual (the target is absent), a
 clean target (all else is absent), or else a pseudo target and a pseudo residual. Open in the paper, ours: energies
-are sums over channels and samples of the chunk that is mixed, and the teacher sees that chunk alone. All signals go
+are sums over channels and samples of the chunk that is mixed, and the teacher sees that chunk alone; a clean residual
+comes from a segment in which the labelled song's mixture is salient, so that it can be a rest. All signals go
 into one pool of targets and one of residuals; every item of the batch draws one of each, at random gains or dropped,
 and mixes them.
 """

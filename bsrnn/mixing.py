@@ -4,6 +4,7 @@ Item ``i`` of a set depends on (seed, i) alone: any number of loader workers giv
 resumes at item ``i``, and two runs with one seed see the same data in the same order.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 
 from bsrnn.activity import Readable, Segments
 from bsrnn.config import ActivityConfig, MixingConfig
-from bsrnn.errors import ConfigError
+from bsrnn.errors import ConfigError, DataError
 
 
 def read_chunk(song: Readable, stem: str, start: int, samples: int) -> np.ndarray:
@@ -81,7 +82,23 @@ class RandomMixes(Dataset):
         return torch.from_numpy(mixture.astype(np.float32)), torch.from_numpy(targets.astype(np.float32))
 
 
-def index_sources(songs: Sequence[Readable], config: ActivityConfig = ActivityConfig()) -> dict[str, Segments]:
-    """Salient segments of every stem that any of the songs has, by stem name."""
+def index_sources(
+    songs: Sequence[Readable], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
+) -> dict[str, Segments]:
+    """Salient segments of every stem that any of the songs has, by stem name.
+
+    A stem that is silent everywhere is left out, with a line on standard error; but not one of ``targets``.
+
+    Raises:
+        DataError: a target, or every stem, is silent everywhere.
+    """
     names = sorted({stem for song in songs for stem in song.stems})
-    return {name: Segments([song for song in songs if name in song.stems], name, config) for name in names}
+    found = {}
+    for name in names:
+        try:
+            found[name] = Segments([song for song in songs if name in song.stems], name, config)
+        except DataError as error:
+            if name in targets or (name == names[-1] and not found):
+                raise
+            print(f"left out of the mixes: {error}", file=sys.stderr)
+    return found

@@ -22,7 +22,7 @@ from bsrnn.files import read_json
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-TABLE_ONE = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
+SPEED = ("loader_workers", "batch_segments")  # settings that decide how fast, and no number
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
 
 
@@ -55,45 +55,37 @@ class Run:
     @cached_property
     def train_key(self) -> str:
         """Key of the weights: of all that training depends on, and no more, so that new test songs retrain nothing."""
+        if self.kind not in ("train", "finetune"):
+            return self.start.train_key if self.start else ""
+        profile = self.profile
         settings = {
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
             "data": self._data("train_songs", "valid_songs"),
             "version": STAGES["train"],
-            **{
-                name: asdict(getattr(self.profile, name))
-                for name in ("model", "activity", "mixing", "loss", "validate")
-            },
+            **{name: asdict(getattr(profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")},
         }
         if self.kind == "finetune":
-            settings |= {
-                "data": self._data("train_songs", "valid_songs", "unlabelled_songs"),
-                "start": self.start.train_key,
-                "finetune": asdict(self.profile.finetune),
-            }
-            del settings["finetune"]["train"]["loader_workers"]
-        elif self.kind == "train":
-            settings["train"] = asdict(self.profile.train)
-            del settings["train"]["loader_workers"]
+            settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs")}
+            settings |= {"start": self.start.train_key, "finetune": asdict(profile.finetune)}
         else:
-            return self.start.train_key if self.start else ""
+            settings["train"] = asdict(profile.train)
         return _digest(settings)
 
     @cached_property
     def key(self) -> str:
         """Key of the result."""
-        return _digest(
-            {
-                "kind": self.kind,
-                "target": self.target,
-                "seed": self.seed,
-                "train": self.train_key,
-                "data": self._data("train_songs", "test_songs") if self.kind != "real" else {},
-                "separate": asdict(self.profile.separate),
-                "version": STAGES["score"],
-            }
-        )
+        profile = self.profile
+        settings = {"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key}
+        settings |= {"version": STAGES["score"], "data": {}}
+        if self.kind != "real":
+            settings["data"] = self._data("train_songs", "test_songs")
+        if self.kind == "baselines":
+            settings["stft"] = (profile.model.sample_rate, profile.model.n_fft, profile.model.hop_samples)
+        else:
+            settings["separate"] = asdict(profile.separate)
+        return _digest(settings)
 
     def _data(self, *counts: str) -> dict:
         """The data recipe, with those counts of songs alone that matter for a stage."""
@@ -109,8 +101,15 @@ class Run:
         return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
 
     def available(self) -> bool:
-        """False where this machine lacks what the run needs: the real recording needs ffmpeg."""
+        """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
+        if self.kind == "finetune" and self.profile.data.source != "embedded":
+            return self.profile.finetune.unlabelled == "none" or unlabelled_folder().is_dir()
         return self.kind != "real" or has_ffmpeg()
+
+
+def unlabelled_folder() -> Path:
+    """Where a user's own unlabelled music lies, for finetuning on real songs; the embedded set brings its own."""
+    return paths.data() / "unlabelled"
 
 
 def has_ffmpeg() -> bool:
@@ -119,7 +118,21 @@ def has_ffmpeg() -> bool:
 
 
 def _digest(settings: dict) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_without(settings, SPEED), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _without(settings: dict, names: tuple[str, ...]) -> dict:
+    return {
+        name: _without(value, names) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in names
+    }
+
+
+def settings_of(profile: Profile, kind: str, seed: int) -> dict:
+    """What a training in a folder of its own depends on, for telling two of them apart."""
+    names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
+    return _without({name: asdict(getattr(profile, name)) for name in names}, SPEED) | {"seed": seed}
 
 
 def data_recipe(profile: Profile) -> dict:

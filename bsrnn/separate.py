@@ -6,6 +6,7 @@ replication: linear), and the sum is divided by the summed fades: a model that c
     for any T and P.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,6 +49,8 @@ def separate_blocks(
         ConfigError: a segment or hop that cannot work.
     """
     rate = model.config.sample_rate
+    if not (math.isfinite(segment_seconds) and math.isfinite(hop_seconds)):
+        raise ConfigError(f"got segments of {segment_seconds} s every {hop_seconds} s: expected numbers")
     segment, hop = round(segment_seconds * rate), round(hop_seconds * rate)
     if not 0 < hop <= segment or segment <= model.config.n_fft:
         raise ConfigError(

@@ -21,7 +21,8 @@ from bsrnn.files import atomic_write, read_json, write_json
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
-from bsrnn.runs import STAGES, Run, data_recipe, grid, load
+from bsrnn.results import is_base
+from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of, unlabelled_folder
 from bsrnn.separate import separate
 from bsrnn.songs import Song
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
@@ -84,7 +85,7 @@ def describe(run: Run, device: str = "cpu") -> dict:
         "versions": versions,
         "device": name,
         "threads": torch.get_num_threads(),
-        "code": {stage: code_hash(stage) for stage in CODE},
+        "code": CODE_HASHES,
     }
 
 
@@ -94,6 +95,9 @@ def code_hash(stage: str) -> str:
     for module in CODE[stage]:
         digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
     return digest.hexdigest()[:12]
+
+
+CODE_HASHES = {stage: code_hash(stage) for stage in CODE}  # of what runs, should a file change while it does
 
 
 # ---- training ----
@@ -122,12 +126,13 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
+    _claim_folder(Path(folder), settings_of(profile, "train", seed))
     if (done := Path(folder) / "training.json").is_file():
         return read_json(done)
     targets = profile.model.targets
     train_songs = songs.load(profile.data, "train", targets=targets)
     mixes = RandomMixes(
-        index_sources(train_songs, profile.activity),
+        index_sources(train_songs, profile.activity, targets),
         targets,
         profile.mixing,
         profile.train.max_items,
@@ -136,6 +141,20 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     )
     source = Supervised(mixes, profile.train)
     return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
+
+
+def _claim_folder(folder: Path, settings: dict) -> None:
+    """Note what is trained in a folder, or refuse one that holds a training with other settings."""
+    path = folder / "settings.json"
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
+    if not path.is_file():
+        write_json(path, settings)
+        return
+    there = read_json(path)
+    if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
+        raise ConfigError(
+            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"
+        )
 
 
 def finetune_model(
@@ -153,13 +172,15 @@ def finetune_model(
     Raises:
         DataError, TrainingError: as :func:`train_model`.
     """
+    model, teacher = checkpoint.load(start).to(device), checkpoint.load(start).to(device)
+    if model.config.targets != (target,):
+        separated = ", ".join(model.config.targets)
+        raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
+    digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
+    names = sorted(song.name for song in unlabelled)
+    _claim_folder(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
     if (done := Path(folder) / "training.json").is_file():
         return read_json(done)
-    model, teacher = checkpoint.load(start).to(device), checkpoint.load(start).to(device)
-    if target not in model.config.targets:
-        raise ConfigError(
-            f"unknown target {target!r}: the model in {start} separates {', '.join(model.config.targets)}"
-        )
     train_songs = songs.load(profile.data, "train", targets=(target,))
     valid = songs.load(profile.data, "valid", targets=model.config.targets)
     score = validation_usdr(teacher, valid, profile.validate)
@@ -171,13 +192,14 @@ def finetune_model(
 
 
 def unlabelled_songs(profile: Profile) -> list[Song]:
-    """The mixtures that a profile's finetuning uses."""
+    """The mixtures that a profile's finetuning uses: the embedded kinds, or a user's own music beside real songs."""
     kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
     if profile.finetune.unlabelled not in kinds:
         raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
-    return [
-        song for kind in kinds[profile.finetune.unlabelled] for song in songs.load(profile.data, f"unlabelled-{kind}")
-    ]
+    wanted = kinds[profile.finetune.unlabelled]
+    if profile.data.source != "embedded":
+        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else []
+    return [song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")]
 
 
 def _fit(
@@ -231,7 +253,7 @@ def publish(profile_name: str) -> list[Path]:
     """Copy the first seed's model of every target to results/<profile>/checkpoints/<target>/, in half precision."""
     written = []
     for run in grid(profile_name).values():
-        if run.kind == "train" and run.id.startswith(f"{run.target}-s") and run.seed == run.profile.seeds[0]:
+        if is_base(run) and run.seed == run.profile.seeds[0]:
             if not (run.weights_folder() / "training.json").is_file():
                 continue  # a clone has the published copy, and not the training's own
             result = load(run)
@@ -245,6 +267,10 @@ def publish(profile_name: str) -> list[Path]:
     return written
 
 
+def _db(value: float | None) -> str:
+    return "no value, the target is silent" if value is None else f"{value:.2f} dB"
+
+
 def _write_card(folder: Path, result: dict) -> None:
     summary, data = result["scores"]["summary"], result["data"]
     lines = [
@@ -255,7 +281,7 @@ def _write_card(folder: Path, result: dict) -> None:
         f"- Trained on: {json.dumps(data, sort_keys=True)}"
         + (" (songs rendered by this project, not real music)" if data["source"] == "embedded" else ""),
         f"- Seed {result['seed']}, {result['training']['items']} items, {result['training']['parameters']} parameters",
-        f"- Scores on {summary['songs']} held-out songs of that data: uSDR {summary['usdr_mean']:.2f} dB (mean)",
+        f"- Scores on {summary['songs']} held-out songs of that data: uSDR {_db(summary['usdr_mean'])} (mean)",
         "- Weights in half precision; licence: MIT",
         "",
     ]

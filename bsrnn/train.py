@@ -125,6 +125,9 @@ def objective(model: BSRNN, mixture: Tensor, targets: Tensor, config: LossConfig
     if config.reduction not in ("mean", "sum"):
         raise ConfigError(f"unknown reduction {config.reduction!r}: expected 'mean' or 'sum'")
     estimate = model.estimate(model.stft(mixture))
+    if estimate.shape[:3] != targets.shape[:3]:
+        got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
+        raise ValueError(f"got targets of shape {got}, expected (B, S, C, L) with (B, S, C) {expected}")
     error = torch.view_as_real(estimate - model.stft(targets)).abs()  # (B, S, C, F, T, 2)
     waveform_error = (model.istft(estimate, targets.shape[-1]) - targets).abs()
     if config.reduction == "sum":
@@ -146,7 +149,7 @@ def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig)
     """Mean uSDR in dB over whole songs and targets, those with a silent reference left out."""
     model.eval()
     scores = []
-    for song in songs:
+    for song in tqdm(songs, "validation", unit="song", delay=5, leave=False):
         estimates = separate(model, song.read("mixture"), song.sample_rate, **asdict(config))
         references = {target: song.read(target) for target in estimates}
         scores += [usdr(references[t], estimates[t]) for t in estimates if np.any(references[t])]

@@ -85,16 +85,17 @@ def release_stale_lock() -> None:
     subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
 
 
-def reproduce(profile: str, cores: str = "all", dry_run: bool = False) -> int:
+def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu") -> int:
     """Run the workflow of one profile; Snakemake's exit status."""
     from bsrnn import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
     release_stale_lock()
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--config", f"profile={profile}",
+    command = [sys.executable, "-m", "snakemake", "--cores", cores,
+               "--config", f"profile={profile}", f"device={device}",
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
-    # the programs of this environment first, also where it was not activated
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # the programs of this environment are found also where it was not activated
+    path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
     process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=paths.root(),
                                env={**os.environ, "PATH": path, "BSRNN_ROOT": str(paths.root())})
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
@@ -120,11 +121,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bsrnn.workflow", description="Reproduce everything of a profile.")
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--cores", default="all", help="how many cores to use, or all")
+    parser.add_argument("--device", default="cpu", help="what trains and scores: cpu or cuda")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
-        status = reproduce(options.profile, options.cores, options.dry_run)
+        status = reproduce(options.profile, options.cores, options.dry_run, options.device)
     except BSRNNError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -54,6 +54,41 @@ def test_training_again_into_a_finished_folder_changes_nothing(folder, model, ca
     assert "best validation uSDR" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("change", "named"), [(["--target", "rest"], "model"), (["--seed", "1"], "seed"), (["--split", "v1"], "model")]
+)
+def test_a_folder_that_holds_another_training_is_refused(folder, model, change, named, capsys):
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(model)]
+    before = (model / "model.safetensors").read_bytes()
+    assert cli.main(arguments + change) == 1
+    assert f"holds a training with another {named}: choose another --out" in capsys.readouterr().err
+    assert (model / "model.safetensors").read_bytes() == before
+
+
+def test_songs_of_one_name_do_not_overwrite_each_other(model, tmp_path, capsys):
+    """Two files called mixture take their folders' names; two that would meet all the same are refused."""
+    for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav"):
+        audio.write(tmp_path / name, np.zeros((2, RATE), np.float32), RATE)
+    files = [str(tmp_path / name) for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav")]
+    assert cli.main(["separate", *files, "--model", str(model), "-o", str(tmp_path / "out")]) == 1
+    assert sorted(path.name for path in (tmp_path / "out" / "piano").iterdir()) == ["a", "b", "song"]
+    assert "another song of this call is named 'song', too" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", [["--device", "gpu"], ["--seed", "-1"]])
+def test_options_that_cannot_work_are_named_by_the_parser(bad, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "--data", str(tmp_path), *bad])
+    assert stop.value.code == 2 and f"argument {bad[0]}: got '{bad[1]}', expected" in capsys.readouterr().err
+
+
+def test_an_output_folder_below_a_file_is_one_line(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny"]
+    assert cli.main([*arguments, "-o", str(tmp_path / "file" / "model")]) == 1
+    assert "cannot make the folder" in capsys.readouterr().err
+
+
 def test_separated_stems_and_residual_add_up_to_the_song(folder, model, tmp_path, capsys):
     mixture = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3 * RATE + 17)).astype(np.float32)
     audio.write(tmp_path / "song.wav", mixture, RATE)

@@ -91,10 +91,27 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
     train = replace(config.QUICK.train, loader_workers=3)
+    speed = {name: replace(getattr(config.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
     finetune = replace(config.QUICK.finetune, train=replace(config.QUICK.finetune.train, loader_workers=3))
-    after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1))
+    after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
     assert {id: after[id].key for id in before} == before
     assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]
+
+
+def test_filters_depend_on_the_stft_and_not_on_the_overlap(monkeypatch):
+    before = runs.grid("quick")["vocals-baselines-s0"].key
+    separate = replace(config.QUICK.separate, hop_seconds=0.1)
+    assert with_profile(monkeypatch, separate=separate)["vocals-baselines-s0"].key == before
+    model = replace(config.QUICK.model, n_fft=4096)
+    assert with_profile(monkeypatch, model=model)["vocals-baselines-s0"].key != before
+
+
+def test_finetuning_on_real_songs_waits_for_a_folder_of_music(root):
+    grid = runs.grid("paper")
+    assert not grid["bass-finetuned-s0"].available() and grid["bass-control-s0"].available()
+    (root / "data" / "unlabelled").mkdir(parents=True)
+    assert grid["bass-finetuned-s0"].available()
+    assert runs.grid("quick")["vocals-finetuned-s0"].available()  # the embedded songs bring their own
 
 
 def test_a_new_version_of_a_stage_changes_the_keys(monkeypatch):
