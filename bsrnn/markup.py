@@ -31,7 +31,7 @@ HEADINGS = {
 
 def caption(words: str) -> str:
     """A caption in the text's own colour: a theme's pale one hides where numbers come from."""
-    return f'<figcaption style="font-size:0.85em;color:inherit;text-align:left">{html.escape(words)}</figcaption>'
+    return f'<figcaption style="font-size:0.85em;color:var(--pst-color-text-base,inherit);text-align:left">{html.escape(words)}</figcaption>'
 
 
 def to_html(table: pd.DataFrame, table_id: str) -> str:
@@ -46,7 +46,7 @@ def to_html(table: pd.DataFrame, table_id: str) -> str:
     head = "".join(f'<th scope="col" style="{PADDING}">{html.escape(_heading(name))}</th>' for name in shown)
     lines = []
     for mark, row in zip(ours, shown.itertuples(index=False), strict=True):
-        cells = "".join(f"<td{_align(value)}>{html.escape(_cell(value))}</td>" for value in row)
+        cells = "".join(f'<td style="{_look(value, len(row))}">{html.escape(_cell(value))}</td>' for value in row)
         style = ' style="background:rgba(0,114,178,0.12);box-shadow:inset 4px 0 #0072B2"' if mark else ""
         lines.append(f"<tr{style}>{cells}</tr>")
     body = "\n".join(lines)
@@ -71,5 +71,8 @@ def _cell(value) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _align(value) -> str:
-    return f' style="{PADDING}"' if isinstance(value, str) else f' style="{PADDING};text-align:right"'
+def _look(value, columns: int) -> str:
+    """Numbers to the right; short words on one line where the table is narrow enough."""
+    if not isinstance(value, str):
+        return f"{PADDING};text-align:right"
+    return f"{PADDING};white-space:nowrap" if len(value) < 30 and columns <= 10 else PADDING
