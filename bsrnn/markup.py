@@ -31,7 +31,8 @@ HEADINGS = {
 
 def caption(words: str) -> str:
     """A caption in the text's own colour: a theme's pale one hides where numbers come from."""
-    return f'<figcaption style="font-size:0.85em;color:var(--pst-color-text-base,inherit);text-align:left">{html.escape(words)}</figcaption>'
+    look = "font-size:0.85em;color:var(--pst-color-text-base,inherit);text-align:left"
+    return f'<figcaption style="{look}">{html.escape(words)}</figcaption>'
 
 
 def to_html(table: pd.DataFrame, table_id: str) -> str:
