@@ -100,8 +100,15 @@ def write_all(profile_name: str) -> dict:
             "caption": artifact.caption(profile_name),
         }
     manifest = {"profile": profile_name, "artifacts": entries, "runs": _provenance(profile_name)}
+    manifest["checkpoints"] = checkpoints(profile_name)
     write_json(folder / "manifest.json", manifest)
     return manifest
+
+
+def checkpoints(profile_name: str) -> dict[str, str]:
+    """Hash of each published model, by target."""
+    files = sorted((paths.results(profile_name) / "checkpoints").glob("*/model.safetensors"))
+    return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def table_text(table) -> str:

@@ -257,7 +257,7 @@ def publish(profile_name: str) -> list[Path]:
             if not (run.weights_folder() / "training.json").is_file():
                 continue  # a clone has the published copy, and not the training's own
             result = load(run)
-            info = {name: result[name] for name in ("id", "profile", "data", "seed")} | {
+            info = {name: result[name] for name in ("id", "train_key", "profile", "data", "seed")} | {
                 "summary": result["scores"]["summary"]
             }
             folder = paths.results(profile_name) / "checkpoints" / run.target

@@ -6,6 +6,7 @@ from pathlib import Path
 from bsrnn import artifacts, config, paths, runs
 from bsrnn.errors import BSRNNError
 from bsrnn.files import read_json
+from bsrnn.results import is_base
 
 
 def verify(profile_name: str) -> list[str]:
@@ -22,7 +23,7 @@ def verify(profile_name: str) -> list[str]:
     problems = _verify_runs(profile_name)
     if any(line.startswith(("missing", "damaged")) for line in problems):
         return problems  # what would be drawn from them cannot be compared
-    return problems + _verify_artifacts(profile_name)
+    return problems + _verify_checkpoints(profile_name) + _verify_artifacts(profile_name)
 
 
 def notes(profile_name: str) -> list[str]:
@@ -60,6 +61,26 @@ def _verify_content(path: Path, run: runs.Run) -> list[str]:
     wanted = {"id": run.id, "key": run.key, "train_key": run.train_key, "profile": run.profile.name}
     wrong = [name for name, value in wanted.items() if result.get(name) != value]
     return [f"stale: runs/{path.name} says another {' and '.join(wrong)} than the registry"] if wrong else []
+
+
+def _verify_checkpoints(profile_name: str) -> list[str]:
+    """Published models are those of the runs, and the files that the manifest records."""
+    folder = paths.results(profile_name)
+    recorded = (
+        read_json(folder / "manifest.json").get("checkpoints", {}) if (folder / "manifest.json").is_file() else {}
+    )
+    now = artifacts.checkpoints(profile_name)
+    problems = [
+        f"changed: checkpoints/{target} is not the model that the manifest records"
+        for target in sorted(recorded.keys() | now.keys())
+        if recorded.get(target) != now.get(target)
+    ]
+    for run in runs.grid(profile_name).values():
+        if is_base(run) and run.seed == run.profile.seeds[0] and run.target in now:
+            info = read_json(folder / "checkpoints" / run.target / "config.json")["info"]
+            if info.get("train_key") != run.train_key:
+                problems.append(f"stale: checkpoints/{run.target} is not the model of run {run.id}")
+    return problems
 
 
 def _verify_artifacts(profile_name: str) -> list[str]:
