@@ -202,6 +202,12 @@ def claim_words(profile: Profile) -> str:
     return "" if profile.carries_claims else f"{seeds}, carries no claim"
 
 
+def banner(profile: Profile) -> str:
+    """The first line of a chapter: what all that stands on the page comes from."""
+    words = [f"profile {profile.name}: {data_words(profile)}", f"seeds {seed_words(profile)}", claim_words(profile)]
+    return "; ".join(filter(None, words))
+
+
 def test_words(results: Results) -> str:
     """How many songs were scored."""
     lists = [part["songs"] for one in results.finished for part in _parts(one.scores)]
