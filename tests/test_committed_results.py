@@ -1,0 +1,52 @@
+"""What stands in results/small: whole, as the registry says, and better than what needs no network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bsrnn
+from bsrnn import metrics, runs, verify
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    monkeypatch.delenv("BSRNN_DATA", raising=False)
+
+
+def test_every_result_and_artifact_is_as_registry_and_manifest_say():
+    assert verify.verify("small") == []
+
+
+@pytest.mark.parametrize("target", ["vocals", "drums"])
+def test_models_beat_silence_the_mixture_and_the_filter_learnt_on_the_training_songs(target):
+    model = runs.load(runs.get("small", f"{target}-s0"))["scores"]
+    baselines = runs.load(runs.get("small", f"{target}-baselines-s0"))["scores"]
+    usdr = {method: part["summary"]["usdr_mean"] for method, part in baselines.items()}
+    ours = model["summary"]["usdr_mean"]
+    assert ours > max(usdr["silence"], usdr["mixture"], usdr["wiener"])
+    assert [row["song"] for row in model["songs"]] == [row["song"] for row in baselines["wiener"]["songs"]]
+
+
+def test_summaries_are_those_of_their_songs():
+    for run in runs.grid("small").values():
+        scores = runs.load(run)["scores"]
+        for part in [scores] if "songs" in scores else scores.values():
+            assert part["summary"] == metrics.aggregate(part["songs"])
+
+
+def test_the_published_models_load_and_are_what_their_runs_trained():
+    for target in ("vocals", "drums"):
+        model = bsrnn.load(REPOSITORY / "results" / "small" / "checkpoints" / target)
+        trained = runs.load(runs.get("small", f"{target}-s0"))["training"]
+        assert model.config.targets == (target,)
+        assert model.count_parameters() == trained["parameters"]
+        assert all(np.isfinite(value.numpy()).all() for value in model.state_dict().values())
+
+
+def test_files_are_small_enough_to_be_committed():
+    sizes = [path.stat().st_size for path in (REPOSITORY / "results" / "small" / "checkpoints").rglob("*.safetensors")]
+    assert len(sizes) == 2 and sum(sizes) < 20e6
