@@ -1,8 +1,6 @@
 """The book: chapters fit to be executed and committed, pages that follow the results and work without the network."""
 
-import ast
 import importlib.util
-import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,16 +13,6 @@ from bsrnn.errors import MissingResult
 REPOSITORY = Path(__file__).parents[1]
 CHAPTERS = sorted((REPOSITORY / "book").glob("*.ipynb"))
 CHAPTER_IDS = [path.stem for path in CHAPTERS]
-
-
-def cells(path, kind="code"):
-    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
-
-
-def parameters_cell(path):
-    tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
-    assert len(tagged) == 1, "needs exactly one cell with the tag 'parameters'"
-    return "".join(tagged[0]["source"])
 
 
 @pytest.mark.book
@@ -40,33 +28,6 @@ def test_every_module_has_its_place_on_the_page_about_the_structure():
     modules = {path.stem for path in (REPOSITORY / "bsrnn").glob("*.py")} - {"__init__"} | {"synthetic"}
     named = set(re.findall(r"`(\w+)`", "\n".join(line for line in text.splitlines() if line.startswith("| `"))))
     assert named == modules
-
-
-@pytest.mark.book
-@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
-def test_chapter_is_stored_without_outputs(path):
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells(path))
-    assert json.loads(path.read_text(encoding="utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
-
-
-@pytest.mark.book
-@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
-def test_chapter_has_one_cell_of_plain_parameters(path):
-    """papermill finds parameters by reading lines, so only `name = literal` is safe."""
-    values = {}
-    for statement in ast.parse(parameters_cell(path)).body:
-        assert isinstance(statement, ast.Assign), ast.unparse(statement)
-        values[statement.targets[0].id] = ast.literal_eval(statement.value)
-    assert values["profile"] == "auto"
-
-
-@pytest.mark.book
-@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
-def test_chapter_is_short_and_defines_nothing(path):
-    for cell in cells(path):
-        source = "".join(cell["source"])
-        assert len(source.splitlines()) <= 16, source
-        assert not re.search(r"^\s*(def|class) ", source, re.M), source
 
 
 @pytest.mark.book
