@@ -1,6 +1,7 @@
 """The command line: ``bsrnn COMMAND --help`` shows each command with an example."""
 
 import argparse
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -107,6 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
         return options.call(options) or 0
     except BSRNNError as error:
         print(f"bsrnn {options.command}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
