@@ -23,6 +23,9 @@ from bsrnn.files import read_json
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
 SPEED = ("loader_workers", "batch_segments")  # settings that decide how fast, and no number
+# Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
+# throws away no result.
+ADDED: dict[str, object] = {}
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
 
 
@@ -118,21 +121,22 @@ def has_ffmpeg() -> bool:
 
 
 def _digest(settings: dict) -> str:
-    return hashlib.sha256(json.dumps(_without(settings, SPEED), sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _without(settings: dict, names: tuple[str, ...]) -> dict:
+def _deciding(settings: dict) -> dict:
+    """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
     return {
-        name: _without(value, names) if isinstance(value, dict) else value
+        name: _deciding(value) if isinstance(value, dict) else value
         for name, value in settings.items()
-        if name not in names
+        if name not in SPEED and not (name in ADDED and value == ADDED[name])
     }
 
 
 def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    return _without({name: asdict(getattr(profile, name)) for name in names}, SPEED) | {"seed": seed}
+    return _deciding({name: asdict(getattr(profile, name)) for name in names}) | {"seed": seed}
 
 
 def data_recipe(profile: Profile) -> dict:
