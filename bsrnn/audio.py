@@ -1,4 +1,7 @@
-"""Audio files in and out: wav, flac, ogg and mp3 through soundfile. Arrays are (C, L) float32, full scale 1.0."""
+"""Audio files in and out through soundfile: arrays are (C, L) float32, full scale 1.0.
+
+Written are wav, flac, ogg and mp3; read is whatever libsndfile knows, aiff and opus for instance, at any rate.
+"""
 
 import errno
 import os
@@ -10,10 +13,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from bsrnn.errors import BSRNNError, DataError
+from bsrnn.errors import DataError
 from bsrnn.files import atomic_write
+from bsrnn.resampling import resample, resampled_frames, stretch
+
+__all__ = ["AudioInfo", "Reader", "info", "read", "resample", "to_stereo", "write"]
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
+READABLE = (*FORMATS, ".aif", ".aiff", ".aifc", ".au", ".caf", ".oga", ".opus", ".w64")  # what a folder is searched for
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
@@ -29,24 +36,27 @@ class AudioInfo:
     channels: int
 
 
-def info(path: str | Path) -> AudioInfo:
-    """Read the header alone.
+def info(path: str | Path, sample_rate: int | None = None) -> AudioInfo:
+    """Read the header alone; with ``sample_rate``, what the file will be once it is resampled to that.
 
     Raises:
         DataError: the file is missing, empty, not audio, without samples, or a wav shorter than its header says.
     """
-    with _open(Path(path)) as handle:
-        return AudioInfo(handle.frames, handle.samplerate, handle.channels)
+    with Reader(path, sample_rate) as reader:
+        return AudioInfo(reader.frames, reader.sample_rate, reader.channels)
 
 
-def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2) -> np.ndarray:
+def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2,
+         sample_rate: int | None = None) -> np.ndarray:
     """Read samples ``start`` to ``start + frames``, seeking on the disk; nothing else is loaded.
 
     Args:
-        path: wav, flac, ogg or mp3.
+        path: wav, flac, ogg, mp3, aiff, ...
         start: first sample.
         frames: how many samples; -1 = up to the end.
         channels: how many are wanted. A mono file gives that many equal channels; 0 = as the file has them.
+        sample_rate: Hz; a file of another rate is resampled, and ``start`` and ``frames`` count at this rate. The
+            samples are those of resampling the whole file at once. None = as the file has it.
 
     Returns:
         (C, L) float32, contiguous.
@@ -55,30 +65,96 @@ def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2) 
         DataError: as :func:`info`; or the file has another number of channels, ends before the wanted samples, cannot
             be decoded, or holds values that are not finite.
     """
-    path = Path(path)
-    with _open(path) as handle:
-        if channels and handle.channels not in (1, channels):
-            raise DataError(f"{path}: {handle.channels} channels, expected 1 or {channels}; mix it down to "
+    with Reader(path, sample_rate) as reader:
+        if channels and reader.channels not in (1, channels):
+            raise DataError(f"{path}: {reader.channels} channels, expected 1 or {channels}; mix it down to "
                             f"{channels} first, with `ffmpeg -i IN -ac {channels} OUT` for instance")
-        wanted = handle.frames - start if frames < 0 else frames
-        if start < 0 or wanted < 0 or start + wanted > handle.frames:
-            raise DataError(f"{path}: samples {start} to {start + wanted} asked for, but it has {handle.frames}; "
+        audio = reader.read(start, frames)
+    return np.repeat(audio, channels, axis=0) if len(audio) == 1 and channels > 1 else audio
+
+
+class Reader:
+    """An open file, read in stretches: ``frames``, ``sample_rate`` (both after resampling), ``channels``, ``path``.
+
+    Use it in a ``with`` statement. Only the wanted stretch and the resampling kernel's margin come from the disk; each
+    stretch equals that of the whole file, resampled at once.
+
+    Args:
+        sample_rate: Hz that is wanted; None = the file's own.
+
+    Raises:
+        DataError: as :func:`info`.
+    """
+
+    def __init__(self, path: str | Path, sample_rate: int | None = None):
+        self.path = Path(path)
+        self._handle = _open(self.path)
+        self.channels, self.file_rate, self.file_frames = (
+            self._handle.channels, self._handle.samplerate, self._handle.frames)
+        self.sample_rate = sample_rate or self.file_rate
+        self.frames = resampled_frames(self.file_frames, self.file_rate, self.sample_rate)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._handle.close()
+
+    def read(self, start: int = 0, frames: int = -1) -> np.ndarray:
+        """Samples ``start`` to ``start + frames`` (-1: up to the end) -> (C, frames) float32, contiguous.
+
+        Raises:
+            DataError: the file ends before, cannot be decoded, or holds values that are not finite.
+        """
+        wanted = self.frames - start if frames < 0 else frames
+        if start < 0 or wanted < 0 or start + wanted > self.frames:
+            raise DataError(f"{self.path}: samples {start} to {start + wanted} asked for, but it has {self.frames}; "
                             "ask for samples that lie within the file")
+        if self.sample_rate == self.file_rate:
+            return self._read(start, wanted)
+        return stretch(self._read, self.file_frames, start, wanted, self.file_rate, self.sample_rate)
+
+    def _read(self, start: int, wanted: int) -> np.ndarray:
+        """At the file's own rate."""
         try:
-            handle.seek(start)
-            audio = handle.read(wanted, dtype="float32", always_2d=True)  # (L, C)
+            self._handle.seek(start)
+            audio = self._handle.read(wanted, dtype="float32", always_2d=True)  # (L, C)
         except soundfile.SoundFileError as error:
-            raise DataError(f"{path}: cannot be decoded from sample {start} on ({error}); it is damaged: "
+            raise DataError(f"{self.path}: cannot be decoded from sample {start} on ({error}); it is damaged: "
                             "get or encode it again") from error
-    if len(audio) != wanted:
-        raise DataError(f"{path}: ends after {start + len(audio)} of the {start + wanted} samples that its header "
-                        "promises; it is cut off: get or encode it again")
-    if not np.isfinite(audio).all():
-        raise DataError(f"{path}: samples {start} to {start + wanted} hold values that are not finite, expected "
-                        "numbers around [-1, 1]; the file is damaged: get or render it again")
-    if audio.shape[1] == 1 and channels > 1:
-        audio = np.repeat(audio, channels, axis=1)
-    return np.ascontiguousarray(audio.T)  # (C, L)
+        if len(audio) != wanted:
+            raise DataError(f"{self.path}: ends after {start + len(audio)} of the {start + wanted} samples that its "
+                            "header promises; it is cut off: get or encode it again")
+        if not np.isfinite(audio).all():
+            raise DataError(f"{self.path}: samples {start} to {start + wanted} hold values that are not finite, "
+                            "expected numbers around [-1, 1]; the file is damaged: get or render it again")
+        return np.ascontiguousarray(audio.T)  # (C, L)
+
+
+# usual order of a file's channels: left, right, centre, or - for low frequencies
+LAYOUTS = {1: "c", 2: "lr", 3: "lrc", 4: "lrlr", 5: "lrclr", 6: "lrc-lr", 7: "lrc-clr", 8: "lrc-lrlr"}
+
+
+def to_stereo(audio: np.ndarray) -> np.ndarray:
+    """Mix (C, L) down to (2, L), or double a mono signal, by the usual order of channels (ITU-R BS.775, WAVE).
+
+    Front left and right count fully, the others 3 dB less; the low-frequency channel is left out. The sum is divided by
+    its largest possible gain, so that full scale stays full scale, as `ffmpeg -ac 2` does.
+
+    Raises:
+        DataError: more than 8 channels, whose order nobody knows.
+    """
+    if len(audio) == 2:
+        return audio
+    if len(audio) == 1:
+        return np.repeat(audio, 2, axis=0)
+    if len(audio) not in LAYOUTS:
+        raise DataError(f"got {len(audio)} channels, expected at most {max(LAYOUTS)}; mix them down to 2 first, with "
+                        "`ffmpeg -i IN -ac 2 OUT` for instance")
+    layout = LAYOUTS[len(audio)]
+    weights = np.array([[(place in (side, "c")) * (1.0 if at < 2 else 0.5**0.5) for at, place in enumerate(layout)]
+                        for side in "lr"], np.float32)  # (2, C)
+    return weights / weights.sum(1, keepdims=True) @ audio
 
 
 def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | None = None) -> None:
@@ -111,25 +187,6 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
                             f"and that {suffix} can hold {audio.shape[0]} channels at {sample_rate} Hz") from error
 
 
-def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Resample (C, L) by torchaudio's windowed sinc -> (C, ceil(L to_rate / from_rate)) float32.
-
-    Raises:
-        BSRNNError: torchaudio is missing or does not fit the installed torch.
-    """
-    if from_rate == to_rate:
-        return np.asarray(audio, dtype=np.float32)
-    import torch
-    try:
-        from torchaudio.functional import resample as sinc_resample
-    except (ImportError, OSError) as error:  # OSError: its binaries were built for another torch
-        raise BSRNNError(f"resampling from {from_rate} to {to_rate} Hz needs torchaudio beside a torch of the same "
-                         f"version ({error}); install both with `pip install bsrnn[audio]`, or resample the file "
-                         f"with `ffmpeg -i IN -ar {to_rate} OUT`") from error
-    tensor = torch.from_numpy(np.array(audio, dtype=np.float32))  # (C, L), a copy: the input may be read-only
-    return sinc_resample(tensor, from_rate, to_rate).numpy()
-
-
 def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
     """Integers for the PCM encodings: libsndfile itself rounds floats down, half a step too low on average."""
     if audio.dtype.kind != "f" or subtype not in PCM_BITS:
@@ -142,7 +199,7 @@ def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
 
 def _open(path: Path) -> soundfile.SoundFile:
     """Open for reading, with errors that name the file and say what to do."""
-    wanted = f"expected audio ({', '.join(FORMATS)})"
+    wanted = f"expected audio ({', '.join(READABLE)})"
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no such file"
         raise DataError(f"{path}: {what}, {wanted}; check the path")

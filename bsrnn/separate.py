@@ -99,7 +99,7 @@ def separate(
     Args:
         model: from :func:`bsrnn.load`.
         mixture: (C, L) array or tensor; every channel is separated on its own.
-        sample_rate: Hz; another rate than the model's is resampled there and back (needs torchaudio).
+        sample_rate: Hz; another rate than the model's is resampled there and back.
         segment_seconds: T. Shorter is faster to start, longer sees more context.
         hop_seconds: P. The cost goes with T / P (Table II).
         batch_segments: segments a forward pass; more is faster on a GPU and takes more memory.

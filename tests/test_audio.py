@@ -200,21 +200,45 @@ def test_a_full_disk_while_writing(tmp_path, monkeypatch):
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
 
 
-def test_resample_keeps_a_tone():
-    time = np.arange(48000) / 48000
-    sine = np.sin(2 * np.pi * 1000 * time)[None].astype(np.float32)  # (1, L)
-    try:
-        got = audio.resample(sine, 48000, 44100)
-    except BSRNNError as error:
-        pytest.skip(str(error))
-    expected = np.sin(2 * np.pi * 1000 * np.arange(44100) / 44100)
-    assert got.shape == (1, 44100) and got.dtype == np.float32
-    assert np.abs(got[0, 1000:-1000] - expected[1000:-1000]).max() < 2e-3
-    assert np.array_equal(audio.resample(sine, 48000, 48000), sine)
+def test_other_formats_are_read(tmp_path):
+    for name, format in (("a.aiff", "AIFF"), ("a.au", "AU"), ("a.caf", "CAF"), ("a.w64", "W64")):
+        soundfile.write(tmp_path / name, tone().T, RATE, "FLOAT", format=format)
+        assert np.array_equal(audio.read(tmp_path / name), tone())
 
 
-def test_resample_without_torchaudio(monkeypatch):
-    import sys
-    monkeypatch.setitem(sys.modules, "torchaudio.functional", None)
-    with pytest.raises(BSRNNError, match=r"needs torchaudio.*pip install bsrnn\[audio\].*ffmpeg"):
-        audio.resample(tone(frames=100), 48000, 44100)
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_reading_at_another_rate_is_resampling_the_whole(tmp_path, name):
+    path = tmp_path / name
+    audio.write(path, tone(), RATE)
+    whole = audio.resample(audio.read(path), RATE, 48000)
+    assert audio.info(path, 48000) == audio.AudioInfo(48000, 48000, 2)
+    assert np.abs(audio.read(path, sample_rate=48000) - whole).max() < 1e-6
+    assert np.abs(audio.read(path, 12345, 1000, sample_rate=48000) - whole[:, 12345:13345]).max() < 1e-6
+    with pytest.raises(DataError, match="samples 47990 to 48010 asked for, but it has 48000"):
+        audio.read(path, 47990, 20, sample_rate=48000)
+
+
+def test_reading_a_part_at_another_rate_reads_a_part(tmp_path, monkeypatch):
+    audio.write(tmp_path / "a.wav", tone(10 * RATE), RATE)
+    asked, read = [], audio.Reader._read
+    monkeypatch.setattr(audio.Reader, "_read", lambda self, *part: asked.append(part) or read(self, *part))
+    with audio.Reader(tmp_path / "a.wav", 48000) as reader:
+        assert reader.read(5 * 48000, 480).shape == (2, 480)
+    (start, frames), = asked
+    assert 5 * RATE - 300 < start < 5 * RATE and frames < 441 + 600  # the kernel's margin and whole blocks of 147
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_stereo_from_any_number_of_channels(channels):
+    wide = tone(100, channels)
+    mixed = audio.to_stereo(wide)
+    assert mixed.shape == (2, 100) and np.abs(audio.to_stereo(np.ones_like(wide)) - 1).max() < 1e-6  # full scale stays
+    if channels > 2:
+        assert np.corrcoef(mixed[0], wide[0])[0, 1] > np.corrcoef(mixed[0], wide[1])[0, 1]  # left stays left
+    else:
+        assert np.array_equal(mixed, wide[[0, -1]])
+
+
+def test_stereo_from_channels_that_nobody_can_name():
+    with pytest.raises(DataError, match="got 9 channels, expected at most 8; mix them down"):
+        audio.to_stereo(tone(10, 9))

@@ -150,7 +150,6 @@ def test_the_input_is_left_alone_and_may_be_a_tensor():
 
 @pytest.mark.parametrize("samples", [1, 7, 333])
 def test_another_rate_is_resampled_there_and_back(samples):
-    pytest.importorskip("torchaudio", exc_type=ImportError)
     time = np.arange(samples) / 150
     mixture = np.stack([np.sin(2 * np.pi * 5 * time), np.cos(2 * np.pi * 3 * time)]).astype(np.float32)
     model = Fake()
