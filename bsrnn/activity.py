@@ -8,6 +8,7 @@ What the paper leaves open, and our choice: *energy* is the RMS of a chunk over 
 last whole chunk is not used, and a track shorter than a segment is one segment.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -92,20 +93,44 @@ class Segments:
     Args:
         songs: only those that have the stem count.
         stem: a stem's name, or ``"mixture"``.
+        skip_unreadable: a song that cannot be read to its end is named on standard error and passed over.
+
+    Attributes:
+        songs, starts: those with salient segments, and the first sample of each segment.
+        silent: names of songs without one. unreadable: name -> what is wrong with it.
 
     Raises:
-        DataError: no song has a salient segment of this stem.
+        DataError: no song has a salient segment of this stem, or one cannot be read.
     """
 
     def __init__(
-        self, songs: Sequence[Readable], stem: str, config: ActivityConfig = ActivityConfig(), threads: int = 2
+        self,
+        songs: Sequence[Readable],
+        stem: str,
+        config: ActivityConfig = ActivityConfig(),
+        threads: int = 2,
+        skip_unreadable: bool = False,
     ):
         self.stem = stem
         self.seconds = config.segment_seconds
+        self.unreadable: dict[str, str] = {}
+
+        def segments(song: Readable) -> np.ndarray:
+            try:
+                return salient_segments(song, stem, config)
+            except DataError as error:
+                if not skip_unreadable:
+                    raise
+                print(f"passed over: {error}", file=sys.stderr)
+                self.unreadable[song.name] = str(error)
+                return np.zeros(0, int)
+
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
-            found = pool.map(lambda song: salient_segments(song, stem, config), songs)
+            found = pool.map(segments, songs)
             found = list(tqdm(found, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
+        loud = {id(song) for song, _ in kept}
+        self.silent = [song.name for song in songs if id(song) not in loud and song.name not in self.unreadable]
         if not kept:
             raise DataError(
                 f"no salient segment of {stem!r} in {len(songs)} songs: every one is silent or below the gate "
@@ -120,9 +145,14 @@ class Segments:
 
     def draw(self, samples: int, generator: np.random.Generator) -> tuple[Readable, int]:
         """A random song, and the first of ``samples`` samples inside a random salient segment of it (fig. 2)."""
+        song, start, offset = self.draw_within(samples, generator)
+        return song, start + offset
+
+    def draw_within(self, samples: int, generator: np.random.Generator) -> tuple[Readable, int, int]:
+        """The same, in parts: song, first sample of the segment, and how far into it the samples begin."""
         which = int(generator.integers(len(self.songs)))
         song, starts = self.songs[which], self.starts[which]
         start = int(starts[generator.integers(len(starts))])
         segment = min(round(self.seconds * song.sample_rate), song.frames - start)  # shorter in a short song
         room = max(0, segment - samples)
-        return song, start + int(generator.integers(room + 1))
+        return song, start, int(generator.integers(room + 1))

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -178,10 +179,25 @@ def _finetune(options) -> None:
     from bsrnn import checkpoint, songs, stages
 
     profile = replace(_profile(options), model=checkpoint.load(options.start).config)
+    if (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
+        profile = replace(profile, finetune=replace(profile.finetune, teacher_ahead=True))
     unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
     progress = stages.finetune_model(
         profile, options.target, options.seed, options.start, unlabelled, options.out, options.device
     )
+    report = progress["unlabelled"]
+    counts = Counter()
+    for entry in progress["history"]:
+        counts.update({kind: number for kind, number in entry["counts"].items() if "/" not in kind})
+    print(
+        f"unlabelled music: {report['songs']} songs used ({report['hours']:.2f} h, {report['segments']} salient "
+        f"segments), {len(report['silent'])} silent, {len(report['unreadable'])} unreadable"
+    )
+    for name, why in report["unreadable"].items():
+        print(f"  unreadable: {name}: {why}")
+    print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
+    replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
+    print(f"the student replaced the teacher {replaced} time(s) in {len(progress['history'])} validations")
     start = f"the start's {progress['start_valid_usdr']:.2f} dB"
     print(f"best validation uSDR {progress['best']:.2f} dB, {start}: {options.out}")
 

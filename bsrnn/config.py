@@ -51,6 +51,7 @@ class DataConfig:
     valid_songs: int = 0
     test_songs: int = 0  # half of them with timbres of the training songs, half with new ones
     unlabelled_songs: int = 0  # mixtures of each kind: matched, shifted
+    shifted_songs: int = 0  # test songs like the shifted mixtures: other styles, mastered
     song_seconds: float = 30.0
     seed: int = 0
 
@@ -112,6 +113,16 @@ class FinetuneConfig:
     threshold_db: float = 30.0  # of both energy rules
     unlabelled: str = "both"  # "matched", "shifted", "both", or "none": the control, labelled data only
     self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
+    labels: str = "teacher"  # paper; "truth": the unlabelled songs' own stems, where there are any (upper bound)
+    keep: tuple[str, ...] = ("pseudo", "clean_target", "clean_residual")  # paper: all three kinds are used
+    # The paper's open choices, each with its alternative (defaults: ours)
+    teacher_sees: str = "chunk"  # the 3 s that are mixed; "segment": the 6 s of the salient segment around them
+    energy_over: str = "chunk"  # what the rules measure; "segment": all that the teacher has seen
+    channels: str = "both"  # are judged and drawn together; "each" by itself: an item's channels are then unrelated
+    pools: str = "signals"  # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals
+    # Speed alone
+    teacher_batch: int = 16  # chunks that the teacher separates at once
+    teacher_ahead: bool = True  # it labels the next batches in a thread while the student learns
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ class Profile:
     targets: tuple[str, ...] = TARGETS
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     finetuned: tuple[str, ...] = TARGETS
+    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.runs.VARIANTS; first seed
     seeds: tuple[int, ...] = (0,)
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
 
@@ -204,6 +216,8 @@ SMALL = replace(
             patience=0,
             loader_workers=0,
         ),
+        teacher_batch=8,  # of 16 on a CPU is no faster
+        teacher_ahead=False,  # runs side by side fill the cores already
     ),
     separate=replace(PAPER.separate, hop_seconds=1.5),  # a third of the cost; Table II: 0.1 dB
     targets=("vocals", "drums"),  # a voice and a kit: what fits the time
@@ -216,7 +230,8 @@ SMALL = replace(
 QUICK = replace(
     SMALL,
     name="quick",
-    data=replace(SMALL.data, train_songs=18, valid_songs=4, test_songs=8, unlabelled_songs=6),  # two minutes to render
+    # two minutes to render
+    data=replace(SMALL.data, train_songs=18, valid_songs=4, test_songs=8, unlabelled_songs=6, shifted_songs=4),
     # twice the steps in the same time: at the very start they count most
     mixing=replace(SMALL.mixing, chunk_seconds=1.5),
     # 300 steps, two minutes a model, at a larger rate still
@@ -224,6 +239,8 @@ QUICK = replace(
     finetune=replace(
         SMALL.finetune, train=replace(SMALL.finetune.train, learning_rate=4e-4, max_items=160, validate_items=40)
     ),
+    finetuned=("vocals",),  # one is enough to see how it goes
+    variants=(),  # likewise
 )
 
 # Every step of the way in seconds, for the tests: the numbers mean nothing.
@@ -231,10 +248,13 @@ TINY = replace(
     QUICK,
     name="tiny",
     # of 20 s, since in fewer a target may rest throughout
-    data=replace(SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, song_seconds=20.0),
+    data=replace(
+        SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, shifted_songs=1, song_seconds=20.0
+    ),
     model=replace(PAPER.model, features=4, modules=1),
     train=replace(SMALL.train, max_items=8, validate_items=4),  # four steps, two validations
     finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),
+    variants=("truth", "fixed"),  # one for every target, one for the first
 )
 
 PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, PREVIEWS, RECOMMENDED, PAPER)}

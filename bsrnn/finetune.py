@@ -2,15 +2,21 @@
 
 For each batch of B items: B clean targets and B clean residuals from labelled songs; B mixture chunks from unlabelled
 songs, which the teacher separates. The two energy rules turn a chunk into a clean residual (the target is absent), a
-clean target (all else is absent), or else a pseudo target and a pseudo residual. Open in the paper, ours: energies
-are sums over channels and samples of the chunk that is mixed, and the teacher sees that chunk alone; a clean residual
-comes from a segment in which the labelled song's mixture is salient, so that it can be a rest. All signals go
-into one pool of targets and one of residuals; every item of the batch draws one of each, at random gains or dropped,
-and mixes them.
+clean target (all else is absent), or else a pseudo target and a pseudo residual. All signals go into one pool of
+targets and one of residuals; every item of the batch draws one of each, at random gains or dropped, and mixes them.
+
+What the paper leaves open is a setting of :class:`bsrnn.config.FinetuneConfig`; the defaults are ours:
+
+- energies are sums over both channels of the chunk that is mixed (``channels``, ``energy_over``);
+- the teacher sees that chunk alone, not the six seconds around it (``teacher_sees``);
+- every signal of a pool is as likely as any other of it (``pools``);
+- a clean residual comes from a segment in which the labelled song's mixture is salient, so that it can be a rest.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,16 +24,35 @@ from torch import Tensor
 
 from bsrnn.activity import Segments
 from bsrnn.config import ActivityConfig, FinetuneConfig, MixingConfig
+from bsrnn.errors import ConfigError, DataError
 from bsrnn.mixing import gain, normalise_peak, read_chunk
 from bsrnn.model import BSRNN
 from bsrnn.songs import Song
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
+KINDS = ("pseudo", "clean_target", "clean_residual")  # what an unlabelled chunk can be
+CHOICES = {
+    "labels": ("teacher", "truth"),
+    "teacher_sees": ("chunk", "segment"),
+    "energy_over": ("chunk", "segment"),
+    "channels": ("both", "each"),
+    "pools": ("signals", "kinds"),
+}
+Pool = list[tuple[str, np.ndarray]]  # (kind, (C, L))
 
 
 def energy_db(signal: Tensor) -> Tensor:
     """Energy over channels and samples, (..., C, L) -> (...) in dB (ours; the paper does not say over what)."""
     return 10 * torch.log10(signal.double().square().sum((-2, -1)) + EPS)
+
+
+def energy_drops(mixture: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
+    """How far, in dB, the target estimate and the residual lie below the mixture: (..., C, L) twice -> (...) twice.
+
+    These two numbers are what the rules of section III compare with their threshold.
+    """
+    level = energy_db(mixture)
+    return level - energy_db(estimate), level - energy_db(mixture - estimate)
 
 
 def classify(mixture: Tensor, estimate: Tensor, threshold_db: float = 30.0) -> list[str]:
@@ -38,23 +63,44 @@ def classify(mixture: Tensor, estimate: Tensor, threshold_db: float = 30.0) -> l
         ``threshold_db``, "clean_target" when it exceeds the residual's by more, else "pseudo". A silent chunk is
         "pseudo": it says nothing about either.
     """
-    level = energy_db(mixture)
-    target_absent = level - energy_db(estimate) > threshold_db
-    residual_absent = level - energy_db(mixture - estimate) > threshold_db
-    return [
-        "clean_residual" if t else "clean_target" if r else "pseudo"
-        for t, r in zip(target_absent.tolist(), residual_absent.tolist(), strict=True)
-    ]
+    target_down, residual_down = energy_drops(mixture, estimate)
+    return [kind_of(*drops, threshold_db) for drops in zip(target_down.tolist(), residual_down.tolist(), strict=True)]
+
+
+def kind_of(target_down_db: float, residual_down_db: float, threshold_db: float = 30.0) -> str:
+    """The rules themselves. Above 6.02 dB both cannot hold at once; below that the first one wins (ours)."""
+    if target_down_db > threshold_db:
+        return "clean_residual"
+    return "clean_target" if residual_down_db > threshold_db else "pseudo"
+
+
+@dataclass
+class Draw:
+    """What one batch is made of, before the teacher has seen it."""
+
+    targets: Pool
+    residuals: Pool
+    mixing: np.random.Generator
+    mixtures: Tensor  # (B, C, L): what the teacher sees; no items without unlabelled songs
+    truth: Tensor | None  # (B, C, L), true targets of these, where the labels come from the stems
+    offsets: list[int] = field(default_factory=list)  # where in it each chunk lies
 
 
 class SemiSupervised:
     """Batches for finetuning; an :class:`bsrnn.train.ItemSource`.
 
+    A batch depends on the seed, its first item, the songs and the teacher alone. The labelled signals and the gains
+    are the same whatever the unlabelled songs are, so that a run and its control differ in nothing else.
+
     Args:
-        labelled: songs with stems. unlabelled: songs with a mixture; empty for the control, which trains on labelled
-            data only, through the same sampler.
+        labelled: songs with stems.
+        unlabelled: songs with a mixture; empty for the control, which trains on labelled data only, through the same
+            sampler.
         teacher: the trained model; replaced by a better student if ``config.self_boosting``.
         teacher_score: its mean validation uSDR in dB.
+
+    Raises:
+        ConfigError: a setting that is not one of its choices. DataError: songs without a salient segment.
     """
 
     def __init__(
@@ -69,76 +115,214 @@ class SemiSupervised:
         activity: ActivityConfig = ActivityConfig(),
         seed: int = 0,
     ):
+        check(config)
         self.target, self.config, self.mixing, self.seed = target, config, mixing, seed
         self.teacher, self.teacher_score = teacher.eval(), teacher_score
-        self.samples = round(mixing.chunk_seconds * teacher.config.sample_rate)
+        rate = teacher.config.sample_rate
+        self.samples = round(mixing.chunk_seconds * rate)
+        self.segment_samples = max(self.samples, round(activity.segment_seconds * rate))
         self.targets = Segments([song for song in labelled if target in song.stems], target, activity)
         self.mixtures = Segments(labelled, "mixture", activity)
-        self.unlabelled = Segments(unlabelled, "mixture", activity) if unlabelled else None
-        self.counts: Counter[str] = Counter()
+        self.unlabelled = Segments(unlabelled, "mixture", activity, skip_unreadable=True) if unlabelled else None
+        if self.unlabelled and config.labels == "truth":
+            if lacking := [song.name for song in self.unlabelled.songs if target not in song.stems]:
+                raise DataError(
+                    f"labels 'truth' need the stem {target!r} of every unlabelled song, but {lacking[0]!r} and "
+                    f"{len(lacking) - 1} more lack it; let the teacher label them (labels 'teacher')"
+                )
+        self.replacements = 0
+        self.counts: Counter[str] = Counter()  # since the last validation
+
+    # ---- batches ----
 
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(mixture (B, C, L), targets (B, 1, C, L)) from an item on.
+
+        The teacher labels the chunks of several batches at once; with ``config.teacher_ahead`` in a thread, while the
+        student learns from those before. It never works across a validation, after which it may be another.
+        """
+        groups = [group for group in self._groups() if group[-1] >= first_item]
+        with ThreadPoolExecutor(1, "teacher") as thread:
+            ahead = None
+            for number, group in enumerate(groups):
+                made = ahead.result() if ahead else self.label(group)
+                following = groups[number + 1 : number + 2]
+                may_go_ahead = self.config.teacher_ahead and following and not self._validates_after(group[-1])
+                ahead = thread.submit(self.label, following[0]) if may_go_ahead else None
+                for first, (batch, counts) in zip(group, made, strict=True):
+                    if first >= first_item:  # a resumed training may begin within a group
+                        self.counts += counts
+                        yield batch
+
+    def label(self, firsts: Sequence[int]) -> list[tuple[tuple[Tensor, Tensor], Counter]]:
+        """The batches that begin at these items, each with its counts; the teacher is asked once for all."""
+        draws = [self.draw(first) for first in firsts]
+        mixtures = torch.cat([draw.mixtures for draw in draws])
+        if not len(mixtures):
+            return [self.mix(draw, mixtures) for draw in draws]
+        if self.config.labels == "truth":
+            estimates = torch.cat([draw.truth for draw in draws])
+        else:
+            estimates = self.ask_teacher(mixtures)
+        return [
+            self.mix(draw, part)
+            for draw, part in zip(draws, estimates.split([len(draw.mixtures) for draw in draws]), strict=True)
+        ]
+
+    def draw(self, first_item: int) -> Draw:
+        """Read what the batch from this item on is made of."""
         size = self.config.train.batch_items
-        for first in range(first_item, self.config.train.max_items - size + 1, size):
-            yield self.batch(first, size)
-
-    def batch(self, first_item: int, size: int) -> tuple[Tensor, Tensor]:
-        """(mixture (B, C, L), targets (B, 1, C, L)); depends on the seed, the item and the teacher alone."""
-        generator = np.random.default_rng((self.seed, first_item))
-        targets, residuals = self.pools(size, generator)
-        items = []
-        for _ in range(size):
-            # pools of unequal size: every signal is as likely as any other of its pool (ours)
-            target = gain(self.mixing, generator) * targets[generator.integers(len(targets))]
-            residual = gain(self.mixing, generator) * residuals[generator.integers(len(residuals))]
-            items.append(normalise_peak(target + residual, target[None]))
-        mixtures, wanted = (np.stack(part).astype(np.float32) for part in zip(*items, strict=True))
-        return torch.from_numpy(mixtures), torch.from_numpy(wanted)
-
-    def pools(self, size: int, generator: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Targets and residuals, lists of (C, L): clean ones of labelled songs, then what unlabelled ones give."""
+        # three streams: what is drawn of unlabelled songs shifts neither the labelled draws nor the gains
+        labelled, unlabelled, mixing = np.random.default_rng((self.seed, first_item)).spawn(3)
         targets, residuals = [], []
         for _ in range(size):
-            song, start = self.targets.draw(self.samples, generator)
-            targets.append(read_chunk(song, self.target, start, self.samples))
-            song, start = self.mixtures.draw(self.samples, generator)
+            song, start = self.targets.draw(self.samples, labelled)
+            targets.append(("labelled", read_chunk(song, self.target, start, self.samples)))
+            song, start = self.mixtures.draw(self.samples, labelled)
             clean = song.residual(self.target, start, max(0, min(self.samples, song.frames - start)))
-            residuals.append(np.pad(clean, ((0, 0), (0, self.samples - clean.shape[1]))))
-        self.counts["labelled"] += size
+            clean = np.pad(clean, ((0, 0), (0, self.samples - clean.shape[1])))
+            residuals.append(("labelled", clean))
         if self.unlabelled is None:
-            return targets, residuals
-        drawn = [self.unlabelled.draw(self.samples, generator) for _ in range(size)]
-        mixtures = torch.from_numpy(
-            np.stack([read_chunk(song, "mixture", start, self.samples) for song, start in drawn])
-        )
-        estimates = self.ask_teacher(mixtures)
-        kinds = classify(mixtures, estimates, self.config.threshold_db)
-        for kind, mixture, estimate in zip(kinds, mixtures.numpy(), estimates.numpy(), strict=True):
-            self.counts[kind] += 1
+            return Draw(targets, residuals, mixing, torch.zeros(0, 2, self.samples), None)
+        whole = self.config.teacher_sees == "segment"
+        seen, truth, offsets = [], [], []
+        for _ in range(size):
+            song, start, offset = self.unlabelled.draw_within(self.samples, unlabelled)
+            begin, length = (start, self.segment_samples) if whole else (start + offset, self.samples)
+            offsets.append(offset if whole else 0)
+            seen.append(read_chunk(song, "mixture", begin, length))
+            if self.config.labels == "truth":
+                truth.append(read_chunk(song, self.target, begin, length))
+        true = torch.from_numpy(np.stack(truth)) if truth else None
+        return Draw(targets, residuals, mixing, torch.from_numpy(np.stack(seen)), true, offsets)
+
+    def mix(self, draw: Draw, estimates: Tensor) -> tuple[tuple[Tensor, Tensor], Counter]:
+        """A batch of what was drawn and of the target estimates (B, C, L), and how often what was decided and used."""
+        targets, residuals, counts = self.pools(draw, estimates)
+        each = self.config.channels == "each"
+        items = []
+        for _ in range(self.config.train.batch_items):
+            parts = []
+            for _ in range(2 if each else 1):  # a channel is a signal of its own, or both are one
+                kinds_and_signals = [
+                    (kind, gain(self.mixing, draw.mixing) * signal)
+                    for kind, signal in (self._choose(pool, draw.mixing) for pool in (targets, residuals))
+                ]
+                for role, (kind, _) in zip(("target", "residual"), kinds_and_signals, strict=True):
+                    counts[f"used/{role}/{kind}"] += 1
+                (_, target), (_, residual) = kinds_and_signals
+                parts.append(normalise_peak(target + residual, target))
+            items.append([np.concatenate(part) for part in zip(*parts, strict=True)])
+        mixtures, wanted = (np.stack(part).astype(np.float32) for part in zip(*items, strict=True))
+        return (torch.from_numpy(mixtures), torch.from_numpy(wanted)[:, None]), counts
+
+    def pools(self, draw: Draw, estimates: Tensor) -> tuple[Pool, Pool, Counter]:
+        """Targets and residuals, clean ones of labelled songs, then what the unlabelled ones give; and the decisions.
+
+        With channels "each", every channel is judged and pooled by itself, as (1, L).
+        """
+        targets, residuals = list(draw.targets), list(draw.residuals)
+        mixtures = draw.mixtures
+        if self.config.channels == "each":
+            targets, residuals = ([(k, c[None]) for k, s in pool for c in s] for pool in (targets, residuals))
+            mixtures, estimates = (signals.flatten(0, 1)[:, None] for signals in (mixtures, estimates))
+        counts = Counter({"labelled": len(targets)})
+        offsets = np.repeat(draw.offsets, len(mixtures) // max(1, len(draw.offsets)))
+        chunks = [slice(start, start + self.samples) for start in offsets]
+        judged = mixtures, estimates
+        mixtures = [signal[:, chunk] for signal, chunk in zip(mixtures, chunks, strict=True)]
+        estimates = [signal[:, chunk] for signal, chunk in zip(estimates, chunks, strict=True)]
+        if self.config.energy_over == "chunk" and mixtures:
+            judged = torch.stack(mixtures), torch.stack(estimates)
+        kinds = classify(*judged, self.config.threshold_db)
+        for kind, mixture, estimate in zip(kinds, mixtures, estimates, strict=True):
+            counts[kind] += 1
+            if kind not in self.config.keep:
+                continue
+            mixture, estimate = mixture.numpy(), estimate.numpy()
             if kind != "clean_residual":
-                targets.append(mixture if kind == "clean_target" else estimate)
+                targets.append((kind, mixture if kind == "clean_target" else estimate))
             if kind != "clean_target":
-                residuals.append(mixture if kind == "clean_residual" else mixture - estimate)
-        return targets, residuals
+                residuals.append((kind, mixture if kind == "clean_residual" else mixture - estimate))
+        return targets, residuals, counts
+
+    def _choose(self, pool: Pool, generator: np.random.Generator) -> tuple[str, np.ndarray]:
+        """One signal. Two numbers are always drawn, so that all settings share the draws that follow."""
+        first, second = generator.random(2)
+        if self.config.pools == "kinds":
+            kinds = sorted({kind for kind, _ in pool})
+            kind = kinds[int(first * len(kinds))]
+            pool = [entry for entry in pool if entry[0] == kind]
+        return pool[int(second * len(pool))]
 
     def ask_teacher(self, mixtures: Tensor) -> Tensor:
-        """Target estimates (B, C, L) of mixture chunks (B, C, L)."""
+        """Target estimates (B, C, L) of mixtures (B, C, L)."""
         index = self.teacher.config.targets.index(self.target)
         with torch.inference_mode():
             return self.teacher(mixtures.to(self.teacher.window.device))[:, index].cpu()
 
+    def _groups(self) -> list[list[int]]:
+        """First items of the batches, grouped as the teacher labels them: the same groups wherever one begins."""
+        size, total = self.config.train.batch_items, self.config.train.max_items
+        together = max(1, self.config.teacher_batch // size)
+        groups: list[list[int]] = []
+        for first in range(0, total - size + 1, size):
+            if not groups or len(groups[-1]) == together or self._validates_after(groups[-1][-1]):
+                groups.append([])
+            groups[-1].append(first)
+        return groups
+
+    def _validates_after(self, first_item: int) -> bool:
+        """Whether a validation follows the batch that begins at this item."""
+        every = self.config.train.validate_items
+        return (first_item + self.config.train.batch_items) // every > first_item // every
+
+    # ---- self-boosting, resuming ----
+
     def validated(self, model: BSRNN, score: float) -> dict:
         """Self-boosting: the student takes the teacher's place when, and only when, it validates better."""
-        replaced = self.config.self_boosting and score > self.teacher_score
+        made_by, replaced = self.replacements, self.config.self_boosting and score > self.teacher_score
         if replaced:
             self.teacher.load_state_dict(model.state_dict())
             self.teacher_score = score
+            self.replacements += 1
         counts, self.counts = dict(self.counts), Counter()
-        return {"teacher_replaced": replaced, "teacher_usdr": self.teacher_score, "counts": counts}
+        entry = {"teacher": made_by, "teacher_replaced": replaced, "teacher_usdr": self.teacher_score}
+        return entry | {"counts": counts}
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
-        return self.teacher.state_dict(), {"score": self.teacher_score, "counts": dict(self.counts)}
+        values = {"score": self.teacher_score, "replacements": self.replacements, "counts": dict(self.counts)}
+        return self.teacher.state_dict(), values
 
     def restore(self, tensors: dict[str, Tensor], values: dict) -> None:
         self.teacher.load_state_dict(tensors)
-        self.teacher_score, self.counts = values["score"], Counter(values["counts"])
+        self.teacher_score, self.replacements = values["score"], values["replacements"]
+        self.counts = Counter(values["counts"])
+
+    def report(self) -> dict:
+        """What became of the unlabelled songs, for the run's JSON."""
+        if self.unlabelled is None:
+            return {"songs": 0}
+        found = self.unlabelled
+        return {
+            "songs": len(found.songs),
+            "segments": len(found),
+            "hours": round(sum(song.frames / song.sample_rate for song in found.songs) / 3600, 3),
+            "silent": found.silent,
+            "unreadable": found.unreadable,
+        }
+
+
+def check(config: FinetuneConfig) -> None:
+    """Raise ConfigError for settings that are not among the choices, or do not go together."""
+    for name, choices in CHOICES.items():
+        if (value := getattr(config, name)) not in choices:
+            raise ConfigError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
+    if unknown := [kind for kind in config.keep if kind not in KINDS]:
+        raise ConfigError(f"unknown kind {unknown[0]!r} in keep: expected some of {', '.join(KINDS)}")
+    if config.energy_over == "segment" and config.teacher_sees != "segment":
+        raise ConfigError(
+            "energy_over 'segment' needs teacher_sees 'segment': the teacher has seen no more than a chunk"
+        )
+    if not config.threshold_db > 0:
+        raise ConfigError(f"got threshold_db {config.threshold_db}: expected more than 0")

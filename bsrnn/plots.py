@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bsrnn import config
 from bsrnn.bands import SCHEMES, band_widths
-from bsrnn.results import Results, is_base, is_baselines, is_control, is_finetuned, is_split
+from bsrnn.results import Results, is_base, is_baselines, is_split
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
@@ -89,59 +89,6 @@ def training(results: Results) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     legend(right)
     return figure
-
-
-def finetuning(results: Results) -> Figure:
-    """Validation uSDR of finetuned and control, one panel a target."""
-    targets = results.targets(is_finetuned)
-    figure = new_figure(3.2)
-    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
-        first = True
-        for one in results.find(is_control, target):
-            items, scores = _curve(one.training)
-            axes.plot(
-                items,
-                scores,
-                color=GREY,
-                linestyle=(0, (4, 2)),
-                linewidth=1.4,
-                marker="s",
-                markersize=3,
-                label="control: labelled songs only" if first else None,
-            )
-            first = False
-        for one in results.find(is_finetuned, target):
-            items, scores = _curve(one.training)
-            boosts = [entry for entry in one.training["history"] if entry.get("teacher_replaced")]
-            label = one is results.find(is_finetuned, target)[0]
-            axes.plot(items, scores, color=colour(target), linewidth=1.6, label="finetuned" if label else None)
-            axes.plot(
-                [entry["items"] for entry in boosts],
-                [entry["valid_usdr"] for entry in boosts],
-                linestyle="none",
-                marker="^",
-                color=colour(target),
-                markersize=7,
-                label="student replaces teacher" if label else None,
-            )
-            axes.axhline(
-                one.training["start_valid_usdr"],
-                color="black",
-                linestyle=":",
-                linewidth=1,
-                label="start" if label else None,
-            )
-        style(axes, "finetuning items", "validation uSDR (dB)", target)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        legend(axes)
-    return figure
-
-
-def _curve(training: dict) -> tuple[list[int], list[float]]:
-    """Items and validation uSDR, from the start on."""
-    history = training["history"]
-    items = [0, *(entry["items"] for entry in history)]
-    return items, [training["start_valid_usdr"], *(entry["valid_usdr"] for entry in history)]
 
 
 def songs(results: Results) -> Figure:

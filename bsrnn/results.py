@@ -68,7 +68,7 @@ def is_hop(run: Run) -> bool:
 
 def is_finetuned(run: Run) -> bool:
     """Finetuned as the profile says."""
-    return run.kind == "finetune" and run.profile == _expected(run) and run.profile.finetune.unlabelled != "none"
+    return run.kind == "finetune" and run.profile == _expected(run)
 
 
 def is_control(run: Run) -> bool:
@@ -77,6 +77,16 @@ def is_control(run: Run) -> bool:
     return run.kind == "finetune" and run.profile == replace(
         expected, finetune=replace(expected.finetune, unlabelled="none")
     )
+
+
+def is_variant(run: Run) -> bool:
+    """Finetuned with one change."""
+    return run.kind == "finetune" and not is_finetuned(run) and not is_control(run)
+
+
+def is_teacher(run: Run) -> bool:
+    """A model's labels of the unlabelled songs, held against the truth."""
+    return run.kind == "teacher"
 
 
 def is_start(run: Run) -> bool:
@@ -225,7 +235,9 @@ def validation_words(results: Results) -> str:
 
 def unlabelled_words(results: Results) -> str:
     """How many unlabelled songs there were."""
-    return _count(max((one.training["unlabelled_songs"] for one in results.finished), default=0), "unlabelled song")
+    counts = [one.training.get("unlabelled", {"songs": 24})["songs"] for one in results.finished if one.training]
+    counts += [len({chunk["song"] for chunk in one.scores.get("chunks", ())}) for one in results.finished]
+    return _count(max(counts, default=0), "unlabelled song")
 
 
 def _count(number: int, noun: str, more: str = "") -> str:

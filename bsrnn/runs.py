@@ -22,11 +22,39 @@ from bsrnn.files import read_json
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-SPEED = ("loader_workers", "batch_segments")  # settings that decide how fast, and no number
+# Settings that decide how fast, and no number
+SPEED = ("loader_workers", "batch_segments", "teacher_batch", "teacher_ahead")
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
-ADDED: dict[str, object] = {}
+ADDED: dict[str, object] = {
+    "shifted_songs": 0,
+    "labels": "teacher",
+    "keep": ("pseudo", "clean_target", "clean_residual"),
+    "teacher_sees": "chunk",
+    "energy_over": "chunk",
+    "channels": "both",
+    "pools": "signals",
+}
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
+CONTROL = ("control: labelled songs only", {"unlabelled": "none"}, 1)
+# Finetunings beside the paper's own: in words, changed finetuning settings, share of the unlabelled songs
+VARIANTS: dict[str, tuple[str, dict, float]] = {
+    "truth": ("upper bound: true stems of the unlabelled songs", {"labels": "truth"}, 1),
+    "pseudo": ("pseudo labels only", {"keep": ("pseudo",)}, 1),
+    "clean": ("clean segments only", {"keep": ("clean_target", "clean_residual")}, 1),
+    "fixed": ("fixed teacher", {"self_boosting": False}, 1),
+    "half": ("half of the unlabelled songs", {}, 1 / 2),
+    "quarter": ("a quarter of the unlabelled songs", {}, 1 / 4),
+    "matched": ("matched unlabelled songs only", {"unlabelled": "matched"}, 1),
+    "shifted": ("shifted unlabelled songs only", {"unlabelled": "shifted"}, 1),
+    "10dB": ("threshold 10 dB", {"threshold_db": 10.0}, 1),
+    "20dB": ("threshold 20 dB", {"threshold_db": 20.0}, 1),
+    "40dB": ("threshold 40 dB", {"threshold_db": 40.0}, 1),
+    "segment": ("the teacher sees 6 s", {"teacher_sees": "segment"}, 1),
+    "energy": ("the teacher sees 6 s, energy over them", {"teacher_sees": "segment", "energy_over": "segment"}, 1),
+    "each": ("each channel by itself", {"channels": "each"}, 1),
+    "kinds": ("kinds of signals drawn alike", {"pools": "kinds"}, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +62,8 @@ class Run:
     """One training or evaluation.
 
     kind: "train" a model; "finetune" one; "separate" scores a finished model under other conditions; "baselines" scores
-    estimators without a network; "real" scores finished models' runs on the real recording.
+    estimators without a network; "real" scores finished models' runs on the real recording; "teacher" holds a finished
+    model's labels of the unlabelled songs against their stems.
     """
 
     id: str
@@ -44,6 +73,7 @@ class Run:
     seed: int = 0
     start: "Run | None" = None  # whose weights it starts from, or scores
     change: str = ""  # what sets this run apart in its table, in words
+    variant: str = ""  # of the finetuning, see VARIANTS
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -84,6 +114,11 @@ class Run:
         settings |= {"version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs")
+        if self.kind in ("finetune", "teacher"):
+            settings["data"] |= self._data("shifted_songs")
+        if self.kind == "teacher":
+            settings["data"] |= self._data("unlabelled_songs")
+            settings |= {name: asdict(getattr(profile, name)) for name in ("activity", "mixing")}
         if self.kind == "baselines":
             settings["stft"] = (profile.model.sample_rate, profile.model.n_fft, profile.model.hop_samples)
         else:
@@ -136,7 +171,10 @@ def _deciding(settings: dict) -> dict:
 def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    return _deciding({name: asdict(getattr(profile, name)) for name in names}) | {"seed": seed}
+    settings = _deciding({name: asdict(getattr(profile, name)) for name in names})
+    for name in ("test_songs", "shifted_songs"):  # are no part of a training
+        settings["data"].pop(name, None)
+    return settings | {"seed": seed}
 
 
 def data_recipe(profile: Profile) -> dict:
@@ -164,8 +202,17 @@ def grid(profile_name: str) -> dict[str, Run]:
     profile = named_profile(profile_name)
     runs: dict[str, Run] = {}
 
-    def add(id: str, kind: str, target: str, seed: int, start: Run | None = None, change: str = "", **settings) -> Run:
-        run = Run(f"{id}-s{seed}", kind, replace(profile, **settings), target, seed, start, change)
+    def add(
+        id: str,
+        kind: str,
+        target: str,
+        seed: int,
+        start: Run | None = None,
+        change: str = "",
+        variant: str = "",
+        **settings,
+    ) -> Run:
+        run = Run(f"{id}-s{seed}", kind, replace(profile, **settings), target, seed, start, change, variant)
         runs[run.id] = run
         return run
 
@@ -199,17 +246,29 @@ def grid(profile_name: str) -> dict[str, Run]:
                         model=base.profile.model,
                     )
             if target in profile.finetuned:
-                add(f"{target}-finetuned", "finetune", target, seed, base, "finetuned", model=base.profile.model)
-                add(
-                    f"{target}-control",
-                    "finetune",
-                    target,
-                    seed,
-                    base,
-                    "control: labelled data only",
-                    model=base.profile.model,
-                    finetune=replace(profile.finetune, unlabelled="none"),
-                )
+                first = seed == profile.seeds[0]
+                if first and profile.data.shifted_songs:
+                    words = "as a teacher, before finetuning"
+                    add(f"{target}-teacher", "teacher", target, seed, base, words, model=base.profile.model)
+                tuned = {"finetuned": ("finetuned", {}, 1), "control": CONTROL}
+                if first and profile.data.source == "embedded":
+                    tuned |= {name: VARIANTS[name] for name in profile.variants if target == profile.finetuned[0]}
+                    tuned |= {name: VARIANTS[name] for name in ("truth",) if profile.variants}
+                for name, (words, changed, share) in tuned.items():
+                    there = profile.data.unlabelled_songs
+                    data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
+                    add(
+                        f"{target}-{name}",
+                        "finetune",
+                        target,
+                        seed,
+                        base,
+                        words,
+                        "" if name == "finetuned" else name,
+                        model=base.profile.model,
+                        data=data,
+                        finetune=replace(profile.finetune, **changed),
+                    )
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, base, "a real recording", model=base.profile.model)
     return runs

@@ -29,7 +29,7 @@ from bsrnn.files import read_json
 from bsrnn.musdb_source import MUSDB_VALIDATION
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted")
+SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
           "directly in it or in train/, valid/, test/")
@@ -104,10 +104,11 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
     if split is not None and split not in SPLITS:
         raise _unknown_split(split)
     if data.source == "embedded":
-        from bsrnn.synthetic import ensure  # its dependencies are an extra
+        from bsrnn.synthetic import count as songs_of  # its dependencies are an extra
+        from bsrnn.synthetic import ensure
         songs = []
         for name in (split,) if split else LABELLED:
-            count = data.unlabelled_songs if name not in LABELLED else getattr(data, f"{name}_songs")
+            count = songs_of(data, name)
             count = count if limit is None else min(limit, count)
             if count > 0:
                 root = ensure(data, paths.data(), splits=(name,), limit=limit)
@@ -141,17 +142,27 @@ def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
     return Song(name, {}, path, header.frames, header.sample_rate)
 
 
-def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> list[Song]:
-    """Every readable audio file below a folder as a song without stems; the others are named on standard error.
+@dataclass(frozen=True)
+class Mixtures:
+    """What a folder of music holds: songs without stems, and file -> what is wrong with it."""
 
-    Where a folder has a file "mixture.*", the files beside it are its stems and are passed over, as are hidden ones.
+    songs: list[Song]
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
+    """Every audio file below a folder as a song without stems, resampled to ``sample_rate`` as it is read.
+
+    A file that cannot be opened is named on standard error, passed over and counted. Where a folder has a file
+    "mixture.*", the files beside it are its stems and are passed over, as are hidden ones and other kinds of files.
 
     Raises:
         DataError: no such folder, or no readable file in it.
     """
-    folder, found = Path(folder), []
+    folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
+    found, unreadable = [], {}
     for below in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())]):
         if any(part.startswith(".") for part in below.relative_to(folder).parts):
             continue
@@ -161,10 +172,11 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> list[Song]:
                 found.append(read_mixture(path, sample_rate))
             except DataError as error:
                 print(f"passed over: {error}", file=sys.stderr)
+                unreadable[str(path.relative_to(folder))] = str(error)
     if not found:
-        raise DataError(f"{folder}: no readable audio file in it, expected some of {', '.join(audio.FORMATS)} at "
-                        f"{sample_rate} Hz; check the path")
-    return found
+        raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
+                        f"{', '.join(audio.FORMATS)}; check the path")
+    return Mixtures(found, unreadable)
 
 
 def musdb_clip(folder_to_cache: str | Path) -> Song | None:

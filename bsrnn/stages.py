@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from bsrnn import baselines, checkpoint, metrics, paths, songs
+from bsrnn import baselines, checkpoint, labels, metrics, paths, songs
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
@@ -24,13 +24,13 @@ from bsrnn.model import BSRNN
 from bsrnn.results import is_base
 from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of, unlabelled_folder
 from bsrnn.separate import separate
-from bsrnn.songs import Song
+from bsrnn.songs import Mixtures, Song
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
 # modules whose code decides a stage's numbers; their hash is recorded as provenance
 CODE = {
     "train": ("activity", "bands", "finetune", "mixing", "model", "songs", "train"),
-    "score": ("bands", "baselines", "metrics", "model", "separate", "songs"),
+    "score": ("bands", "baselines", "labels", "metrics", "model", "separate", "songs"),
 }
 
 
@@ -49,12 +49,12 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         _ensure_start(run, device)
         trained = TRAINERS[run.kind](run, device) if run.kind in TRAINERS else None
         started = time.monotonic()
-        scores = {"baselines": _score_baselines, "real": _score_real}.get(run.kind, _score_model)(run, device)
-        result = describe(run, device) | {
-            "training": trained,
-            "scores": scores,
-            "score_seconds": round(time.monotonic() - started, 1),
-        }
+        score = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
+        scores = score.get(run.kind, _score_model)(run, device)
+        result = describe(run, device) | {"training": trained, "scores": scores}
+        if run.kind == "finetune" and run.profile.data.shifted_songs:
+            result["shifted"] = _score_model(run, device, "test-shifted")
+        result["score_seconds"] = round(time.monotonic() - started, 1)
         write_json(path, result)
     return result
 
@@ -108,16 +108,9 @@ def _train(run: Run, device: str) -> dict:
 
 
 def _finetune(run: Run, device: str) -> dict:
-    return finetune_model(
-        run.profile,
-        run.target,
-        run.seed,
-        run.start.weights_folder(),
-        unlabelled_songs(run.profile),
-        run.weights_folder(),
-        device,
-        label=run.id,
-    )
+    unlabelled = unlabelled_songs(run.profile)
+    start, folder = run.start.weights_folder(), run.weights_folder()
+    return finetune_model(run.profile, run.target, run.seed, start, unlabelled, folder, device, label=run.id)
 
 
 def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", label: str = "train") -> dict:
@@ -162,7 +155,7 @@ def finetune_model(
     target: str,
     seed: int,
     start: Path,
-    unlabelled: list[Song],
+    unlabelled: Mixtures,
     folder: Path,
     device: str = "cpu",
     label: str = "finetune",
@@ -177,7 +170,7 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
-    names = sorted(song.name for song in unlabelled)
+    names = sorted(song.name for song in unlabelled.songs)
     _claim_folder(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
     if (done := Path(folder) / "training.json").is_file():
         return read_json(done)
@@ -185,21 +178,24 @@ def finetune_model(
     valid = songs.load(profile.data, "valid", targets=model.config.targets)
     score = validation_usdr(teacher, valid, profile.validate)
     source = SemiSupervised(
-        train_songs, unlabelled, target, teacher, score, profile.finetune, profile.mixing, profile.activity, seed
+        train_songs, unlabelled.songs, target, teacher, score, profile.finetune, profile.mixing, profile.activity, seed
     )
-    extra = {"start_valid_usdr": score, "unlabelled_songs": len(unlabelled)}
+    report = source.report()
+    if report["songs"]:
+        report["unreadable"] = unlabelled.unreadable | report["unreadable"]
+    extra = {"start_valid_usdr": score, "unlabelled": report}
     return _fit(profile, seed, model, source, profile.finetune.train, folder, device, label, extra)
 
 
-def unlabelled_songs(profile: Profile) -> list[Song]:
+def unlabelled_songs(profile: Profile) -> Mixtures:
     """The mixtures that a profile's finetuning uses: the embedded kinds, or a user's own music beside real songs."""
     kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
     if profile.finetune.unlabelled not in kinds:
         raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
     wanted = kinds[profile.finetune.unlabelled]
     if profile.data.source != "embedded":
-        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else []
-    return [song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")]
+        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else Mixtures([])
+    return Mixtures([song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")])
 
 
 def _fit(
@@ -292,9 +288,18 @@ def _write_card(folder: Path, result: dict) -> None:
 # ---- scoring ----
 
 
-def _score_model(run: Run, device: str) -> dict:
+def _score_model(run: Run, device: str, split: str = "test") -> dict:
     model = checkpoint.load(run.weights_folder()).to(device)
-    return score_model(model, run.profile, "test", label=run.id)[run.target]
+    return score_model(model, run.profile, split, label=f"{run.id}, {split}")[run.target]
+
+
+def _score_teacher(run: Run, device: str) -> dict:
+    """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
+    model = checkpoint.load(run.weights_folder()).to(device)
+    unlabelled = unlabelled_songs(run.profile).songs
+    rows = labels.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
+    shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
+    return shifted | {"chunks": rows}
 
 
 def score_model(model: BSRNN, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:

@@ -19,12 +19,10 @@ from bsrnn.results import (
     data_words,
     is_base,
     is_baselines,
-    is_control,
     is_finetuned,
     is_hop,
     is_real,
     is_split,
-    is_start,
     mean,
     published,
     seed_words,
@@ -42,7 +40,7 @@ PUBLISHED = {"profile": "-", "seeds": "-", "note": "as published"}
 SCORES = ["usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames", "songs"]
 
 
-def _ours(results: Results, data: str | None = None) -> dict:
+def ours(results: Results, data: str | None = None) -> dict:
     """The last columns of a row of ours."""
     profile = results.profile
     return {
@@ -54,13 +52,13 @@ def _ours(results: Results, data: str | None = None) -> dict:
     }
 
 
-def _scores(summaries: list[dict]) -> dict:
+def scores_of(summaries: list[dict]) -> dict:
     """Mean over seeds of each summary's scores; counts are those of one seed."""
     averaged = {name: mean([summary[name] for summary in summaries]) for name in SCORES[:3]}
     return averaged | {name: summaries[0][name] for name in SCORES[3:]}
 
 
-def _summaries(runs: list[Finished]) -> list[dict]:
+def summaries_of(runs: list[Finished]) -> list[dict]:
     return [one.scores["summary"] for one in runs]
 
 
@@ -83,7 +81,7 @@ def results(results: Results) -> pd.DataFrame:
             for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
                 chosen = [[song for song in songs if timbre in ("all", song["timbre"])] for songs in seeds]
                 name = {"target": target, "method": METHODS[method], "timbre": timbre}
-                rows.append(name | _scores([aggregate(songs) for songs in chosen]) | _ours(results))
+                rows.append(name | scores_of([aggregate(songs) for songs in chosen]) | ours(results))
     table = pd.DataFrame(rows)
     if table["target"].nunique() < 2:
         return _whole_counts(table)
@@ -91,7 +89,7 @@ def results(results: Results) -> pd.DataFrame:
     means = [
         {"target": "mean", "method": method, "timbre": "all", "usdr_mean": mean(part["usdr_mean"].tolist())}
         | {"songs": int(part["songs"].iloc[0])}
-        | _ours(results)
+        | ours(results)
         for method, part in whole.groupby("method", sort=False)
     ]
     return _whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
@@ -116,11 +114,11 @@ def table1(results: Results) -> pd.DataFrame:
     schemes = {one.run.profile.model.band_split for one in results.find(is_split)}
     for scheme in sorted(schemes, key=_split_name):
         runs = [one for one in results.find(is_split) if one.run.profile.model.band_split == scheme]
-        summaries = _summaries(runs)
+        summaries = summaries_of(runs)
         row = {"split": _split_name(scheme), "bands": runs[0].training["bands"]}
         row |= {"usdr_mean": mean([s["usdr_mean"] for s in summaries]), "songs": summaries[0]["songs"]}
-        rows.append(row | _ours(results))
-    return _ordered(rows, "split", "bands", "usdr_mean", "songs")
+        rows.append(row | ours(results))
+    return ordered(rows, "split", "bands", "usdr_mean", "songs")
 
 
 def _split_name(scheme: str | tuple) -> str:
@@ -141,11 +139,11 @@ def table2(results: Results) -> pd.DataFrame:
     ]
     for hop in sorted({one.run.profile.separate.hop_seconds for one in results.find(is_hop)}):
         runs = [one for one in results.find(is_hop) if one.run.profile.separate.hop_seconds == hop]
-        summaries = _summaries(runs)
+        summaries = summaries_of(runs)
         seconds = mean([song["seconds"] for one in runs for song in one.scores["songs"]])
         row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean([s["usdr_mean"] for s in summaries])}
-        rows.append(row | {"seconds_per_song": seconds, "songs": summaries[0]["songs"]} | _ours(results))
-    return _ordered(rows, "hop_seconds", "cost", "usdr_mean", "seconds_per_song", "songs")
+        rows.append(row | {"seconds_per_song": seconds, "songs": summaries[0]["songs"]} | ours(results))
+    return ordered(rows, "hop_seconds", "cost", "usdr_mean", "seconds_per_song", "songs")
 
 
 def table3(results: Results) -> pd.DataFrame:
@@ -156,7 +154,7 @@ def table3(results: Results) -> pd.DataFrame:
         for method, seeds in _by_method(results, target).items():
             systems[method][target] = [aggregate(songs) for songs in seeds]
         if tuned := results.find(is_finetuned, target):
-            systems["finetuned"][target] = _summaries(tuned)
+            systems["finetuned"][target] = summaries_of(tuned)
     model = results.profile.model
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = METHODS | {"model": size, "finetuned": f"{size} + finetuning"}
@@ -172,54 +170,10 @@ def table3(results: Results) -> pd.DataFrame:
         if len(systems[method]) == 4:  # "all" is the mean of four targets, and of nothing less
             for score in ("usdr", "csdr"):
                 row[f"all_{score}"] = mean([row[f"{target}_{score}"] for target in systems[method]])
-        rows.append(row | _ours(results))
+        rows.append(row | ours(results))
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
     return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
-
-
-def finetuning_counts(results: Results) -> pd.DataFrame:
-    """Chunks of each kind over the whole finetuning."""
-    kinds = {
-        "labelled": "labelled: clean target and clean residual",
-        "pseudo": "unlabelled: two pseudo labels",
-        "clean_target": "unlabelled: clean target (30 dB rule)",
-        "clean_residual": "unlabelled: clean residual (30 dB rule)",
-    }
-    rows = []
-    for one in results.find(is_finetuned):
-        counts = {kind: sum(entry["counts"].get(kind, 0) for entry in one.training["history"]) for kind in kinds}
-        unlabelled = sum(counts.values()) - counts["labelled"]
-        for kind, words in kinds.items():
-            share = counts[kind] / unlabelled if unlabelled and kind != "labelled" else None
-            row = {"target": one.run.target, "kind": words, "chunks": counts[kind], "share_of_unlabelled": share}
-            rows.append(row | _ours(results) | {"seeds": str(one.run.seed)})
-    return _ordered(rows, "target", "kind", "chunks", "share_of_unlabelled")
-
-
-def finetuning_gain(results: Results) -> pd.DataFrame:
-    """Start, control and finetuned, and what each gained over the start."""
-    rows = []
-    for target in results.targets(is_finetuned):
-        models = {"start": is_start, "control: labelled songs only": is_control, "finetuned": is_finetuned}
-        start = None
-        for name, role in models.items():
-            if not (runs := results.find(role, target)):
-                continue
-            scores = _scores(_summaries(runs))
-            start = start or scores
-            gains = {
-                f"{key}_gain": _difference(scores[f"{key}_{how}"], start[f"{key}_{how}"])
-                for key, how in (("usdr", "mean"), ("csdr", "median"))
-            }
-            rows.append({"target": target, "model": name} | scores | gains | _ours(results))
-    return _ordered(
-        rows, "target", "model", "usdr_mean", "usdr_gain", "csdr_median", "csdr_gain", "leakage_db_mean", "songs"
-    )
-
-
-def _difference(value: float | None, start: float | None) -> float | None:
-    return None if value is None or start is None else value - start
 
 
 def real(results: Results) -> pd.DataFrame:
@@ -228,12 +182,12 @@ def real(results: Results) -> pd.DataFrame:
     for target in results.targets(is_real):
         for one in results.find(is_real, target):
             for method, words in METHODS.items():
-                scores = _scores([one.scores[method]["summary"]])
-                row = {"target": target, "method": words} | scores | _ours(results, REAL_RECORDING)
+                scores = scores_of([one.scores[method]["summary"]])
+                row = {"target": target, "method": words} | scores | ours(results, REAL_RECORDING)
                 rows.append(row | {"seeds": str(one.run.seed)})
     names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
     kept = ("target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames")
-    return _ordered(rows, *kept).rename(columns=names)
+    return ordered(rows, *kept).rename(columns=names)
 
 
 def open_details(results: Results) -> pd.DataFrame:
@@ -254,7 +208,7 @@ def _setting(profile, key: str) -> str:
     return str(value)
 
 
-def _ordered(rows: list[dict], *columns: str) -> pd.DataFrame:
+def ordered(rows: list[dict], *columns: str) -> pd.DataFrame:
     """The named columns, then those that say where a row comes from."""
     table = pd.DataFrame(rows, columns=[*columns, "source", "data", "profile", "seeds", "note"])
     return _whole_counts(table)

@@ -27,7 +27,30 @@ def fake(run: runs.Run) -> dict:
         scores = {method: scored(run, rng, LEVELS[method] / 2, method, 1) for method in (*baselines.METHODS, "model")}
     else:
         scores = scored(run, rng, LEVELS["model"], "model")
-    return stages.describe(run) | {"training": trained, "scores": scores, "score_seconds": 12.5}
+    extra = {}
+    if run.kind == "teacher":
+        scores |= {"chunks": [chunk(rng, index) for index in range(40)]}
+    if run.kind == "finetune" and run.profile.data.shifted_songs:
+        extra["shifted"] = scored(run, rng, LEVELS["model"] - 1, "model", run.profile.data.shifted_songs)
+    return stages.describe(run) | {"training": trained, "scores": scores, "score_seconds": 12.5} | extra
+
+
+def chunk(rng, index: int) -> dict:
+    """One chunk of bsrnn.labels.judge_songs: in every fourth the target rests, and the estimate is 15 to 35 dB down."""
+    rests = index % 4 == 0
+    row = {"song": f"song{index // 10}", "set": ("unlabelled-matched", "unlabelled-shifted")[index % 2], "seconds": 3.0}
+    row |= {"true_target_down": 150.0 if rests else 6.0, "true_residual_down": 0.0 if rests else 4.0}
+    for name in ("", "segment_", "whole_"):
+        row[f"{name}target_down"] = round(float(rng.uniform(15, 35) if rests else rng.uniform(3, 12)), 2)
+        row[f"{name}residual_down"] = round(float(rng.uniform(0, 8)), 2)
+    for name in ("each_", "true_each_"):
+        source = "" if name == "each_" else "true_"
+        for which in ("target_down", "residual_down"):
+            row[f"{name}{which}"] = [row[f"{source}{which}"] + shift for shift in (-1.0, 1.0)]
+    for name in ("", "segment_"):
+        row[f"{name}target_usdr"] = None if rests else round(float(rng.uniform(0, 6)), 2)
+        row[f"{name}residual_usdr"] = round(float(rng.uniform(2, 9)), 2)
+    return row | {"mixture_usdr": None if rests else -2.0}
 
 
 def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = None) -> dict:
@@ -69,8 +92,14 @@ def training(run: runs.Run, rng) -> dict:
         }
         if run.kind == "finetune":
             control = run.profile.finetune.unlabelled == "none"
-            counts = {"labelled": 60} | ({} if control else {"pseudo": 48, "clean_residual": 9, "clean_target": 3})
-            entry |= {"teacher_replaced": usdr > best, "teacher_usdr": max(usdr, best), "counts": counts}
+            counts = {"labelled": 60, "used/target/labelled": 60, "used/residual/labelled": 60}
+            if not control:
+                counts |= {"pseudo": 48, "clean_residual": 9, "clean_target": 3}
+                counts |= {"used/target/labelled": 33, "used/target/pseudo": 25, "used/target/clean_target": 2}
+                counts |= {"used/residual/labelled": 30, "used/residual/pseudo": 25, "used/residual/clean_residual": 5}
+            made_by = sum(entry["teacher_replaced"] for entry in history)
+            entry |= {"teacher": made_by, "teacher_replaced": usdr > best, "teacher_usdr": max(usdr, best)}
+            entry |= {"counts": counts}
             best = max(usdr, best)
         history.append(entry)
     result = {
@@ -84,4 +113,5 @@ def training(run: runs.Run, rng) -> dict:
         "bands": 41,
         "valid_songs": run.profile.data.valid_songs,
     }
-    return result | ({"start_valid_usdr": 3.9, "unlabelled_songs": 4} if run.kind == "finetune" else {})
+    unlabelled = {"songs": 4, "segments": 20, "hours": 0.03, "silent": [], "unreadable": {}}
+    return result | ({"start_valid_usdr": 3.9, "unlabelled": unlabelled} if run.kind == "finetune" else {})

@@ -174,16 +174,58 @@ def test_table3_keeps_ours_apart(finished):
     assert pd.isna(row["bass_usdr"]) and pd.isna(row["all_usdr"])  # two targets are not all
 
 
-def test_finetuning_tables(finished):
-    counts = artifacts.get("finetuning_counts").draw(PROFILE).set_index("kind")["chunks"]
+def test_finetuning_counts_add_up_teacher_by_teacher(finished):
+    table = artifacts.get("finetuning_counts").draw(PROFILE)
     history = result("vocals-finetuned-s0")["training"]["history"]
-    assert counts.tolist() == [sum(entry["counts"].get(kind, 0) for entry in history)
-                               for kind in ("labelled", "pseudo", "clean_target", "clean_residual")]  # fmt: skip
+    for kind in ("labelled", "pseudo", "clean_target", "clean_residual"):
+        assert table[kind].sum() == sum(entry["counts"].get(kind, 0) for entry in history)
+    replaced = sum(entry["teacher_replaced"] for entry in history[:-1])
+    assert table["teacher"].tolist() == [f"P{number}" for number in range(replaced + 1)]
+    assert table["until_item"].iloc[-1] == history[-1]["items"]
+    assert table["targets_from_unlabelled"].tolist() == pytest.approx([27 / 60] * len(table))
+
+
+def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(finished):
     gain = artifacts.get("finetuning_gain").draw(PROFILE).set_index("model")
-    means = {id: result(f"vocals{id}-s0")["scores"]["summary"]["usdr_mean"] for id in ("", "-finetuned", "-control")}
-    assert gain.loc["finetuned", "usdr_gain"] == pytest.approx(means["-finetuned"] - means[""])
-    assert gain.loc["control: labelled songs only", "usdr_gain"] == pytest.approx(means["-control"] - means[""])
-    assert gain.loc["start", "usdr_mean"] == means[""]
+    songs = {id: result(f"vocals{id}-s0")["scores"]["songs"] for id in ("", "-finetuned", "-control")}
+    usdr = {id: np.array([song["usdr"] for song in rows]) for id, rows in songs.items()}
+    assert gain.loc["start", "usdr_mean"] == pytest.approx(usdr[""].mean())
+    assert gain.loc["finetuned", "over_start"] == pytest.approx(usdr["-finetuned"].mean() - usdr[""].mean())
+    assert gain.loc["control", "over_start"] == pytest.approx(usdr["-control"].mean() - usdr[""].mean())
+    row = gain.loc["finetuned"]
+    assert row["over_control"] == pytest.approx((usdr["-finetuned"] - usdr["-control"]).mean())
+    assert row["low"] < row["over_control"] < row["high"]
+    seen = [song["usdr"] for song in songs["-finetuned"] if song["timbre"] == "seen"]
+    assert row["seen_usdr"] == pytest.approx(np.mean(seen))
+    shifted = {
+        id: np.array([song["usdr"] for song in result(f"vocals-{id}-s0")["shifted"]["songs"]])
+        for id in ("finetuned", "control")
+    }
+    assert row["shifted_usdr"] == pytest.approx(shifted["finetuned"].mean())
+    assert row["shifted_over_control"] == pytest.approx((shifted["finetuned"] - shifted["control"]).mean())
+    teacher = [song["usdr"] for song in result("vocals-teacher-s0")["scores"]["songs"]]
+    assert gain.loc["start", "shifted_usdr"] == pytest.approx(np.mean(teacher))
+
+
+def test_the_rules_against_the_truth(finished):
+    """Counted once more by hand from the chunks."""
+    chunks = result("vocals-teacher-s0")["scores"]["chunks"]
+    table = artifacts.get("label_thresholds").draw(PROFILE).set_index(["kind", "threshold_db"])
+    row = table.loc[("clean residual", 20.0)]
+    called = [chunk for chunk in chunks if chunk["target_down"] > 20]
+    assert row["called_clean"] == len(called) and 0 < len(called) < 10
+    assert row["truly_clean"] == sum(chunk["true_target_down"] > 30 for chunk in chunks) == 10
+    assert row["of_them_right"] == len(called)  # the others lie 3 to 12 dB down
+    assert row["leak_median_db"] == -120.0
+    assert table.loc[("clean residual", 40.0), "called_clean"] == 0
+    assert np.isnan(table.loc[("clean residual", 40.0), "leak_median_db"])
+    choices = artifacts.get("label_choices").draw(PROFILE).set_index(["kind", "the rules see"])
+    each = choices.loc[("clean residual", "each channel by itself")]
+    assert each["chunks"] == 2 * len(chunks) and each["truly_clean"] == 20
+    assert each["called_clean"] == sum(down > 30 for chunk in chunks for down in chunk["each_target_down"])
+    quality = artifacts.get("label_quality").draw(PROFILE).set_index("unlabelled")
+    matched = [chunk["target_usdr"] for chunk in chunks if chunk["set"] == "unlabelled-matched"]
+    assert quality.loc["matched", "target_3s_db"] == np.median([value for value in matched if value is not None])
 
 
 def test_real_recording_table(finished):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, paths, songs
+from bsrnn import audio, paths, songs, synthetic
 from bsrnn.config import DataConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.musdb_source import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
@@ -268,11 +268,13 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     make_song(tmp_path / ".b song.partial", ["guitar"])
     (tmp_path / "playlist.m3u").write_text("a track.flac")
     found = songs.read_mixtures(tmp_path)
+    unreadable, found = found.unreadable, found.songs
     assert names(found) == ["c track", "a track", "b song"] and not any(song.stems for song in found)
     assert np.array_equal(found[2].read("mixture"), parts["drums"] + parts["guitar"])
     assert np.array_equal(found[0].read("mixture", 5, 10), np.repeat(mono[:, 5:15], 2, axis=0))
     assert songs.read_mixture(tmp_path / "c track.wav") == found[0]
     passed_over, = capsys.readouterr().err.splitlines()
+    assert list(unreadable) == ["album/fast.wav"] and unreadable["album/fast.wav"] in passed_over
     assert passed_over.startswith("passed over: ") and "fast.wav: mixture has 48000 Hz, expected" in passed_over
 
 
@@ -280,7 +282,7 @@ def test_mixtures_that_cannot_be_used(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such folder; expected one with audio files"):
         songs.read_mixtures(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: no readable audio file in it, expected some of .wav"):
+    with pytest.raises(DataError, match="empty: no readable audio file in it .0 cannot be read., expected"):
         songs.read_mixtures(tmp_path / "empty")
     make_song(tmp_path, ["wide"], channels=6, mixture=False)
     with pytest.raises(DataError, match=r"wide\.wav: mixture has 6 channels, expected 1 or 2"):
@@ -301,7 +303,7 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         asked.append((config.seed, root, tuple(splits), limit))
         return tree(tmp_path / "set", train=["a", "b", "c"], valid=["v"], test=["t"], unlabelled_matched=["u", "w"])
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure))
+    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=2, valid_songs=1, test_songs=0, unlabelled_songs=1, seed=5)
     assert names(songs.load(config, "train", targets=["vocals"])) == ["a", "b"]  # as many as the profile says
     assert names(songs.load(config, "train", limit=1)) == ["a"]
@@ -316,7 +318,7 @@ def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_fol
     """On a new machine train/ is there before valid/: nothing is held out of it then."""
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(7)] for split in splits})
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure))
+    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=7, valid_songs=2)
     before = names(songs.load(config, "train"))
     assert before == [f"train-{i}" for i in range(7)]

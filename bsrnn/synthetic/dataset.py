@@ -39,7 +39,7 @@ def count(config: DataConfig, split: str) -> int:
     """Number of songs of a split."""
     _check(split)
     labelled = {"train": config.train_songs, "valid": config.valid_songs, "test": config.test_songs}
-    return labelled.get(split, config.unlabelled_songs)
+    return (labelled | {"test-shifted": config.shifted_songs}).get(split, config.unlabelled_songs)
 
 
 def ensure(config: DataConfig, root: Path, splits: Iterable[str] = ("train", "valid", "test"), *,

@@ -1,7 +1,8 @@
 """Which sounds belong to which songs, so that nothing leaks from training into "new timbre" test songs. All ours.
 
 A :class:`Pool` names what a song may draw. Training songs, validation songs, "seen" test songs and unlabelled songs
-share the timbres of ``FAMILIAR``; "new" test songs have those of ``NEW``. The two share no preset, no recording inside
+share the timbres of ``FAMILIAR``; "new" test songs have those of ``NEW``. The shifted songs, unlabelled and test, have
+familiar timbres in other styles, and are mastered. The two share no preset, no recording inside
 the soundfont, no drum kit, voice, vowel or consonant, synthesiser waveform, style or progression.
 """
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bsrnn.errors import ConfigError
 
-SPLITS = ("train", "valid", "test", "unlabelled-matched", "unlabelled-shifted")
+SPLITS = ("train", "valid", "test", "unlabelled-matched", "unlabelled-shifted", "test-shifted")  # add at the end only
 TIMBRES = ("seen", "new")
 
 
@@ -123,4 +124,4 @@ def pool_of(split: str, timbre: str) -> Pool:
         if split != "test":
             raise ConfigError(f"only test songs may have new timbres, not {split}")
         return NEW
-    return {"valid": VALID, "unlabelled-shifted": SHIFTED}.get(split, FAMILIAR)
+    return {"valid": VALID, "unlabelled-shifted": SHIFTED, "test-shifted": SHIFTED}.get(split, FAMILIAR)
