@@ -48,6 +48,14 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
         command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
         command.add_argument("--seed", type=_seed, default=0, help="of weights and data order (default: 0)")
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="change one setting of the profile, e.g. train.max_items=2000 or finetune.teacher_sees=segment; "
+            "may be repeated (names: bsrnn/config.py)",
+        )
         device(command)
 
     data = add("data", "Render or check a data set.", _data)
@@ -139,6 +147,14 @@ def _profile(options) -> config.Profile:
     profile = config.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
+    decided = {"model.targets": "--target", "model.band_split": "--split", "data.folder": "--data"}
+    for assignment in getattr(options, "set", ()):
+        for name, option in decided.items():
+            if assignment.startswith(f"{name}="):
+                raise ConfigError(f"got --set {assignment}: use {option} for it")
+        if assignment.startswith("model.") and getattr(options, "start", None):
+            raise ConfigError(f"got --set {assignment}: the architecture is that of the model in --from")
+        profile = config.changed(profile, assignment)
     return profile
 
 
@@ -178,7 +194,8 @@ def _train(options) -> None:
 def _finetune(options) -> None:
     from bsrnn import checkpoint, songs, stages
 
-    profile = replace(_profile(options), model=checkpoint.load(options.start).config)
+    profile = _profile(options)  # first: a mistyped setting need not wait for a model
+    profile = replace(profile, model=checkpoint.load(options.start).config)
     if (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
         profile = replace(profile, finetune=replace(profile.finetune, teacher_ahead=True))
     unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)

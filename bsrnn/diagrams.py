@@ -220,7 +220,7 @@ def sampling(results: Results) -> Figure:
     for height in (4.1, 3.7):
         _arrow(axes, (1.45, 3.9), (1.92, height))
     _text(axes, 0.8, 3.45, f"salient segments,\n{seconds:g} s of each", 6.5, color=GREY)
-    _box(axes, 2.6, 1.5, 1.35, 0.6, "teacher P\nseparates the chunk", GREEN)
+    _box(axes, 2.6, 1.5, 1.35, 0.6, f"teacher P\nseparates the {finetune.teacher_sees}", GREEN)
     _arrow(axes, (1.45, 1.5), (1.925, 1.5))
     rules = (
         (2.55, f"mixture − target\nestimate > {db:g} dB", "the mixture is a\nclean residual", ORANGE),
@@ -231,7 +231,7 @@ def sampling(results: Results) -> Figure:
         _arrow(axes, (3.275, 1.5), (3.42, 1.5), (3.42, height), (3.55, height))
         _text(axes, 3.58, height, rule, 6.5, ha="left")
         _box(axes, 5.05, height, 1.0, 0.5, outcome, fill, 6.5)
-    _text(axes, 3.58, 3.0, "energies of the chunk in dB:", 6.5, ha="left", color=GREY)
+    _text(axes, 3.58, 3.0, f"energies of the {finetune.energy_over} in dB:", 6.5, ha="left", color=GREY)
     pools = 5.72
     axes.plot([pools, pools], [0.45, 4.1], color=PLAIN_EDGE, linewidth=1)
     for height in (2.55, 1.5, 0.45):

@@ -134,11 +134,14 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
     (music / "two.mp3").write_bytes(b"broken")
     out = tmp_path / "finetuned"
     status = cli.main(["finetune", "--target", "piano", "--from", str(model), "--data", str(folder), "--unlabelled",
-                       str(music), "--profile", "tiny", "--out", str(out)])  # fmt: skip
+                       str(music), "--profile", "tiny", "--out", str(out),
+                       "--set", "finetune.teacher_sees=segment"])  # fmt: skip
     assert status == 0
     assert bsrnn.load(out).config == bsrnn.load(model).config
     captured = capsys.readouterr()
     assert "two.mp3" in captured.err and "best validation uSDR" in captured.out
+    assert "1 songs used (0.00 h, 1 salient segments), 0 silent, 1 unreadable" in captured.out
+    assert files.read_json(out / "settings.json")["finetune"]["teacher_sees"] == "segment"
     counts = files.read_json(out / "training.json")["history"][0]["counts"]
     assert counts["labelled"] == sum(counts.get(kind, 0) for kind in ("pseudo", "clean_target", "clean_residual")) > 0
 
@@ -150,6 +153,9 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         (["separate", "song.wav", "--model", "nowhere"], "no model in nowhere"),
         (["evaluate", "--model", "nowhere"], "no model in nowhere"),
         (["run", "no-such-run"], "unknown run 'no-such-run'"),
+        (["train", "--set", "train.speed=3"], "there is no 'speed'"),
+        (["train", "--set", "model.targets=piano"], "use --target for it"),
+        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "model.features=8"], "that of the model in --from"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):
