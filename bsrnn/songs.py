@@ -47,13 +47,18 @@ class Song:
     info: Mapping = field(default_factory=dict)  # song.json's content, {} where there is none
 
     def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray:
-        """Samples of a stem or of "mixture" -> (2, L) float32; a mono file gives two equal channels.
+        """Samples of a stem or of "mixture" -> (2, L) float32, at the song's ``sample_rate``.
+
+        A mono file gives two equal channels. A single file (:func:`read_mixture`) is resampled as it is read, and mixed
+        down if it has more than two channels.
 
         Raises:
             DataError: the song has no such stem, or its file cannot be read.
         """
         if stem == "mixture":
-            return audio.read(self.mixture, start, frames) if self.mixture else self._sum(self.stems, start, frames)
+            if not self.mixture:
+                return self._sum(self.stems, start, frames)
+            return audio.to_stereo(audio.read(self.mixture, start, frames, 0, self.sample_rate))
         if stem not in self.stems:
             raise DataError(f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "
                             "these, or add the file")
@@ -130,14 +135,19 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
 
 
 def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
-    """A single audio file as a song without stems, named after the file, or after its folder if it is "mixture.*".
+    """An audio file of any rate as a song without stems, named after the file, or after its folder if "mixture.*".
+
+    Its ``frames`` and ``sample_rate`` are those after resampling to ``sample_rate``. :meth:`Song.read` gives two
+    channels: mono is doubled, more than two are mixed down (:func:`bsrnn.audio.to_stereo`).
 
     Raises:
-        DataError: it cannot be read, has more than two channels, or another rate.
+        DataError: it cannot be read, or has more than 8 channels.
     """
     path = Path(path)
-    header = audio.info(path)
-    _check_header(str(path), "mixture", header, sample_rate)
+    header = audio.info(path, sample_rate)
+    if header.channels > max(audio.LAYOUTS):
+        raise DataError(f"{path}: {header.channels} channels, expected at most {max(audio.LAYOUTS)}; mix it down, with "
+                        "`ffmpeg -i IN -ac 2 OUT` for instance")
     name = path.resolve().parent.name if path.stem == "mixture" else path.stem
     return Song(name, {}, path, header.frames, header.sample_rate)
 
@@ -289,7 +299,7 @@ def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: in
 
 def _audio_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir()
-                  if path.suffix.lower() in audio.FORMATS and not path.name.startswith(".") and path.is_file())
+                  if path.suffix.lower() in audio.READABLE and not path.name.startswith(".") and path.is_file())
 
 
 def _folders_with_audio(folder: Path) -> dict[str, Path]:

@@ -409,7 +409,9 @@ def test_finetuning_a_target_that_the_start_does_not_separate(folder, unlabelled
 def test_unreadable_files_are_named_and_passed_over(unlabelled, tmp_path, capsys):
     assert [song.name for song in unlabelled.songs] == ["music0", "music1", "music2"]
     write(tmp_path / "good.wav", np.zeros((2, 100), np.float32), RATE)
+    write(tmp_path / "slow.wav", np.zeros((2, 100), np.float32), 22050)
     (tmp_path / "empty.mp3").write_bytes(b"")
     found = songs.read_mixtures(tmp_path)
-    assert [song.name for song in found.songs] == ["good"] and list(found.unreadable) == ["empty.mp3"]
+    lengths = [(song.name, song.frames, song.sample_rate) for song in found.songs]
+    assert lengths == [("good", 100, RATE), ("slow", 200, RATE)] and list(found.unreadable) == ["empty.mp3"]
     assert "empty.mp3: an empty file (0 bytes)" in capsys.readouterr().err

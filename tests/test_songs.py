@@ -266,16 +266,35 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     make_song(tmp_path / "album", ["a track"], suffix=".flac", mixture=False)
     make_song(tmp_path / "album", ["fast"], rate=48000, mixture=False)
     make_song(tmp_path / ".b song.partial", ["guitar"])
+    (tmp_path / "album" / "broken.wav").write_bytes(b"RIFF")
     (tmp_path / "playlist.m3u").write_text("a track.flac")
     found = songs.read_mixtures(tmp_path)
     unreadable, found = found.unreadable, found.songs
-    assert names(found) == ["c track", "a track", "b song"] and not any(song.stems for song in found)
-    assert np.array_equal(found[2].read("mixture"), parts["drums"] + parts["guitar"])
+    assert names(found) == ["c track", "a track", "fast", "b song"] and not any(song.stems for song in found)
+    assert np.array_equal(found[3].read("mixture"), parts["drums"] + parts["guitar"])
     assert np.array_equal(found[0].read("mixture", 5, 10), np.repeat(mono[:, 5:15], 2, axis=0))
     assert songs.read_mixture(tmp_path / "c track.wav") == found[0]
     passed_over, = capsys.readouterr().err.splitlines()
-    assert list(unreadable) == ["album/fast.wav"] and unreadable["album/fast.wav"] in passed_over
-    assert passed_over.startswith("passed over: ") and "fast.wav: mixture has 48000 Hz, expected" in passed_over
+    assert list(unreadable) == ["album/broken.wav"] and unreadable["album/broken.wav"] in passed_over
+    assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
+
+
+@pytest.mark.parametrize("rate, frames", [(48000, 368), (22050, 800), (44100, 400)])
+def test_a_mixture_of_another_rate_is_resampled_as_it_is_read(tmp_path, rate, frames):
+    part = make_song(tmp_path, ["song"], rate=rate, mixture=False)["song"]
+    song = songs.read_mixture(tmp_path / "song.wav", RATE)
+    whole = audio.resample(part, rate, RATE)
+    assert (song.frames, song.sample_rate) == (frames, RATE) and whole.shape == (2, frames)
+    assert np.abs(song.read("mixture") - whole).max() < 1e-6
+    assert np.abs(song.read("mixture", 100, 77) - whole[:, 100:177]).max() < 1e-6
+
+
+def test_a_mixture_with_more_channels_is_mixed_down(tmp_path):
+    wide = make_song(tmp_path, ["wide"], channels=6, mixture=False)["wide"]
+    song = songs.read_mixture(tmp_path / "wide.wav")
+    left, right, centre, _, rear_left, rear_right = wide
+    expected = np.stack([left + 0.5**0.5 * (centre + rear_left), right + 0.5**0.5 * (centre + rear_right)])
+    assert np.allclose(song.read("mixture", 7, 50), expected[:, 7:57] / (1 + 2**0.5), atol=1e-6)
 
 
 def test_mixtures_that_cannot_be_used(tmp_path):
@@ -284,8 +303,8 @@ def test_mixtures_that_cannot_be_used(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty: no readable audio file in it .0 cannot be read., expected"):
         songs.read_mixtures(tmp_path / "empty")
-    make_song(tmp_path, ["wide"], channels=6, mixture=False)
-    with pytest.raises(DataError, match=r"wide\.wav: mixture has 6 channels, expected 1 or 2"):
+    make_song(tmp_path, ["wide"], channels=9, mixture=False)
+    with pytest.raises(DataError, match=r"wide\.wav: 9 channels, expected at most 8; mix it down"):
         songs.read_mixture(tmp_path / "wide.wav")
 
 
