@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load as parse
 from safetensors.torch import load_file, save_file
 
 from bsrnn.config import ModelConfig
@@ -99,3 +100,14 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise DataError(
             f"{path} cannot be read as safetensors ({error}): truncated or corrupt; delete it and make it again"
         ) from error
+
+
+def parse_tensors(data: bytes) -> tuple[dict[str, torch.Tensor], dict | None]:
+    """Tensors and state of what :func:`write_tensors` wrote; DataError if it is truncated or corrupt."""
+    try:
+        tensors = parse(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError) as error:
+        raise DataError(f"cannot be read as safetensors ({error}): truncated or corrupt") from error
+    state = header.get("__metadata__", {}).get("state")
+    return tensors, None if state is None else json.loads(state)

@@ -103,6 +103,9 @@ def parser() -> argparse.ArgumentParser:
     run = add("run", "Compute one run of a profile.", _run)
     run.add_argument("id", help="of the run; an unknown one lists them")
     device(run)
+    run.add_argument(
+        "--micro-items", type=int, help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
+    )
     run.add_argument("--threads", type=int, help="CPU threads (default: the run's own)")
 
     artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
@@ -158,6 +161,17 @@ def _profile(options) -> config.Profile:
     return profile
 
 
+def _micro(profile: config.Profile, options) -> config.Profile:
+    """The profile with another number of items taken at a time, if one is asked for."""
+    if options.micro_items is None:
+        return profile
+    if options.micro_items < 0:
+        raise ConfigError(f"got --micro-items {options.micro_items}: expected 1 or more, or 0 for a whole batch")
+    train = replace(profile.train, micro_items=options.micro_items)
+    finetune = replace(profile.finetune.train, micro_items=options.micro_items)
+    return replace(profile, train=train, finetune=replace(profile.finetune, train=finetune))
+
+
 def _data(options) -> None:
     from bsrnn import songs
 
@@ -182,26 +196,32 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn import stages
+    from bsrnn import distributed, stages
 
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
     model = replace(profile.model, targets=(options.target,), band_split=scheme)
-    progress = stages.train_model(replace(profile, model=model), options.seed, options.out, options.device)
+    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+        progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
+        if distributed.rank() > 0:
+            return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint, songs, stages
+    from bsrnn import checkpoint, distributed, songs, stages
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
     profile = replace(profile, model=checkpoint.load(options.start).config)
     if (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
         profile = replace(profile, finetune=replace(profile.finetune, teacher_ahead=True))
     unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
-    progress = stages.finetune_model(
-        profile, options.target, options.seed, options.start, unlabelled, options.out, options.device
-    )
+    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+        progress = stages.finetune_model(
+            profile, options.target, options.seed, options.start, unlabelled, options.out, device
+        )
+        if distributed.rank() > 0:
+            return
     report = progress["unlabelled"]
     counts = Counter()
     for entry in progress["history"]:
@@ -296,14 +316,18 @@ def _verify(options) -> int:
 
 
 def _run(options) -> None:
-    from bsrnn import runs, stages
+    from bsrnn import distributed, runs, stages
 
     run = runs.get(options.profile, options.id)
+    run = replace(run, profile=_micro(run.profile, options))
     if not run.available():
         raise ConfigError(
             f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"
         )
-    result = stages.compute(run, device=options.device, threads=options.threads)
+    with distributed.started(options.device) as device:
+        result = stages.compute(run, device=device, threads=options.threads)
+        if not result:
+            return
     print(f"{run.id}: {run.result_path().relative_to(paths.root())} ({result['score_seconds']} s)")
 
 

@@ -30,10 +30,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}.partial{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise BSRNNError(f"cannot make the folder {path.parent}: {error}; choose another place") from error
+    make_folder(path.parent)
     try:
         yield temporary
         with open(temporary, "rb+") as handle:
@@ -47,6 +44,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; BSRNNError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise BSRNNError(f"cannot make the folder {path}: {error}; choose another place") from error
 
 
 def _disk_full(error: BaseException, folder: Path) -> bool:

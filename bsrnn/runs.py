@@ -23,7 +23,7 @@ from bsrnn.files import read_json
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
 # Settings that decide how fast, and no number
-SPEED = ("loader_workers", "batch_segments", "teacher_batch", "teacher_ahead")
+SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead")
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
 ADDED: dict[str, object] = {

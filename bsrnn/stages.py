@@ -6,18 +6,20 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from bsrnn import baselines, checkpoint, labels, metrics, paths, songs
+from bsrnn import baselines, checkpoint, distributed, labels, metrics, paths, songs
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.files import atomic_write, make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
@@ -37,17 +39,21 @@ CODE = {
 def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dict:
     """The run's result, from its JSON or by computing it; what it starts from must be finished.
 
+    Of several processes (:mod:`bsrnn.distributed`) all train, and the first alone scores; the others give {}.
+
     Raises:
         MissingResult: a run that it needs has no result. DataError: songs that cannot be read.
     """
     path = run.result_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(_lock_path(run)):  # an orphaned process and its replacement never write together
-        if path.is_file():
+    with alone(_lock_path(run)):
+        if distributed.agree(path.is_file()):
             return read_json(path)
         torch.set_num_threads(threads or run.threads)
         _ensure_start(run, device)
         trained = TRAINERS[run.kind](run, device) if run.kind in TRAINERS else None
+        if distributed.rank() > 0:
+            return {}
         started = time.monotonic()
         score = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
         scores = score.get(run.kind, _score_model)(run, device)
@@ -55,8 +61,43 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         if run.kind == "finetune" and run.profile.data.shifted_songs:
             result["shifted"] = _score_model(run, device, "test-shifted")
         result["score_seconds"] = round(time.monotonic() - started, 1)
+        result["memory_gb"] = peak_memory_gb(device)
         write_json(path, result)
     return result
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until no other training holds this lock: an orphaned process and its replacement never write together.
+
+    The system takes a lock from a process that is killed. Of several processes of one training the first holds it.
+    """
+    if distributed.rank() > 0:
+        yield
+        return
+    make_folder(lock.parent)
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def peak_memory_gb(device: str) -> float:
+    """The most memory that this process has held, in GB: of the GPU, or of the machine."""
+    if device.startswith("cuda"):
+        return round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
 
 
 def _lock_path(run: Run) -> Path:
@@ -85,6 +126,7 @@ def describe(run: Run, device: str = "cpu") -> dict:
         "versions": versions,
         "device": name,
         "threads": torch.get_num_threads(),
+        "processes": distributed.size(),
         "code": CODE_HASHES,
     }
 
@@ -120,8 +162,14 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
     _claim_folder(Path(folder), settings_of(profile, "train", seed))
-    if (done := Path(folder) / "training.json").is_file():
+    if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
+    source = supervised(profile, seed)
+    return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
+
+
+def supervised(profile: Profile, seed: int) -> Supervised:
+    """The batches that a training learns from."""
     targets = profile.model.targets
     train_songs = songs.load(profile.data, "train", targets=targets)
     mixes = RandomMixes(
@@ -132,16 +180,16 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
         seed,
         profile.model.sample_rate,
     )
-    source = Supervised(mixes, profile.train)
-    return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
+    return Supervised(mixes, profile.train)
 
 
 def _claim_folder(folder: Path, settings: dict) -> None:
     """Note what is trained in a folder, or refuse one that holds a training with other settings."""
     path = folder / "settings.json"
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
-    if not path.is_file():
-        write_json(path, settings)
+    if not distributed.agree(path.is_file()):
+        if distributed.rank() == 0:
+            write_json(path, settings)
         return
     there = read_json(path)
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
@@ -172,7 +220,7 @@ def finetune_model(
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
     names = sorted(song.name for song in unlabelled.songs)
     _claim_folder(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
-    if (done := Path(folder) / "training.json").is_file():
+    if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     train_songs = songs.load(profile.data, "train", targets=(target,))
     valid = songs.load(profile.data, "valid", targets=model.config.targets)
@@ -226,8 +274,9 @@ def _fit(
     scratch = ("loss_sum", "steps", "bad_steps", "worse")
     trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
     trained |= {"parameters": model.count_parameters(), "bands": len(model.widths), "valid_songs": len(valid)} | extra
-    write_json(folder / "training.json", trained)
-    shutil.rmtree(folder / "resume", ignore_errors=True)
+    if distributed.rank() == 0:
+        write_json(folder / "training.json", trained)
+        shutil.rmtree(folder / "resume", ignore_errors=True)
     return trained
 
 
@@ -239,8 +288,8 @@ def _ensure_start(run: Run, device: str) -> None:
     if run.start is None:
         return
     load(run.start)
-    with FileLock(_lock_path(run.start)):
-        if not (run.start.weights_folder() / "training.json").is_file():
+    with alone(_lock_path(run.start)):
+        if not distributed.agree((run.start.weights_folder() / "training.json").is_file()):
             print(f"the weights of run {run.start.id!r} are not here: training them again", file=sys.stderr)
             TRAINERS[run.start.kind](run.start, device)
 

@@ -1,33 +1,33 @@
 """The one training loop, for training and finetuning alike (section IV-A)."""
 
 import ctypes
-import json
 import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, distributed, resume
 from bsrnn.config import LossConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.mixing import RandomMixes
 from bsrnn.model import BSRNN
+from bsrnn.resume import Progress
 from bsrnn.separate import separate
 from bsrnn.songs import Song
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
-RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
+FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
 
 
 class TrainingError(BSRNNError, RuntimeError):
@@ -35,7 +35,11 @@ class TrainingError(BSRNNError, RuntimeError):
 
 
 class ItemSource(Protocol):
-    """Where batches come from: random mixes, or the semi-supervised sampler of bsrnn.finetune."""
+    """Where batches come from: random mixes, or the semi-supervised sampler of bsrnn.finetune.
+
+    Each of several processes has a source of its own, which must give the same batches; it learns from its share of
+    each. A source may have ``shares(first_item, part)`` in addition, which makes that slice of each batch alone.
+    """
 
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(mixture (B, C, L), targets (B, S, C, L)) from an item on."""
@@ -57,18 +61,21 @@ class Supervised:
         self.mixes, self.config = mixes, config
 
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
-        rest = Subset(self.mixes, range(first_item, len(self.mixes)))
-        # spawn: the forked copy of a process that runs OpenMP threads may hang
+        return self.shares(first_item, slice(0, self.config.batch_items))
+
+    def shares(self, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """A slice of each batch: its items are independent, so that nobody need make those of another process."""
+        size = self.config.batch_items
+        firsts = range(first_item, len(self.mixes) - size + 1, size)
         workers = self.config.loader_workers
-        return iter(
-            DataLoader(
-                rest,
-                self.config.batch_items,
-                num_workers=workers,
-                drop_last=True,
-                multiprocessing_context="spawn" if workers else None,
-            )
+        loader = DataLoader(
+            self.mixes,
+            batch_sampler=(range(first + part.start, first + part.stop) for first in firsts),
+            num_workers=workers,
+            # spawn: the forked copy of a process that runs OpenMP threads may hang
+            multiprocessing_context="spawn" if workers else None,
         )
+        return iter(loader)
 
     def validated(self, model: BSRNN, score: float) -> dict:
         return {}
@@ -78,22 +85,6 @@ class Supervised:
 
     def restore(self, tensors: dict[str, Tensor], values: dict) -> None:
         pass
-
-
-@dataclass
-class Progress:
-    """Where a training is: with the weights and the optimiser's moments, all that resuming needs."""
-
-    items: int = 0
-    best: float | None = None  # highest mean validation uSDR, dB
-    best_items: int = 0
-    worse: int = 0  # validations since
-    loss_sum: float = 0.0  # since the last validation
-    steps: int = 0  # likewise
-    bad_steps: int = 0  # consecutive, non-finite
-    skipped: int = 0  # in all
-    seconds: float = 0.0
-    history: list[dict] = field(default_factory=list)
 
 
 def keep_freed_memory() -> bool:
@@ -136,6 +127,40 @@ def objective(model: BSRNN, mixture: Tensor, targets: Tensor, config: LossConfig
     return 2 * config.spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
 
 
+class Objective(nn.Module):
+    """The loss as a module, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, model: BSRNN, loss: LossConfig):
+        super().__init__()
+        self.model, self.loss = model, loss
+
+    def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
+        return objective(self.model, mixture, targets, self.loss)
+
+
+def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossConfig, micro_items: int = 0) -> Tensor:
+    """Gradients of a whole batch's loss, a few items at a time; that loss, a scalar, the same in every process.
+
+    The items of a batch do not touch each other, so the pieces change nothing but the order of sums.
+
+    Args:
+        learner: an :class:`Objective`, wrapped by :func:`bsrnn.distributed.wrap`; its device takes each piece.
+        mixture: (B, C, L), this process's share. targets: (B, S, C, L). micro_items: of a piece; 0: all.
+    """
+    device, size = next(learner.parameters()).device, micro_items or len(mixture)
+    pieces = list(zip(mixture.split(size), targets.split(size), strict=True))
+    value = torch.zeros((), device=device)
+    for number, (some, wanted) in enumerate(pieces, start=1):
+        # processes meet once a batch, in the last backward pass, which gives every one the mean of all gradients
+        apart = distributed.size() > 1 and number < len(pieces)
+        with learner.no_sync() if apart else nullcontext():
+            part = learner(some.to(device), wanted.to(device))
+            part = part * (distributed.size() if loss.reduction == "sum" else len(some) / len(mixture))
+            part.backward()
+        value += part.detach()
+    return distributed.total(value) / distributed.size()
+
+
 def learning_rate(items: int, config: TrainConfig) -> float:
     """Of the step that begins at ``items``."""
     if config.schedule == "step":
@@ -146,20 +171,28 @@ def learning_rate(items: int, config: TrainConfig) -> float:
 
 
 def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig) -> float:
-    """Mean uSDR in dB over whole songs and targets, those with a silent reference left out."""
+    """Mean uSDR in dB over whole songs and targets, those with a silent reference left out.
+
+    Several processes share the songs; the order of the sum is the same.
+    """
     model.eval()
-    scores = []
-    for song in tqdm(songs, "validation", unit="song", delay=5, leave=False):
+    targets = model.config.targets
+    scores = torch.zeros(len(songs), len(targets), dtype=torch.float64)
+    mine = range(distributed.rank(), len(songs), distributed.size())
+    for row in tqdm(mine, "validation", unit="song", delay=5, leave=False, disable=distributed.rank() > 0):
+        song = songs[row]
         estimates = separate(model, song.read("mixture"), song.sample_rate, **asdict(config))
-        references = {target: song.read(target) for target in estimates}
-        scores += [usdr(references[t], estimates[t]) for t in estimates if np.any(references[t])]
+        for column, target in enumerate(targets):
+            reference = song.read(target)
+            scores[row, column] = usdr(reference, estimates[target]) if np.any(reference) else math.nan
     model.train()
-    if not scores:
+    scores = distributed.total(scores)
+    kept = scores[~scores.isnan()]
+    if not len(kept):
         raise DataError(
-            f"no validation: in all of {len(songs)} songs {', '.join(model.config.targets)} is silent; "
-            "add songs that have it"
+            f"no validation: in all of {len(songs)} songs {', '.join(targets)} is silent; add songs that have it"
         )
-    return float(np.mean(scores))
+    return float(np.mean(kept.numpy()))
 
 
 def fit(
@@ -178,6 +211,8 @@ def fit(
     first.
 
     A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped.
+    Several processes (:mod:`bsrnn.distributed`) share every batch and validation; their number changes the rounding
+    alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all of them see.
 
     Args:
         model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better.
@@ -188,22 +223,30 @@ def fit(
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
     """
     keep_freed_memory()
+    part = distributed.share(config.batch_items)
     model.to(device).train()
     fused = {"fused": True} if device.startswith(("cpu", "cuda")) else {}
     optimiser = torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
-    progress = _restore(Path(out), model, optimiser, source) or Progress()
+    progress = resume.restore(Path(out), model, optimiser, source) or Progress()
+    learner, first = distributed.wrap(Objective(model, loss)), distributed.rank() == 0
     last_items = config.max_items - config.max_items % config.batch_items
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
-    bar = tqdm(total=last_items, initial=progress.items, desc=label, unit="item", mininterval=2, dynamic_ncols=True)
+    bar = tqdm(
+        total=last_items,
+        initial=progress.items,
+        desc=label,
+        unit="item",
+        mininterval=2,
+        dynamic_ncols=True,
+        disable=not first,
+    )
     stopped = config.patience and progress.worse >= config.patience
-    batches = iter(()) if stopped or progress.items >= last_items else source.batches(progress.items)
+    batches = iter(()) if stopped or progress.items >= last_items else _shares(source, progress.items, part)
     for mixture, targets in batches:
-        progress.loss_sum += _step(
-            model, optimiser, mixture.to(device), targets.to(device), progress, config, loss, out
-        )
-        before, progress.items = progress.items, progress.items + len(mixture)
+        progress.loss_sum += _step(learner, optimiser, mixture, targets, progress, config, loss, out)
+        before, progress.items = progress.items, progress.items + config.batch_items
         progress.seconds = time.monotonic() - started
-        bar.update(len(mixture))
+        bar.update(config.batch_items)
         finished = progress.items >= last_items
         due = finished or progress.items // config.validate_items > before // config.validate_items
         if due:
@@ -212,19 +255,30 @@ def fit(
                 loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB"
             )
         stopped = config.patience and progress.worse >= config.patience
-        if due or time.monotonic() - saved > SAVE_SECONDS:
-            _save(Path(out), model, optimiser, source, progress)
+        if first and (due or time.monotonic() - saved > SAVE_SECONDS):
+            resume.save(Path(out), model, optimiser, source, progress)
             saved = time.monotonic()
         if stopped or finished:
             break
     bar.close()
-    model.load_state_dict(checkpoint.load(out).state_dict())
-    model.to(device).eval()
+    if first:
+        model.load_state_dict(checkpoint.load(out).state_dict())
+    distributed.copy_first(model.state_dict())
+    model.eval()
     return progress
 
 
+def _shares(source: ItemSource, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process's part of each batch."""
+    if distributed.size() == 1:
+        return source.batches(first_item)
+    if hasattr(source, "shares"):
+        return source.shares(first_item, part)
+    return ((mixture[part], targets[part]) for mixture, targets in source.batches(first_item))
+
+
 def _step(
-    model,
+    learner,
     optimiser,
     mixture: Tensor,
     targets: Tensor,
@@ -236,10 +290,11 @@ def _step(
     """One optimiser step; its loss. A non-finite one is skipped and counted."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(progress.items, config)
-    value = objective(model, mixture, targets, loss)
     optimiser.zero_grad(set_to_none=True)
-    value.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    value = gradients(learner, mixture, targets, loss, config.micro_items)
+    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), config.clip_norm)
+    if len(progress.first_losses) < FIRST_LOSSES:
+        progress.first_losses.append(value.item() if torch.isfinite(value) else None)
     if torch.isfinite(value) and torch.isfinite(norm):
         optimiser.step()
         progress.steps, progress.bad_steps = progress.steps + 1, 0
@@ -247,7 +302,9 @@ def _step(
     progress.bad_steps, progress.skipped = progress.bad_steps + 1, progress.skipped + 1
     if progress.bad_steps >= config.max_bad_steps:
         bad = Path(out) / "bad_batch.safetensors"
-        checkpoint.write_tensors(bad, {"mixture": mixture.cpu().contiguous(), "targets": targets.cpu().contiguous()})
+        batch = {"mixture": distributed.gather(mixture.cpu()), "targets": distributed.gather(targets.cpu())}
+        if distributed.rank() == 0:
+            checkpoint.write_tensors(bad, {name: value.contiguous() for name, value in batch.items()})
         raise TrainingError(
             f"{progress.bad_steps} steps in a row with a non-finite loss or gradient at item "
             f"{progress.items}: the last batch is in {bad}; lower the learning rate or look at the data"
@@ -268,48 +325,8 @@ def _validate(model, source: ItemSource, validate, progress: Progress, config: T
     progress.loss_sum, progress.steps = 0.0, 0
     if progress.best is None or score > progress.best:
         progress.best, progress.best_items, progress.worse = score, progress.items, 0
-        # "best": what a killed process leaves must say where it comes from
-        checkpoint.save(model, out, (info or {}) | {"valid_usdr": score, "items": progress.items})
+        if distributed.rank() == 0:
+            # what a killed process leaves must say where it comes from
+            checkpoint.save(model, out, (info or {}) | {"valid_usdr": score, "items": progress.items})
     else:
         progress.worse += 1
-
-
-# ---- resuming: one safetensors file holds weights, moments, the source's tensors and, as its metadata, all else ----
-
-
-def _save(out: Path, model: BSRNN, optimiser, source: ItemSource, progress: Progress) -> None:
-    moments = {
-        f"optimiser.{name}.{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimiser.state.get(parameter, {}).items()
-    }
-    extra, values = source.state()
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()} | moments
-    tensors |= {f"source.{name}": value for name, value in extra.items()}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    path = out / "resume" / f"{progress.items:012d}.safetensors"
-    checkpoint.write_tensors(path, tensors, {"progress": asdict(progress), "source": values})
-    for old in sorted(path.parent.glob("[0-9]*.safetensors"))[:-RESUME_FILES]:
-        old.unlink()
-
-
-def _restore(out: Path, model: BSRNN, optimiser, source: ItemSource) -> Progress | None:
-    for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
-        try:
-            tensors = checkpoint.read_tensors(path)
-        except DataError:  # truncated: the one before is whole
-            continue
-        with safe_open(path, "pt") as file:
-            state = json.loads(file.metadata()["state"])
-        parts = {
-            prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            for prefix in ("model.", "optimiser.", "source.")
-        }
-        model.load_state_dict(parts["model."])
-        for name, parameter in model.named_parameters():
-            moments = {key: parts["optimiser."].get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if moments["step"] is not None:
-                optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
-        source.restore(parts["source."], state["source"])
-        return Progress(**state["progress"])
-    return None

@@ -1,6 +1,8 @@
 """The training loop: closed forms of loss and schedule, resuming, determinism, and that it learns."""
 
 import math
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -23,11 +25,11 @@ TRAIN = TrainConfig(batch_items=2, schedule="cosine", max_items=12, validate_ite
 def folder(tmp_path_factory):
     """Four songs of 7 s: a low tone and a high tone, both with noise of their own."""
     root = tmp_path_factory.mktemp("songs")
-    time = np.arange(7 * RATE) / RATE
+    seconds = np.arange(7 * RATE) / RATE
     for index in range(4):
         generator = np.random.default_rng(index)
         for stem, hz in (("low", 200 + 40 * index), ("high", 5000 + 500 * index)):
-            audio = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
+            audio = 0.2 * np.sin(2 * math.pi * hz * seconds) + 0.01 * generator.standard_normal((2, len(seconds)))
             write(root / f"song{index}" / f"{stem}.wav", audio.astype(np.float32), RATE)
     return root
 
@@ -101,10 +103,10 @@ def test_the_first_weights_come_from_the_seed_and_leave_the_global_state_alone()
 
 def test_one_item_of_three_seconds_is_learnt_above_15_db(tmp_path):
     """Two sources at one pitch that take turns: a gain for each frequency, the same at all times, cannot part them."""
-    time = np.arange(3 * RATE) / RATE
-    turns = np.convolve(np.sin(2 * math.pi * time) > 0, np.full(2000, 1 / 2000), "same")  # soft edges of 45 ms
-    low = turns * np.sin(2 * math.pi * 220 * time)
-    high = (1 - turns) * np.sign(np.sin(2 * math.pi * 220 * time))
+    seconds = np.arange(3 * RATE) / RATE
+    turns = np.convolve(np.sin(2 * math.pi * seconds) > 0, np.full(2000, 1 / 2000), "same")  # soft edges of 45 ms
+    low = turns * np.sin(2 * math.pi * 220 * seconds)
+    high = (1 - turns) * np.sign(np.sin(2 * math.pi * 220 * seconds))
     target = torch.from_numpy(np.stack([low, 0.7 * low]).astype(np.float32))
     mixture = target + torch.from_numpy(np.stack([0.4 * high, 0.4 * high]).astype(np.float32))
     model = new_model(ModelConfig(targets=("low",), features=8, modules=1), 0)
@@ -169,6 +171,37 @@ def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path
     (tmp_path / "cut" / "training.json").unlink()
     stages.train_model(profile, 0, tmp_path / "cut")
     assert torch.equal(weights(checkpoint.load(tmp_path / "cut")), weights(checkpoint.load(tmp_path / "whole")))
+
+
+def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, capsys):
+    """The second waits, and finds the first one's work done."""
+    order = []
+
+    def second():
+        with stages.alone(tmp_path / "one" / ".lock"):
+            order.append(stages.train_model(profile, 0, tmp_path / "one"))
+
+    with stages.alone(tmp_path / "one" / ".lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+        first = stages.train_model(profile, 0, tmp_path / "one")
+    thread.join(60)
+    assert order == ["first", first]
+    assert "another process is at work on this" in capsys.readouterr().err
+
+
+def test_the_first_losses_are_kept_through_a_restart(profile, tmp_path, monkeypatch):
+    """For `bsrnn verify` to compute them again."""
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    monkeypatch.setattr("bsrnn.stages.shutil.rmtree", lambda *arguments, **named: None)
+    whole = stages.train_model(profile, 0, tmp_path)
+    (tmp_path / "training.json").unlink()
+    assert stages.train_model(profile, 0, tmp_path)["first_losses"] == whole["first_losses"]
+    model, mixes = new_model(MODEL, 0), stages.supervised(profile, 0)
+    assert whole["first_losses"][0] == objective(model, *next(mixes.batches(0))).item()
+    assert len(whole["first_losses"]) == 3
 
 
 def test_the_best_model_is_kept_and_patience_ends_the_training(tmp_path):

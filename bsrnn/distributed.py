@@ -1,0 +1,163 @@
+"""One training on several GPUs or machines: plain torch.distributed, started by torchrun or by SLURM's srun (ours).
+
+Every process runs the same code. What differs is asked here: :func:`rank` and :func:`size` are 0 and 1 in an ordinary
+process, so that the training loop is one and the same. Only rank 0 writes.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+
+from bsrnn.errors import ConfigError
+
+WAIT = timedelta(hours=1)  # for the slowest process, which may be reading songs; then the training fails and says so
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of one process among all; ``meeting`` is where they find each other, as torch spells it."""
+
+    rank: int
+    size: int
+    local_rank: int  # on its machine
+    meeting: str = "env://"
+
+
+def place(environment: Mapping[str, str]) -> Place:
+    """Where torchrun or srun put this process; alone where neither started it.
+
+    An sbatch script's own process is alone, too, whatever number of tasks the job has: srun starts those.
+    """
+    if "RANK" in environment and "WORLD_SIZE" in environment:  # torchrun
+        return Place(*(int(environment.get(name, 0)) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+    if int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
+        host = environment.get("MASTER_ADDR") or _first_host(environment["SLURM_STEP_NODELIST"])
+        # two trainings on one machine must not meet each other
+        job, step = int(environment.get("SLURM_JOB_ID", 0)), int(environment.get("SLURM_STEP_ID", 0))
+        port = environment.get("MASTER_PORT") or 20_000 + (job * 16 + step % 16) % 20_000
+        return Place(*(int(environment[name]) for name in names), f"tcp://{host}:{port}")
+    return Place(0, 1, 0)
+
+
+def _first_host(nodes: str) -> str:
+    """The first machine of SLURM's list, "gpu[03-04]" for instance, which scontrol spells out."""
+    if "[" not in nodes:
+        return nodes.split(",")[0]
+    done = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
+    return done.stdout.split()[0]
+
+
+@contextmanager
+def started(device: str = "cpu") -> Iterator[str]:
+    """Join the other processes of this training, if there are any; gives the device of this one.
+
+    Raises:
+        ConfigError: a device that several processes cannot share.
+    """
+    here = place(os.environ)
+    if here.size == 1 or distributed.is_initialized():
+        yield device
+        return
+    gpus = torch.cuda.device_count() if device.startswith("cuda") else 0
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(
+            f"got device {device!r} for {here.size} processes, expected cuda: each takes a GPU of its own"
+        )
+    if device == "cuda":
+        # SLURM may show each task its own GPU alone
+        index = 0 if gpus == 1 and here.meeting != "env://" else here.local_rank
+        if index >= gpus:
+            raise ConfigError(f"process {here.local_rank} of this machine finds {gpus} GPU(s): start one process a GPU")
+        device = f"cuda:{index}"
+        torch.cuda.set_device(device)
+    backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
+    distributed.init_process_group(backend, here.meeting, WAIT, here.size, here.rank)
+    try:
+        yield device
+    finally:
+        distributed.destroy_process_group()
+
+
+def _together() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return distributed.get_rank() if _together() else 0
+
+
+def size() -> int:
+    """Number of processes."""
+    return distributed.get_world_size() if _together() else 1
+
+
+def share(items: int) -> slice:
+    """Which items of a batch are this process's: all of them lie in the order that one process would see.
+
+    Raises:
+        ConfigError: they cannot be dealt out equally.
+    """
+    if items % size():
+        raise ConfigError(
+            f"a batch of {items} items cannot be shared equally by {size()} processes: start a number of them that "
+            f"divides {items}"
+        )
+    part = items // size()
+    return slice(rank() * part, (rank() + 1) * part)
+
+
+def wrap(module: nn.Module) -> nn.Module:
+    """The module, or with several processes one whose backward pass takes the mean of their gradients."""
+    if size() == 1:
+        return module
+    return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+def agree(value: bool) -> bool:
+    """What rank 0 says, everywhere: others may see a file of a shared disk a moment later."""
+    return bool(total(torch.tensor(float(value and rank() == 0))))
+
+
+def total(values: Tensor) -> Tensor:
+    """The sum over all processes, in place; every process gets the same bits."""
+    if size() > 1:
+        distributed.all_reduce(values)
+    return values
+
+
+def gather(values: Tensor) -> Tensor:
+    """Every process's tensor of one shape, joined along the first axis in the order of the ranks."""
+    if size() == 1:
+        return values
+    parts = [torch.empty_like(values) for _ in range(size())]
+    distributed.all_gather(parts, values.contiguous())
+    return torch.cat(parts)
+
+
+def copy_first(values: dict[str, Tensor]) -> None:
+    """Overwrite tensors by those of rank 0."""
+    if size() > 1:
+        for tensor in values.values():
+            distributed.broadcast(tensor, 0)
+
+
+def copy_bytes(data: bytes | None) -> bytes | None:
+    """Rank 0's bytes, or its None, everywhere: bytes and no objects, so that nothing is unpickled."""
+    if size() == 1:
+        return data
+    length = int(total(torch.tensor((-1 if data is None else len(data)) if rank() == 0 else 0)))
+    if length <= 0:
+        return None if length else b""
+    if rank() > 0:
+        data = bytes(length)
+    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    distributed.broadcast(buffer, 0)
+    return buffer.numpy().tobytes()

@@ -1,0 +1,81 @@
+"""Where a training is, on disk: it goes on from there bit for bit as if it had not stopped.
+
+One safetensors file holds weights, moments, the source's tensors and, as its metadata, all else. Items follow from the
+seed and their number, so that there is no random state to keep.
+"""
+
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bsrnn import checkpoint, distributed
+from bsrnn.errors import DataError
+from bsrnn.model import BSRNN
+
+RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
+
+
+@dataclass
+class Progress:
+    """Where a training is: with the weights and the optimiser's moments, all that resuming needs."""
+
+    items: int = 0
+    best: float | None = None  # highest mean validation uSDR, dB
+    best_items: int = 0
+    worse: int = 0  # validations since
+    loss_sum: float = 0.0  # since the last validation
+    steps: int = 0  # likewise
+    bad_steps: int = 0  # consecutive, non-finite
+    skipped: int = 0  # in all
+    seconds: float = 0.0
+    first_losses: list[float | None] = field(default_factory=list)  # of the first steps; None: not finite
+    history: list[dict] = field(default_factory=list)
+
+
+def save(out: Path, model: BSRNN, optimiser, source, progress: Progress) -> None:
+    """Write a resume file, and remove the oldest."""
+    moments = {
+        f"optimiser.{name}.{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+    extra, values = source.state()
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()} | moments
+    tensors |= {f"source.{name}": value for name, value in extra.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    path = out / "resume" / f"{progress.items:012d}.safetensors"
+    checkpoint.write_tensors(path, tensors, {"progress": asdict(progress), "source": values})
+    for old in sorted(path.parent.glob("[0-9]*.safetensors"))[:-RESUME_FILES]:
+        old.unlink()
+
+
+def restore(out: Path, model: BSRNN, optimiser, source) -> Progress | None:
+    """Put model, optimiser and source where the newest whole file says, in every process; None: there is none."""
+    data = distributed.copy_bytes(_newest(out) if distributed.rank() == 0 else None)
+    if data is None:
+        return None
+    tensors, state = checkpoint.parse_tensors(data)
+    parts = {
+        prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        for prefix in ("model.", "optimiser.", "source.")
+    }
+    model.load_state_dict(parts["model."])
+    for name, parameter in model.named_parameters():
+        moments = {key: parts["optimiser."].get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
+        if moments["step"] is not None:
+            optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
+    source.restore(parts["source."], state["source"])
+    return Progress(**state["progress"])
+
+
+def _newest(out: Path) -> bytes | None:
+    """The newest whole resume file."""
+    for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
+        data = path.read_bytes()
+        try:
+            checkpoint.parse_tensors(data)
+        except DataError as error:
+            print(f"passed over: {path}: {error}; going on from the one before it", file=sys.stderr)
+            continue
+        return data
+    return None

@@ -1,0 +1,236 @@
+"""Several processes for one training: two real ones over gloo against one, and the rules around them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bsrnn import checkpoint, distributed, stages
+from bsrnn.audio import write
+from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.errors import ConfigError
+from bsrnn.files import read_json
+from bsrnn.train import Objective, gradients, new_model, objective
+
+REPOSITORY = Path(__file__).parents[1]
+RATE = 44100
+MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
+TRAIN = TrainConfig(batch_items=4, schedule="cosine", max_items=16, validate_items=8, patience=0, loader_workers=0)
+
+
+def profile(folder, **train):
+    return Profile(
+        "tests",
+        data=DataConfig(source="folder", folder=str(folder)),
+        model=MODEL,
+        train=replace(TRAIN, **train),
+        mixing=MixingConfig(chunk_seconds=0.5),
+        targets=("low",),
+        validate=SeparateConfig(segment_seconds=1.0, hop_seconds=1.0),
+    )
+
+
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(4, 2, 4000, generator=generator), torch.randn(4, 1, 2, 4000, generator=generator)
+
+
+class Whole:
+    """A source that cannot make a share by itself, as finetuning's pools: the loop takes its slice."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        if name == "shares":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+# ---- what each of two processes does ----
+
+
+def worker(folder: Path, songs: Path) -> None:
+    with distributed.started("cpu"):
+        rank = distributed.rank()
+        for reduction in ("mean", "sum"):
+            for micro in (0, 1):
+                learner = distributed.wrap(Objective(new_model(MODEL, rank), LossConfig(reduction=reduction)))
+                if rank == 0:  # DDP gives every process the weights of the first
+                    learner.module.model.load_state_dict(new_model(MODEL, 0).state_dict())
+                learner = distributed.wrap(learner.module)
+                part = distributed.share(4)
+                mixture, targets = (tensor[part] for tensor in batch())
+                value = gradients(learner, mixture, targets, LossConfig(reduction=reduction), micro)
+                found = {name: p.grad for name, p in learner.module.model.named_parameters()} | {"value": value}
+                checkpoint.write_tensors(folder / f"{reduction}-{micro}-{rank}.safetensors", found)
+        assert distributed.copy_bytes(b"ab\0c" if rank == 0 else None) == b"ab\0c"
+        assert distributed.copy_bytes(b"" if rank == 0 else None) == b""
+        assert distributed.copy_bytes(None) is None
+        assert distributed.agree(rank == 0) and not distributed.agree(rank == 1)
+        assert distributed.gather(torch.tensor([rank])).tolist() == [0, 1]
+        with pytest.raises(ConfigError, match="a batch of 3 items cannot be shared equally by 2 processes"):
+            distributed.share(3)
+        writes, real = [], os.replace
+        os.replace = lambda source, target: writes.append(str(target)) or real(source, target)
+        for name in ("pair", "resumed"):
+            trained = stages.train_model(profile(songs), 0, folder / name)
+            assert trained["items"] == 16
+        real_source = stages.Supervised
+        stages.Supervised = lambda *arguments: Whole(real_source(*arguments))
+        stages.train_model(profile(songs), 0, folder / "whole-batches")
+        assert bool(writes) == (rank == 0)
+
+
+if __name__ == "__main__":
+    worker(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit()
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Seven songs of 7 s, of which two validate: noise below and above."""
+    root = tmp_path_factory.mktemp("songs")
+    for split, count in (("train", 4), ("valid", 3)):
+        for index in range(count):
+            noise = np.random.default_rng(index).standard_normal((2, 2, 7 * RATE)) * 0.1
+            for stem, sign, sound in (("low", 1, noise[0]), ("high", -1, noise[1])):
+                audio = (sound + sign * np.roll(sound, 1, axis=1)).astype(np.float32)
+                write(root / split / f"song{index}" / f"{stem}.wav", audio, RATE)
+    return root
+
+
+class Killed(Exception):
+    """Stands for the process's end."""
+
+
+def cut_off(songs, folder, steps):
+    """A training in one process that ends after so many steps, with a resume file after each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+        done = []
+
+        def failing(*arguments, **named):
+            done.append(1)
+            if len(done) > 2 * steps:  # two pieces a step
+                raise Killed
+            return objective(*arguments, **named)
+
+        patch.setattr("bsrnn.train.objective", failing)
+        with pytest.raises(Killed):
+            stages.train_model(profile(songs), 0, folder)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, songs):
+    """What two processes have written."""
+    folder = tmp_path_factory.mktemp("pair")
+    cut_off(songs, folder / "resumed", steps=3)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(folder), str(songs)],
+            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(REPOSITORY)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=200)[1] for process in processes]
+    finally:  # where one has failed the other waits for it
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert all(process.returncode == 0 for process in processes), "\n".join(errors)
+    return folder
+
+
+@pytest.mark.parametrize("micro", [0, 1])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_two_processes_with_two_items_each_have_the_gradients_of_one_with_four(pair, reduction, micro):
+    loss, model = LossConfig(reduction=reduction), new_model(MODEL, 0)
+    value = objective(model, *batch(), loss)
+    value.backward()
+    scale = max(p.grad.abs().max().item() for p in model.parameters())
+    for rank in (0, 1):
+        found = checkpoint.read_tensors(pair / f"{reduction}-{micro}-{rank}.safetensors")
+        torch.testing.assert_close(found.pop("value"), value.detach(), rtol=1e-5, atol=0)
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(found[name], parameter.grad, rtol=0, atol=1e-5 * max(1.0, scale))
+
+
+@pytest.mark.parametrize("micro", [1, 2, 3, 4, 5])
+def test_pieces_of_a_batch_give_its_gradients(micro):
+    expected, model = new_model(MODEL, 0), new_model(MODEL, 0)
+    value = objective(expected, *batch())
+    value.backward()
+    got = gradients(Objective(model, LossConfig()), *batch(), LossConfig(), micro)
+    torch.testing.assert_close(got, value.detach())
+    for one, other in zip(model.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+    if micro >= 4:  # one piece is the very same computation
+        assert all(torch.equal(p.grad, q.grad) for p, q in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_two_processes_train_as_one_does_wherever_they_begin(pair, songs, tmp_path):
+    """The same items in the same order: losses and validations differ by rounding, from the first step and resumed."""
+    alone = stages.train_model(profile(songs), 0, tmp_path / "alone")
+    assert len(alone["history"]) == 2 and len(alone["first_losses"]) == 3
+    for name in ("pair", "resumed", "whole-batches"):
+        trained = read_json(pair / name / "training.json")
+        np.testing.assert_allclose(trained["first_losses"], alone["first_losses"], rtol=1e-4)
+        for one, other in zip(trained["history"], alone["history"], strict=True):
+            assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
+            assert one["valid_usdr"] == pytest.approx(other["valid_usdr"], abs=0.02)
+        assert not (pair / name / "resume").exists()
+    shares, slices = (checkpoint.read_tensors(pair / name / "model.safetensors") for name in ("pair", "whole-batches"))
+    assert all(torch.equal(shares[name], slices[name]) for name in shares)
+
+
+def test_a_training_of_two_processes_goes_on_in_one(pair, songs, tmp_path):
+    """What rank 0 has written is all that one process needs: here of a training that had nothing left to do."""
+    shutil.copytree(pair / "pair", tmp_path / "copy")
+    again = stages.train_model(profile(songs), 0, tmp_path / "copy")
+    assert again == read_json(pair / "pair" / "training.json")
+
+
+# ---- where processes find each other ----
+
+
+def test_an_ordinary_process_is_alone():
+    assert distributed.place({}) == distributed.Place(0, 1, 0)
+    assert (distributed.rank(), distributed.size()) == (0, 1)
+    assert distributed.share(16) == slice(0, 16)
+
+
+def test_torchrun_and_srun_say_who_is_who():
+    torchrun = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
+    assert distributed.place(torchrun) == distributed.Place(5, 8, 1)
+    srun = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "7",
+            "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "gpu1,gpu2"}  # fmt: skip
+    assert distributed.place(srun) == distributed.Place(3, 4, 1, "tcp://gpu1:20112")
+    assert distributed.place(srun | {"MASTER_ADDR": "a", "MASTER_PORT": "9"}).meeting == "tcp://a:9"
+    # the batch script itself, and a job step of one task as Snakemake starts it
+    assert distributed.place({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}).size == 1
+    assert distributed.place(srun | {"SLURM_STEP_NUM_TASKS": "1"}).size == 1
+
+
+def test_several_processes_want_a_gpu_each(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for device, message in (("cuda:1", "expected cuda"), ("cuda", "process 1 of this machine finds 1 GPU")):
+        with pytest.raises(ConfigError, match=message), distributed.started(device):
+            pass
