@@ -2,6 +2,8 @@
 PROFILE ?= quick
 DEVICE ?= cpu
 CORES ?= all
+PROCESSES ?= 1
+CLUSTER ?=
 WORKERS ?= auto
 # What the recipes call must be the environment's own, whatever else is on the PATH or switched on; only making the
 # environment starts from the Python that was there before.
@@ -19,8 +21,9 @@ help:  ## this list
 env:  ## the environment in ./.venv, with all extras; does nothing when it is up to date
 	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
-reproduce: env  ## everything: data, runs, tables, figures, notebooks, book  [PROFILE=quick] [CORES=all] [DEVICE=cpu]
-	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)"
+reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=]
+	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
+	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 book: env  ## only the book, from the results that are there, into _build/html
 	jupyter-book build book/

@@ -2,6 +2,7 @@
 #
 #     make reproduce PROFILE=quick        or, by hand, from the root of the clone:
 #     snakemake --cores all --config profile=quick --rerun-triggers mtime params --rerun-incomplete
+#     snakemake --profile profiles/slurm --config profile=paper device=cuda ...      on a cluster
 #
 # What there is to do is read from the registries (bsrnn.runs, bsrnn.artifacts, book/_toc.yml); nothing is listed here.
 # No source file is the input of a rule: a fresh clone has new times on every file and would plan everything anew.
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import yaml
 
-from bsrnn import artifacts, notebooks, paths, runs
+from bsrnn import artifacts, costs, notebooks, paths, runs
 from bsrnn import workflow as project  # `workflow` is a name of Snakemake's own
 
 PROFILE = config.get("profile", "quick")
 DEVICE = config.get("device", "cpu")
+PROCESSES = int(config.get("processes", 1))  # that train one model together, a GPU each
+# not a parameter of the rule: how many trained a model is no reason to train it again
+BSRNN = "bsrnn" if PROCESSES == 1 else f"torchrun --standalone --nproc-per-node {PROCESSES} --no-python bsrnn"
 ROOT = paths.root()
 RESULTS = project.relative(paths.results(PROFILE))
 RUNS = {run.result_path().name.removesuffix(".json"): run for run in runs.grid(PROFILE).values()}
@@ -29,6 +33,11 @@ BOOK = project.content_hash([ROOT / "_config.yml", *sorted(path for path in Path
 
 def result(run):
     return project.relative(run.result_path())
+
+
+def asked(name):
+    """A resource of a run, from its settings."""
+    return lambda wildcards: costs.asked(RUNS[wildcards.run], DEVICE, PROCESSES)[name]
 
 
 def wanted_by_run(wildcards):
@@ -73,11 +82,15 @@ rule run:
         f"{RESULTS}/runs/{{run}}.json",
     params:
         id=lambda wildcards: RUNS[wildcards.run].id,
-    threads: lambda wildcards: RUNS[wildcards.run].threads
+    threads: lambda wildcards: RUNS[wildcards.run].threads * PROCESSES
+    resources:
+        mem_mb=asked("mem_mb"),
+        runtime=asked("runtime"),
+        gpu=asked("gpu"),
     message:
         "run {params.id}"
     shell:
-        "bsrnn run {params.id} --profile {PROFILE} --threads {threads} --device {DEVICE}"
+        "{BSRNN} run {params.id} --profile {PROFILE} --device {DEVICE}"
 
 
 rule artifacts:

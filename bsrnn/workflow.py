@@ -85,14 +85,22 @@ def release_stale_lock() -> None:
     subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
 
 
-def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu") -> int:
-    """Run the workflow of one profile; Snakemake's exit status."""
+def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
+              cluster: str | None = None) -> int:
+    """Run the workflow of one profile; Snakemake's exit status.
+
+    Args:
+        processes: that train one model together, a GPU each. cluster: a Snakemake profile, "profiles/slurm" for
+            instance: jobs go to its queue, and ``cores`` says nothing.
+    """
     from bsrnn import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
     release_stale_lock()
-    command = [sys.executable, "-m", "snakemake", "--cores", cores,
-               "--config", f"profile={profile}", f"device={device}",
+    # here a GPU is a resource like another: runs take turns
+    where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
+    command = [sys.executable, "-m", "snakemake", *where,
+               "--config", f"profile={profile}", f"device={device}", f"processes={processes}",
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
@@ -122,11 +130,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--cores", default="all", help="how many cores to use, or all")
     parser.add_argument("--device", default="cpu", help="what trains and scores: cpu or cuda")
+    parser.add_argument("--processes", type=int, default=1, help="that train one model together, a GPU each")
+    parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
-        status = reproduce(options.profile, options.cores, options.dry_run, options.device)
+        status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
+                           options.cluster)
     except BSRNNError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,120 @@
+"""What a run takes: work, time and memory from its settings alone, for a cluster's queue and for a first idea (ours).
+
+The work is counted. Time and memory follow from rates that were measured on one machine, so they are right within a
+factor of two or three; a rehearsal (:mod:`bsrnn.rehearsal`) measures them on yours.
+"""
+
+import math
+from dataclasses import dataclass
+
+from bsrnn.config import DataConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+
+# floating point operations a second that a training reaches
+CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; larger models reach twice as much
+GPU_RATE = 1e13  # not measured: a seventh of what an H100 does without tensor cores, LSTMs being what they are
+CHANNELS = 2
+BYTES = 4
+LSTM_VALUES = 40  # floats kept for the backward pass, a position, feature and RNN: gates of 2N twice, states, norms
+PYTHON_GB = 1.0  # torch, songs, one segment
+MARGIN = 2.0  # on what is asked of a queue; a run that is cut off goes on where it was
+SONG_SECONDS = 240.0  # of a real song, in the mean (MUSDB18: 10 h in 150 songs)
+SONGS = {"musdb18hq": (86, 14, 50), "musdb18": (86, 14, 50), "previews": (80, 14, 50)}  # train, valid, test
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run. ``memory_gb`` is what one process holds: on the GPU, where there is one, else in the machine."""
+
+    seconds: float
+    memory_gb: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds + other.seconds, max(self.memory_gb, other.memory_gb))
+
+
+def positions(model: ModelConfig, seconds: float) -> float:
+    """Frames times subbands of one stereo item, over both channels."""
+    from bsrnn.bands import band_widths
+
+    bands = len(band_widths(model.band_split, model.n_fft, model.sample_rate, model.band_edges))
+    return CHANNELS * bands * (seconds * model.sample_rate / model.hop_samples + 1)
+
+
+def forward_operations(model: ModelConfig, seconds: float) -> float:
+    """Floating point operations of one stereo item, forward: two a multiplication with its addition.
+
+    A position and module: two RNNs, each two directions of 4H (N + H) with H = 2N, then a map 4N -> N: 104 N^2.
+    """
+    n, places = model.features, positions(model, seconds)
+    core = places * model.modules * 104 * n**2
+    hidden = places * len(model.targets) * (4 * n**2 + (model.mlp_layers - 1) * 16 * n**2)
+    frames = CHANNELS * (seconds * model.sample_rate / model.hop_samples + 1)
+    ends = frames * (model.n_fft // 2 + 1) * (2 * n + len(model.targets) * 16 * n)  # split; masks with their gate
+    return 2 * (core + hidden + ends)
+
+
+def parameters_gb(model: ModelConfig) -> float:
+    """Weights, gradients and both moments of Adam: the core's and the masks' larger part."""
+    n, bins = model.features, model.n_fft // 2 + 1
+    core = model.modules * 2 * (2 * 4 * 2 * n * 3 * n + 4 * n * n)
+    return 4 * BYTES * (core + len(model.targets) * 16 * n * bins + 2 * n * bins) / 1e9
+
+
+def training_gb(model: ModelConfig, seconds: float, items: int) -> float:
+    """Memory of one forward and backward pass over so many items."""
+    kept = positions(model, seconds) * model.modules * 2 * LSTM_VALUES * model.features
+    return items * kept * BYTES / 1e9 + parameters_gb(model)
+
+
+def _songs(data: DataConfig) -> tuple[int, int, int, float]:
+    """Training, validation and test songs, and the seconds of one."""
+    if data.source == "embedded":
+        return data.train_songs, data.valid_songs, data.test_songs, data.song_seconds
+    return *SONGS.get(data.source, (10, 2, 2)), 7.0 if data.source == "previews" else SONG_SECONDS
+
+
+def _scoring(model: ModelConfig, settings: SeparateConfig, songs: int, seconds: float) -> float:
+    """Operations of separating songs."""
+    segments = math.ceil(seconds / settings.hop_seconds) + math.ceil(settings.segment_seconds / settings.hop_seconds)
+    return songs * segments * forward_operations(model, settings.segment_seconds)
+
+
+def _training(profile: Profile, config: TrainConfig, teacher: bool, processes: int) -> tuple[float, float]:
+    """Operations of a training with its validations, and its memory in GB."""
+    model, chunk = profile.model, profile.mixing.chunk_seconds
+    forward = forward_operations(model, chunk)
+    _, valid, _, seconds = _songs(profile.data)
+    checks = config.max_items // config.validate_items * _scoring(model, profile.validate, valid, seconds)
+    # a backward pass takes two forward ones; a teacher asks every process for the whole batch
+    work = config.max_items * (3 * forward + teacher * forward * processes) + checks
+    share = max(1, config.batch_items // processes)
+    return work, training_gb(model, chunk, min(config.micro_items or share, share))
+
+
+def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
+    """What a run of the registry takes, without what it starts from.
+
+    Args:
+        run: a :class:`bsrnn.runs.Run`. device: "cpu": one core a process; "cuda": one GPU.
+    """
+    profile, rate = run.profile, GPU_RATE if device.startswith("cuda") else CORE_RATE
+    _, _, test, seconds = _songs(profile.data) if run.kind != "real" else (0, 0, 1, 6.0)
+    work, memory = 0.0, 0.0
+    if run.kind in ("train", "finetune"):
+        finetune = run.kind == "finetune"
+        config = profile.finetune.train if finetune else profile.train
+        teacher = finetune and profile.finetune.unlabelled != "none"
+        work, memory = _training(profile, config, teacher, processes)
+    scored = 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
+    extra = 1.0 if run.kind == "baselines" else 0.0  # songs of spectrograms
+    loaded = parameters_gb(profile.model) / 4 + extra
+    return Cost(work / (rate * processes) + scored / rate + test * seconds / 20, PYTHON_GB + max(memory, loaded))
+
+
+def asked(run, device: str = "cpu", processes: int = 1, longest_minutes: int = 2880) -> dict[str, int]:
+    """What to ask of a queue: ``mem_mb``, ``runtime`` in minutes, ``gpu``; a margin included."""
+    cost = of_run(run, device, processes)
+    gpus = processes if device.startswith("cuda") else 0
+    memory = 8.0 * processes if gpus else cost.memory_gb * processes  # beside GPUs: loaders and songs
+    minutes = math.ceil(10 + MARGIN * cost.seconds / 60)
+    return {"mem_mb": math.ceil(1000 * MARGIN * memory), "runtime": min(minutes, longest_minutes), "gpu": gpus}
