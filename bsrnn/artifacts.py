@@ -99,7 +99,7 @@ def write_all(profile_name: str) -> dict:
             "runs": artifact.runs(profile_name),
             "caption": artifact.caption(profile_name),
         }
-    manifest = {"profile": profile_name, "artifacts": entries, "runs": _provenance(profile_name)}
+    manifest = {"profile": profile_name, "artifacts": entries, "runs": provenance(profile_name)}
     manifest["checkpoints"] = checkpoints(profile_name)
     write_json(folder / "manifest.json", manifest)
     return manifest
@@ -116,7 +116,7 @@ def table_text(table) -> str:
     return table.round(4).to_csv(index=False, lineterminator="\n")
 
 
-def _provenance(profile_name: str) -> dict:
+def provenance(profile_name: str) -> dict:
     """Of every run: key, code, versions, device, seed, seconds."""
     entries = {}
     for one in Results(profile_name, lambda run: True).finished:

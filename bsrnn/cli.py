@@ -98,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
     verify = add(
         "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
     )
+    verify.add_argument(
+        "--replay",
+        type=int,
+        default=2,
+        metavar="STEPS",
+        help="first steps of each training that are computed again, where its songs are here (default: 2; at most 3)",
+    )
     verify.add_argument("--out", "-o", type=Path, help="also write the findings into this file")
 
     run = add("run", "Compute one run of a profile.", _run)
@@ -303,11 +310,14 @@ def _separate(options) -> int:
 
 def _verify(options) -> int:
     from bsrnn.files import atomic_write
+    from bsrnn.replay import replay
     from bsrnn.verify import notes, verify
 
     problems = verify(options.profile)
+    replayed = ([], []) if problems else replay(options.profile, options.replay)
+    problems += replayed[0]
     fine = f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
-    lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile))]
+    lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
         with atomic_write(options.out) as temporary:

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -170,6 +170,24 @@ def learning_rate(items: int, config: TrainConfig) -> float:
     raise ConfigError(f"unknown schedule {config.schedule!r}: expected 'step' or 'cosine'")
 
 
+def adam(model: BSRNN, config: TrainConfig) -> torch.optim.Adam:
+    """The optimiser, fused where torch can."""
+    fused = {"fused": True} if model.window.device.type in ("cpu", "cuda") else {}
+    return torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
+
+
+def first_losses(
+    model: BSRNN, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
+) -> list[float | None]:
+    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
+    keep_freed_memory()
+    optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss)
+    for _, (mixture, targets) in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
+        _step(learner, optimiser, mixture, targets, progress, replace(config, max_bad_steps=10**9), loss, Path())
+        progress.items += config.batch_items
+    return progress.first_losses
+
+
 def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig) -> float:
     """Mean uSDR in dB over whole songs and targets, those with a silent reference left out.
 
@@ -225,8 +243,7 @@ def fit(
     keep_freed_memory()
     part = distributed.share(config.batch_items)
     model.to(device).train()
-    fused = {"fused": True} if device.startswith(("cpu", "cuda")) else {}
-    optimiser = torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
+    optimiser = adam(model, config)
     progress = resume.restore(Path(out), model, optimiser, source) or Progress()
     learner, first = distributed.wrap(Objective(model, loss)), distributed.rank() == 0
     last_items = config.max_items - config.max_items % config.batch_items

@@ -1,6 +1,7 @@
 """Hold committed or computed results against the registry and the manifest."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from bsrnn import artifacts, config, paths, runs
@@ -13,8 +14,9 @@ def verify(profile_name: str) -> list[str]:
     """What is wrong with results/<profile>, one line each; [] if nothing is.
 
     Found are: runs without a result, results of a run or key that the registry does not have (stale or stray), results
-    whose content contradicts their name, a missing manifest, files that are not as the manifest says, tables that the
-    results would now draw differently, and artifacts that the manifest does not know.
+    whose content contradicts their name, a missing manifest, files that are not as the manifest says, provenance in it
+    that is not the results' own, tables that the results would now draw differently, and artifacts that the manifest
+    does not know. (`bsrnn verify` also computes first steps again, see :mod:`bsrnn.replay`.)
 
     Raises:
         ConfigError: unknown profile.
@@ -23,7 +25,12 @@ def verify(profile_name: str) -> list[str]:
     problems = _verify_runs(profile_name)
     if any(line.startswith(("missing", "damaged")) for line in problems):
         return problems  # what would be drawn from them cannot be compared
-    return problems + _verify_checkpoints(profile_name) + _verify_artifacts(profile_name)
+    return (
+        problems
+        + _verify_checkpoints(profile_name)
+        + _verify_provenance(profile_name)
+        + _verify_artifacts(profile_name)
+    )
 
 
 def notes(profile_name: str) -> list[str]:
@@ -80,6 +87,20 @@ def _verify_checkpoints(profile_name: str) -> list[str]:
             info = read_json(folder / "checkpoints" / run.target / "config.json")["info"]
             if info.get("train_key") != run.train_key:
                 problems.append(f"stale: checkpoints/{run.target} is not the model of run {run.id}")
+    return problems
+
+
+def _verify_provenance(profile_name: str) -> list[str]:
+    """What the manifest says of each run (keys, code, versions, device, seed, seconds) is what its result says."""
+    path = paths.results(profile_name) / "manifest.json"
+    if not path.is_file():
+        return []  # said elsewhere
+    recorded, now = read_json(path).get("runs", {}), json.loads(json.dumps(artifacts.provenance(profile_name)))
+    problems = []
+    for run_id in sorted(recorded.keys() | now.keys()):
+        one, other = recorded.get(run_id, {}), now.get(run_id, {})
+        if wrong := sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)):
+            problems.append(f"stale: of run {run_id} the manifest says another {', '.join(wrong)} than its result")
     return problems
 
 

@@ -406,6 +406,18 @@ def test_verify_finds_a_table_that_the_results_no_longer_give(written_once):
     assert "changed: tables/table1.csv is not what the results give now" in verify.verify(PROFILE)
 
 
+def test_verify_finds_provenance_that_is_not_the_results_own(written_once):
+    path = written_once / "results" / PROFILE / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["runs"]["vocals-s0"] |= {"device": "a faster one", "train_seconds": 1.0}
+    del manifest["runs"]["drums-s0"]["seed"]
+    path.write_text(json.dumps(manifest))
+    assert verify.verify(PROFILE) == [
+        "stale: of run drums-s0 the manifest says another seed than its result",
+        "stale: of run vocals-s0 the manifest says another device, train_seconds than its result",
+    ]
+
+
 def test_changed_code_is_a_note_and_no_problem(written_once, monkeypatch):
     assert verify.notes(PROFILE) == []
     monkeypatch.setattr(stages, "code_hash", lambda stage: "another")

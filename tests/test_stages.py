@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import bsrnn
-from bsrnn import audio, baselines, config, files, runs, songs, stages
+from bsrnn import audio, baselines, config, files, replay, runs, songs, stages
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 
 RATE = 44100
@@ -79,6 +79,32 @@ def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trai
 def test_a_run_whose_start_has_no_result_names_the_command(grid):
     with pytest.raises(runs.MissingResult, match="`bsrnn run vocals-s0 --profile mine`"):
         stages.compute(grid["vocals-hop3-s0"])
+
+
+def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
+    run = grid["vocals-s0"]
+    result = stages.compute(run)
+    assert len(result["training"]["first_losses"]) == 2  # of two steps in all
+    assert replay.replay("mine") == ([], ["vocals-s0: replayed 2 step(s)"])
+    assert replay.replay("mine", steps=0) == ([], [])
+    result["training"]["first_losses"][1] *= 1.01
+    files.write_json(run.result_path(), result)
+    assert replay.replay("mine", steps=1)[0] == []
+    [problem] = replay.replay("mine")[0]
+    assert problem.startswith("differs: step 1 of run vocals-s0 had the loss")
+    del result["training"]["first_losses"]
+    files.write_json(run.result_path(), result)
+    assert replay.replay("mine") == ([], ["not replayed, computed before first losses were recorded: vocals-s0"])
+
+
+def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    run = runs.get("tiny", "vocals-s0")
+    assert not replay.songs_are_here(run)
+    result = {"training": {"first_losses": [1.0]}, "device": "CPU"}
+    files.write_json(run.result_path(), result)
+    assert replay.replay("tiny") == ([], ["not replayed, their songs are not on this machine: vocals-s0"])
+    assert not (tmp_path / "data").exists()
 
 
 def test_baselines_stand_in_their_order_on_songs_whose_vocals_come_and_go(grid):

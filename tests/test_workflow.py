@@ -66,6 +66,10 @@ class Table:
 REGISTRY = {"results": Table()}
 def result_table(profile): return "the result table"
 '''
+COSTS = '''
+def asked(run, device, processes):
+    return {"mem_mb": 1234, "runtime": 77, "gpu": processes if device == "cuda" else 0}
+'''
 NOTEBOOKS = '''
 import hashlib, sys
 from pathlib import Path
@@ -129,7 +133,7 @@ def finished(tmp_path_factory):
     (folder / "book").mkdir()
     for name in ("errors", "paths", "workflow"):
         shutil.copy(REPOSITORY / "bsrnn" / f"{name}.py", folder / "bsrnn")
-    for name, text in (("__init__", ""), ("runs", RUNS), ("config", CONFIG), ("artifacts", ARTIFACTS),
+    for name, text in (("__init__", ""), ("runs", RUNS), ("config", CONFIG), ("artifacts", ARTIFACTS), ("costs", COSTS),
                        ("notebooks", NOTEBOOKS), ("cli", CLI)):
         (folder / "bsrnn" / f"{name}.py").write_text(text)
     shutil.copy(REPOSITORY / "Snakefile", folder)
@@ -198,6 +202,27 @@ def test_one_missing_result_is_computed_alone(project):
     next((project / "results" / "quick").glob(".ready-*")).unlink()
     (project / "results" / "quick" / "runs" / "drums-s0.d.json").unlink()
     assert planned(project) == {"data": 1, "run": 1, "artifacts": 1, "notebook": 2, "book": 1}
+
+
+def test_a_clusters_queue_is_asked_for_what_each_run_needs(project):
+    """The SLURM profile that is shipped, dry: every job, with its resources."""
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="the book extra is not installed")
+    (project / "results" / "quick" / "runs" / "drums-s0.d.json").unlink()
+    snakefile = (project / "Snakefile").read_text()  # Snakemake says a job's message, or else its resources
+    (project / "Snakefile").write_text(re.sub(r"    message:\n.*\n", "", snakefile))
+    options = ("--cluster", str(REPOSITORY / "profiles" / "slurm"), "--dry-run", "--device", "cuda", "--processes", "2")
+    done = start(project, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    job = text[text.index("rule run:"):].split("resources:")[1].splitlines()[0]
+    for words in ("mem_mb=1234", "runtime=77", "gpu=2"):
+        assert words in job
+    assert "mem_mb=4000" in text and "runtime=60" in text  # the profile's own, for all that is no run
+
+
+def test_another_number_of_processes_or_device_computes_nothing_again(project):
+    done = start(project, "--dry-run", "--device", "cuda", "--processes", "8")
+    assert "Nothing to be done" in done.stdout + done.stderr
 
 
 def test_book_of_another_profile_is_built_again(project):

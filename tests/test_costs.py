@@ -1,0 +1,63 @@
+"""What a run takes: the count of work against torch's own, and what is asked of a queue."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bsrnn import config, costs, runs
+from bsrnn.config import ModelConfig
+from bsrnn.model import BSRNN
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+
+
+@pytest.mark.parametrize("layers, targets", [(1, ("vocals",)), (2, ("a", "b"))])
+def test_the_count_of_operations_is_torchs_and_the_lstms_closed_form(layers, targets):
+    """torch counts products of matrices alone; those inside an LSTM are 2 * 8H (N + H) a position."""
+    settings = ModelConfig(targets=targets, band_split="v1", features=8, modules=2, mlp_layers=layers)
+    model = BSRNN(settings)
+    seconds = 20 * 512 / 44100
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 2, 20 * 512))
+    hidden, places = 2 * 8, costs.positions(settings, seconds)
+    lstms = 2 * places * 2 * 2 * 2 * 4 * hidden * (8 + hidden)  # two a multiplication; modules, RNNs, directions
+    counted = counter.get_total_flops()
+    assert costs.forward_operations(settings, seconds) in (
+        pytest.approx(counted + lstms, rel=0.02),
+        pytest.approx(counted, rel=0.02),  # a torch that counts LSTMs, too
+    )
+
+
+def test_parameters_are_nearly_all_counted():
+    settings = replace(config.PAPER.model, band_split="v7")
+    assert costs.parameters_gb(settings) == pytest.approx(16 * 25.6e6 / 1e9, rel=0.2)
+
+
+def test_the_committed_trainings_took_about_what_is_estimated():
+    """Half an hour a training of the small profile on one core, as its results say."""
+    grid = runs.grid("small")
+    for id, measured in (("vocals-s0", 1685 + 67), ("vocals-v1-s0", 958 + 28)):
+        assert measured / 2 < costs.of_run(grid[id]).seconds < 2 * measured
+
+
+def test_what_is_asked_follows_settings_device_and_processes():
+    grid = runs.grid("paper")
+    base, v1, hop = grid["vocals-s0"], grid["vocals-v1-s0"], grid["vocals-hop3-s0"]
+    assert costs.of_run(v1).seconds < costs.of_run(base).seconds
+    assert costs.of_run(v1).memory_gb < costs.of_run(base).memory_gb
+    one, eight = costs.of_run(base, "cuda"), costs.of_run(base, "cuda", 8)
+    assert one.seconds / 8 < eight.seconds < one.seconds / 7
+    assert one.memory_gb == eight.memory_gb  # two items at a time on either
+    assert costs.asked(base, "cuda", 8)["gpu"] == 8 and costs.asked(base)["gpu"] == 0
+    assert costs.asked(hop, "cuda")["runtime"] < costs.asked(base, "cuda")["runtime"] == 2880
+    whole = replace(base, profile=replace(base.profile, train=replace(base.profile.train, micro_items=0)))
+    assert costs.of_run(whole, "cuda").memory_gb > 5 * one.memory_gb
+    control, finetuned = grid["vocals-control-s0"], grid["vocals-finetuned-s0"]
+    assert costs.of_run(finetuned).seconds > 1.2 * costs.of_run(control).seconds
+    first = costs.Cost(1, 2) + costs.Cost(3, 1)
+    assert (first.seconds, first.memory_gb) == (4, 2)
