@@ -12,12 +12,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from bsrnn import paths
 from bsrnn.errors import BSRNNError, ConfigError
+
+MARK = "BSRNN_REPRODUCTION"  # in the environment of every job: the root of its reproduction
 
 
 def relative(path: Path) -> str:
@@ -69,7 +72,11 @@ def book_stamp(profile: str) -> str:
 
 
 def release_stale_lock() -> None:
-    """Release a lock in this folder whose Snakemake is gone; raise ConfigError where it still runs."""
+    """Release a lock in this folder whose Snakemake is gone; raise ConfigError where it still runs.
+
+    Jobs that a killed Snakemake has left running are ended first: theirs are unfinished files to the next one, which
+    makes them again. A training goes on where it was; jobs of a cluster's queue are left to it, and to their locks.
+    """
     import psutil
 
     root = paths.root()
@@ -81,31 +88,62 @@ def release_stale_lock() -> None:
         is_snakemake = any(Path(word).name == "snakemake" for word in line[:4])
         if is_snakemake and process.info["cwd"] == str(root) and process.pid != os.getpid():
             raise ConfigError(f"a reproduction is going on in {root} (process {process.pid}): wait for it or end it")
+    if orphans := _orphans(root):
+        print(f"ending {len(orphans)} process(es) that an interrupted reproduction left behind", flush=True)
+        for process in orphans:
+            _unless_gone(process.terminate)
+        for process in psutil.wait_procs(orphans, timeout=10)[1]:
+            _unless_gone(process.kill)
     print("releasing the lock that an interrupted reproduction left behind", flush=True)
     subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
 
 
+def _unless_gone(act: Callable[[], None]) -> None:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        act()
+
+
+def _orphans(root: Path) -> list:
+    """Processes of this user that a reproduction in ``root`` has started, by the mark that it gives its jobs."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):  # another user's, or gone
+            continue
+        if environment.get(MARK) == str(root) and "SLURM_JOB_ID" not in environment and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
 def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
-              cluster: str | None = None) -> int:
+              cluster: str | None = None, until: str | None = None) -> int:
     """Run the workflow of one profile; Snakemake's exit status.
 
     Args:
-        processes: that train one model together, a GPU each. cluster: a Snakemake profile, "profiles/slurm" for
-            instance: jobs go to its queue, and ``cores`` says nothing.
+        processes: that train one model together, a GPU each.
+        cluster: a Snakemake profile, "profiles/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
+        until: the last rule of the Snakefile to run, "run" for instance.
     """
     from bsrnn import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
     release_stale_lock()
+    last = ["--until", until] if until else []
     # here a GPU is a resource like another: runs take turns
     where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
     command = [sys.executable, "-m", "snakemake", *where,
-               "--config", f"profile={profile}", f"device={device}", f"processes={processes}",
+               "--config", f"profile={profile}", f"device={device}", f"processes={processes}", *last,
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=paths.root(),
-                               env={**os.environ, "PATH": path, "BSRNN_ROOT": str(paths.root())})
+    root = str(paths.root())
+    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root,
+                               env={**os.environ, "PATH": path, "BSRNN_ROOT": root, MARK: root})
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
@@ -132,18 +170,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="what trains and scores: cpu or cuda")
     parser.add_argument("--processes", type=int, default=1, help="that train one model together, a GPU each")
     parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
+    parser.add_argument("--until", metavar="RULE", help="stop after this rule: data, run, artifacts, notebook or book")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
         status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
-                           options.cluster)
+                           options.cluster, options.until)
     except BSRNNError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if status:
         print("error: not finished; what is done is kept, and the same command goes on from there", file=sys.stderr)
-    elif not options.dry_run:
+    elif not options.dry_run and not options.until:
         say_result(options.profile, time.monotonic() - started)
     return status
 

@@ -255,6 +255,29 @@ def test_stale_lock_is_released(project):
     assert "releasing the lock" in done.stdout
 
 
+def test_jobs_that_a_killed_reproduction_left_running_are_ended(project):
+    """Those of this root; a job of a cluster's queue and one of another root go on."""
+    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+    marks = [{workflow.MARK: str(project)}, {workflow.MARK: str(project), "SLURM_JOB_ID": "3"},
+             {workflow.MARK: str(project.parent)}]
+    jobs = [subprocess.Popen(sleeper, env=os.environ | mark, stdout=subprocess.PIPE) for mark in marks]
+    try:
+        for job in jobs:
+            job.stdout.readline()
+        locks = project / ".snakemake" / "locks"
+        locks.mkdir(exist_ok=True)
+        (locks / "0.output.lock").write_text("results/quick/manifest.json\n")
+        done = start(project)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "ending 1 process(es)" in done.stdout
+        assert jobs[0].wait(10) != 0
+        assert [job.poll() for job in jobs[1:]] == [None, None]
+    finally:
+        for job in jobs:
+            job.kill()
+            job.communicate()
+
+
 def test_lock_of_a_living_reproduction_is_respected(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"

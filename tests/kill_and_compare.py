@@ -1,0 +1,166 @@
+"""Kill a reproduction at random moments, start it again each time, and compare its numbers with an unbroken one.
+
+    python tests/kill_and_compare.py --profile quick --kills 20
+
+Both happen in folders of their own below --folder. Each kill is a SIGKILL of one of: every process at once (the power
+cut), Snakemake alone (its jobs go on as orphans), one job. Songs are rendered, models trained, finetuned and scored,
+figures drawn and notebooks executed; --until book builds the book, too. Exit status 1: a number differs.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+VICTIMS = ("everything", "snakemake", "a job")
+TIMES = ("seconds", "train_seconds", "score_seconds", "memory_gb")  # no two are alike
+
+
+def make_root(folder: Path) -> Path:
+    """A project in ``folder``: this repository's library and book, no songs and no results."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "bsrnn").symlink_to(REPOSITORY / "bsrnn")
+    shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
+    for name in ("Snakefile", "_config.yml"):
+        shutil.copy(REPOSITORY / name, folder)
+    return folder
+
+
+def start(root: Path, profile: str, until: str) -> subprocess.Popen:
+    """`make reproduce` there, in a session of its own; its output goes to log.txt."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SLURM_"))}
+    environment |= {"BSRNN_ROOT": str(root), "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "bsrnn.workflow", "--profile", profile, "--until", until]
+    with open(root / "log.txt", "a") as log:
+        return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def jobs(process: psutil.Process) -> list[psutil.Process]:
+    """The processes of one reproduction that do its work, by their command."""
+    found = []
+    for child in process.children(recursive=True):
+        try:
+            if what(child):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def what(process: psutil.Process) -> str:
+    """The step that a process does; "" if it does none."""
+    line = " ".join(process.cmdline())
+    if process.cmdline()[:1] == ["/bin/bash"] or " -c " in line[:40]:
+        return ""  # a shell around one
+    if " run " in line and "bsrnn" in line:
+        kind = re.search(r" run \S*?(finetuned|control|baselines|real|hop)?\S* --profile", line)
+        return f"run: {(kind and kind[1]) or 'training'}"
+    steps = {"bsrnn data": "rendering", "bsrnn.notebooks": "papermill", "bsrnn artifacts": "artifacts",
+             "jupyter-book": "book"}  # fmt: skip
+    return next((step for words, step in steps.items() if words in line), "")
+
+
+def kill(process: subprocess.Popen, chance: random.Random) -> tuple[str, list[str]]:
+    """SIGKILL a reproduction in some way: which, and what was at work."""
+    whole = psutil.Process(process.pid)
+    working = jobs(whole)
+    steps = [what(job) for job in working] or ["planning"]
+    victim = chance.choice(VICTIMS if working else VICTIMS[:1])
+    family = whole.children(recursive=True)
+    snakemake = [child for child in family if "snakemake" in " ".join(child.cmdline()[:4])]
+    if victim == "everything" or (victim == "snakemake" and not snakemake):
+        victims = [whole, *family]
+    else:
+        victims = snakemake[:1] if victim == "snakemake" else [chance.choice(working)]
+    for one in victims:
+        try:
+            one.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    process.wait()
+    return victim, steps
+
+
+def numbers(root: Path, profile: str) -> dict[str, str]:
+    """What must be the same: results but for times, tables, weights, songs; name -> hash."""
+    results, found = root / "results" / profile, {}
+    for path in sorted(results.glob("runs/*.json")):
+        found[path.name] = json.dumps(_without_times(json.loads(path.read_text())), sort_keys=True)
+    files = [*results.glob("tables/*.csv"), *results.glob("weights/*/model.safetensors"), *root.glob("data/**/*.wav")]
+    for path in sorted(files):
+        found[str(path.relative_to(root))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in sorted(results.glob("notebooks/*")):
+        found[path.name] = "there"
+    return found
+
+
+def _without_times(value):
+    if isinstance(value, dict):
+        return {name: _without_times(part) for name, part in value.items() if name not in TIMES}
+    return [_without_times(part) for part in value] if isinstance(value, list) else value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="tiny")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--until", default="notebook", help="last rule of the Snakefile (default: notebook)")
+    parser.add_argument("--folder", type=Path, default=Path("kills"), help="of both projects; must not be there")
+    parser.add_argument("--seed", type=int, default=0, help="of moments and victims")
+    options = parser.parse_args(arguments)
+    folder, chance = options.folder.resolve(), random.Random(options.seed)
+    unbroken = make_root(folder / "unbroken")
+    began = time.monotonic()
+    if start(unbroken, options.profile, options.until).wait():
+        print(f"the unbroken reproduction failed: see {unbroken / 'log.txt'}")
+        return 1
+    seconds = time.monotonic() - began
+    expected = numbers(unbroken, options.profile)
+    print(f"unbroken: {seconds:.0f} s, {len(expected)} things to compare", flush=True)
+
+    kills, differing, round_number = Counter(), [], 0
+    while kills.total() < options.kills or round_number == 0:
+        round_number += 1
+        root = make_root(folder / f"killed-{round_number}")
+        while True:
+            process = start(root, options.profile, options.until)
+            left = options.kills - kills.total()
+            # moments over the whole way: each start gets some tenths of it
+            wait = chance.uniform(0.02, 0.35) * seconds if left else None
+            try:
+                status = process.wait(wait)
+            except subprocess.TimeoutExpired:
+                victim, steps = kill(process, chance)
+                kills.update([victim])
+                print(f"kill {kills.total()}: {victim}, during {', '.join(sorted(steps))}", flush=True)
+                continue
+            if status:
+                print(f"round {round_number} failed by itself: see {root / 'log.txt'}")
+                return 1
+            break
+        got = numbers(root, options.profile)
+        differing += [
+            f"round {round_number}: {name}" for name in sorted(expected | got) if expected.get(name) != got.get(name)
+        ]
+        print(f"round {round_number} finished: {len(differing)} differences so far", flush=True)
+    print(*differing, sep="\n")
+    kinds = ", ".join(f"{count} of {victim}" for victim, count in kills.items())
+    print(f"{kills.total()} kills ({kinds}) in {round_number} round(s): {len(differing)} of {len(expected)} differ")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
