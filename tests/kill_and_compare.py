@@ -138,8 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
         while True:
             process = start(root, options.profile, options.until)
             left = options.kills - kills.total()
-            # moments over the whole way: each start gets some tenths of it
-            wait = chance.uniform(0.02, 0.35) * seconds if left else None
+            # moments over the whole way: each start comes some steps further
+            wait = chance.uniform(0.01, 0.15) * seconds if left else None
             try:
                 status = process.wait(wait)
             except subprocess.TimeoutExpired:
