@@ -109,7 +109,7 @@ def _row(claim: Claim, results: Results) -> dict:
         "source": OURS,
         "data": data_words(profile),
         "profile": profile.name,
-        "seeds": seed_words(profile),
+        "seeds": ", ".join(map(str, sorted({a.run.seed for a, _ in pairs}))) or seed_words(profile),
         "note": claim_words(profile),
     }
 

@@ -154,6 +154,7 @@ class Profile:
     finetuned: tuple[str, ...] = TARGETS
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.runs.VARIANTS; first seed
     seeds: tuple[int, ...] = (0,)
+    finetune_seeds: tuple[int, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
 
     def asdict(self) -> dict:

@@ -36,6 +36,7 @@ ADDED: dict[str, object] = {
     "pools": "signals",
 }
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
+FINETUNED = ("finetuned", {}, 1)
 CONTROL = ("control: labelled songs only", {"unlabelled": "none"}, 1)
 # Finetunings beside the paper's own: in words, changed finetuning settings, share of the unlabelled songs
 VARIANTS: dict[str, tuple[str, dict, float]] = {
@@ -250,25 +251,27 @@ def grid(profile_name: str) -> dict[str, Run]:
                 if first and profile.data.shifted_songs:
                     words = "as a teacher, before finetuning"
                     add(f"{target}-teacher", "teacher", target, seed, base, words, model=base.profile.model)
-                tuned = {"finetuned": ("finetuned", {}, 1), "control": CONTROL}
-                if first and profile.data.source == "embedded":
-                    tuned |= {name: VARIANTS[name] for name in profile.variants if target == profile.finetuned[0]}
-                    tuned |= {name: VARIANTS[name] for name in ("truth",) if profile.variants}
-                for name, (words, changed, share) in tuned.items():
-                    there = profile.data.unlabelled_songs
-                    data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
-                    add(
-                        f"{target}-{name}",
-                        "finetune",
-                        target,
-                        seed,
-                        base,
-                        words,
-                        "" if name == "finetuned" else name,
-                        model=base.profile.model,
-                        data=data,
-                        finetune=replace(profile.finetune, **changed),
-                    )
+                more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
+                for order in (seed, *more):
+                    tuned = {"finetuned": FINETUNED, "control": CONTROL}
+                    if order == profile.seeds[0] and profile.data.source == "embedded":
+                        chosen = profile.variants if target == profile.finetuned[0] else ("truth",)
+                        tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
+                    for name, (words, changed, share) in tuned.items():
+                        there = profile.data.unlabelled_songs
+                        data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
+                        add(
+                            f"{target}-{name}",
+                            "finetune",
+                            target,
+                            order,
+                            base,
+                            words,
+                            "" if name == "finetuned" else name,
+                            model=base.profile.model,
+                            data=data,
+                            finetune=replace(profile.finetune, **changed),
+                        )
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, base, "a real recording", model=base.profile.model)
     return runs

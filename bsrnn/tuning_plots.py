@@ -65,7 +65,7 @@ def label_energies(results: Results) -> Figure:
                 bold = threshold == results.profile.finetune.threshold_db
                 axes.axvline(threshold, color="black", linestyle="-" if bold else ":", linewidth=1.4 if bold else 0.8)
             plots.style(axes, "", "chunks" if axes is row[0] else "", words)
-            plots.legend(axes)
+            axes.legend(fontsize=plots.FONT_POINTS - 1.5, loc="upper right", framealpha=0.9, edgecolor="none")
     for axes, which in zip(figure.axes[-2:], ("target estimate", "residual estimate"), strict=True):
         axes.set_xlabel(f"{which}, dB below the mixture", fontsize=plots.FONT_POINTS)
     return figure

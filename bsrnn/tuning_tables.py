@@ -190,11 +190,12 @@ def _row(results: Results, target: str, runs: list[Finished], models: dict[str, 
 
 
 def _gain(results: Results, runs: list[Finished], others: list[Finished], groups: tuple[str, ...]) -> tuple:
-    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of runs that share a seed."""
+    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed."""
     differences = []
     for one in runs:
         for other in others:
-            if one is other or one.run.seed != other.run.seed:
+            starts = one.run.start is not None and one.run.start.id == other.run.id
+            if one is other or not (starts or one.run.start == other.run.start and one.run.seed == other.run.seed):
                 continue
             mine, theirs = ({} for _ in range(2))
             for group in groups:
