@@ -212,8 +212,8 @@ REGISTRY: dict[str, Artifact] = {
             "Mean uSDR in dB on the test songs, and apart on those with seen timbres, with new ones, and on the "
             "shifted ones (other styles, mastered). Over control: the gain in uSDR over a model with the same start "
             "and steps that saw labelled songs only; low and high: 95 % bootstrap interval over songs, and seeds where "
-            "there are several (other data orders from the same start). Over start, over control and cSDR are of the test "
-            "songs without the shifted ones.",
+            "there are several (other data orders from the same start). Over start, over control and cSDR are of the "
+            "test songs without the shifted ones.",
             "tuning_tables.finetuning_gain",
             any_of(
                 finished.is_start, finished.is_finetuned, finished.is_control, finished.is_variant, finished.is_teacher
