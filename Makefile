@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce book test test-book lint clean clean-data
+.PHONY: help env reproduce rehearse book test test-book lint clean clean-data
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -23,6 +23,10 @@ env:  ## the environment in ./.venv, with all extras; does nothing when it is up
 
 reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=]
 	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
+	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
+
+rehearse: env  ## the profile paper, two steps a run at full size on made-up songs, and how long all will take
+	@python -m bsrnn.workflow --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 book: env  ## only the book, from the results that are there, into _build/html

@@ -259,7 +259,33 @@ TINY = replace(
     variants=("truth", "fixed"),  # one for every target, one for the first
 )
 
-PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, PREVIEWS, RECOMMENDED, PAPER)}
+# `paper`, every run of it, with the models at full size and two steps each on made-up songs: that all fits together and
+# how long it will take (bsrnn.rehearsal).
+REHEARSAL = replace(
+    PAPER,
+    name="rehearsal",
+    data=replace(PAPER.data, train_songs=2, valid_songs=1, test_songs=1, song_seconds=1.5),  # noise, to be scored soon
+    mixing=replace(PAPER.mixing, chunk_seconds=1.0),  # a third of the memory: 4 GB an item, which a laptop has
+    train=replace(
+        PAPER.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0, loader_workers=0
+    ),
+    finetune=replace(
+        PAPER.finetune,
+        train=replace(
+            PAPER.finetune.train,
+            batch_items=1,
+            micro_items=1,
+            max_items=2,
+            validate_items=2,
+            patience=0,
+            loader_workers=0,
+        ),
+        teacher_batch=1,  # there are no more chunks
+    ),
+    carries_claims=False,
+)
+
+PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, PREVIEWS, RECOMMENDED, PAPER, REHEARSAL)}
 
 
 def profile(name: str) -> Profile:

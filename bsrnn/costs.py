@@ -68,7 +68,7 @@ def training_gb(model: ModelConfig, seconds: float, items: int) -> float:
 
 def _songs(data: DataConfig) -> tuple[int, int, int, float]:
     """Training, validation and test songs, and the seconds of one."""
-    if data.source == "embedded":
+    if data.source == "embedded" or data.test_songs:
         return data.train_songs, data.valid_songs, data.test_songs, data.song_seconds
     return *SONGS.get(data.source, (10, 2, 2)), 7.0 if data.source == "previews" else SONG_SECONDS
 
@@ -79,16 +79,44 @@ def _scoring(model: ModelConfig, settings: SeparateConfig, songs: int, seconds: 
     return songs * segments * forward_operations(model, settings.segment_seconds)
 
 
-def _training(profile: Profile, config: TrainConfig, teacher: bool, processes: int) -> tuple[float, float]:
-    """Operations of a training with its validations, and its memory in GB."""
-    model, chunk = profile.model, profile.mixing.chunk_seconds
-    forward = forward_operations(model, chunk)
+def _training(profile: Profile, config: TrainConfig, teacher: bool, processes: int) -> float:
+    """Operations of a training with its validations."""
+    forward = forward_operations(profile.model, profile.mixing.chunk_seconds)
     _, valid, _, seconds = _songs(profile.data)
-    checks = config.max_items // config.validate_items * _scoring(model, profile.validate, valid, seconds)
+    checks = config.max_items // config.validate_items * _scoring(profile.model, profile.validate, valid, seconds)
     # a backward pass takes two forward ones; a teacher asks every process for the whole batch
-    work = config.max_items * (3 * forward + teacher * forward * processes) + checks
+    return config.max_items * (3 + teacher * processes) * forward + checks
+
+
+def work(run, processes: int = 1) -> tuple[float, float]:
+    """Operations of a run's training and of its scoring."""
+    profile = run.profile
+    _, _, test, seconds = _songs(profile.data) if run.kind != "real" else (0, 0, 1, 6.0)
+    training = 0.0
+    if run.kind in ("train", "finetune"):
+        training = _training(profile, _train_config(run), _has_teacher(run), processes)
+    return training, 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
+
+
+def memory_gb(run, processes: int = 1) -> float:
+    """What one process holds."""
+    profile = run.profile
+    if run.kind == "baselines":
+        return PYTHON_GB + 1.0  # songs of spectrograms
+    if run.kind not in ("train", "finetune"):
+        return PYTHON_GB + parameters_gb(profile.model) / 4
+    config = _train_config(run)
     share = max(1, config.batch_items // processes)
-    return work, training_gb(model, chunk, min(config.micro_items or share, share))
+    items = min(config.micro_items or share, share)
+    return PYTHON_GB + training_gb(profile.model, profile.mixing.chunk_seconds, items)
+
+
+def _train_config(run) -> TrainConfig:
+    return run.profile.finetune.train if run.kind == "finetune" else run.profile.train
+
+
+def _has_teacher(run) -> bool:
+    return run.kind == "finetune" and run.profile.finetune.unlabelled != "none"
 
 
 def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
@@ -97,18 +125,11 @@ def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
     Args:
         run: a :class:`bsrnn.runs.Run`. device: "cpu": one core a process; "cuda": one GPU.
     """
-    profile, rate = run.profile, GPU_RATE if device.startswith("cuda") else CORE_RATE
-    _, _, test, seconds = _songs(profile.data) if run.kind != "real" else (0, 0, 1, 6.0)
-    work, memory = 0.0, 0.0
-    if run.kind in ("train", "finetune"):
-        finetune = run.kind == "finetune"
-        config = profile.finetune.train if finetune else profile.train
-        teacher = finetune and profile.finetune.unlabelled != "none"
-        work, memory = _training(profile, config, teacher, processes)
-    scored = 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
-    extra = 1.0 if run.kind == "baselines" else 0.0  # songs of spectrograms
-    loaded = parameters_gb(profile.model) / 4 + extra
-    return Cost(work / (rate * processes) + scored / rate + test * seconds / 20, PYTHON_GB + max(memory, loaded))
+    rate = GPU_RATE if device.startswith("cuda") else CORE_RATE
+    training, scoring = work(run, processes)
+    _, _, test, seconds = _songs(run.profile.data)
+    scores = test * seconds / 20  # of a song's twentieth: both metrics
+    return Cost(training / (rate * processes) + scoring / rate + scores, memory_gb(run, processes))
 
 
 def asked(run, device: str = "cpu", processes: int = 1, longest_minutes: int = 2880) -> dict[str, int]:

@@ -171,9 +171,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=1, help="that train one model together, a GPU each")
     parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
     parser.add_argument("--until", metavar="RULE", help="stop after this rule: data, run, artifacts, notebook or book")
+    parser.add_argument("--rehearse", action="store_true",
+                        help="go through every run of --profile paper once, two steps each at full size, on made-up "
+                             "songs, and say how long it will take")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
+    if options.rehearse:
+        from bsrnn import rehearsal
+
+        options.profile = rehearsal.prepare(options.profile)
     try:
         status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
                            options.cluster, options.until)
@@ -182,6 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if status:
         print("error: not finished; what is done is kept, and the same command goes on from there", file=sys.stderr)
+    elif options.rehearse and not options.dry_run:
+        print(rehearsal.report(options.device, options.processes))
     elif not options.dry_run and not options.until:
         say_result(options.profile, time.monotonic() - started)
     return status
