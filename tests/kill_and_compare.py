@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -66,8 +65,9 @@ def what(process: psutil.Process) -> str:
     if process.cmdline()[:1] == ["/bin/bash"] or " -c " in line[:40]:
         return ""  # a shell around one
     if " run " in line and "bsrnn" in line:
-        kind = re.search(r" run \S*?(finetuned|control|baselines|real|hop)?\S* --profile", line)
-        return f"run: {(kind and kind[1]) or 'training'}"
+        run = line.split(" run ")[1].split()[0]
+        kinds = ("finetuned", "control", "baselines", "real", "hop", "teacher", "truth", "fixed")
+        return f"run: {next((kind for kind in kinds if kind in run), 'training')}"
     steps = {"bsrnn data": "rendering", "bsrnn.notebooks": "papermill", "bsrnn artifacts": "artifacts",
              "jupyter-book": "book"}  # fmt: skip
     return next((step for words, step in steps.items() if words in line), "")
