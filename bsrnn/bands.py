@@ -24,6 +24,8 @@ SCHEMES: dict[str, Steps] = {
     "drums": ((1000, 50), (2000, 100), (4000, 250), (8000, 500), (16_000, 1000)),
 }
 SCHEMES["vocals"] = SCHEMES["other"] = SCHEMES["v7"]  # paper: V7 is what vocals and other use
+# replication, one encoder for all targets: the drums' with two more bands of 2 kHz, K 57
+SCHEMES["simo"] = (*SCHEMES["drums"], (20_000, 2000))
 
 
 def band_widths(
@@ -32,8 +34,8 @@ def band_widths(
     """Bins of every subband, from low to high; they add up to ``n_fft // 2 + 1``.
 
     Args:
-        scheme: a name in `SCHEMES` (``"v1"`` to ``"v7"``, ``"vocals"``, ``"bass"``, ``"drums"``, ``"other"``) or
-            widths in bins, which are checked and given back.
+        scheme: a name in `SCHEMES` (``"v1"`` to ``"v7"``, ``"vocals"``, ``"bass"``, ``"drums"``, ``"other"``,
+            ``"simo"``) or widths in bins, which are checked and given back.
         n_fft: STFT window in samples.
         sample_rate: Hz.
         edges: ``"floor"`` (authors' code: a width in Hz becomes floor(width * bins / Nyquist) bins, so that edges creep

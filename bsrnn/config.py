@@ -17,7 +17,12 @@ TARGETS = ("vocals", "drums", "bass", "other")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N."""
+    """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N.
+
+    The defaults are the paper's model. The last settings are variants of others: two mask layers and the normalisation
+    of the *authors' code*; `normalisation_eps` 1e-7, `tac_factor` 3 and some `attention_heads` of the *replication*,
+    which calls the model with the last two oBSRNN, and with several targets over one encoder oBSRNN-SIMO.
+    """
 
     targets: tuple[str, ...] = ("vocals",)  # paper: one model per target
     band_split: str | tuple[int, ...] = "vocals"  # a scheme of bsrnn.bands, or the widths in bins
@@ -31,6 +36,10 @@ class ModelConfig:
         "group"  # paper: axes not given; authors' code: GroupNorm(1), statistics over time too. Or "layer"
     )
     band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
+    normalisation_eps: float = 2.0**-23  # paper: not given; authors' code: float32's; replication: 1e-7
+    tac_factor: int = 0  # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
+    attention_heads: int = 0  # of attention over frames; 0: none (paper); each yields N / heads values
+    attention_features: int = 4  # of queries and keys, a head and subband (replication's files say)
 
     @property
     def lstm_hidden(self) -> int:

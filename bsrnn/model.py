@@ -3,8 +3,9 @@
 Axes, everywhere in this package:
     B batch · S targets · C channels · F bins · T frames · K subbands · G bins of a subband · N features · L samples
 
-The channels of a stereo song are separate items (paper): they are folded into the batch, and ``B`` below counts both.
-Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
+The channels of a stereo song are separate items (paper): they are folded into the batch, and ``B`` below counts both;
+the channels of an item stay neighbours in it, and only the stereo module (`TransformAverageConcatenate`, an option)
+lets them see each other. Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
 """
 
 import torch
@@ -15,7 +16,7 @@ from bsrnn.bands import band_widths, equal_runs
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 
-EPS = torch.finfo(torch.float32).eps  # of every normalisation; paper: not given; authors' code
+EPS = ModelConfig().normalisation_eps  # of every normalisation, unless set otherwise: float32's (authors' code)
 
 
 class BandNorm(nn.Module):
@@ -25,17 +26,17 @@ class BandNorm(nn.Module):
     "layer": over the features of each frame (the letter of the paper: "layer normalisation").
     """
 
-    def __init__(self, bands: int, features: int, mode: str):
+    def __init__(self, bands: int, features: int, mode: str, eps: float = EPS):
         super().__init__()
         if mode not in ("group", "layer"):
             raise ConfigError(f"unknown normalisation {mode!r}: expected 'group' or 'layer'")
-        self.axes = (1, 3) if mode == "group" else (3,)
+        self.axes, self.eps = (1, 3) if mode == "group" else (3,), eps
         self.weight = nn.Parameter(torch.ones(bands, 1, 1, features))
         self.bias = nn.Parameter(torch.zeros(bands, 1, 1, features))
 
     def forward(self, x: Tensor) -> Tensor:  # (K, T, B, features)
         variance, mean = torch.var_mean(x, self.axes, correction=0, keepdim=True)
-        return torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + EPS), self.weight)
+        return torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + self.eps), self.weight)
 
 
 class BandLinear(nn.Module):
@@ -57,7 +58,8 @@ class BandSplit(nn.Module):
     def __init__(self, widths: list[int], config: ModelConfig):
         super().__init__()
         self.runs = equal_runs(widths)
-        self.norm = nn.ModuleList(BandNorm(k, 2 * g, config.normalisation) for _, g, k in self.runs)
+        mode, eps = config.normalisation, config.normalisation_eps
+        self.norm = nn.ModuleList(BandNorm(k, 2 * g, mode, eps) for _, g, k in self.runs)
         self.linear = nn.ModuleList(BandLinear(k, 2 * g, config.features) for _, g, k in self.runs)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
@@ -74,8 +76,9 @@ class BandSplit(nn.Module):
 class ResidualRNN(nn.Module):
     """Figure 1C, one block: group normalisation -> bidirectional LSTM -> linear -> add the input."""
 
-    def __init__(self, features: int, hidden: int):
+    def __init__(self, features: int, hidden: int, eps: float = EPS):
         super().__init__()
+        self.eps = eps
         self.weight = nn.Parameter(torch.ones(features))
         self.bias = nn.Parameter(torch.zeros(features))
         self.rnn = nn.LSTM(features, hidden, bidirectional=True)
@@ -84,23 +87,95 @@ class ResidualRNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (steps, sequences, N)
         # one group: statistics of each sequence over its steps and features (authors' code)
         variance, mean = torch.var_mean(x, (0, 2), correction=0, keepdim=True)
-        normal = torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + EPS), self.weight)
+        normal = torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + self.eps), self.weight)
         return x + self.linear(self.rnn(normal)[0])
 
 
-class BandSequence(nn.Module):
-    """Figure 1C: one RNN along frames, shared by the subbands, then one along subbands, shared by the frames."""
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    """``x`` where positive, else ``slope`` times ``x``; ``slope`` may have any shape that fits."""
+    return torch.where(x > 0, x, slope * x)
 
-    def __init__(self, config: ModelConfig):
+
+class TransformAverageConcatenate(nn.Module):
+    """TAC, the stereo module of the replication's oBSRNN: every channel of an item sees the mean of all of them.
+
+    Transform each channel -> average over the channels -> concatenate to each -> N features, added to the input. The
+    order of the channels does not matter, and their number is free: one channel is its own mean.
+    """
+
+    def __init__(self, features: int, hidden: int):
         super().__init__()
-        self.time = ResidualRNN(config.features, config.lstm_hidden)
-        self.band = ResidualRNN(config.features, config.lstm_hidden)
+        self.transform = nn.Linear(features, hidden)
+        self.average = nn.Linear(hidden, hidden)
+        self.concatenate = nn.Linear(2 * hidden, features)
+        self.slope = nn.Parameter(torch.tensor([0.25]))  # one PReLU for the three layers (replication)
+
+    def forward(self, z: Tensor, channels: int) -> Tensor:  # (T, B, K, N), an item's channels in a row
+        apart = z.unflatten(1, (-1, channels))  # (T, items, C, K, N)
+        each = prelu(self.transform(apart), self.slope)  # (T, items, C, K, H)
+        mean = prelu(self.average(each.mean(2, keepdim=True)), self.slope).expand_as(each)
+        return z + prelu(self.concatenate(torch.cat([each, mean], -1)), self.slope).flatten(1, 2)
+
+
+class HeadMap(nn.Module):
+    """A linear layer for each head -> PReLU -> normalisation over the subbands and features of a frame.
+
+    Slopes are a head's own, the affine map is of each head, subband and feature.
+    """
+
+    def __init__(self, bands: int, inputs: int, heads: int, outputs: int, eps: float = EPS):
+        super().__init__()
+        self.eps = eps
+        self.linear = nn.Linear(inputs, heads * outputs)
+        self.slope = nn.Parameter(torch.full((heads, 1), 0.25))
+        self.weight = nn.Parameter(torch.ones(bands, heads, outputs))
+        self.bias = nn.Parameter(torch.zeros(bands, heads, outputs))
+
+    def forward(self, z: Tensor) -> Tensor:  # (T, B, K, inputs) -> (T, B, K, heads, outputs)
+        x = prelu(self.linear(z).unflatten(3, self.weight.shape[1:]), self.slope)
+        variance, mean = torch.var_mean(x, (2, 4), correction=0, keepdim=True)
+        return torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + self.eps), self.weight)
+
+
+class FrameAttention(nn.Module):
+    """Attention over frames, from the replication's oBSRNN: every frame looks at every other, all subbands together."""
+
+    def __init__(self, bands: int, config: ModelConfig):
+        super().__init__()
+        n, heads, eps = config.features, config.attention_heads, config.normalisation_eps
+        self.query = HeadMap(bands, n, heads, config.attention_features, eps)
+        self.key = HeadMap(bands, n, heads, config.attention_features, eps)
+        self.value = HeadMap(bands, n, heads, n // heads, eps)
+        self.output = HeadMap(bands, n, 1, n, eps)
 
     def forward(self, z: Tensor) -> Tensor:  # (T, B, K, N)
+        of_frames = [m(z).permute(1, 3, 0, 2, 4).flatten(3) for m in (self.query, self.key, self.value)]  # (B, h, T, .)
+        mixed = functional.scaled_dot_product_attention(*of_frames)  # (B, h, T, K N/h)
+        mixed = mixed.unflatten(3, (z.shape[2], -1)).permute(2, 0, 3, 1, 4).flatten(3)  # (T, B, K, N)
+        return z + self.output(mixed).flatten(3)
+
+
+class BandSequence(nn.Module):
+    """Figure 1C: one RNN along frames, shared by the subbands, then one along subbands, shared by the frames.
+
+    Replication's oBSRNN: then the stereo module, then attention over frames.
+    """
+
+    def __init__(self, bands: int, config: ModelConfig):
+        super().__init__()
+        n, hidden, eps = config.features, config.lstm_hidden, config.normalisation_eps
+        self.time = ResidualRNN(n, hidden, eps)
+        self.band = ResidualRNN(n, hidden, eps)
+        self.stereo = TransformAverageConcatenate(n, config.tac_factor * n) if config.tac_factor else None
+        self.attention = FrameAttention(bands, config) if config.attention_heads else None
+
+    def forward(self, z: Tensor, channels: int = 1) -> Tensor:  # (T, B, K, N), an item's channels in a row
         t, b, k, n = z.shape
         z = self.time(z.view(t, b * k, n)).view(t, b, k, n)
         across = z.permute(2, 0, 1, 3).reshape(k, t * b, n)
-        return self.band(across).view(k, t, b, n).permute(1, 2, 0, 3).contiguous()
+        z = self.band(across).view(k, t, b, n).permute(1, 2, 0, 3).contiguous()
+        z = self.stereo(z, channels) if self.stereo else z
+        return self.attention(z) if self.attention else z
 
 
 class MaskEstimator(nn.Module):
@@ -110,7 +185,7 @@ class MaskEstimator(nn.Module):
         super().__init__()
         self.runs = equal_runs(widths)
         bands, n, hidden = len(widths), config.features, config.mlp_hidden
-        self.norm = BandNorm(bands, n, config.normalisation)
+        self.norm = BandNorm(bands, n, config.normalisation, config.normalisation_eps)
         sizes = [n, *[hidden] * config.mlp_layers]
         self.hidden = nn.ModuleList(BandLinear(bands, a, b) for a, b in zip(sizes, sizes[1:], strict=False))
         self.output = nn.ModuleList(BandLinear(k, hidden, 4 * g) for _, g, k in self.runs)
@@ -146,8 +221,18 @@ class BSRNN(nn.Module):
         sizes = {name: getattr(config, name) for name in ("features", "modules", "mlp_layers", "hop_samples")}
         if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
             raise ConfigError(f"got {', '.join(small)}: expected at least 1")
+        heads, wide = config.attention_heads, config.attention_features
+        if config.tac_factor < 0 or heads < 0 or wide < 1 or not config.normalisation_eps > 0:
+            raise ConfigError(
+                f"got tac_factor {config.tac_factor}, attention_heads {heads}, attention_features {wide}, "
+                f"normalisation_eps {config.normalisation_eps}: expected at least 0, 0, 1, and more than 0"
+            )
+        if heads and config.features % heads:
+            raise ConfigError(f"got {heads} attention_heads: expected a divisor of features, {config.features}")
         if not config.targets or len(set(config.targets)) < len(config.targets):
             raise ConfigError(f"got targets {config.targets}: expected one or more, each once")
+        if any(not name or name.startswith(".") or set(name) & set("/\\\0\n\r") for name in config.targets):
+            raise ConfigError(f"got targets {config.targets}: expected names that can be those of files")
         if config.hop_samples > config.n_fft // 2:
             raise ConfigError(
                 f"got hop_samples {config.hop_samples}: expected at most half of n_fft {config.n_fft}, or the Hann "
@@ -156,7 +241,7 @@ class BSRNN(nn.Module):
         self.config = config
         self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
         self.split = BandSplit(self.widths, config)
-        self.core = nn.Sequential(*(BandSequence(config) for _ in range(config.modules)))
+        self.core = nn.Sequential(*(BandSequence(len(self.widths), config) for _ in range(config.modules)))
         self.masks = nn.ModuleList(MaskEstimator(self.widths, config) for _ in config.targets)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
@@ -182,7 +267,10 @@ class BSRNN(nn.Module):
         items = spectrogram.flatten(0, 1)  # channels are items of their own
         z = self.split(items)  # (T, BC, K, N)
         core_dtype = next(self.core.parameters()).dtype  # bsrnn.load may have put the RNNs into bfloat16
-        z = self.core(z.to(core_dtype)).to(z.dtype)
+        y = z.to(core_dtype)
+        for module in self.core:
+            y = module(y, spectrogram.shape[1])
+        z = y.to(z.dtype)
         estimates = torch.stack([mask(z) * items for mask in self.masks], 1)  # (BC, S, F, T)
         return estimates.unflatten(0, spectrogram.shape[:2]).transpose(1, 2)  # (B, S, C, F, T)
 

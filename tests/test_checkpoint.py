@@ -55,6 +55,20 @@ def test_round_trip_is_exact(saved):
     assert read_json(saved / "config.json")["info"] == {"seed": 3, "usdr": [1.5, -2.0]}
 
 
+def test_variants_come_back(tmp_path):
+    config = replace(CONFIG, tac_factor=2, attention_heads=2, attention_features=3, normalisation_eps=1e-7)
+    model = bsrnn.load(checkpoint.save(make(config), tmp_path))
+    assert model.config == config and torch.equal(weights(model), weights(make(config)))
+
+
+def test_a_config_from_before_the_variants_is_the_plain_model(saved):
+    described = read_json(saved / "config.json")
+    for name in ("normalisation_eps", "tac_factor", "attention_heads", "attention_features"):
+        del described["model"][name]
+    write_json(saved / "config.json", described)
+    assert bsrnn.load(saved).config == CONFIG
+
+
 def test_named_splits_come_back_as_they_were(tmp_path):
     config = ModelConfig(band_split="v1", features=1, modules=1)
     assert bsrnn.load(str(checkpoint.save(make(config), tmp_path))).config == config

@@ -10,7 +10,16 @@ from torch.nn import functional
 from bsrnn.bands import band_widths
 from bsrnn.config import PAPER, ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.model import BSRNN, EPS, BandNorm, BandSplit, MaskEstimator
+from bsrnn.model import (
+    BSRNN,
+    EPS,
+    BandNorm,
+    BandSplit,
+    FrameAttention,
+    HeadMap,
+    MaskEstimator,
+    TransformAverageConcatenate,
+)
 from bsrnn.train import objective
 
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins; runs of one, two and three equal widths
@@ -34,20 +43,25 @@ def noise(*shape, seed=1):
 # ---------------------------------------------------------------------------------------------- parameter arithmetic
 
 
-def parameters_by_hand(widths, n, modules, mask_layers, targets=1):
+def parameters_by_hand(widths, n, modules, mask_layers, targets=1, tac=0, heads=0, e=4):
     """Trained values of a BSRNN; H = 2N is the LSTM's hidden size, M = 4N the mask MLP's.
 
     A band of G bins has 2G inputs and needs, at the split, 2 * 2G for its normalisation and (2G + 1) N for its linear
     layer; at the mask, 2N for its normalisation, (N + 1) M and then (M + 1) M for its hidden layers, (M + 1) 4G for its
     GLU.
+    The stereo module has hidden size t N: three linear layers and one slope. A head of the attention has E features for
+    query and key, N / heads for the value; each map has a slope and an affine map for each of its features and bands.
     One direction of an LSTM has four gates, each with an N x H and an H x H matrix and two biases (PyTorch's habit).
     """
     h, m = 2 * n, 4 * n
     split = sum(2 * 2 * g + (2 * g + 1) * n for g in widths)
     one_rnn = 2 * n + 2 * 4 * h * (n + h + 2) + (2 * h + 1) * n
+    stereo = (n + 1) * tac * n + (tac * n + 1) * tac * n + (2 * tac * n + 1) * n + 1 if tac else 0
+    maps = [e, e, n // heads] * heads + [n] if heads else []
+    attention = sum((n + 1) * outputs + 1 + 2 * outputs * len(widths) for outputs in maps)
     hidden = (n + 1) * m + (mask_layers - 1) * (m + 1) * m
     mask = sum(2 * n + hidden + (m + 1) * 4 * g for g in widths)
-    return split + modules * 2 * one_rnn + targets * mask
+    return split + modules * (2 * one_rnn + stereo + attention) + targets * mask
 
 
 @pytest.mark.parametrize("scheme", ["v1", "v7", "bass", "drums"])
@@ -70,11 +84,22 @@ def test_the_papers_model_has_25_6_million_parameters_and_36_4_with_two_mask_lay
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"mlp_layers": 2}, {"targets": ("a", "b", "c")}, {"modules": 3, "features": 6}]
+    "changes",
+    [
+        {},
+        {"mlp_layers": 2},
+        {"targets": ("a", "b", "c")},
+        {"modules": 3, "features": 6},
+        {"tac_factor": 3},
+        {"attention_heads": 2, "modules": 2},
+        {"attention_heads": 4, "attention_features": 3, "tac_factor": 1},
+    ],
 )
 def test_parameters_of_small_models_equal_the_closed_form(changes):
     config = replace(TINY, **changes)
-    expected = parameters_by_hand(WIDTHS, config.features, config.modules, config.mlp_layers, len(config.targets))
+    variants = (config.tac_factor, config.attention_heads, config.attention_features)
+    sizes = (config.features, config.modules, config.mlp_layers, len(config.targets), *variants)
+    expected = parameters_by_hand(WIDTHS, *sizes)
     assert BSRNN(config).count_parameters() == expected
 
 
@@ -320,6 +345,110 @@ def test_silence_and_extreme_levels_stay_finite(normalisation, level):
         assert (estimates == 0).all()
 
 
+# --------------------------------------------------------------------------------- variants: stereo module, attention
+
+VARIANT = {"tac_factor": 3, "attention_heads": 2, "normalisation_eps": 1e-7}  # tests/test_interop.py has its slow twin
+
+
+def test_the_stereo_module_by_hand():
+    """N 1, hidden 1, every layer the identity or a sum: channels 1 and 3 -> their mean 2 -> x + (x + 2)."""
+    stereo = TransformAverageConcatenate(1, 1)
+    with torch.no_grad():
+        for layer in (stereo.transform, stereo.average, stereo.concatenate):
+            layer.weight.fill_(1)
+            layer.bias.zero_()
+        z = torch.tensor([1.0, 3.0]).view(1, 2, 1, 1)
+        assert stereo(z, 2).flatten().tolist() == [1 + (1 + 2), 3 + (3 + 2)]
+        assert stereo(z, 1).flatten().tolist() == [1 + (1 + 1), 3 + (3 + 3)]  # two items of one channel each
+        stereo.slope.fill_(0.5)  # -2 -> -1 by the first layer -> mean -1 -> -0.5; -1.5 -> -0.75 by the last
+        assert stereo(-2 * torch.ones(1, 1, 1, 1), 1).flatten().tolist() == [-2.75]
+
+
+def test_the_channels_of_an_item_see_each_other_and_items_do_not():
+    model, mixture = make(**VARIANT), noise(3, 2, 400)
+    together = model(mixture)
+    for b in range(3):
+        assert (together[b] - model(mixture[b : b + 1])[0]).abs().max() < 1e-5
+    other = mixture.clone()
+    other[0, 1] *= -2
+    changed = (model(other) - together).abs().amax((1, 3))  # (B, C)
+    assert changed[0, 0] > 1e-3 and (changed[1:] < 1e-6).all()
+    apart = make(**(VARIANT | {"tac_factor": 0}))
+    assert (apart(other)[0, :, 0] - apart(mixture)[0, :, 0]).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("channels", [2, 3, 6])
+def test_the_order_of_channels_does_not_matter_to_the_stereo_module(channels):
+    model, mixture = make(**VARIANT), noise(1, channels, 400)
+    assert (model(mixture.flip(1)).flip(2) - model(mixture)).abs().max() < 1e-5
+
+
+def test_mono_is_two_equal_channels_to_the_stereo_module():
+    model, mono = make(**VARIANT), noise(2, 1, 400)
+    for channels in (2, 5):
+        many = model(mono.expand(-1, channels, -1))
+        assert (many - model(mono)).abs().max() < 1e-5
+
+
+def test_attention_that_looks_everywhere_alike_gives_the_mean_frame():
+    """Queries of zero: every weight is 1 / T, so each frame takes the mean of the values."""
+    config = replace(TINY, attention_heads=2)
+    torch.manual_seed(0)
+    attention, z = FrameAttention(8, config), noise(6, 3, 8, 4)
+    with torch.no_grad():
+        attention.query.weight.zero_()
+        mean = attention.value(z).mean(0, keepdim=True).flatten(3).expand(6, -1, -1, -1)
+        assert (attention(z) - (z + attention.output(mean).flatten(3))).abs().max() < 1e-5
+
+
+def test_attention_by_hand_in_one_frame():
+    """One frame can only look at itself, whatever query and key are."""
+    attention, z = FrameAttention(8, replace(TINY, attention_heads=1)), noise(1, 2, 8, 4)
+    with torch.no_grad():
+        expected = z + attention.output(attention.value(z).flatten(3)).flatten(3)
+        assert (attention(z) - expected).abs().max() < 1e-6
+
+
+def test_heads_are_normalised_over_bands_and_features_of_a_frame():
+    block = HeadMap(8, 4, 2, 3)
+    y = block(5 * noise(6, 2, 8, 4) + 1)  # (T, B, K, heads, outputs)
+    assert y.shape == (6, 2, 8, 2, 3)
+    assert y.mean((2, 4)).abs().max() < 1e-5 and (y.var((2, 4), correction=0) - 1).abs().max() < 1e-3
+
+
+def test_eps_is_what_the_settings_say():
+    """A signal of variance v comes out with variance v / (v + eps)."""
+    x = 1e-3 * noise(1, 500, 1, 4)
+    x = (x - x.mean()) / x.std(correction=0) * 1e-3
+    for eps in (1e-6, 1e-7, EPS):
+        assert BandNorm(1, 4, "group", eps)(x).var(correction=0).item() == pytest.approx(1e-6 / (1e-6 + eps), rel=1e-4)
+    model = make(**(VARIANT | {"normalisation_eps": 0.5}))
+    blocks = [module for module in model.modules() if hasattr(module, "eps")]
+    assert len(blocks) == 6 + 2 + 4 and all(module.eps == 0.5 for module in blocks)
+    assert EPS == torch.finfo(torch.float32).eps
+
+
+def test_variants_send_gradients_into_every_parameter_and_stay_finite_in_silence():
+    model = make(**VARIANT, mlp_layers=2, targets=("a", "b")).train()
+    objective(model, noise(2, 2, 300), noise(2, 2, 2, 300, seed=2)).backward()
+    for name, parameter in model.named_parameters():
+        # the split is tested above; what is added to every key alike, softmax takes away again
+        if "split" not in name and not name.endswith("key.bias"):
+            assert (parameter.grad == 0).sum() == 0 and torch.isfinite(parameter.grad).all(), name
+    silent = make(**VARIANT)(torch.zeros(1, 2, 300))
+    assert (silent == 0).all()
+
+
+def test_options_that_are_off_leave_seeded_weights_as_they_were():
+    """No random number is drawn for what is not there: a run's weights depend on its seed as before."""
+    torch.manual_seed(5)
+    BSRNN(replace(TINY, tac_factor=0, attention_heads=0, attention_features=7))
+    drawn = torch.rand(1)
+    torch.manual_seed(5)
+    BSRNN(TINY)
+    assert torch.equal(drawn, torch.rand(1))
+
+
 # ------------------------------------------------------------------------------------------------------ bad input
 
 
@@ -336,6 +465,13 @@ def test_wrong_shapes_are_refused(shape):
         ({"band_split": "v8"}, "unknown band split"),
         ({"band_edges": "ceil", "band_split": "v7", "n_fft": 2048, "sample_rate": 44100}, "unknown rule"),
         ({"normalisation": "batch"}, "unknown normalisation"),
+        ({"normalisation_eps": 0.0}, "normalisation_eps 0.0: expected at least 0, 0, 1, and more than 0"),
+        ({"tac_factor": -1}, "tac_factor -1"),
+        ({"attention_heads": -1}, "attention_heads -1"),
+        ({"attention_heads": 3}, "got 3 attention_heads: expected a divisor of features, 4"),
+        ({"attention_heads": 2, "attention_features": 0}, "attention_features 0"),
+        ({"targets": ("../vocals",)}, "those of files"),
+        ({"targets": ("",)}, "those of files"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message):
