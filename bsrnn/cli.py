@@ -17,6 +17,8 @@ EPILOG = {
     "--out models/vocals-finetuned",
     "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
     "separate": "example: bsrnn separate song.wav --model results/small/checkpoints/vocals --out separated",
+    "import": "example: bsrnn import vocals.ckpt --out models/vocals\n"
+    "         bsrnn import simo.ckpt --target vocals --target bass --target drums --target other --out models/simo",
     "verify": "example: bsrnn verify --profile small",
     "run": "example: bsrnn run vocals-s0 --profile quick",
     "artifacts": "example: bsrnn artifacts --profile quick --print",
@@ -94,6 +96,13 @@ def parser() -> argparse.ArgumentParser:
     device(separate)
     separate.add_argument("--residual", action="store_true", help="also write the mixture minus the stems")
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.wav")
+
+    importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
+    importer.add_argument("file", type=Path, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
+    importer.add_argument(
+        "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
+    )
+    importer.add_argument("--out", "-o", type=Path, required=True, help="folder of the model")
 
     verify = add(
         "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
@@ -306,6 +315,15 @@ def _separate(options) -> int:
             continue
         print(*written, sep="\n")
     return 1 if failed else 0
+
+
+def _import(options) -> None:
+    from bsrnn import interop
+
+    model = interop.import_checkpoint(options.file, options.out, options.target)
+    config = model.config
+    print(f"{', '.join(config.targets)}: N {config.features}, {config.modules} modules, {len(model.widths)} bands, "
+          f"{model.count_parameters()} parameters: {options.out}")  # fmt: skip
 
 
 def _verify(options) -> int:
