@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", type=Path, required=True, help="folder of the model")
     evaluate.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
     evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    evaluate.add_argument("--segment", type=float, help="seconds the model sees at a time (default: the profile's)")
+    evaluate.add_argument("--hop", type=float, help="seconds between segments (default: the profile's)")
     device(evaluate)
     out(evaluate, "scores", "folder of scores.json and scores.csv")
 
@@ -262,12 +264,13 @@ def _evaluate(options) -> None:
     from bsrnn.files import atomic_write, write_json
 
     profile = _profile(options)
+    given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
+    separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})
+    profile = replace(profile, separate=separate)
     model = checkpoint.load(options.model).to(options.device)
     scores = stages.score_model(model, profile, options.split)
-    write_json(
-        options.out / "scores.json",
-        {"model": str(options.model), "data": asdict(profile.data), "split": options.split, "scores": scores},
-    )
+    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(separate)}
+    write_json(options.out / "scores.json", {"model": str(options.model), "scores": scores} | conditions)
     rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]
     with atomic_write(options.out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -279,7 +282,8 @@ def _evaluate(options) -> None:
         print(f"{row['target']:10} {values}  {row['song']}")
     for target, part in scores.items():
         summary = part["summary"]
-        print(f"{target}: uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)")
+        usdr = f"uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)"
+        print(f"{target}: {usdr}, cSDR {_db(summary['csdr_median'])} dB (median of {summary['csdr_songs']})")
 
 
 def _db(value: float | None) -> str:

@@ -20,7 +20,7 @@ class ModelConfig:
     """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N.
 
     The defaults are the paper's model. The last settings are variants of others: two mask layers and the normalisation
-    of the *authors' code*; `normalisation_eps` 1e-7, `tac_factor` 3 and some `attention_heads` of the *replication*,
+    of the *authors' code*; `normalisation_eps` 1e-7, `tac_factor` 3 and two `attention_heads` of the *replication*,
     which calls the model with the last two oBSRNN, and with several targets over one encoder oBSRNN-SIMO.
     """
 
@@ -38,8 +38,8 @@ class ModelConfig:
     band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
     normalisation_eps: float = 2.0**-23  # paper: not given; authors' code: float32's; replication: 1e-7
     tac_factor: int = 0  # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
-    attention_heads: int = 0  # of attention over frames; 0: none (paper); each yields N / heads values
-    attention_features: int = 4  # of queries and keys, a head and subband (replication's files say)
+    attention_heads: int = 0  # of attention over frames, N / heads values each; 0: none (paper); replication: 2
+    attention_features: int = 16  # of queries and keys, in each head and subband (replication)
 
     @property
     def lstm_hidden(self) -> int:

@@ -117,8 +117,9 @@ def target_names(path: Path, tensors: dict[str, Stored], settings: dict, given: 
     else:
         names = in_name
     if len(names) != count:
+        there = _listed([*map(shown, names)]) or "none"
         raise ConfigError(
-            f"{path} has {count} target(s), and {len(names)} name(s) for them ({_listed([*map(shown, names)]) or 'none'}): "
+            f"{path} has {count} target(s), and {len(names)} name(s) for them ({there}): "
             "give each in the file's order, as --target vocals --target bass"
         )
     return tuple(names)

@@ -91,11 +91,6 @@ class ResidualRNN(nn.Module):
         return x + self.linear(self.rnn(normal)[0])
 
 
-def prelu(x: Tensor, slope: Tensor) -> Tensor:
-    """``x`` where positive, else ``slope`` times ``x``; ``slope`` may have any shape that fits."""
-    return torch.where(x > 0, x, slope * x)
-
-
 class TransformAverageConcatenate(nn.Module):
     """TAC, the stereo module of the replication's oBSRNN: every channel of an item sees the mean of all of them.
 
@@ -112,9 +107,12 @@ class TransformAverageConcatenate(nn.Module):
 
     def forward(self, z: Tensor, channels: int) -> Tensor:  # (T, B, K, N), an item's channels in a row
         apart = z.unflatten(1, (-1, channels))  # (T, items, C, K, N)
-        each = prelu(self.transform(apart), self.slope)  # (T, items, C, K, H)
-        mean = prelu(self.average(each.mean(2, keepdim=True)), self.slope).expand_as(each)
-        return z + prelu(self.concatenate(torch.cat([each, mean], -1)), self.slope).flatten(1, 2)
+        each = functional.prelu(self.transform(apart), self.slope)  # (T, items, C, K, H)
+        mean = functional.prelu(self.average(each.mean(2, keepdim=True)), self.slope)
+        # the layer over [each, mean], in two parts: the mean's is the same for every channel
+        of_each, of_mean = self.concatenate.weight.chunk(2, 1)
+        y = functional.linear(each, of_each) + functional.linear(mean, of_mean, self.concatenate.bias)
+        return z + functional.prelu(y, self.slope).flatten(1, 2)
 
 
 class HeadMap(nn.Module):
@@ -132,7 +130,8 @@ class HeadMap(nn.Module):
         self.bias = nn.Parameter(torch.zeros(bands, heads, outputs))
 
     def forward(self, z: Tensor) -> Tensor:  # (T, B, K, inputs) -> (T, B, K, heads, outputs)
-        x = prelu(self.linear(z).unflatten(3, self.weight.shape[1:]), self.slope)
+        x = self.linear(z).unflatten(3, self.weight.shape[1:])
+        x = torch.where(x > 0, x, self.slope * x)
         variance, mean = torch.var_mean(x, (2, 4), correction=0, keepdim=True)
         return torch.addcmul(self.bias, (x - mean) * torch.rsqrt(variance + self.eps), self.weight)
 

@@ -37,7 +37,7 @@ ADDED: dict[str, object] = {
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
     "attention_heads": 0,
-    "attention_features": 4,
+    "attention_features": 16,
 }
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
 FINETUNED = ("finetuned", {}, 1)
