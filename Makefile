@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce rehearse book test test-book lint clean clean-data
+.PHONY: help env reproduce rehearse book test test-book bench lint clean clean-data
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -38,6 +38,9 @@ test: env  ## the fast tests, minutes
 test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and pages
 	jupyter-book build book/ -n -W --keep-going
 	python -m pytest -m book
+
+bench: env  ## speed and memory against others, into benchmarks/results.json; on an idle machine, half an hour
+	python -m benchmarks
 
 lint: env  ## style, and notebooks without outputs
 	ruff check .

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import textbook_bsrnn
+from benchmarks import measure, textbook_bsrnn
 from bsrnn.config import ModelConfig
 from bsrnn.train import new_model, objective
 
@@ -49,3 +49,26 @@ def test_what_the_textbook_does_not_have():
     two = new_model(ModelConfig(targets=("a", "b"), features=4, modules=1), 0)
     with pytest.raises(ValueError, match="expected one target"):
         textbook_bsrnn.load(two)
+
+
+def test_tasks_take_turns_and_ratios_are_of_a_round():
+    order = []
+    seconds = measure.alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2)
+    assert order == ["a", "b"] * 3 and [len(values) for values in seconds.values()] == [2, 2]
+    ratio = measure.ratio({"slow": [2.0, 9.0, 4.0], "fast": [1.0, 3.0, 4.0]}, "slow", "fast")
+    assert ratio == {"median": 2.0, "quartile_low": 1.5, "quartile_high": 2.5, "rounds": 3}
+
+
+def test_flops_of_the_rnns_are_those_of_the_papers_size():
+    """3 s of stereo, N 128, 12 modules, 41 bands: counted layer by layer."""
+    per_step = 2 * (4 * 256 * 128 + 4 * 256 * 256) * 2 + 2 * 512 * 128
+    expected = per_step * 24 * 259 * 41 * 2
+    assert measure.rnn_flops(ModelConfig(), 2, 3 * 44100) == expected == pytest.approx(869e9, rel=0.01)
+
+
+def test_memory_of_a_fresh_process():
+    small = measure.peak_memory_gb("x = bytearray(1)")
+    large = measure.peak_memory_gb("import sys; x = b'x' * int(sys.argv[1])", "300000000")
+    assert large - small == pytest.approx(0.3, abs=0.05)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        measure.peak_memory_gb("1 / 0")
