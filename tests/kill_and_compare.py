@@ -47,22 +47,24 @@ def start(root: Path, profile: str, until: str) -> subprocess.Popen:
         return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
+def line_of(process: psutil.Process) -> list[str]:
+    """The command line of a process; [] when it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def jobs(process: psutil.Process) -> list[psutil.Process]:
     """The processes of one reproduction that do its work, by their command."""
-    found = []
-    for child in process.children(recursive=True):
-        try:
-            if what(child):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
+    return [child for child in process.children(recursive=True) if what(child)]
 
 
 def what(process: psutil.Process) -> str:
     """The step that a process does; "" if it does none."""
-    line = " ".join(process.cmdline())
-    if process.cmdline()[:1] == ["/bin/bash"] or " -c " in line[:40]:
+    words = line_of(process)
+    line = " ".join(words)
+    if words[:1] == ["/bin/bash"] or " -c " in line[:40]:
         return ""  # a shell around one
     if " run " in line and "bsrnn" in line:
         run = line.split(" run ")[1].split()[0]
@@ -70,17 +72,23 @@ def what(process: psutil.Process) -> str:
         return f"run: {next((kind for kind in kinds if kind in run), 'training')}"
     steps = {"bsrnn data": "rendering", "bsrnn.notebooks": "papermill", "bsrnn artifacts": "artifacts",
              "jupyter-book": "book"}  # fmt: skip
-    return next((step for words, step in steps.items() if words in line), "")
+    return next((step for part, step in steps.items() if part in line), "")
+
+
+def wait_for_work(process: subprocess.Popen) -> None:
+    """Until a job runs, or all is over."""
+    while process.poll() is None and not jobs(psutil.Process(process.pid)):
+        time.sleep(0.2)
 
 
 def kill(process: subprocess.Popen, chance: random.Random) -> tuple[str, list[str]]:
     """SIGKILL a reproduction in some way: which, and what was at work."""
     whole = psutil.Process(process.pid)
     working = jobs(whole)
-    steps = [what(job) for job in working] or ["planning"]
+    steps = [step for job in working if (step := what(job))] or ["planning"]
     victim = chance.choice(VICTIMS if working else VICTIMS[:1])
     family = whole.children(recursive=True)
-    snakemake = [child for child in family if "snakemake" in " ".join(child.cmdline()[:4])]
+    snakemake = [child for child in family if "snakemake" in " ".join(line_of(child)[:4])]
     if victim == "everything" or (victim == "snakemake" and not snakemake):
         victims = [whole, *family]
     else:
@@ -138,8 +146,10 @@ def main(arguments: list[str] | None = None) -> int:
         while True:
             process = start(root, options.profile, options.until)
             left = options.kills - kills.total()
-            # moments over the whole way: each start comes some steps further
-            wait = chance.uniform(0.01, 0.15) * seconds if left else None
+            # most moments while jobs are at work, some while Snakemake plans; each start comes some steps further
+            if left and chance.random() < 0.8:
+                wait_for_work(process)
+            wait = chance.uniform(0, 0.1) * seconds if left else None
             try:
                 status = process.wait(wait)
             except subprocess.TimeoutExpired:
