@@ -112,6 +112,7 @@ class TrainConfig:
     patience: int = 10  # validations without a better one; 0 = never stop early
     max_bad_steps: int = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
     micro_items: int = 2  # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
+    precision: str = "float32"  # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
     loader_workers: int = 4  # item i depends on (seed, i) alone, so the number changes no bit
 
 

@@ -27,6 +27,7 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
 ADDED: dict[str, object] = {
+    "precision": "float32",
     "shifted_songs": 0,
     "labels": "teacher",
     "keep": ("pseudo", "clean_target", "clean_residual"),

@@ -128,14 +128,25 @@ def objective(model: BSRNN, mixture: Tensor, targets: Tensor, config: LossConfig
 
 
 class Objective(nn.Module):
-    """The loss as a module, which is what DistributedDataParallel wraps."""
+    """The loss as a module, which is what DistributedDataParallel wraps.
 
-    def __init__(self, model: BSRNN, loss: LossConfig):
+    Args:
+        precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
+            in float32. bfloat16 has float32's range, so that no loss need be scaled.
+
+    Raises:
+        ConfigError: unknown precision.
+    """
+
+    def __init__(self, model: BSRNN, loss: LossConfig, precision: str = "float32"):
         super().__init__()
-        self.model, self.loss = model, loss
+        if precision not in ("float32", "bfloat16"):
+            raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
+        self.model, self.loss, self.bfloat16 = model, loss, precision == "bfloat16"
 
     def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
-        return objective(self.model, mixture, targets, self.loss)
+        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return objective(self.model, mixture, targets, self.loss)
 
 
 def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossConfig, micro_items: int = 0) -> Tensor:
@@ -181,7 +192,7 @@ def first_losses(
 ) -> list[float | None]:
     """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
     keep_freed_memory()
-    optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss)
+    optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss, config.precision)
     for _, (mixture, targets) in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
         _step(learner, optimiser, mixture, targets, progress, replace(config, max_bad_steps=10**9), loss, Path())
         progress.items += config.batch_items
@@ -245,7 +256,7 @@ def fit(
     model.to(device).train()
     optimiser = adam(model, config)
     progress = resume.restore(Path(out), model, optimiser, source) or Progress()
-    learner, first = distributed.wrap(Objective(model, loss)), distributed.rank() == 0
+    learner, first = distributed.wrap(Objective(model, loss, config.precision)), distributed.rank() == 0
     last_items = config.max_items - config.max_items % config.batch_items
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     bar = tqdm(

@@ -14,7 +14,17 @@ from bsrnn.audio import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
-from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, objective, validation_usdr
+from bsrnn.train import (
+    Objective,
+    Supervised,
+    TrainingError,
+    fit,
+    gradients,
+    learning_rate,
+    new_model,
+    objective,
+    validation_usdr,
+)
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -130,6 +140,22 @@ def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp
     assert torch.equal(weights(one), weights(two))
     stages.train_model(profile, 4, tmp_path / "c")
     assert not torch.equal(weights(one), weights(checkpoint.load(tmp_path / "c")))
+
+
+def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(profile, tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        model = new_model(MODEL, 0)
+        generator = torch.Generator().manual_seed(0)
+        mixture, targets = torch.randn(2, 2, 8000, generator=generator), torch.randn(2, 1, 2, 8000, generator=generator)
+        value = gradients(Objective(model, LossConfig(), precision), mixture, targets, LossConfig())
+        assert value.dtype == torch.float32
+        found[precision] = value, torch.cat([p.grad.flatten() for p in model.parameters()])
+    (exact, one), (fast, other) = found.values()
+    assert fast == pytest.approx(exact.item(), rel=1e-3) and not torch.equal(one, other)
+    assert torch.nn.functional.cosine_similarity(one, other, 0) > 0.99
+    with pytest.raises(ConfigError, match="unknown precision 'float16'"):
+        fit(model, Repeat(mixture, targets), lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
 
 
 class Killed(Exception):
