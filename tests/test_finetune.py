@@ -383,6 +383,12 @@ def test_settings_that_make_no_sampler(labelled, unlabelled, settings, message):
         sampler(labelled, unlabelled, None, **settings)
 
 
+def test_unrelated_channels_are_not_for_a_model_that_compares_them(labelled):
+    teacher = new_model(replace(MODEL, tac_factor=1), 0)
+    with pytest.raises(ConfigError, match="but the model has a stereo module"):
+        SemiSupervised(labelled, [], "low", teacher, 0.0, FinetuneConfig(train=TRAIN, channels="each"))
+
+
 def test_a_song_that_breaks_off_is_named_and_counted_with_the_silent_ones(labelled, unlabelled, tmp_path, capsys):
     """Its header is whole, so that only reading it to the end finds out."""
     good = 0.1 * np.random.default_rng(0).standard_normal((2, 7 * RATE)).astype(np.float32)
