@@ -17,12 +17,16 @@ from bsrnn.errors import DataError
 from bsrnn.files import atomic_write
 from bsrnn.resampling import resample, resampled_frames, stretch
 
-__all__ = ["AudioInfo", "Reader", "info", "read", "resample", "to_stereo", "write"]
+__all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 READABLE = (*FORMATS, ".aif", ".aiff", ".aifc", ".au", ".caf", ".oga", ".opus", ".w64")  # what a folder is searched for
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
+WIDTHS = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}  # bytes a sample
+WAV_BYTES = 0xFFFF0000  # beyond, a wav's own count of bytes overflows
+PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
@@ -81,13 +85,14 @@ class Reader:
 
     Args:
         sample_rate: Hz that is wanted; None = the file's own.
+        forgiving: take samples that are not finite as zero, and count them in ``replaced``, instead of raising.
 
     Raises:
         DataError: as :func:`info`.
     """
 
-    def __init__(self, path: str | Path, sample_rate: int | None = None):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, sample_rate: int | None = None, forgiving: bool = False):
+        self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
         self._handle = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
@@ -125,9 +130,13 @@ class Reader:
         if len(audio) != wanted:
             raise DataError(f"{self.path}: ends after {start + len(audio)} of the {start + wanted} samples that its "
                             "header promises; it is cut off: get or encode it again")
-        if not np.isfinite(audio).all():
-            raise DataError(f"{self.path}: samples {start} to {start + wanted} hold values that are not finite, "
-                            "expected numbers around [-1, 1]; the file is damaged: get or render it again")
+        if not (finite := np.isfinite(audio)).all():
+            if not self.forgiving:
+                raise DataError(f"{self.path}: samples {start} to {start + wanted} hold values that are not finite, "
+                                "expected numbers around [-1, 1]; the file is damaged: get or render it again")
+            self.replaced += int((~finite[max(0, self._seen - start) :]).sum())  # a margin is read twice
+            audio[~finite] = 0
+        self._seen = max(self._seen, start + wanted)
         return np.ascontiguousarray(audio.T)  # (C, L)
 
 
@@ -168,23 +177,69 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
         DataError: an unknown ending, or ``audio`` is not (C, L).
         BSRNNError: the disk is full.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise DataError(f"{path}: unknown ending {suffix!r}, expected one of {', '.join(FORMATS)}; rename the output")
-    audio = np.asarray(audio)
+    path, audio = Path(path), np.asarray(audio)
+    check_ending(path)
     if audio.ndim != 2 or not 1 <= audio.shape[0] <= 16:  # more "channels" than that: (L, C) by mistake
         raise DataError(f"{path}: audio of shape {audio.shape}, expected (channels, samples); transpose it")
-    subtype = subtype or DEFAULT_SUBTYPES[suffix]
-    with atomic_write(path) as temporary:
+    with atomic_write(path) as temporary, Writer(temporary, sample_rate, *audio.shape, subtype, path) as writer:
+        writer.write(audio)
+
+
+def check_ending(path: Path) -> None:
+    """DataError if the name's ending is none that can be written."""
+    if path.suffix.lower() not in FORMATS:
+        raise DataError(f"{path}: unknown ending {path.suffix.lower()!r}, expected one of {', '.join(FORMATS)}; "
+                        "rename the output")
+
+
+class Writer:
+    """A file that is written block by block, in a ``with`` statement; its ending chooses the format.
+
+    Args:
+        path: where; not atomic by itself, see :func:`bsrnn.files.atomic_write`.
+        frames: that will come, in all; a wav that would pass 4 GB becomes an RF64 one, which the usual programs read.
+        subtype: as in :func:`write`. mp3 is written at its best rate, ogg at quality 8.
+        named: how errors call the file (default: ``path``).
+
+    Raises:
+        DataError: the format does not have this rate, number of channels or subtype.
+    """
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
+                 named: Path | None = None):
+        suffix = Path(path).suffix.lower()
+        self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
+        large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
+        self.wanted = f"{suffix} can hold {channels} channels at {sample_rate} Hz"
         try:
-            soundfile.write(temporary, _encoded(audio, subtype).T, sample_rate, subtype=subtype,
-                            format=FORMATS[suffix])
+            self._handle = soundfile.SoundFile(path, "w", sample_rate, channels, self.subtype, None,
+                                               "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
+        except (soundfile.SoundFileError, ValueError) as error:
+            raise self._problem(error, channels) from error
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the file; once more does nothing."""
+        self._handle.close()
+
+    def write(self, audio: np.ndarray) -> None:
+        """Append (C, L)."""
+        try:
+            for at in range(0, audio.shape[1], PIECE):  # libsndfile crashes on long pieces of ogg
+                self._handle.write(_encoded(audio[:, at : at + PIECE], self.subtype).T)
         except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all samples went out
-            if shutil.disk_usage(path.parent).free < audio.size * 8:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise DataError(f"{path}: could not be written ({error or 'short write'}); check the folder's permissions "
-                            f"and that {suffix} can hold {audio.shape[0]} channels at {sample_rate} Hz") from error
+            raise self._problem(error, len(audio)) from error
+
+    def _problem(self, error: Exception, channels: int) -> Exception:
+        if shutil.disk_usage(self.path.parent).free < PIECE * channels * 8:
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # atomic_write says what to do
+        return DataError(f"{self.named}: could not be written ({error or 'short write'}); check the folder's "
+                         f"permissions and that {self.wanted}")
 
 
 def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:

@@ -10,12 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import load_file, save_file
 
+from bsrnn import hub
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
 from bsrnn.model import BSRNN
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -41,16 +42,17 @@ def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "flo
 
 
 def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
-    """A model in eval mode from a folder with config.json and model.safetensors.
+    """A model in eval mode from a folder with config.json and model.safetensors, or from the Hugging Face Hub.
 
     Args:
+        path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.hub`: offline first; needs huggingface_hub).
         dtype: ``"bfloat16"``: the RNN core runs in it, input and output stay float32.
 
     Raises:
-        DataError: no such folder, or a file that is missing, corrupt or of another model.
+        DataError: no such folder or model, or a file that is missing, corrupt or of another model.
         ConfigError: unknown dtype, or a configuration that this version does not know.
     """
-    folder = Path(path_or_hub_id)
+    folder = hub.locate(path_or_hub_id)
     if dtype not in ("float32", "bfloat16"):
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():

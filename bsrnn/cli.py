@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, paths
+from bsrnn import config, paths, tool
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 
 EPILOG = {
@@ -16,7 +16,7 @@ EPILOG = {
     "finetune": "example: bsrnn finetune --target vocals --from models/vocals --data my_songs --unlabelled my_music "
     "--out models/vocals-finetuned",
     "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
-    "separate": "example: bsrnn separate song.wav --model results/small/checkpoints/vocals --out separated",
+    "separate": tool.EXAMPLES,
     "import": "example: bsrnn import vocals.ckpt --out models/vocals\n"
     "         bsrnn import simo.ckpt --target vocals --target bass --target drums --target other --out models/simo",
     "verify": "example: bsrnn verify --profile small",
@@ -89,15 +89,11 @@ def parser() -> argparse.ArgumentParser:
     out(evaluate, "scores", "folder of scores.json and scores.csv")
 
     separate = add("separate", "Songs in, stems out.", _separate)
-    separate.add_argument("songs", nargs="+", type=Path, metavar="SONG", help="audio files")
-    separate.add_argument("--model", type=Path, required=True, help="folder of the model")
-    separate.add_argument("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
+    tool.add_arguments(separate)
     separate.add_argument(
-        "--hop", type=float, default=1.5, help="seconds between segments (default: 1.5; see Table II)"
+        "--device", "-d", type=_device, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
-    device(separate)
-    separate.add_argument("--residual", action="store_true", help="also write the mixture minus the stems")
-    out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.wav")
+    out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
     importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
     importer.add_argument("file", type=Path, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
@@ -291,34 +287,10 @@ def _db(value: float | None) -> str:
 
 
 def _separate(options) -> int:
-    from bsrnn import checkpoint, songs
-    from bsrnn.separate import separate_file
+    import torch
 
-    model = checkpoint.load(options.model).to(options.device)
-    failed, folders = 0, set()
-    for path in options.songs:
-        try:
-            song = songs.read_mixture(path, model.config.sample_rate)
-            folder = options.out / options.model.name / song.name
-            if folder in folders:
-                raise ConfigError(
-                    f"{path}: another song of this call is named {song.name!r}, too; separate it by itself"
-                )
-            folders.add(folder)
-            written = separate_file(
-                model,
-                song,
-                folder,
-                segment_seconds=options.segment,
-                hop_seconds=options.hop,
-                residual=options.residual,
-            )
-        except BSRNNError as error:  # one bad file does not stop the others
-            print(f"bsrnn separate: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        print(*written, sep="\n")
-    return 1 if failed else 0
+    options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return tool.run(options)
 
 
 def _import(options) -> None:

@@ -37,7 +37,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             os.fsync(handle.fileno())  # a full disk or a lost server may come to light only here
         os.replace(temporary, path)
     except Exception as error:
-        if _disk_full(error, path.parent):
+        if not isinstance(error, BSRNNError) and _disk_full(error, path.parent):  # one of several files: said once
             raise BSRNNError(f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
                              f"free some space in {path.parent} (or point BSRNN_DATA or --out to another disk) and "
                              "run the same command again") from error

@@ -1,28 +1,21 @@
-"""Separation of whole songs: overlapping segments, one at a time from disk (section IV-C).
+"""Separation of whole songs: overlapping segments, each sample read once (section IV-C).
 
 Segments of T seconds start every P seconds. The signal is padded by T - P zeros in front, so that each sample lies in
 T / P segments (the text's L - P does not give this). Each segment fades linearly in and out (paper: window not given;
 replication: linear), and the sum is divided by the summed fades: a model that changes nothing gives back its input
-    for any T and P.
+for any T and P.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from bsrnn.errors import ConfigError
-from bsrnn.files import atomic_write
 from bsrnn.model import BSRNN
-from bsrnn.songs import Song
-
-Read = Callable[[int, int], np.ndarray]  # (first sample, samples) -> (C, samples)
+from bsrnn.resampling import Read, resample
 
 
 def fade(samples: int) -> Tensor:
@@ -64,9 +57,14 @@ def separate_blocks(
     starts = range(first, samples, hop)
     total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
     weights = torch.zeros(segment)
+    window = np.zeros((channels, segment), np.float32)  # the one before the first
     for index in range(0, len(starts), batch_segments):
-        batch_starts = starts[index : index + batch_segments]
-        batch = torch.from_numpy(np.stack([_read_padded(read, s, segment, samples, channels) for s in batch_starts]))
+        batch_starts, windows = starts[index : index + batch_segments], []
+        for start in batch_starts:  # each sample is read once
+            new = _read_padded(read, start + segment - hop, hop, samples, channels)
+            window = np.concatenate([window[:, hop:], new], -1)
+            windows.append(window)
+        batch = torch.from_numpy(np.stack(windows))
         with torch.inference_mode():
             estimates = model(batch.to(device)).float().cpu()  # (segments, S, C, segment)
         for start, estimate in zip(batch_starts, estimates, strict=True):
@@ -108,7 +106,7 @@ def separate(
         target name -> estimate (C, L) float32.
 
     Raises:
-        ValueError: not (C, L) floats. ConfigError: a segment or hop that cannot work.
+        ValueError: not (C, L) floats, or not all finite. ConfigError: a segment or hop that cannot work.
     """
     mixture = np.asarray(mixture)
     if mixture.ndim != 2 or mixture.dtype.kind != "f":
@@ -117,10 +115,10 @@ def separate(
             "floats between -1 and 1; divide 16 bit integers by 32768"
         )
     mixture = mixture.astype(np.float32, copy=False)
+    if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
+        raise ValueError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
     samples, model_rate = mixture.shape[1], model.config.sample_rate
     if sample_rate != model_rate:
-        from bsrnn.audio import resample
-
         inside = separate(
             model, resample(mixture, sample_rate, model_rate), model_rate, segment_seconds, hop_seconds, batch_segments
         )
@@ -138,50 +136,3 @@ def separate(
     empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
     estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)
     return dict(zip(model.config.targets, estimates, strict=True))
-
-
-def separate_file(
-    model: BSRNN,
-    song: Song,
-    folder: Path,
-    *,
-    segment_seconds: float = 3.0,
-    hop_seconds: float = 0.5,
-    batch_segments: int = 8,
-    residual: bool = False,
-) -> list[Path]:
-    """Separate a song from disk to disk: ``folder/<target>.wav``, 32-bit float, so that stems and residual add up.
-
-    Memory does not grow with the song. A file appears only when it is whole.
-
-    Returns:
-        the files written, ``residual.wav`` (mixture minus all stems) last.
-    """
-    names = [*model.config.targets, *["residual"] * residual]
-    written = [Path(folder) / f"{name}.wav" for name in names]
-    blocks = separate_blocks(
-        model,
-        lambda start, length: song.read("mixture", start, length),
-        song.frames,
-        2,
-        segment_seconds=segment_seconds,
-        hop_seconds=hop_seconds,
-        batch_segments=batch_segments,
-    )
-    with (
-        ExitStack() as stack,
-        tqdm(total=song.frames, desc=song.name, unit="sample", unit_scale=True, mininterval=1) as bar,
-    ):
-        temporaries = [stack.enter_context(atomic_write(path)) for path in written]
-        files = [
-            stack.enter_context(soundfile.SoundFile(path, "w", song.sample_rate, 2, "FLOAT", format="WAV"))
-            for path in temporaries
-        ]
-        position = 0
-        for block in blocks:  # (S, C, l)
-            mixture = song.read("mixture", position, block.shape[-1]) if residual and block.shape[-1] else block[0]
-            for file, audio in zip(files, [*block, mixture - block.sum(0)], strict=False):
-                file.write(audio.T)
-            position += block.shape[-1]
-            bar.update(block.shape[-1])
-    return written

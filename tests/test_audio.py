@@ -71,6 +71,20 @@ def test_float_wav_keeps_what_exceeds_full_scale(tmp_path):
     assert np.abs(audio.read(tmp_path / "b.wav")).max() <= 1.0
 
 
+def test_minutes_of_ogg_are_written(tmp_path):
+    """libsndfile crashes when it gets so much in one piece."""
+    audio.write(tmp_path / "a.ogg", np.zeros((2, 400 * 8000), np.float32), 8000)
+    assert audio.info(tmp_path / "a.ogg").frames == 400 * 8000
+
+
+def test_a_wav_beyond_4_gb_is_an_rf64_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "WAV_BYTES", 4000)
+    audio.write(tmp_path / "a.wav", tone(frames=500), RATE)
+    audio.write(tmp_path / "b.wav", tone(frames=501), RATE)
+    assert [(tmp_path / name).read_bytes()[:4] for name in ("a.wav", "b.wav")] == [b"RIFF", b"RF64"]
+    assert np.array_equal(audio.read(tmp_path / "b.wav"), tone(frames=501))
+
+
 def test_mono_gives_two_equal_channels(tmp_path):
     mono = tone(channels=1)
     audio.write(tmp_path / "a.wav", mono, RATE)
@@ -190,10 +204,9 @@ def test_a_full_disk_while_writing(tmp_path, monkeypatch):
     audio.write(path, tone(frames=10), RATE)
     old = path.read_bytes()
 
-    def short_write(temporary, *_, **__):
-        temporary.write_bytes(b"RIFF")
+    def short_write(*_):
         raise AssertionError
-    monkeypatch.setattr(soundfile, "write", short_write)
+    monkeypatch.setattr(soundfile.SoundFile, "write", short_write)
     monkeypatch.setattr(audio.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 0}))
     with pytest.raises(BSRNNError, match=r"disk full while writing .*a\.wav"):
         audio.write(path, tone(), RATE)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import bsrnn
 from bsrnn import audio, cli, config, files
 
 RATE = 44100
+MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,8 @@ def test_separated_stems_and_residual_add_up_to_the_song(folder, model, tmp_path
     mixture = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3 * RATE + 17)).astype(np.float32)
     audio.write(tmp_path / "song.wav", mixture, RATE)
     out = tmp_path / "out"
-    status = cli.main(["separate", str(tmp_path / "song.wav"), "--model", str(model), "-o", str(out), "--residual"])
-    assert status == 0
+    arguments = ["separate", str(tmp_path / "song.wav"), "--model", str(model), "-o", str(out), "--residual"]
+    assert cli.main([*arguments, "--float32"]) == 0
     paths = [out / "piano" / "song" / name for name in ("piano.wav", "residual.wav")]
     assert capsys.readouterr().out.splitlines() == list(map(str, paths))
     piano, residual = (soundfile.read(path, dtype="float32", always_2d=True)[0].T for path in paths)
@@ -151,6 +153,10 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
     [
         (["data", "--data", "nowhere"], "nowhere: no such folder"),
         (["separate", "song.wav", "--model", "nowhere"], "no model in nowhere"),
+        (["separate", "song.wav", "--two-stems", "kazoo", "--model", MODELS], "no model for the stem 'kazoo'"),
+        (["separate", "song.wav", "--format", "mp3", "--int24", "--model", MODELS], "mp3 has one encoding of its own"),
+        (["separate", "song.wav", "--format", "flac", "--float32", "--model", MODELS], "flac holds int16 or int24"),
+        (["separate", "song.wav", "-j", "0", "--model", MODELS], "got --jobs 0: expected at least 1"),
         (["evaluate", "--model", "nowhere"], "no model in nowhere"),
         (["run", "no-such-run"], "unknown run 'no-such-run'"),
         (["train", "--set", "train.speed=3"], "there is no 'speed'"),
