@@ -26,6 +26,8 @@ DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3"
 QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
 WIDTHS = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}  # bytes a sample
 WAV_BYTES = 0xFFFF0000  # beyond, a wav's own count of bytes overflows
+DELICATE = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # are read in long pieces only
+LONG, RUN_UP = 1 << 15, 1 << 14  # samples of each channel that are then decoded at a time, and before a jump's aim
 PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
@@ -97,6 +99,8 @@ class Reader:
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
         self.sample_rate = sample_rate or self.file_rate
+        self._position = 0
+        self._kept = (0, np.zeros((self.channels, 0), np.float32))  # first sample, samples
         self.frames = resampled_frames(self.file_frames, self.file_rate, self.sample_rate)
 
     def __enter__(self) -> "Reader":
@@ -121,9 +125,30 @@ class Reader:
 
     def _read(self, start: int, wanted: int) -> np.ndarray:
         """At the file's own rate."""
+        delicate = self._handle.subtype in DELICATE or not self._handle.seekable()
+        return (self._read_in_order if delicate else self._decode)(start, wanted)
+
+    def _read_in_order(self, start: int, wanted: int) -> np.ndarray:
+        """Long pieces, one after the other: of mp3 and opus libsndfile garbles short ones, and what follows a jump."""
+        first, piece = self._kept
+        end = first + piece.shape[1]
+        if not first <= start <= end:  # a jump: begin so much before that the decoder has settled
+            first = end = max(0, start - RUN_UP)
+            piece = piece[:, :0]
+        if start + wanted > end:
+            last = max(start + wanted, end + LONG)
+            last = self.file_frames if last > self.file_frames - LONG else last
+            piece = np.concatenate([piece, self._decode(end, last - end)], -1)[:, start - first :]
+            first = start
+        self._kept = (first, piece)
+        return piece[:, start - first :][:, :wanted].copy()
+
+    def _decode(self, start: int, wanted: int) -> np.ndarray:
         try:
-            self._handle.seek(start)
+            if self._position != start:  # some formats cannot seek
+                self._handle.seek(start)
             audio = self._handle.read(wanted, dtype="float32", always_2d=True)  # (L, C)
+            self._position = start + len(audio)
         except soundfile.SoundFileError as error:
             raise DataError(f"{self.path}: cannot be decoded from sample {start} on ({error}); it is damaged: "
                             "get or encode it again") from error
@@ -210,7 +235,7 @@ class Writer:
         suffix = Path(path).suffix.lower()
         self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
-        self.wanted = f"{suffix} can hold {channels} channels at {sample_rate} Hz"
+        self.wanted = f"{suffix} may not hold {channels} channel(s) at {sample_rate} Hz"
         try:
             self._handle = soundfile.SoundFile(path, "w", sample_rate, channels, self.subtype, None,
                                                "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
@@ -238,8 +263,8 @@ class Writer:
     def _problem(self, error: Exception, channels: int) -> Exception:
         if shutil.disk_usage(self.path.parent).free < PIECE * channels * 8:
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # atomic_write says what to do
-        return DataError(f"{self.named}: could not be written ({error or 'short write'}); check the folder's "
-                         f"permissions and that {self.wanted}")
+        return DataError(f"{self.named}: could not be written: {self.wanted} ({error or 'short write'}); choose "
+                         "another format, or check the folder's permissions")
 
 
 def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
@@ -256,15 +281,15 @@ def _open(path: Path) -> soundfile.SoundFile:
     """Open for reading, with errors that name the file and say what to do."""
     wanted = f"expected audio ({', '.join(READABLE)})"
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "no such file"
+        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
         raise DataError(f"{path}: {what}, {wanted}; check the path")
     try:
         handle = soundfile.SoundFile(path)
     except soundfile.SoundFileError as error:
         size = path.stat().st_size
         what = "an empty file (0 bytes)" if size == 0 else f"not readable as audio ({size} bytes; {error})"
-        raise DataError(f"{path}: {what}, {wanted}; it is damaged or of another kind: get it again, or remove it "
-                        "from the folder") from error
+        raise DataError(f"{path}: {what}, {wanted}; it is damaged or of another kind: get it again, convert it with "
+                        "`ffmpeg -i IN OUT.wav` for instance, or remove it from the folder") from error
     problem = None
     if handle.frames < 1:
         problem = "a header without samples"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
+import torch
 
 from bsrnn.errors import ConfigError
 
@@ -106,9 +107,9 @@ def _margin(orig: int, new: int) -> int:
 def _kernel(distance: np.ndarray, orig: int, new: int) -> np.ndarray:
     """The windowed sinc at ``distance``, in samples of the signal as it is; float32."""
     cutoff = min(orig, new) * ROLLOFF / orig
-    x = distance * cutoff
-    window = np.i0(BETA * np.sqrt(np.clip(1 - (x / WIDTH) ** 2, 0, None))) / np.i0(BETA)
-    return (cutoff * np.sinc(x) * window * (np.abs(x) < WIDTH)).astype(np.float32)
+    x = torch.from_numpy(distance * cutoff)
+    window = torch.special.i0(BETA * torch.sqrt(torch.clamp(1 - (x / WIDTH) ** 2, min=0)))  # numpy's takes a minute
+    return (cutoff / np.i0(BETA) * torch.sinc(x) * window * (x.abs() < WIDTH)).float().numpy()
 
 
 @lru_cache(maxsize=8)

@@ -81,7 +81,8 @@ def run(options: argparse.Namespace) -> int:
     output = Output(options.format, options.encoding, options.clip_mode)
     if options.jobs < 1:
         raise ConfigError(f"got --jobs {options.jobs}: expected at least 1")
-    folders = [folder for name in options.model or [default_models()] for folder in model_folders(name)]
+    names = list(dict.fromkeys(options.model)) or [str(default_models())]
+    folders = [folder for name in names for folder in model_folders(name)]
     models = {folder: checkpoint.load(folder, options.dtype) for folder in folders}
     stem_names(list(models.values()), options.two_stems, options.residual)
     if options.two_stems:
@@ -90,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
         print(*(cards.describe(folder) for folder in models), sep="\n", file=sys.stderr)
     for model in models.values():
         model.to(options.device)
-    place = options.out / label(options.model or [str(default_models())])
+    place = options.out / label(names)
     jobs, problems = collect(options.songs, options.out)
     for problem in problems:
         print(f"bsrnn separate: {problem}", file=sys.stderr)
@@ -244,7 +245,7 @@ def notes(job: Job, result: Separated) -> list[str]:
     """What a user should know of a song that was separated."""
     lines = []
     if result.replaced:
-        lines.append(f"{job.path}: {result.replaced} samples were not finite and were taken as zero")
+        lines.append(f"{job.path}: {result.replaced} sample(s) not finite, taken as zero")
     if result.gain != 1:
         quieter = f"{-20 * math.log10(result.gain):.1f} dB"
         lines.append(f"{job.path}: all its stems are {quieter} quieter, so that none clips (--clip-mode, --float32)")

@@ -1,0 +1,181 @@
+"""Models of the Hugging Face Hub, without a network: a cache made by hand, and a stand-in for the Hub's interface."""
+
+import importlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import bsrnn
+from bsrnn import cards, checkpoint, cli, hub
+from bsrnn.config import ModelConfig
+from bsrnn.errors import BSRNNError, DataError
+
+REPO = "someone/band-split"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    model = bsrnn.BSRNN(ModelConfig(targets=("piano",), band_split="v1", features=4, modules=1)).eval()
+    info = {"data": {"source": "folder", "folder": "my songs"}, "seed": 3}
+    return checkpoint.save(model, tmp_path / "made" / "piano", info)
+
+
+@pytest.fixture
+def huggingface_hub():
+    return pytest.importorskip("huggingface_hub")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch, huggingface_hub):
+    """An empty cache, and no network."""
+    folder = tmp_path / "cache"
+    constants = importlib.import_module("huggingface_hub.constants")  # read from the environment when first imported
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return folder
+
+
+def fill(cache, model, files=(hub.CONFIG, hub.WEIGHTS)):
+    """What a download leaves in the cache."""
+    place = cache / "models--someone--band-split"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(COMMIT)
+    snapshot = place / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    for name in files:
+        shutil.copy(model / name, snapshot / name)
+    return snapshot
+
+
+@pytest.mark.parametrize("name", [REPO, f"hf://{REPO}", f"{REPO}@main", f"{REPO}@{COMMIT}"])
+def test_what_was_loaded_once_needs_no_network(cache, model, name):
+    snapshot = fill(cache, model)
+    assert hub.locate(name) == snapshot and hub.plain_name(name) == REPO
+    loaded, expected = bsrnn.load(name), bsrnn.load(model)
+    assert loaded.config == expected.config
+    for one, other in zip(loaded.state_dict().values(), expected.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_network_is_asked_for_what_is_not_in_the_cache_alone(cache, model, monkeypatch, huggingface_hub):
+    asked = []
+
+    def download(repo_id, filename, revision, local_files_only=False):
+        asked.append((filename, local_files_only))
+        if local_files_only and not cache.exists():
+            raise huggingface_hub.errors.LocalEntryNotFoundError("not here")
+        if not cache.exists():
+            fill(cache, model)
+        return str(cache / "models--someone--band-split" / "snapshots" / COMMIT / filename)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    hub.locate(REPO)
+    assert asked == [(hub.CONFIG, True), (hub.CONFIG, False), (hub.WEIGHTS, False)]
+    asked.clear()
+    hub.locate(REPO)
+    assert asked == [(hub.CONFIG, True), (hub.WEIGHTS, True)]
+
+
+@pytest.mark.parametrize("files", [(), (hub.CONFIG,)])
+def test_offline_and_not_in_the_cache(cache, model, files):
+    fill(cache, model, files)
+    with pytest.raises(DataError, match=f"no folder '{REPO}' here, and it could not be loaded .* `hf download {REPO}`"):
+        bsrnn.load(REPO)
+
+
+def test_a_misspelt_folder_is_not_looked_for_on_the_hub(model, monkeypatch):
+    monkeypatch.chdir(model.parents[1])
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(DataError, match="no model in made/paino: expected a folder"):
+        bsrnn.load("made/paino")
+    with pytest.raises(DataError, match="no model in nowhere"):
+        bsrnn.load("nowhere")
+    with pytest.raises(DataError, match="no model in someone/band-split"):
+        bsrnn.load(Path(REPO))  # a path is a path
+
+
+def test_without_huggingface_hub(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(BSRNNError, match=r"huggingface_hub is needed to load 'someone/band-split'.*bsrnn\[hub\]"):
+        bsrnn.load(REPO)
+
+
+def test_the_library_does_not_import_it():
+    import subprocess
+
+    code = "import sys, bsrnn, bsrnn.cli; sys.exit('huggingface_hub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
+    fill(cache, model)
+    bsrnn.audio.write(tmp_path / "song.wav", np.zeros((2, 3000), np.float32), 44100)
+    out = tmp_path / "out"
+    assert cli.main(["separate", str(tmp_path / "song.wav"), "--model", f"{REPO}@main", "-o", str(out), "-q"]) == 0
+    assert capsys.readouterr().out == f"{out / 'band-split' / 'song' / 'piano.wav'}\n"
+
+
+def test_publishing_sends_the_model_and_its_card_alone(model, monkeypatch, huggingface_hub):
+    calls = []
+
+    class Api:
+        def create_repo(self, repo_id, **options):
+            calls.append((repo_id, options))
+
+        def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
+            calls.append((repo_id, folder_path, allow_patterns))
+            return type("Commit", (), {"commit_url": "https://huggingface.co/x"})
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    (model / "training.json").write_text("{}")
+    assert hub.push(model, REPO, private=True) == "https://huggingface.co/x"
+    files = ["config.json", "model.safetensors", "README.md"]
+    assert calls == [(REPO, {"private": True, "exist_ok": True}), (REPO, model, files)]
+    assert all((model / name).is_file() for name in files)
+
+
+def test_publishing_offline_is_one_line(cache, model):
+    with pytest.raises(BSRNNError, match=f"{REPO}: the Hugging Face Hub did not take it .*HF_TOKEN"):
+        hub.push(model, REPO)
+
+
+def test_the_card_says_what_config_json_says(model):
+    text = cards.write(model).read_text()
+    head, body = text.split("---\n")[1:]
+    assert "library_name: bsrnn" in head and "pipeline_tag: audio-to-audio" in head
+    assert "license" not in head and "- Licence: not stated" in body  # someone's own songs
+    parameters = bsrnn.load(model).count_parameters()
+    for words in (
+        "# Band-split RNN: piano",
+        "a user's own songs, in 'my songs'",
+        "- Seed: 3",
+        f"{parameters} parameters",
+    ):
+        assert words in body
+    values = json.loads((model / "config.json").read_text())
+    values["info"] |= {"data": {"source": "embedded"}, "summary": {"usdr_mean": 2.345, "usdr_songs": 16}}
+    (model / "config.json").write_text(json.dumps(values))
+    text = cards.card(model)
+    assert "license: mit" in text and "not real music" in text and "uSDR 2.35 dB (mean of 16 held-out songs" in text
+    assert cards.describe(model) == (
+        "piano: trained on songs that this project renders itself, not real music; "
+        "uSDR 2.35 dB (mean of 16 held-out songs of that data)"
+    )
+
+
+def test_a_model_that_says_nothing_of_itself(model):
+    values = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({"model": values["model"]}))
+    assert cards.describe(model) == "piano: trained on unknown data: its config.json does not say"
+    assert "- Seed" not in cards.card(model)
+    (model / "config.json").write_text("[]")
+    with pytest.raises(DataError, match="describes no model"):
+        cards.describe(model)
