@@ -308,7 +308,7 @@ def _verify(options) -> int:
     from bsrnn.verify import notes, verify
 
     problems = verify(options.profile)
-    replayed = ([], []) if problems else replay(options.profile, options.replay)
+    replayed = replay(options.profile, options.replay)
     problems += replayed[0]
     fine = f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
     lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]

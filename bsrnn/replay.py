@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bsrnn import paths, runs, songs, stages
+from bsrnn import checkpoint, paths, runs, songs, stages
 from bsrnn.errors import DataError
 from bsrnn.files import read_json
 from bsrnn.runs import Run
@@ -17,16 +17,20 @@ def replay(profile_name: str, steps: int = 2) -> tuple[list[str], list[str]]:
     """Problems and notes, a line each, over all trainings of a profile that have a result.
 
     A training without recorded losses (an older result) or whose songs are not here is named in a note, not replayed;
-    nothing is rendered or downloaded for it. A finetuning starts from weights that a clone lacks: it is not replayed.
+    nothing is rendered or downloaded for it. So is a finetuning whose start's weights are not here: a clone lacks them.
     """
     problems, notes, older, elsewhere = [], [], [], []
-    trained = [run for run in runs.grid(profile_name).values() if run.kind == "train" and run.result_path().is_file()]
+    trained = [
+        run
+        for run in runs.grid(profile_name).values()
+        if run.kind in ("train", "finetune") and run.result_path().is_file()
+    ]
     for run in trained if steps > 0 else ():
         result = read_json(run.result_path())
         recorded = result["training"].get("first_losses", [])[:steps]
         if not recorded:
             older.append(run.id)
-        elif not songs_are_here(run):
+        elif not songs_are_here(run) or (run.start and not (run.start.weights_folder() / checkpoint.WEIGHTS).is_file()):
             elsewhere.append(run.id)
         else:
             problems += compare(run, result["device"], recorded)
@@ -34,16 +38,20 @@ def replay(profile_name: str, steps: int = 2) -> tuple[list[str], list[str]]:
     if older:
         notes.append(f"not replayed, computed before first losses were recorded: {', '.join(older)}")
     if elsewhere:
-        notes.append(f"not replayed, their songs are not on this machine: {', '.join(elsewhere)}")
+        notes.append(f"not replayed, their songs or starts are not on this machine: {', '.join(elsewhere)}")
     return problems, notes
 
 
 def compare(run: Run, device: str, recorded: list[float | None]) -> list[str]:
     """A problem, if a loss is another now."""
-    source = stages.supervised(run.profile, run.seed)
-    now = first_losses(
-        new_model(run.profile.model, run.seed), source, run.profile.train, run.profile.loss, len(recorded)
-    )
+    profile = run.profile
+    if run.kind == "train":
+        model, source, config = new_model(profile.model, run.seed), stages.supervised(profile, run.seed), profile.train
+    else:
+        model, teacher = (checkpoint.load(run.start.weights_folder()) for _ in range(2))
+        unlabelled, config = stages.unlabelled_songs(profile), profile.finetune.train
+        source = stages.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
+    now = first_losses(model, source, config, profile.loss, len(recorded))
     close = CLOSE["CPU" if device.startswith("CPU") else "GPU"]
     for step, (then, again) in enumerate(zip(recorded, now, strict=True)):
         same = then is again is None or None not in (then, again) and abs(then - again) <= close * abs(then)
@@ -53,14 +61,18 @@ def compare(run: Run, device: str, recorded: list[float | None]) -> list[str]:
 
 
 def songs_are_here(run: Run) -> bool:
-    """Whether the training songs lie on this machine."""
-    data = run.profile.data
+    """Whether the songs that a training learns from lie on this machine."""
+    data, wanted = run.profile.data, run.profile.finetune.unlabelled if run.kind == "finetune" else "none"
     if data.source == "embedded":
         from bsrnn.synthetic import song_folder
 
-        return all(song_folder(paths.data(), data, "train", index).is_dir() for index in range(data.train_songs))
-    root = Path(data.folder) if data.folder else paths.data() / data.source
+        kinds = {"both": ("matched", "shifted"), "none": ()}.get(wanted, (wanted,))
+        splits = {"train": data.train_songs} | {f"unlabelled-{kind}": data.unlabelled_songs for kind in kinds}
+        places = [(split, index) for split, count in splits.items() for index in range(count)]
+        return all(song_folder(paths.data(), data, *place).is_dir() for place in places)
+    if not run.available() or not (Path(data.folder) if data.folder else paths.data() / data.source).is_dir():
+        return False
     try:
-        return root.is_dir() and bool(songs.load(data, "train", targets=(run.target,)))
+        return bool(songs.load(data, "train", targets=(run.target,)))
     except DataError:
         return False

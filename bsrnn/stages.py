@@ -222,17 +222,23 @@ def finetune_model(
     _claim_folder(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
-    train_songs = songs.load(profile.data, "train", targets=(target,))
     valid = songs.load(profile.data, "valid", targets=model.config.targets)
     score = validation_usdr(teacher, valid, profile.validate)
-    source = SemiSupervised(
-        train_songs, unlabelled.songs, target, teacher, score, profile.finetune, profile.mixing, profile.activity, seed
-    )
+    source = semi_supervised(profile, target, seed, unlabelled, teacher, score)
     report = source.report()
     if report["songs"]:
         report["unreadable"] = unlabelled.unreadable | report["unreadable"]
     extra = {"start_valid_usdr": score, "unlabelled": report}
     return _fit(profile, seed, model, source, profile.finetune.train, folder, device, label, extra)
+
+
+def semi_supervised(
+    profile: Profile, target: str, seed: int, unlabelled: Mixtures, teacher: BSRNN, score: float = 0.0
+) -> SemiSupervised:
+    """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
+    labelled = songs.load(profile.data, "train", targets=(target,))
+    settings = profile.finetune, profile.mixing, profile.activity
+    return SemiSupervised(labelled, unlabelled.songs, target, teacher, score, *settings, seed)
 
 
 def unlabelled_songs(profile: Profile) -> Mixtures:

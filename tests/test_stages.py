@@ -97,13 +97,33 @@ def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
     assert replay.replay("mine") == ([], ["not replayed, computed before first losses were recorded: vocals-s0"])
 
 
+def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, monkeypatch):
+    profile = grid["vocals-s0"].profile
+    train = replace(profile.train, learning_rate=1e-4)
+    finetune = config.FinetuneConfig(train=train)
+    monkeypatch.setitem(config.PROFILES, "mine", replace(profile, finetuned=("vocals",), finetune=finetune))
+    music = audio.read(folder / "song1" / "vocals.wav") + audio.read(folder / "song1" / "drums.wav")
+    audio.write(tmp_path / "data" / "unlabelled" / "music.wav", music, RATE)
+    start, finetuned = (runs.get("mine", f"vocals{name}-s0") for name in ("", "-finetuned"))
+    for run in (start, finetuned):
+        stages.compute(run)
+    said = ["vocals-s0: replayed 2 step(s)", "vocals-finetuned-s0: replayed 2 step(s)"]
+    assert replay.replay("mine") == ([], said)
+    result = files.read_json(finetuned.result_path())
+    result["training"]["first_losses"][0] *= 1.01
+    files.write_json(finetuned.result_path(), result)
+    assert [line[:40] for line in replay.replay("mine")[0]] == ["differs: step 0 of run vocals-finetuned-"]
+    (start.weights_folder() / "model.safetensors").unlink()
+    assert replay.replay("mine")[1][1].endswith("their songs or starts are not on this machine: vocals-finetuned-s0")
+
+
 def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     run = runs.get("tiny", "vocals-s0")
     assert not replay.songs_are_here(run)
     result = {"training": {"first_losses": [1.0]}, "device": "CPU"}
     files.write_json(run.result_path(), result)
-    assert replay.replay("tiny") == ([], ["not replayed, their songs are not on this machine: vocals-s0"])
+    assert replay.replay("tiny") == ([], ["not replayed, their songs or starts are not on this machine: vocals-s0"])
     assert not (tmp_path / "data").exists()
 
 
