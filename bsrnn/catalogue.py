@@ -142,7 +142,8 @@ REGISTRY: dict[str, Artifact] = {
             "05_finetuning",
             "Level of the teacher's target and residual below the mixture, for every chunk of the unlabelled songs' "
             "salient segments; hatched: by the true stems the signal rests there (more than 30 dB down). Lines: the "
-            "thresholds of the sweep, the paper's in bold; the last bin holds all beyond.",
+            "thresholds of the sweep, the paper's in bold; the last bin holds all beyond; counts are linear to 10, "
+            "logarithmic above.",
             "tuning_plots.label_energies",
             finished.is_teacher,
             songs=finished.unlabelled_words,

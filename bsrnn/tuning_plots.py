@@ -15,8 +15,9 @@ HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin
 def finetuning(results: Results) -> Figure:
     """Validation uSDR of finetuned, control and upper bound, one panel a target."""
     targets = results.targets(is_finetuned)
-    figure = plots.new_figure(3.2)
-    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
+    figure = plots.new_figure(3.4)
+    panels = figure.subplots(1, len(targets), squeeze=False)[0]
+    for axes, target in zip(panels, targets, strict=True):
         control = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.4, "marker": "s", "markersize": 3}
         truth = {"color": "black", "linestyle": "-.", "linewidth": 1.0, "marker": "d", "markersize": 3}
         _curves(axes, results.find(is_control, target), "control: labelled songs only", control)
@@ -33,7 +34,9 @@ def finetuning(results: Results) -> Figure:
             axes.axhline(one.training["start_valid_usdr"], color="black", linestyle=":", linewidth=1, label=label)
         plots.style(axes, "finetuning items", "validation uSDR (dB)", target)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        plots.legend(axes)
+    handles, labels = panels[0].get_legend_handles_labels()
+    size = plots.FONT_POINTS - 1.5
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=size, frameon=False)
     return figure
 
 
@@ -64,6 +67,8 @@ def label_energies(results: Results) -> Figure:
             for threshold in THRESHOLDS_DB:
                 bold = threshold == results.profile.finetune.threshold_db
                 axes.axvline(threshold, color="black", linestyle="-" if bold else ":", linewidth=1.4 if bold else 0.8)
+            axes.set_yscale("symlog", linthresh=10)  # the few that rest count as much as the many that play
+            axes.set_yticks([0, 5, 10, 50, 100], ["0", "5", "10", "50", "100"])
             plots.style(axes, "", "chunks" if axes is row[0] else "", words)
             axes.legend(fontsize=plots.FONT_POINTS - 1.5, loc="upper right", framealpha=0.9, edgecolor="none")
     for axes, which in zip(figure.axes[-2:], ("target estimate", "residual estimate"), strict=True):
