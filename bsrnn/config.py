@@ -292,6 +292,8 @@ REHEARSAL = replace(
         ),
         teacher_batch=1,  # there are no more chunks
     ),
+    separate=replace(PAPER.separate, batch_segments=2),  # memory again
+    validate=replace(PAPER.validate, batch_segments=2),
     carries_claims=False,
 )
 

@@ -15,6 +15,7 @@ GPU_RATE = 1e13  # not measured: a seventh of what an H100 does without tensor c
 CHANNELS = 2
 BYTES = 4
 LSTM_VALUES = 40  # floats kept for the backward pass, a position, feature and RNN: gates of 2N twice, states, norms
+SCORE_VALUES = 80  # floats that a forward pass holds at its widest, a position and feature: measured, V6 at full size
 PYTHON_GB = 1.0  # torch, songs, one segment
 MARGIN = 2.0  # on what is asked of a queue; a run that is cut off goes on where it was
 SONG_SECONDS = 240.0  # of a real song, in the mean (MUSDB18: 10 h in 150 songs)
@@ -98,17 +99,27 @@ def work(run, processes: int = 1) -> tuple[float, float]:
     return training, 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
 
 
-def memory_gb(run, processes: int = 1) -> float:
-    """What one process holds."""
-    profile = run.profile
-    if run.kind == "baselines":
-        return PYTHON_GB + 1.0  # songs of spectrograms
-    if run.kind not in ("train", "finetune"):
-        return PYTHON_GB + parameters_gb(profile.model) / 4
+def scored_gb(run) -> float:
+    """What a process that scores holds: a forward pass over the segments separated at once, and the weights."""
+    model, settings = run.profile.model, run.profile.separate
+    widest = positions(model, settings.segment_seconds) * SCORE_VALUES * model.features
+    return PYTHON_GB + settings.batch_segments * widest * BYTES / 1e9 + parameters_gb(model) / 4
+
+
+def learning_gb(run, processes: int = 1) -> float:
+    """What one process of a training holds."""
     config = _train_config(run)
     share = max(1, config.batch_items // processes)
     items = min(config.micro_items or share, share)
-    return PYTHON_GB + training_gb(profile.model, profile.mixing.chunk_seconds, items)
+    return PYTHON_GB + training_gb(run.profile.model, run.profile.mixing.chunk_seconds, items)
+
+
+def memory_gb(run, processes: int = 1) -> float:
+    """What one process holds, in training and scoring."""
+    if run.kind == "baselines":
+        return PYTHON_GB + 1.0  # songs of spectrograms
+    scored = scored_gb(run)
+    return max(scored, learning_gb(run, processes)) if run.kind in ("train", "finetune") else scored
 
 
 def _train_config(run) -> TrainConfig:

@@ -76,7 +76,12 @@ def projection(results: Path, processes: int = 1) -> list[tuple[str, float, floa
             seconds += result["score_seconds"] * costs.work(run)[1] / scoring
         else:  # no network: the metrics take the time
             seconds += costs.of_run(run).seconds
-        memory = result["memory_gb"] * costs.memory_gb(run, processes) / costs.memory_gb(small)
+        memory = result["memory_gb"]
+        if run.kind != "baselines":
+            memory *= costs.scored_gb(run) / costs.scored_gb(small)
+        if result["training"]:
+            more = costs.learning_gb(run, processes) / costs.learning_gb(small)
+            memory = max(memory, result["training"]["memory_gb"] * more)
         rows.append((run.id, seconds, memory))
     return rows
 

@@ -280,6 +280,7 @@ def _fit(
     scratch = ("loss_sum", "steps", "bad_steps", "worse")
     trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
     trained |= {"parameters": model.count_parameters(), "bands": len(model.widths), "valid_songs": len(valid)} | extra
+    trained["memory_gb"] = peak_memory_gb(device)
     if distributed.rank() == 0:
         write_json(folder / "training.json", trained)
         shutil.rmtree(folder / "resume", ignore_errors=True)
