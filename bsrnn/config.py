@@ -275,7 +275,7 @@ REHEARSAL = replace(
     PAPER,
     name="rehearsal",
     data=replace(PAPER.data, train_songs=2, valid_songs=1, test_songs=1, song_seconds=1.5),  # noise, to be scored soon
-    mixing=replace(PAPER.mixing, chunk_seconds=1.0),  # a third of the memory: 4 GB an item, which a laptop has
+    mixing=replace(PAPER.mixing, chunk_seconds=1.0),  # a third of the memory: 7 GB, which a laptop has
     train=replace(
         PAPER.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0, loader_workers=0
     ),

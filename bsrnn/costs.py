@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from bsrnn.config import DataConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 
 # floating point operations a second that a training reaches
-CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; larger models reach twice as much
+CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; V3 at full size reaches 1e11
 GPU_RATE = 1e13  # not measured: a seventh of what an H100 does without tensor cores, LSTMs being what they are
 CHANNELS = 2
 BYTES = 4
-LSTM_VALUES = 40  # floats kept for the backward pass, a position, feature and RNN: gates of 2N twice, states, norms
+LSTM_VALUES = 62  # floats kept for the backward pass, a position, feature and RNN: measured, V3 and V7 on the CPU
 SCORE_VALUES = 80  # floats that a forward pass holds at its widest, a position and feature: measured, V6 at full size
 PYTHON_GB = 1.0  # torch, songs, one segment
 MARGIN = 2.0  # on what is asked of a queue; a run that is cut off goes on where it was
