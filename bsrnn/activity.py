@@ -97,7 +97,7 @@ class Segments:
 
     Attributes:
         songs, starts: those with salient segments, and the first sample of each segment.
-        silent: names of songs without one. unreadable: name -> what is wrong with it.
+        silent: names of songs without one. unreadable: file -> what is wrong with it.
 
     Raises:
         DataError: no song has a salient segment of this stem, or one cannot be read.
@@ -114,6 +114,7 @@ class Segments:
         self.stem = stem
         self.seconds = config.segment_seconds
         self.unreadable: dict[str, str] = {}
+        broken: set[int] = set()
 
         def segments(song: Readable) -> np.ndarray:
             try:
@@ -122,15 +123,16 @@ class Segments:
                 if not skip_unreadable:
                     raise
                 print(f"passed over: {error}", file=sys.stderr)
-                self.unreadable[song.name] = str(error)
+                self.unreadable[str(getattr(song, "mixture", None) or song.name)] = str(error)
+                broken.add(id(song))
                 return np.zeros(0, int)
 
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
             found = pool.map(segments, songs)
             found = list(tqdm(found, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
-        loud = {id(song) for song, _ in kept}
-        self.silent = [song.name for song in songs if id(song) not in loud and song.name not in self.unreadable]
+        others = broken | {id(song) for song, _ in kept}
+        self.silent = [song.name for song in songs if id(song) not in others]
         if not kept:
             raise DataError(
                 f"no salient segment of {stem!r} in {len(songs)} songs: every one is silent or below the gate "

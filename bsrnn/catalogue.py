@@ -35,6 +35,7 @@ class Artifact:
     source: str = OURS
     data: str | None = None  # what was scored, where it is not the profile's songs
     songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
+    essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
 
     def runs(self, profile_name: str) -> list[str]:
         """Ids of the runs that it needs, from the grid; without those that can neither be found nor computed here."""
@@ -43,10 +44,15 @@ class Artifact:
 
     def left_out(self, profile_name: str) -> str:
         """Why a profile does not have this artifact, in one line; "" if it has."""
-        if self.role is None or self.runs(profile_name):
+        role = self.essential or self.role
+        wanted = [run for run in runs.grid(profile_name).values() if role and role(run)]
+        if role is None or any(finished.present(run) for run in wanted):
             return ""
-        wanted = any(self.role(run) for run in runs.grid(profile_name).values())
-        reason = "its runs need ffmpeg, which is not installed here" if wanted else "the profile has no such runs"
+        reasons = {
+            "real": "its runs need ffmpeg, which is not installed here",
+            "finetune": f"its runs need unlabelled music in {runs.unlabelled_folder().relative_to(paths.root())}",
+        }
+        reason = reasons[wanted[0].kind] if wanted else "the profile has no such runs"
         return f"Left out: {self.id} ({self.title}) in profile {profile_name}: {reason}."
 
     def results(self, profile_name: str) -> Results:
@@ -142,7 +148,7 @@ REGISTRY: dict[str, Artifact] = {
             "05_finetuning",
             "Level of the teacher's target and residual below the mixture, for every chunk of the unlabelled songs' "
             "salient segments; hatched: by the true stems the signal rests there (more than 30 dB down). Lines: the "
-            "thresholds of the sweep, the paper's in bold; the last bin holds all beyond; counts are linear to 10, "
+            "thresholds of the sweep, the paper's in bold; the outer bins hold all beyond; counts are linear to 10, "
             "logarithmic above.",
             "tuning_plots.label_energies",
             finished.is_teacher,
@@ -166,7 +172,7 @@ REGISTRY: dict[str, Artifact] = {
             "What the rules are asked about",
             "05_finetuning",
             "The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the "
-            "energies are taken, both channels or each.",
+            "energies are taken, both channels or each (then every channel counts as a chunk).",
             "tuning_tables.label_choices",
             finished.is_teacher,
             songs=finished.unlabelled_words,
@@ -176,8 +182,8 @@ REGISTRY: dict[str, Artifact] = {
             "table",
             "How good the pseudo labels are",
             "05_finetuning",
-            "Median uSDR over chunks of the teacher's target and residual against the true stems, with 3 s or 6 s "
-            "before the teacher, beside the mixture itself as a label of the target.",
+            "Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the "
+            "true stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target.",
             "tuning_tables.label_quality",
             finished.is_teacher,
             songs=finished.unlabelled_words,
@@ -204,6 +210,7 @@ REGISTRY: dict[str, Artifact] = {
             "tuning_plots.finetuning",
             any_of(finished.is_finetuned, finished.is_control, finished.is_variant),
             songs=finished.validation_words,
+            essential=finished.is_finetuned,
         ),
         Artifact(
             "finetuning_gain",
@@ -211,14 +218,16 @@ REGISTRY: dict[str, Artifact] = {
             "Gain of the finetuning",
             "05_finetuning",
             "Mean uSDR in dB on the test songs, and apart on those with seen timbres, with new ones, and on the "
-            "shifted ones (other styles, mastered). Over control: the gain in uSDR over a model with the same start "
-            "and steps that saw labelled songs only; low and high: 95 % bootstrap interval over songs, and seeds where "
-            "there are several (other data orders from the same start). Over start, over control and cSDR are of the "
-            "test songs without the shifted ones.",
+            "shifted ones (other styles, mastered); each model at its best validation, which is at the item named. "
+            "Over control: the gain in uSDR over a model with the same start and budget that saw labelled songs only; "
+            "low and high: 95 % bootstrap interval over songs, and over seeds (other orders of the data from one "
+            "start) where there are several. Each interval stands for itself, and with two or three seeds it is "
+            "too narrow. Over start, over control and cSDR are of the test songs without the shifted ones.",
             "tuning_tables.finetuning_gain",
             any_of(
                 finished.is_start, finished.is_finetuned, finished.is_control, finished.is_variant, finished.is_teacher
             ),
+            essential=finished.is_finetuned,
         ),
         Artifact(
             "table2",

@@ -115,13 +115,18 @@ def _row(claim: Claim, results: Results) -> dict:
 
 
 def _effects(pairs: Sequence[tuple[Finished, Finished]], targets: Sequence[str]) -> list[float]:
-    """Difference of the mean uSDR of each seed that has all targets; mean over targets."""
-    by_seed: dict[int, list[float]] = {}
+    """Difference of the mean uSDR of each seed that has all targets; mean over targets.
+
+    Several finetunings of one start, with other orders of the data, are one seed: their mean counts.
+    """
+    by_seed: dict[int, dict[str, list[float]]] = {}
     for a, b in pairs:
         high, low = (one.scores["summary"]["usdr_mean"] for one in (a, b))
         if high is not None and low is not None:  # None: the target is silent in every test song
-            by_seed.setdefault(a.run.seed, []).append(high - low)
-    return [float(np.mean(values)) for values in by_seed.values() if len(values) == len(targets)]
+            seed = a.run.start.seed if a.run.start else a.run.seed
+            by_seed.setdefault(seed, {}).setdefault(a.run.target, []).append(high - low)
+    whole = [orders for orders in by_seed.values() if len(orders) == len(targets)]
+    return [float(np.mean([np.mean(values) for values in orders.values()])) for orders in whole]
 
 
 def _bounds(effects: Sequence[float]) -> tuple[float | None, float | None]:

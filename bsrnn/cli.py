@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="change one setting of the profile, e.g. train.max_items=2000 or finetune.teacher_sees=segment; "
+            help="change one setting of the profile, e.g. train.max_items=2000 or finetune.train.max_items=400; "
             "may be repeated (names: bsrnn/config.py)",
         )
         device(command)
@@ -76,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
     finetune = add("finetune", "Finetune a model on unlabelled music, semi-supervised.", _finetune)
     trains(finetune)
     finetune.add_argument("--from", dest="start", type=Path, required=True, help="folder of the trained model")
-    finetune.add_argument("--unlabelled", type=Path, required=True, help="folder of audio files")
+    finetune.add_argument(
+        "--unlabelled", type=Path, required=True, help="folder of audio files; none: the control, labelled songs only"
+    )
     out(finetune, "models/finetuned", "folder of the model")
 
     evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
@@ -164,15 +166,30 @@ def _profile(options) -> config.Profile:
     profile = config.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
-    decided = {"model.targets": "--target", "model.band_split": "--split", "data.folder": "--data"}
     for assignment in getattr(options, "set", ()):
-        for name, option in decided.items():
-            if assignment.startswith(f"{name}="):
-                raise ConfigError(f"got --set {assignment}: use {option} for it")
-        if assignment.startswith("model.") and getattr(options, "start", None):
-            raise ConfigError(f"got --set {assignment}: the architecture is that of the model in --from")
         profile = config.changed(profile, assignment)
+        _refuse_unused(options.command, assignment)
     return profile
+
+
+def _refuse_unused(command: str, assignment: str) -> None:
+    """ConfigError for a setting that this command would not use, or that has an option of its own."""
+    name = assignment.partition("=")[0]
+    decided = {
+        "model.targets": "--target",
+        "model.band_split": "--split",
+        "data.folder": "--data",
+        "data.source": "--data",
+        "finetune.unlabelled": "--unlabelled",
+    }
+    if name in decided:
+        raise ConfigError(f"got --set {assignment}: use {decided[name]} for it")
+    used = {"train": ("model", "train"), "finetune": ("finetune",)}[command]
+    used += ("data", "activity", "mixing", "loss", "validate")
+    if name.split(".")[0] not in used:
+        hint = "; the architecture is that of the model in --from" if name.startswith("model.") else ""
+        hint = "; finetuning's own is finetune.train" if name.startswith("train.") else hint
+        raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")
 
 
 def _micro(profile: config.Profile, options) -> config.Profile:
@@ -193,7 +210,8 @@ def _data(options) -> None:
     if profile.data.source == "embedded":
         from bsrnn.synthetic import ensure
 
-        splits = ["train", "valid", "test"] + ["unlabelled-matched", "unlabelled-shifted"] * bool(profile.finetuned)
+        splits = ["train", "valid", "test"]
+        splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return
@@ -227,9 +245,14 @@ def _finetune(options) -> None:
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
     profile = replace(profile, model=checkpoint.load(options.start).config)
-    if (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
+    asked = any(assignment.startswith("finetune.teacher_ahead=") for assignment in options.set)
+    if not asked and (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
         profile = replace(profile, finetune=replace(profile.finetune, teacher_ahead=True))
-    unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
+    if options.unlabelled == Path("none"):
+        unlabelled = songs.Mixtures([])
+        profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
+    else:
+        unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
     with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
@@ -240,12 +263,15 @@ def _finetune(options) -> None:
     counts = Counter()
     for entry in progress["history"]:
         counts.update({kind: number for kind, number in entry["counts"].items() if "/" not in kind})
-    print(
-        f"unlabelled music: {report['songs']} songs used ({report['hours']:.2f} h, {report['segments']} salient "
-        f"segments), {len(report['silent'])} silent, {len(report['unreadable'])} unreadable"
-    )
-    for name, why in report["unreadable"].items():
-        print(f"  unreadable: {name}: {why}")
+    if report["songs"]:
+        left_out = {name: len(report[name]) for name in ("short", "silent", "unreadable", "held_out")}
+        print(
+            f"unlabelled music: {report['songs']} songs used ({report['hours']:.2f} h, {report['segments']} salient "
+            f"segments); left out: "
+            + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in left_out.items())
+        )
+        for why in report["unreadable"].values():
+            print(f"  unreadable: {why}")
     print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
     replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
     print(f"the student replaced the teacher {replaced} time(s) in {len(progress['history'])} validations")

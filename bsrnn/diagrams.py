@@ -215,6 +215,7 @@ def sampling(results: Results) -> Figure:
     figure, axes = _canvas(4.6)
     _box(axes, 0.8, 3.9, 1.3, 0.6, "labelled songs L\n(all stems)", PLAIN)
     _box(axes, 0.8, 1.5, 1.3, 0.6, "unlabelled songs U\n(mixtures only)", PLAIN)
+    _text(axes, 0.8, 1.05, "salient segments", 6.5, color=GREY)
     _box(axes, 2.6, 4.1, 1.35, 0.3, "clean target", BLUE)
     _box(axes, 2.6, 3.7, 1.35, 0.3, "clean residual", ORANGE)
     for height in (4.1, 3.7):

@@ -9,7 +9,7 @@ What the paper leaves open is a setting of :class:`bsrnn.config.FinetuneConfig`;
 
 - energies are sums over both channels of the chunk that is mixed (``channels``, ``energy_over``);
 - the teacher sees that chunk alone, not the six seconds around it (``teacher_sees``);
-- every signal of a pool is as likely as any other of it (``pools``);
+- a pool is that of one batch; every signal of it is as likely as any other, also to be drawn twice (``pools``);
 - a clean residual comes from a segment in which the labelled song's mixture is salient, so that it can be a rest.
 """
 
@@ -124,8 +124,15 @@ class SemiSupervised:
         self.samples = round(mixing.chunk_seconds * rate)
         self.segment_samples = max(self.samples, round(activity.segment_seconds * rate))
         self.targets = Segments([song for song in labelled if target in song.stems], target, activity)
-        self.mixtures = Segments(labelled, "mixture", activity)
-        self.unlabelled = Segments(unlabelled, "mixture", activity, skip_unreadable=True) if unlabelled else None
+        self.mixtures = Segments([song for song in labelled if target in song.stems], "mixture", activity)
+        long = [song for song in unlabelled if song.frames >= self.samples]  # the others would be mostly padding
+        self.short = [song.name for song in unlabelled if song.frames < self.samples]
+        if unlabelled and not long:
+            raise DataError(
+                f"all of {len(unlabelled)} unlabelled songs are shorter than the {mixing.chunk_seconds:g} s that are "
+                "mixed at a time; give it longer ones"
+            )
+        self.unlabelled = Segments(long, "mixture", activity, skip_unreadable=True) if long else None
         if self.unlabelled and config.labels == "truth":
             if lacking := [song.name for song in self.unlabelled.songs if target not in song.stems]:
                 raise DataError(
@@ -143,14 +150,14 @@ class SemiSupervised:
         The teacher labels the chunks of several batches at once; with ``config.teacher_ahead`` in a thread, while the
         student learns from those before. It never works across a validation, after which it may be another.
         """
-        groups = [group for group in self._groups() if group[-1] >= first_item]
+        groups = (group for group in self._groups() if group[-1] >= first_item)
         with ThreadPoolExecutor(1, "teacher") as thread:
-            ahead = None
-            for number, group in enumerate(groups):
+            ahead, following = None, next(groups, None)
+            while following:
+                group, following = following, next(groups, None)
                 made = ahead.result() if ahead else self.label(group)
-                following = groups[number + 1 : number + 2]
                 may_go_ahead = self.config.teacher_ahead and following and not self._validates_after(group[-1])
-                ahead = thread.submit(self.label, following[0]) if may_go_ahead else None
+                ahead = thread.submit(self.label, following) if may_go_ahead else None
                 for first, (batch, counts) in zip(group, made, strict=True):
                     if first >= first_item:  # a resumed training may begin within a group
                         self.counts += counts
@@ -177,14 +184,15 @@ class SemiSupervised:
         # three streams: what is drawn of unlabelled songs shifts neither the labelled draws nor the gains
         labelled, unlabelled, mixing = np.random.default_rng((self.seed, first_item)).spawn(3)
         targets, residuals = [], []
-        for _ in range(size):
+        # the control's pools are as large: labelled signals stand in for the unlabelled ones, after the same first B
+        for _ in range(size if self.unlabelled else 2 * size):
             song, start = self.targets.draw(self.samples, labelled)
             targets.append(("labelled", read_chunk(song, self.target, start, self.samples)))
             song, start = self.mixtures.draw(self.samples, labelled)
             clean = song.residual(self.target, start, max(0, min(self.samples, song.frames - start)))
             clean = np.pad(clean, ((0, 0), (0, self.samples - clean.shape[1])))
             residuals.append(("labelled", clean))
-        if self.unlabelled is None:
+        if not self.unlabelled:
             return Draw(targets, residuals, mixing, torch.zeros(0, 2, self.samples), None)
         whole = self.config.teacher_sees == "segment"
         seen, truth, offsets = [], [], []
@@ -263,16 +271,18 @@ class SemiSupervised:
         with torch.inference_mode():
             return self.teacher(mixtures.to(self.teacher.window.device))[:, index].cpu()
 
-    def _groups(self) -> list[list[int]]:
+    def _groups(self) -> Iterator[list[int]]:
         """First items of the batches, grouped as the teacher labels them: the same groups wherever one begins."""
         size, total = self.config.train.batch_items, self.config.train.max_items
         together = max(1, self.config.teacher_batch // size)
-        groups: list[list[int]] = []
+        group: list[int] = []
         for first in range(0, total - size + 1, size):
-            if not groups or len(groups[-1]) == together or self._validates_after(groups[-1][-1]):
-                groups.append([])
-            groups[-1].append(first)
-        return groups
+            group.append(first)
+            if len(group) == together or self._validates_after(first):
+                yield group
+                group = []
+        if group:
+            yield group
 
     def _validates_after(self, first_item: int) -> bool:
         """Whether a validation follows the batch that begins at this item."""
@@ -311,6 +321,7 @@ class SemiSupervised:
             "segments": len(found),
             "hours": round(sum(song.frames / song.sample_rate for song in found.songs) / 3600, 3),
             "silent": found.silent,
+            "short": self.short,
             "unreadable": found.unreadable,
         }
 

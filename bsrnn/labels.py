@@ -38,6 +38,9 @@ def judge_songs(
     ``each_target_down``, ``each_residual_down``, ``true_each_target_down``, ``true_each_residual_down``: a value a
     channel.
 
+    The chunks begin at multiples of a chunk from each segment's start; as segments overlap by half, a chunk of 3 s is
+    in most cases its segment's second half. Where a chunk's length does not divide a segment's hop, chunks overlap.
+
     Raises:
         DataError: a song lacks the target's stem.
     """

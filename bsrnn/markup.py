@@ -22,6 +22,7 @@ HEADINGS = {
     "hop_seconds": "hop (s)",
     "cost": "cost (hop 3 s: 1)",
     "seconds_per_song": "seconds a song",
+    "best_item": "best at item",
     "threshold_db": "threshold (dB)",
     "truly_clean": "truly clean",
     "leak_median_db": "leak, median (dB)",

@@ -205,8 +205,9 @@ def crossed_interval(values, rng: np.random.Generator, level: float = 0.95,
                      resamples: int = 10_000) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean over seeds and songs (ours) -> (low, high).
 
-    Seeds and songs are resampled independently of each other, since every seed was scored on the same songs: the
-    interval covers another draw of both. With one seed it is over songs alone, and says nothing about the next seed.
+    Seeds and songs are resampled independently of each other, since every seed was scored on the same songs. With few
+    seeds it is too narrow: where the next seed differs as much as the next song, a 95 % interval held the truth in 81,
+    90 and 92 % of simulated cases with 2, 3 and 5 seeds of 16 songs. With one seed it is over songs alone.
 
     Args:
         values: (seeds, songs), for a contrast the differences.

@@ -235,7 +235,7 @@ def validation_words(results: Results) -> str:
 
 def unlabelled_words(results: Results) -> str:
     """How many unlabelled songs there were."""
-    counts = [one.training.get("unlabelled", {"songs": 24})["songs"] for one in results.finished if one.training]
+    counts = [one.training["unlabelled"]["songs"] for one in results.finished if one.training]
     counts += [len({chunk["song"] for chunk in one.scores.get("chunks", ())}) for one in results.finished]
     return _count(max(counts, default=0), "unlabelled song")
 
@@ -250,7 +250,8 @@ def stamp(results: Results, source: str, data: str | None = None, songs: Callabl
     parts = [f"Source: {source}", f"profile {profile.name}"]
     if results:
         parts.insert(1, f"our data: {data or data_words(profile)}")
-        parts += [f"seeds: {seed_words(profile)}", songs(results), claim_words(profile)]
+        seeds = sorted({one.run.seed for one in results.finished})
+        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results), claim_words(profile)]
     return "; ".join(filter(None, parts)) + "."
 
 

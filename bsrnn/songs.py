@@ -158,6 +158,7 @@ class Mixtures:
 
     songs: list[Song]
     unreadable: dict[str, str] = field(default_factory=dict)
+    held_out: list[str] = field(default_factory=list)  # names of songs left out: they are for validation or testing
 
 
 def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
@@ -176,7 +177,12 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     for below in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())]):
         if any(part.startswith(".") for part in below.relative_to(folder).parts):
             continue
-        files = _audio_files(below)
+        try:
+            files = _audio_files(below)
+        except OSError as error:  # no permission
+            print(f"passed over: {error}", file=sys.stderr)
+            unreadable[str(below.relative_to(folder))] = str(error)
+            continue
         for path in [path for path in files if path.stem == "mixture"] or files:
             try:
                 found.append(read_mixture(path, sample_rate))

@@ -6,9 +6,9 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from bsrnn import baselines, checkpoint, distributed, labels, metrics, paths, so
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, make_folder, read_json, write_json
-from bsrnn.finetune import SemiSupervised
+from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
 from bsrnn.results import is_base
@@ -161,10 +161,11 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
-    _claim_folder(Path(folder), settings_of(profile, "train", seed))
+    claim = _claim(Path(folder), settings_of(profile, "train", seed))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     source = supervised(profile, seed)
+    claim()
     return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
 
 
@@ -183,19 +184,21 @@ def supervised(profile: Profile, seed: int) -> Supervised:
     return Supervised(mixes, profile.train)
 
 
-def _claim_folder(folder: Path, settings: dict) -> None:
-    """Note what is trained in a folder, or refuse one that holds a training with other settings."""
+def _claim(folder: Path, settings: dict) -> Callable[[], None]:
+    """Refuse a folder that holds a training with other settings; what is given back notes these in it.
+
+    That is for when all else is well: settings or songs that cannot be used must not take the folder.
+    """
     path = folder / "settings.json"
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
     if not distributed.agree(path.is_file()):
-        if distributed.rank() == 0:
-            write_json(path, settings)
-        return
+        return lambda: write_json(path, settings) if distributed.rank() == 0 else None
     there = read_json(path)
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
             f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"
         )
+    return lambda: None
 
 
 def finetune_model(
@@ -218,8 +221,10 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
-    names = sorted(song.name for song in unlabelled.songs)
-    _claim_folder(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
+    check(profile.finetune)
+    unlabelled = without_held_out(unlabelled, profile)
+    names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
+    claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     valid = songs.load(profile.data, "valid", targets=model.config.targets)
@@ -228,6 +233,8 @@ def finetune_model(
     report = source.report()
     if report["songs"]:
         report["unreadable"] = unlabelled.unreadable | report["unreadable"]
+        report["held_out"] = unlabelled.held_out
+    claim()
     extra = {"start_valid_usdr": score, "unlabelled": report}
     return _fit(profile, seed, model, source, profile.finetune.train, folder, device, label, extra)
 
@@ -239,6 +246,24 @@ def semi_supervised(
     labelled = songs.load(profile.data, "train", targets=(target,))
     settings = profile.finetune, profile.mixing, profile.activity
     return SemiSupervised(labelled, unlabelled.songs, target, teacher, score, *settings, seed)
+
+
+def without_held_out(unlabelled: Mixtures, profile: Profile) -> Mixtures:
+    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music."""
+    root = Path(profile.data.folder) if profile.data.folder else paths.data() / profile.data.source
+    if profile.data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
+        return unlabelled
+    held_out = set()
+    for split in ("valid", "test"):
+        with suppress(DataError):  # there are none
+            found = songs.load(profile.data, split)
+            held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
+    kept = [song for song in unlabelled.songs if song.mixture.resolve().parent not in held_out]
+    return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
+
+
+def _inside(path: Path | None, folder: Path) -> bool:
+    return path is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def unlabelled_songs(profile: Profile) -> Mixtures:

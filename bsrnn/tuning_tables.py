@@ -96,11 +96,16 @@ def _rule(chunks: list[dict], kind: str, threshold: float, target: str, residual
 
 
 def label_quality(results: Results) -> pd.DataFrame:
-    """uSDR of the pseudo labels, by set, and by whether the teacher sees 3 s or 6 s."""
+    """uSDR of the pseudo labels, of chunks that no rule calls clean; by set, and by what the teacher sees."""
     rows = []
     for one in results.find(is_teacher):
         for name, words in SETS.items():
-            chunks = [chunk for chunk in one.scores["chunks"] if chunk["set"] == name]
+            rule = results.profile.finetune.threshold_db
+            chunks = [
+                chunk
+                for chunk in one.scores["chunks"]
+                if chunk["set"] == name and kind_of(chunk["target_down"], chunk["residual_down"], rule) == "pseudo"
+            ]
             if not chunks:
                 continue
             row = {"target": one.run.target, "unlabelled": words, "chunks": len(chunks)}
@@ -124,7 +129,7 @@ def finetuning_counts(results: Results) -> pd.DataFrame:
     for one in results.find(is_finetuned):
         stages: dict[int, dict] = {}
         for entry in one.training["history"]:
-            stage = stages.setdefault(entry.get("teacher", 0), {"until": 0})
+            stage = stages.setdefault(entry["teacher"], {"until": 0})
             stage["until"] = entry["items"]
             for name, count in entry["counts"].items():
                 stage[name] = stage.get(name, 0) + count
@@ -161,7 +166,9 @@ def finetuning_gain(results: Results) -> pd.DataFrame:
             rows.append({"target": target, "model": name} | _row(results, target, runs, models) | _where(results, runs))
     groups = [f"{group}_usdr" for group in GROUPS]
     gains = ("over_start", "over_control", "low", "high", "shifted_over_control", "shifted_low", "shifted_high")
-    return ordered(rows, "target", "model", "usdr_mean", *groups, *gains, "csdr_median", "csdr_over_control", "songs")
+    return ordered(
+        rows, "target", "model", "best_item", "usdr_mean", *groups, *gains, "csdr_median", "csdr_over_control", "songs"
+    )
 
 
 def _where(results: Results, runs: list[Finished]) -> dict:
@@ -172,43 +179,49 @@ def _where(results: Results, runs: list[Finished]) -> dict:
 def _row(results: Results, target: str, runs: list[Finished], models: dict[str, list[Finished]]) -> dict:
     whole = summaries_of(runs)
     row = {"usdr_mean": mean([s["usdr_mean"] for s in whole]), "csdr_median": mean([s["csdr_median"] for s in whole])}
-    row["songs"] = whole[0]["songs"]
+    row["songs"] = whole[0]["usdr_songs"]
+    if runs is not models["start"]:
+        row["best_item"] = ", ".join(str(one.training["best_items"]) for one in runs)
     for group in GROUPS:
         scores = [_song_usdr(results, one, group) for one in runs]
         row[f"{group}_usdr"] = mean([value for one in scores for value in one.values()])
-    row["over_start"] = _gain(results, runs, models["start"], ("seen", "new"))[0]
+    row["over_start"] = _gain(results, runs, models["start"], "all")[0]
     if runs is models["start"] or runs is models["control"]:
         return row
     control = models["control"]
     names = ("over_control", "low", "high")
-    row |= dict(zip(names, _gain(results, runs, control, ("seen", "new")), strict=True))
+    row |= dict(zip(names, _gain(results, runs, control, "all"), strict=True))
     names = ("shifted_over_control", "shifted_low", "shifted_high")
-    row |= dict(zip(names, _gain(results, runs, control, ("shifted",)), strict=True))
+    row |= dict(zip(names, _gain(results, runs, control, "shifted"), strict=True))
     pairs = [(a, b) for a in runs for b in control if a.run.seed == b.run.seed]
     differences = [_difference(*(one.scores["summary"]["csdr_median"] for one in pair)) for pair in pairs]
     return row | {"csdr_over_control": mean(differences)}
 
 
-def _gain(results: Results, runs: list[Finished], others: list[Finished], groups: tuple[str, ...]) -> tuple:
-    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed."""
-    differences = []
+def _gain(results: Results, runs: list[Finished], others: list[Finished], group: str) -> tuple:
+    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed.
+
+    Orders of the data from one start are averaged first where there are several starts: those are what may vary.
+    """
+    by_start: dict[str, list[list[float]]] = {}
     for one in runs:
         for other in others:
             starts = one.run.start is not None and one.run.start.id == other.run.id
             if one is other or not (starts or one.run.start == other.run.start and one.run.seed == other.run.seed):
                 continue
-            mine, theirs = ({} for _ in range(2))
-            for group in groups:
-                mine |= _song_usdr(results, one, group)
-                theirs |= _song_usdr(results, other, group)
-            differences.append([mine[song] - theirs[song] for song in mine if song in theirs])
+            mine, theirs = (_song_usdr(results, each, group) for each in (one, other))
+            row = [mine[song] - theirs[song] for song in mine if song in theirs]
+            by_start.setdefault(one.run.start.id, []).append(row)
+    differences = [row for rows in by_start.values() for row in rows]
     if not differences or not differences[0]:
         return None, None, None
+    if len(by_start) > 1:
+        differences = [np.mean(rows, axis=0) for rows in by_start.values()]
     return (float(np.mean(differences)), *crossed_interval(differences, np.random.default_rng(0)))
 
 
 def _song_usdr(results: Results, one: Finished, group: str) -> dict[str, float]:
-    """Song -> uSDR of the test songs of a group; the start's shifted songs are scored by its "teacher" run."""
+    """Song -> uSDR of the test songs, "all" or of a group; the start's shifted ones are scored by its "teacher" run."""
     if group == "shifted":
         if is_start(one.run):
             found = results.find(is_teacher, one.run.target, one.run.seed)
@@ -216,7 +229,7 @@ def _song_usdr(results: Results, one: Finished, group: str) -> dict[str, float]:
         else:
             songs = one.result.get("shifted", {}).get("songs", [])
     else:
-        songs = [song for song in one.scores["songs"] if (song["timbre"] or "seen") == group]
+        songs = [song for song in one.scores["songs"] if group in ("all", song["timbre"])]
     return {song["song"]: song["usdr"] for song in songs if song["usdr"] is not None}
 
 

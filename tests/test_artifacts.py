@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import fake_results
@@ -205,6 +206,37 @@ def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(finish
     assert row["shifted_over_control"] == pytest.approx((shifted["finetuned"] - shifted["control"]).mean())
     teacher = [song["usdr"] for song in result("vocals-teacher-s0")["scores"]["songs"]]
     assert gain.loc["start", "shifted_usdr"] == pytest.approx(np.mean(teacher))
+
+
+def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, monkeypatch):
+    """Five of them would reach the number of seeds that a verdict needs, and say nothing about another start."""
+    quick = replace(config.QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
+    monkeypatch.setitem(config.PROFILES, PROFILE, quick)
+    fake_results.write_results(PROFILE)
+    row = claims.table(results.Results(PROFILE, claims.ROLE)).set_index("claim").loc["C5"]
+    means = {
+        (kind, seed): result(f"vocals-{kind}-s{seed}")["scores"]["summary"]["usdr_mean"]
+        for kind in ("finetuned", "control")
+        for seed in range(5)
+    }
+    gains = [means["finetuned", seed] - means["control", seed] for seed in range(5)]
+    assert row["effect_db"] == pytest.approx(np.mean(gains)) and row["our_analogue"] == claims.UNDECIDED
+    assert row["seeds"] == "0, 1, 2, 3, 4" and "1 seed(s); a verdict needs 5" in row["reason"]
+    gain = artifacts.get("finetuning_gain").draw(PROFILE).set_index("model")
+    assert gain.loc["finetuned", "over_control"] == pytest.approx(np.mean(gains))
+    start = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert gain.loc["control", "over_start"] == pytest.approx(
+        np.mean([means["control", seed] - start for seed in range(5)])
+    )
+    assert artifacts.get("finetuning_gain").caption(PROFILE).count("seeds: 0, 1, 2, 3, 4;") == 1
+
+
+def test_without_unlabelled_music_the_finetuning_is_left_out_with_its_reason(root, monkeypatch):
+    paper = replace(config.QUICK, data=config.DataConfig(source="folder", folder="songs"))
+    monkeypatch.setitem(config.PROFILES, PROFILE, paper)
+    for name in ("finetuning", "finetuning_gain", "finetuning_counts"):
+        assert artifacts.get(name).left_out(PROFILE).endswith("its runs need unlabelled music in data/unlabelled.")
+        assert artifacts.get(name).paths(PROFILE) == []
 
 
 def test_the_rules_against_the_truth(finished):

@@ -142,7 +142,7 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
     assert bsrnn.load(out).config == bsrnn.load(model).config
     captured = capsys.readouterr()
     assert "two.mp3" in captured.err and "best validation uSDR" in captured.out
-    assert "1 songs used (0.00 h, 1 salient segments), 0 silent, 1 unreadable" in captured.out
+    assert "1 songs used (0.00 h, 1 salient segments); left out: 0 short, 0 silent, 1 unreadable" in captured.out
     assert files.read_json(out / "settings.json")["finetune"]["teacher_sees"] == "segment"
     counts = files.read_json(out / "training.json")["history"][0]["counts"]
     assert counts["labelled"] == sum(counts.get(kind, 0) for kind in ("pseudo", "clean_target", "clean_residual")) > 0
@@ -161,7 +161,11 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         (["run", "no-such-run"], "unknown run 'no-such-run'"),
         (["train", "--set", "train.speed=3"], "there is no 'speed'"),
         (["train", "--set", "model.targets=piano"], "use --target for it"),
+        (["train", "--set", "finetune.threshold_db=20"], "bsrnn train uses model, train, data"),
+        (["train", "--set", "seeds=1,2"], "bsrnn train uses model, train, data"),
         (["finetune", "--from", "x", "--unlabelled", "y", "--set", "model.features=8"], "that of the model in --from"),
+        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "train.max_items=9"], "own is finetune.train"),
+        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "finetune.unlabelled=none"], "use --unlabelled"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):

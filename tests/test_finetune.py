@@ -1,13 +1,15 @@
 """The semi-supervised sampler: the energy rules on constructed cases, pools, self-boosting, resuming."""
 
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from bsrnn import checkpoint, songs, stages, train
-from bsrnn.audio import write
+from bsrnn.audio import read, write
 from bsrnn.config import (
     DataConfig,
     FinetuneConfig,
@@ -18,7 +20,7 @@ from bsrnn.config import (
     TrainConfig,
 )
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.finetune import SemiSupervised, classify
+from bsrnn.finetune import SemiSupervised, classify, kind_of
 from bsrnn.train import new_model
 
 RATE = 44100
@@ -28,10 +30,6 @@ TRAIN = TrainConfig(batch_items=2, schedule="cosine", max_items=8, validate_item
 
 def chunk(level, seed=0):
     return level * torch.from_numpy(np.random.default_rng(seed).standard_normal((1, 2, 4410)))
-
-
-def is_multiple(one, other):
-    return np.allclose(one, one[0, 0] / other[0, 0] * other, atol=1e-5)
 
 
 class Teacher(torch.nn.Module):
@@ -112,6 +110,9 @@ def test_exactly_thirty_decibels_are_not_more_than_thirty():
     assert classify(mixture, estimate) == ["clean_residual"]
     assert classify(mixture, estimate, exact + 1e-6) == ["pseudo"]
     assert classify(mixture, mixture / 32**0.9) == ["pseudo"]
+    assert kind_of(30.0, 0.0) == kind_of(0.0, 30.0) == "pseudo"
+    just_more = np.nextafter(30.0, 31.0)
+    assert kind_of(just_more, 0.0) == "clean_residual" and kind_of(0.0, just_more) == "clean_target"
     both = classify(torch.cat([mixture, mixture]), torch.cat([estimate, mixture - estimate]))
     assert both == ["clean_residual", "clean_target"]
 
@@ -136,11 +137,26 @@ def test_the_control_draws_the_same_labelled_signals_and_never_asks_the_teacher(
     def refuse(mixture):
         raise AssertionError("the control has no unlabelled songs")
 
-    control = pools(sampler(labelled, None, refuse), 2)[:2]
-    finetuned = pools(sampler(labelled, unlabelled, torch.zeros_like), 2)[:2]
-    for mine, theirs in zip(control, finetuned, strict=True):
-        for one, other in zip(mine, theirs, strict=False):
-            np.testing.assert_array_equal(one, other)
+    control, finetuned = sampler(labelled, None, refuse), sampler(labelled, unlabelled, lambda m: m / 2)
+    (targets, residuals, counts), theirs = pools(control, 2), pools(finetuned, 2)
+    for mine, other in zip((targets, residuals), theirs, strict=False):
+        assert len(mine) == len(other) == 4  # pools of one size: labelled signals stand in for the unlabelled ones
+        for number in range(2):
+            np.testing.assert_array_equal(mine[number], other[number])
+        assert not any(np.array_equal(mine[0], signal) for signal in mine[2:])
+    assert counts == {"labelled": 4}
+
+
+def test_the_control_draws_the_same_gains(labelled, unlabelled):
+    mixing = MixingConfig(chunk_seconds=0.25)
+    config = FinetuneConfig(train=TRAIN)
+    draws = []
+    for mixtures in ([], unlabelled.songs):
+        source = SemiSupervised(labelled, mixtures, "low", Teacher(lambda m: m / 2), 0.0, config, mixing)
+        draw = source.draw(4)
+        source.mix(draw, draw.mixtures / 2)
+        draws.append(draw.mixing.random())  # as many numbers were taken
+    assert draws[0] == draws[1]
 
 
 def test_a_batch_mixes_a_target_and_a_residual_of_the_pools_and_depends_on_seed_and_item(labelled, unlabelled):
@@ -261,11 +277,13 @@ def test_in_a_thread_the_teacher_stays_behind_the_next_validation(labelled, unla
     source = sampler(labelled, unlabelled, lambda mixture: mixture * scale[0], teacher_batch=2, teacher_ahead=True)
     seen = []
     real = source.ask_teacher
-    source.ask_teacher = lambda mixtures: seen.append(scale[0]) or real(mixtures)
+    source.ask_teacher = lambda mixtures: seen.append((scale[0], threading.current_thread().name)) or real(mixtures)
     for number, _ in enumerate(source.batches(0)):
         if number == 1:  # the second batch ends at the validation of item 4
             scale[0] = 0.25
-    assert seen == [0.5, 0.5, 0.25, 0.25]
+    assert [factor for factor, _ in seen] == [0.5, 0.5, 0.25, 0.25]
+    # the first of each half is made when it is asked for, the second ahead of it
+    assert [name.startswith("teacher") for _, name in seen] == [False, True, False, True]
 
 
 # ---- the paper's open choices ----
@@ -395,14 +413,59 @@ def test_a_song_that_breaks_off_is_named_and_counted_with_the_silent_ones(labell
     for name in ("good", "damaged"):
         write(tmp_path / f"{name}.flac", good, RATE, subtype="PCM_16")
     write(tmp_path / "silent.wav", np.zeros((2, 7 * RATE), np.float32), RATE)
+    write(tmp_path / "jingle.wav", good[:, :1000], RATE)
     data = (tmp_path / "damaged.flac").read_bytes()
     (tmp_path / "damaged.flac").write_bytes(data[: len(data) // 2])
     found = songs.read_mixtures(tmp_path)
     report = sampler(labelled, found, None).report()
-    assert (report["songs"], report["silent"]) == (1, ["silent"])
+    assert (report["songs"], report["silent"], report["short"]) == (1, ["silent"], ["jingle"])
     broken = report["unreadable"] | found.unreadable
-    assert [name.removesuffix(".flac") for name in broken] == ["damaged"]
+    assert [Path(name).name for name in broken] == ["damaged.flac"] * len(broken) != []
     assert "damaged.flac" in capsys.readouterr().err
+
+
+def test_two_broken_songs_of_one_name_are_two(labelled, tmp_path):
+    good = 0.1 * np.random.default_rng(0).standard_normal((2, 7 * RATE)).astype(np.float32)
+    write(tmp_path / "good.flac", good, RATE, subtype="PCM_16")
+
+    class Broken(songs.Song):
+        def read(self, *arguments):
+            raise DataError("it breaks off")
+
+    whole = songs.read_mixtures(tmp_path).songs
+    broken = [Broken("01", {}, tmp_path / album / "01.flac", 9 * RATE, RATE) for album in ("a", "b")]
+    source = SemiSupervised(labelled, whole + broken, "low", Teacher(None), 0.0, FinetuneConfig(train=TRAIN))
+    assert len(source.report()["unreadable"]) == 2 and source.report()["silent"] == []
+
+
+def test_unlabelled_music_that_is_all_too_short(labelled, tmp_path):
+    write(tmp_path / "jingle.wav", np.ones((2, 1000), np.float32), RATE)
+    with pytest.raises(DataError, match="all of 1 unlabelled songs are shorter than the 0.25 s that are mixed"):
+        sampler(labelled, songs.read_mixtures(tmp_path), None)
+
+
+def test_held_out_songs_are_no_unlabelled_music(finetunings, folder, tmp_path):
+    """The labelled set's own folder as unlabelled music: its validation and test songs are left out."""
+    for song in folder.iterdir():
+        parts = [read(song / f"{stem}.wav") for stem in ("low", "high")]
+        (tmp_path / song.name).mkdir()
+        for name, audio in zip(("low", "high", "mixture"), (*parts, sum(parts)), strict=True):
+            write(tmp_path / song.name / f"{name}.wav", audio, RATE)
+    data = DataConfig(source="folder", folder=str(tmp_path))
+    found = songs.read_mixtures(tmp_path)
+    kept = stages.without_held_out(found, Profile("tests", data=data))
+    held_out = {song.name for split in ("valid", "test") for song in songs.load(data, split)}
+    assert set(kept.held_out) == held_out and len(held_out) == 2
+    assert {song.name for song in kept.songs} == {song.name for song in songs.load(data, "train")}
+    elsewhere = stages.without_held_out(found, Profile("tests", data=DataConfig(source="folder", folder=str(folder))))
+    assert len(elsewhere.songs) == 4
+
+
+def test_what_is_refused_does_not_take_the_folder(finetunings):
+    finetune, root = finetunings
+    with pytest.raises(ConfigError, match="unknown pools"):
+        finetune("refused", pools="all")
+    assert not (root / "refused").exists()
 
 
 def test_finetuning_a_target_that_the_start_does_not_separate(folder, unlabelled, tmp_path):

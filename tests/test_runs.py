@@ -57,6 +57,25 @@ def test_a_run_changes_one_thing_of_its_profile():
     )
 
 
+def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
+    grid = with_profile(
+        monkeypatch, variants=tuple(runs.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
+    )
+    tuned = grid["vocals-finetuned-s0"]
+    for name in runs.VARIANTS:
+        run = grid[f"vocals-{name}-s0"]
+        assert run.start == tuned.start and run.key != tuned.key
+        if name in ("half", "quarter"):
+            assert run.profile.finetune == tuned.profile.finetune
+        else:
+            assert run.profile.data == tuned.profile.data and run.profile.finetune != tuned.profile.finetune
+    songs = [grid[f"vocals-{name}-s0"].profile.data.unlabelled_songs for name in ("half", "quarter")]
+    assert songs == [3, 2] and tuned.profile.data.unlabelled_songs == 6
+    assert "drums-truth-s0" in grid and "drums-pseudo-s0" not in grid and "vocals-truth-s1" not in grid
+    again = grid["vocals-finetuned-s1"]
+    assert (again.start, again.seed, again.profile) == (tuned.start, 1, tuned.profile) and again.key != tuned.key
+
+
 def test_keys_are_unique_and_are_the_same_every_time():
     for name in config.PROFILES:
         if config.profile(name).data.source == "embedded":
