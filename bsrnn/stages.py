@@ -16,10 +16,10 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from bsrnn import baselines, checkpoint, distributed, labels, metrics, paths, songs
+from bsrnn import baselines, cards, checkpoint, distributed, labels, metrics, paths, songs
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.files import atomic_write, make_folder, read_json, write_json
+from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
@@ -334,36 +334,13 @@ def publish(profile_name: str) -> list[Path]:
             if not (run.weights_folder() / "training.json").is_file():
                 continue  # a clone has the published copy, and not the training's own
             result = load(run)
-            info = {name: result[name] for name in ("id", "train_key", "profile", "data", "seed")} | {
-                "summary": result["scores"]["summary"]
-            }
+            info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
+            info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
             folder = paths.results(profile_name) / "checkpoints" / run.target
             checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
-            _write_card(folder, result)
+            cards.write(folder)
             written.append(folder)
     return written
-
-
-def _db(value: float | None) -> str:
-    return "no value, the target is silent" if value is None else f"{value:.2f} dB"
-
-
-def _write_card(folder: Path, result: dict) -> None:
-    summary, data = result["scores"]["summary"], result["data"]
-    lines = [
-        f"# {result['target']}, profile `{result['profile']}`",
-        "",
-        f"A band-split RNN that separates {result['target']}; run `{result['id']}`, key `{result['key']}`.",
-        "",
-        f"- Trained on: {json.dumps(data, sort_keys=True)}"
-        + (" (songs rendered by this project, not real music)" if data["source"] == "embedded" else ""),
-        f"- Seed {result['seed']}, {result['training']['items']} items, {result['training']['parameters']} parameters",
-        f"- Scores on {summary['songs']} held-out songs of that data: uSDR {_db(summary['usdr_mean'])} (mean)",
-        "- Weights in half precision; licence: MIT",
-        "",
-    ]
-    with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
 # ---- scoring ----
