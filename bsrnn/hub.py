@@ -4,7 +4,8 @@
 disk first, then in the Hub's cache, and only then in the network. So what was loaded once needs no network, and does
 not change behind your back: a new version is loaded by its revision, or after its cache is deleted.
 ``huggingface_hub`` is an extra, imported only here; its own settings hold (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). Only
-its file functions are used: a mixin would tie the model's class to it, and its weights to another configuration.
+its file functions are used: its mixin would tie the model's class to it. The mixin's names are there all the same,
+``BSRNN.from_pretrained``, ``save_pretrained`` and ``push_to_hub``.
 """
 
 import re

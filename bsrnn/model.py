@@ -8,6 +8,9 @@ the channels of an item stay neighbours in it, and only the stereo module (`Tran
 lets them see each other. Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
 """
 
+import tempfile
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -289,3 +292,27 @@ class BSRNN(nn.Module):
     def count_parameters(self) -> int:
         """Number of trained values."""
         return sum(p.numel() for p in self.parameters())
+
+    # ---- the names of huggingface_hub's mixin, without making it a dependency of the class ----
+
+    @classmethod
+    def from_pretrained(cls, path_or_hub_id: str | Path, dtype: str = "float32") -> "BSRNN":
+        """The same as :func:`bsrnn.load`: a folder, the Hub's cache, or the Hub, in this order."""
+        from bsrnn import checkpoint
+
+        return checkpoint.load(path_or_hub_id, dtype)
+
+    def save_pretrained(self, folder: str | Path, info: dict | None = None) -> Path:
+        """Write config.json, model.safetensors and a card; ``info`` (data, seed, scores) goes into both."""
+        from bsrnn import cards, checkpoint
+
+        checkpoint.save(self, Path(folder), info)
+        cards.write(Path(folder))
+        return Path(folder)
+
+    def push_to_hub(self, repo_id: str, info: dict | None = None, *, private: bool = False) -> str:
+        """Publish the model with its card; the commit's address. Errors as :func:`bsrnn.hub.push`."""
+        from bsrnn import hub
+
+        with tempfile.TemporaryDirectory() as folder:
+            return hub.push(self.save_pretrained(folder, info), repo_id, private=private)

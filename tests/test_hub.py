@@ -142,6 +142,31 @@ def test_publishing_sends_the_model_and_its_card_alone(model, monkeypatch, huggi
     assert all((model / name).is_file() for name in files)
 
 
+def test_a_model_saves_loads_and_publishes_itself(cache, model, tmp_path, monkeypatch, huggingface_hub):
+    """The names that huggingface_hub's mixin gives to other models."""
+    sent = {}
+
+    class Api:
+        def create_repo(self, repo_id, **options):
+            sent["repository"] = repo_id, options["private"]
+
+        def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
+            sent["files"] = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
+            return type("Commit", (), {"commit_url": "https://huggingface.co/x"})
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    one = bsrnn.BSRNN.from_pretrained(model)
+    info = {"data": {"source": "folder", "folder": "my songs"}, "seed": 3}
+    saved = one.save_pretrained(tmp_path / "saved", info)
+    assert one.push_to_hub(REPO, info, private=True) == "https://huggingface.co/x"
+    assert sent["repository"] == (REPO, True)
+    assert sent["files"] == {path.name: path.read_bytes() for path in saved.iterdir()}
+    assert set(sent["files"]) == {hub.CONFIG, hub.WEIGHTS, hub.CARD}
+    fill(cache, saved)
+    again = bsrnn.BSRNN.from_pretrained(REPO)  # from the cache: there is no network
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))
+
+
 def test_publishing_offline_is_one_line(cache, model):
     with pytest.raises(BSRNNError, match=f"{REPO}: the Hugging Face Hub did not take it .*HF_TOKEN"):
         hub.push(model, REPO)
