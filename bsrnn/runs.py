@@ -29,12 +29,6 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 ADDED: dict[str, object] = {
     "precision": "float32",
     "shifted_songs": 0,
-    "labels": "teacher",
-    "keep": ("pseudo", "clean_target", "clean_residual"),
-    "teacher_sees": "chunk",
-    "energy_over": "chunk",
-    "channels": "both",
-    "pools": "signals",
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
     "attention_heads": 0,
