@@ -91,4 +91,6 @@ def _look(value, columns: int) -> str:
     """Numbers to the right; short words on one line where the table is narrow enough."""
     if not isinstance(value, str):
         return f"{PADDING};text-align:right"
-    return f"{PADDING};white-space:nowrap" if len(value) < 30 and columns <= 10 else PADDING
+    if columns > 10:  # a wide table scrolls; its words stay readable
+        return f"{PADDING};min-width:{min(len(value), 24) * 0.45:.1f}em"
+    return f"{PADDING};white-space:nowrap" if len(value) < 30 else PADDING
