@@ -32,7 +32,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}.partial{path.suffix}")
     make_folder(path.parent)
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # safetensors makes files that nobody but their owner may read
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())  # a full disk or a lost server may come to light only here
         os.replace(temporary, path)

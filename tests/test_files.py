@@ -6,6 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from bsrnn.errors import BSRNNError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
@@ -95,3 +97,12 @@ def test_damaged_json_is_named(tmp_path, content):
 def test_missing_json_is_named(tmp_path):
     with pytest.raises(DataError, match=r"run\.json: no such file"):
         read_json(tmp_path / "run.json")
+
+
+def test_others_may_read_what_the_owner_lets_them(tmp_path):
+    """safetensors writes files for their owner alone; a cluster's other users want to load the model, too."""
+    with atomic_write(tmp_path / "ours.safetensors") as temporary:
+        save_file({"x": torch.zeros(1)}, temporary)
+    (tmp_path / "usual").touch()
+    usual, ours = ((tmp_path / name).stat().st_mode for name in ("usual", "ours.safetensors"))
+    assert ours == usual
