@@ -190,15 +190,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from benchmarks.__main__ import PAPER
-from bsrnn import config, songs
-from bsrnn.separate import separate_file
+from bsrnn.stems import separate_file
 from bsrnn.train import new_model
 path, out, size, dtype = sys.argv[1:]
 small = replace(PAPER, features=4, modules=1)
 model = new_model(PAPER if size == "paper" else small, 0).eval()
 if dtype == "bfloat16":
     model.core.bfloat16()
-separate_file(model, songs.read_mixture(path), Path(out), hop_seconds=3.0, batch_segments=1 if size == "paper" else 8)
+separate_file(model, path, Path(out), hop_seconds=3.0)
 """
 
 
