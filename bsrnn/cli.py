@@ -282,7 +282,7 @@ def _finetune(options) -> None:
 def _evaluate(options) -> None:
     import csv
 
-    from bsrnn import checkpoint, stages
+    from bsrnn import checkpoint, scoring
     from bsrnn.files import atomic_write, write_json
 
     profile = _profile(options)
@@ -290,7 +290,7 @@ def _evaluate(options) -> None:
     separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})
     profile = replace(profile, separate=separate)
     model = checkpoint.load(options.model).to(options.device)
-    scores = stages.score_model(model, profile, options.split)
+    scores = scoring.score_model(model, profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(separate)}
     write_json(options.out / "scores.json", {"model": str(options.model), "scores": scores} | conditions)
     rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]

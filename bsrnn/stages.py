@@ -7,32 +7,31 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
-from bsrnn import baselines, cards, checkpoint, distributed, labels, metrics, paths, songs
+from bsrnn import cards, checkpoint, distributed, paths, scoring, songs
 from bsrnn.config import Profile, TrainConfig
-from bsrnn.errors import ConfigError, DataError
+from bsrnn.errors import ConfigError
 from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
 from bsrnn.results import is_base
-from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of, unlabelled_folder
-from bsrnn.separate import separate
-from bsrnn.songs import Mixtures, Song
+from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of
+from bsrnn.songs import Mixtures
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
+from bsrnn.unlabelled import unlabelled_songs, without_held_out
 
 # modules whose code decides a stage's numbers; their hash is recorded as provenance
 CODE = {
     "train": ("activity", "bands", "finetune", "mixing", "model", "songs", "train"),
-    "score": ("bands", "baselines", "labels", "metrics", "model", "separate", "songs"),
+    "score": ("bands", "baselines", "labels", "metrics", "model", "scoring", "separate", "songs"),
 }
 
 
@@ -55,11 +54,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         if distributed.rank() > 0:
             return {}
         started = time.monotonic()
-        score = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
-        scores = score.get(run.kind, _score_model)(run, device)
-        result = describe(run, device) | {"training": trained, "scores": scores}
-        if run.kind == "finetune" and run.profile.data.shifted_songs:
-            result["shifted"] = _score_model(run, device, "test-shifted")
+        result = describe(run, device) | {"training": trained} | scoring.score(run, device)
         result["score_seconds"] = round(time.monotonic() - started, 1)
         result["memory_gb"] = peak_memory_gb(device)
         write_json(path, result)
@@ -248,35 +243,6 @@ def semi_supervised(
     return SemiSupervised(labelled, unlabelled.songs, target, teacher, score, *settings, seed)
 
 
-def without_held_out(unlabelled: Mixtures, profile: Profile) -> Mixtures:
-    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music."""
-    root = Path(profile.data.folder) if profile.data.folder else paths.data() / profile.data.source
-    if profile.data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
-        return unlabelled
-    held_out = set()
-    for split in ("valid", "test"):
-        with suppress(DataError):  # there are none
-            found = songs.load(profile.data, split)
-            held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
-    kept = [song for song in unlabelled.songs if song.mixture.resolve().parent not in held_out]
-    return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
-
-
-def _inside(path: Path | None, folder: Path) -> bool:
-    return path is not None and path.resolve().is_relative_to(folder.resolve())
-
-
-def unlabelled_songs(profile: Profile) -> Mixtures:
-    """The mixtures that a profile's finetuning uses: the embedded kinds, or a user's own music beside real songs."""
-    kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
-    if profile.finetune.unlabelled not in kinds:
-        raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
-    wanted = kinds[profile.finetune.unlabelled]
-    if profile.data.source != "embedded":
-        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else Mixtures([])
-    return Mixtures([song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")])
-
-
 def _fit(
     profile: Profile,
     seed: int,
@@ -341,74 +307,3 @@ def publish(profile_name: str) -> list[Path]:
             cards.write(folder)
             written.append(folder)
     return written
-
-
-# ---- scoring ----
-
-
-def _score_model(run: Run, device: str, split: str = "test") -> dict:
-    model = checkpoint.load(run.weights_folder()).to(device)
-    return score_model(model, run.profile, split, label=f"{run.id}, {split}")[run.target]
-
-
-def _score_teacher(run: Run, device: str) -> dict:
-    """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
-    model = checkpoint.load(run.weights_folder()).to(device)
-    unlabelled = unlabelled_songs(run.profile).songs
-    rows = labels.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
-    shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
-    return shifted | {"chunks": rows}
-
-
-def score_model(model: BSRNN, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
-    """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
-    rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
-    found = songs.load(profile.data, split, targets=model.config.targets)
-    for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
-        mixture = song.read("mixture")
-        begun = time.monotonic()
-        estimates = separate(model, mixture, song.sample_rate, **asdict(profile.separate))
-        seconds = round(time.monotonic() - begun, 2)
-        for target, estimate in estimates.items():
-            scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)
-            rows[target].append(_row(song) | scored | {"seconds": seconds})
-    return {target: {"songs": part, "summary": metrics.aggregate(part)} for target, part in rows.items()}
-
-
-def _score_baselines(run: Run, device: str) -> dict:
-    """Every method of bsrnn.baselines on the test songs: method -> songs and summary."""
-    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
-    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
-    rows: dict[str, list] = {method: [] for method in baselines.METHODS}
-    test_songs = songs.load(run.profile.data, "test", targets=(run.target,))
-    for song in tqdm(test_songs, desc=f"{run.id}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
-        mixture, reference = song.read("mixture"), song.read(run.target)
-        for method, estimate in baselines.estimates(song, run.target, gains, run.profile.model).items():
-            rows[method].append(_row(song) | metrics.score(reference, mixture, estimate, song.sample_rate))
-    return {method: {"songs": found, "summary": metrics.aggregate(found)} for method, found in rows.items()}
-
-
-def _score_real(run: Run, device: str) -> dict:
-    """The model beside mixture and oracle on the real recording of the stempeg wheel."""
-    song = songs.musdb_clip(paths.data() / "real")
-    if song is None:
-        raise DataError(f"run {run.id!r} needs the real recording, which could not be read; see the line above")
-    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
-    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
-    model = checkpoint.load(run.weights_folder()).to(device)
-    mixture, reference = song.read("mixture"), song.read(run.target)
-    estimates = baselines.estimates(song, run.target, gains, run.profile.model)
-    estimates["model"] = separate(model, mixture, song.sample_rate, **asdict(run.profile.separate))[run.target]
-    rows = {
-        method: _row(song) | metrics.score(reference, mixture, estimate, song.sample_rate)
-        for method, estimate in estimates.items()
-    }
-    return {method: {"songs": [row], "summary": metrics.aggregate([row])} for method, row in rows.items()}
-
-
-def _row(song: Song) -> dict:
-    return {
-        "song": song.name,
-        "timbre": song.info.get("timbre"),
-        "song_seconds": round(song.frames / song.sample_rate, 2),
-    }
