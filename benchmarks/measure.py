@@ -4,9 +4,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from bsrnn import band_widths
 from bsrnn.config import ModelConfig
@@ -54,11 +57,35 @@ def rnn_flops(config: ModelConfig, items: int, samples: int) -> float:
     return float(step) * 2 * config.modules * frames * bands * items
 
 
-def gemm(dtype: torch.dtype, size: int = 2048, device: str = "cpu") -> tuple[Callable[[], object], float]:
-    """A plain square matrix product, and its FLOPs: what the machine can do at best."""
+def products(dtype: torch.dtype, size: int = 2048) -> tuple[dict[str, Callable[[], object]], float]:
+    """Plain square matrix products, and the FLOPs of each: the fastest of them is the best that the machine can do.
+
+    PyTorch's own, and oneDNN's, which is a convolution with a kernel of one here (on some processors much faster in
+    float32); all cores on one product, and a product on each core.
+    """
     generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
-    return lambda: a @ b, 2.0 * size**3
+    a, b = (torch.randn(size, size, generator=generator).to(dtype) for _ in range(2))
+    images, kernels = a.view(-1, 1, 64, size).permute(0, 3, 1, 2), b[:, :, None, None]
+    cores = torch.get_num_threads()
+    pool = ThreadPoolExecutor(cores)
+
+    def on_each_core(product: Callable[[], object]) -> None:
+        def alone(_: int) -> None:
+            torch.set_num_threads(1)
+            on_all(product, cores)
+
+        list(pool.map(alone, range(cores)))
+        torch.set_num_threads(cores)
+
+    def on_all(product: Callable[[], object], times: int = cores**2) -> None:
+        with torch.inference_mode():
+            for _ in range(times):
+                product()
+
+    kinds = {"torch": lambda: a @ b, "oneDNN": lambda: functional.conv2d(images, kernels)}
+    ways = {"all cores together": on_all, "each core alone": on_each_core}
+    tasks = {f"{kind}, {way}": partial(ways[way], kinds[kind]) for kind in kinds for way in ways}
+    return tasks, 2.0 * size**3 * cores**2
 
 
 # Linux hands getrusage's figure down to a child, so that a large parent would hide it: VmHWM is the process's own.

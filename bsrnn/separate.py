@@ -16,6 +16,7 @@ from torch import Tensor
 from bsrnn.errors import ConfigError
 from bsrnn.model import BSRNN
 from bsrnn.resampling import Read, resample
+from bsrnn.speed import in_threads
 
 
 def fade(samples: int) -> Tensor:
@@ -65,8 +66,7 @@ def separate_blocks(
             window = np.concatenate([window[:, hop:], new], -1)
             windows.append(window)
         batch = torch.from_numpy(np.stack(windows))
-        with torch.inference_mode():
-            estimates = model(batch.to(device)).float().cpu()  # (segments, S, C, segment)
+        estimates = in_threads(model, batch.to(device)).float().cpu()  # (segments, S, C, segment)
         for start, estimate in zip(batch_starts, estimates, strict=True):
             total += estimate * weight
             weights += weight

@@ -1,8 +1,6 @@
 """The one training loop, for training and finetuning alike (section IV-A)."""
 
-import ctypes
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -25,6 +23,7 @@ from bsrnn.model import BSRNN
 from bsrnn.resume import Progress
 from bsrnn.separate import separate
 from bsrnn.songs import Song
+from bsrnn.speed import keep_freed_memory
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
@@ -85,19 +84,6 @@ class Supervised:
 
     def restore(self, tensors: dict[str, Tensor], values: dict) -> None:
         pass
-
-
-def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory for the next step; whether it could be asked.
-
-    By default each large buffer goes back to the kernel when it is freed and comes back as new pages that have to be
-    cleared: that took 23 % of the CPU time of a small training. It costs memory (1.7 instead of 1.3 GB there).
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
-    return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
 
 
 def new_model(config: ModelConfig, seed: int) -> BSRNN:

@@ -1,0 +1,165 @@
+"""Separation: its speed beside other systems, its FLOP/s, its memory, and what bfloat16 costs in dB."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import bsrnn
+from benchmarks import measure, peers, textbook_bsrnn
+from benchmarks.subjects import RATE, clip, in_bfloat16, paper_model
+from bsrnn import config, paths, songs
+from bsrnn.separate import separate
+from bsrnn.speed import in_threads, keep_freed_memory
+
+
+def separation(options) -> dict:
+    """3 s of stereo at the paper's size, one target: ours, the textbook's, and other systems."""
+    model, mixture = paper_model(options), clip()
+    half, twin = in_bfloat16(model), textbook_bsrnn.load(model)
+    tasks = {
+        "ours, float32": lambda: in_threads(model, mixture),
+        "ours, bfloat16": lambda: in_threads(half, mixture),
+        "ours, float32, plain call": lambda: model(mixture),
+        "ours, bfloat16, plain call": lambda: half(mixture),
+        "textbook, float32": lambda: twin(mixture),
+    }
+    available = peers.separators(options.toy)
+    tasks |= {name: (lambda peer=peer: peer(mixture)) for name, peer in available.items()}
+    keep_freed_memory()  # of all: it belongs to the process
+    with torch.inference_mode():
+        reference = twin(mixture)
+        difference = {
+            name: float((estimate - reference).abs().max() / reference.abs().max())
+            for name, estimate in (("float32", in_threads(model, mixture)), ("bfloat16", in_threads(half, mixture)))
+        }
+        seconds = measure.alternate(tasks, options.rounds)
+    return {
+        "seconds": {name: measure.spread(values) for name, values in seconds.items()},
+        "separate_fp32_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, float32"),
+        "separate_bf16_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, bfloat16"),
+        "plain_call_fp32_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, float32, plain call"),
+        "plain_call_bf16_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, bfloat16, plain call"),
+        "ours_fp32_vs_peers": {name: measure.ratio(seconds, name, "ours, float32") for name in available},
+        "largest_relative_difference": difference,
+        "peers_not_installed": peers.missing(),
+    }
+
+
+def four_stems(options) -> dict:
+    """Four stems of 3 s: one model with a shared encoder in bfloat16 against four models in float32."""
+    shared = in_bfloat16(paper_model(options, targets=config.TARGETS))
+    single, mixture = paper_model(options), clip()
+    tasks = {
+        "shared, bfloat16": lambda: in_threads(shared, mixture),
+        "four, float32": lambda: [in_threads(single, mixture) for _ in range(4)],
+    }
+    keep_freed_memory()
+    seconds = measure.alternate(tasks, options.rounds)
+    return {
+        "seconds": {name: measure.spread(values) for name, values in seconds.items()},
+        "four_stems_shared_bf16_vs_four_fp32": measure.ratio(seconds, "four, float32", "shared, bfloat16"),
+    }
+
+
+class CoreAlone:
+    """The RNN core of a model, called as :func:`bsrnn.speed.in_threads` calls a model: with numbers of items."""
+
+    def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):
+        self.config, self.core, self.z = model.config, model.core, z
+
+    def __call__(self, numbers: torch.Tensor) -> torch.Tensor:  # (b, 1, 1) -> (b, 1, 1, T K N)
+        return self.core(self.z[:, numbers.flatten()]).transpose(0, 1).flatten(1)[:, None, None]
+
+
+def roofline(options) -> dict:
+    """FLOP/s of the RNN core against the machine's best matrix product in the same dtype."""
+    model, mixture = paper_model(options), clip()
+    result: dict = {"rnn_gflop": measure.rnn_flops(model.config, 2, mixture.shape[-1]) / 1e9}
+    keep_freed_memory()
+    for short, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        variant = model if dtype == torch.float32 else in_bfloat16(model)
+        products, product_flops = measure.products(dtype, 256 if options.toy else 2048)
+        with torch.inference_mode():
+            z = model.split(model.stft(mixture).flatten(0, 1)).to(dtype)
+        core, numbers = CoreAlone(variant, z), torch.arange(z.shape[1]).view(1, -1, 1)
+        tasks = {"core": partial(in_threads, core, numbers), "whole": partial(in_threads, variant, mixture)} | products
+        seconds = measure.alternate(tasks, options.rounds)
+        reached = [result["rnn_gflop"] / s for s in seconds["core"]]
+        best = [product_flops / 1e9 / min(times) for times in zip(*(seconds[name] for name in products), strict=True)]
+        result |= {
+            f"products_gflops_{short}": {
+                name: measure.spread([product_flops / 1e9 / s for s in seconds[name]])["median"] for name in products
+            },
+            f"rnn_gflops_{short}": measure.spread(reached),
+            f"gemm_gflops_{short}": measure.spread(best),
+            f"rnn_gemm_share_{short}": measure.spread([a / b for a, b in zip(reached, best, strict=True)]),
+            f"rnn_share_of_time_{short}": measure.spread(
+                [a / b for a, b in zip(seconds["core"], seconds["whole"], strict=True)]
+            ),
+        }
+    return result
+
+
+SEPARATE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from benchmarks.subjects import PAPER
+from bsrnn.stems import separate_file
+from bsrnn.train import new_model
+path, out, size, dtype = sys.argv[1:]
+small = replace(PAPER, features=4, modules=1)
+model = new_model(PAPER if size == "paper" else small, 0).eval()
+if dtype == "bfloat16":
+    model.core.bfloat16()
+separate_file(model, path, Path(out), hop_seconds=3.0)
+"""
+
+
+def memory(options) -> dict:
+    """Peak memory of separating from disk to disk: 10 and 60 minutes with tiny weights, 10 at the paper's size."""
+    import soundfile
+
+    lengths = (1, 2) if options.toy else (10, 60)
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for minutes in lengths:
+            path = Path(folder) / f"{minutes}.flac"
+            minute = 0.1 * np.random.default_rng(0).standard_normal((60 * RATE, 2)).astype(np.float32)
+            with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
+                for _ in range(minutes):
+                    file.write(minute)
+            peaks[minutes] = measure.peak_memory_gb(SEPARATE, str(path), f"{folder}/out", "tiny", "float32")
+        short, long = lengths
+        result = {f"peak_gb_{minutes}min_tiny": peak for minutes, peak in peaks.items()}
+        result[f"peak_memory_{long}min_over_{short}min"] = peaks[long] / peaks[short]
+        if not options.toy:
+            path = Path(folder) / f"{short}.flac"
+            result["peak_gb_10min_paper_size"] = measure.peak_memory_gb(
+                SEPARATE, str(path), f"{folder}/out", "paper", "bfloat16"
+            )
+    return result
+
+
+def bfloat16_loss(options) -> dict:
+    """uSDR lost on the held-out songs of `small` by running the RNNs of the committed models in bfloat16."""
+    profile = config.profile("tiny" if options.toy else "small")
+    lost = {}
+    for target in config.profile("small").targets:
+        folder = paths.results("small") / "checkpoints" / target
+        models = {dtype: bsrnn.load(folder, dtype) for dtype in ("float32", "bfloat16")}
+        scores = {dtype: [] for dtype in models}
+        for song in songs.load(profile.data, "test", targets=(target,)):
+            mixture, reference = song.read("mixture"), song.read(target)
+            for dtype, model in models.items():
+                estimate = separate(model, mixture, song.sample_rate, hop_seconds=3.0)[target]
+                scores[dtype].append(bsrnn.usdr(reference, estimate))
+        lost[target] = {
+            "usdr_mean_float32": float(np.mean(scores["float32"])),
+            "lost_db": float(np.mean(scores["float32"]) - np.mean(scores["bfloat16"])),
+            "songs": len(scores["float32"]),
+        }
+    return {"lost_by_bfloat16": lost}

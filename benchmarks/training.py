@@ -1,0 +1,114 @@
+"""Training: the speed of a step beside the textbook's, what bfloat16 does to it, and how long it waits for data."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from benchmarks import measure, textbook_bsrnn
+from benchmarks.subjects import SECONDS, clip, paper_model
+from bsrnn import checkpoint, config, costs, paths, runs, stages
+from bsrnn.config import TrainConfig
+from bsrnn.speed import keep_freed_memory
+from bsrnn.train import Objective, adam, gradients, new_model, objective
+
+
+def training(options) -> dict:
+    """A training step at N 64, 8 modules, batch 2 x 3 s of stereo: ours against the textbook's."""
+    model = paper_model(options, **({} if options.toy else {"features": 64, "modules": 8})).train()
+    twin = textbook_bsrnn.load(model)
+    mixture, target = clip(2), clip(2)[:, None]
+    settings = replace(config.PAPER.train, learning_rate=1e-5)
+    steps = {}
+    for name, learner, loss in (
+        ("ours", model, lambda: objective(model, mixture, target)),
+        ("textbook", twin, lambda: twin.loss(mixture, target)),
+    ):
+        optimiser = adam(learner, settings)
+
+        def step(learner=learner, loss=loss, optimiser=optimiser):
+            optimiser.zero_grad(set_to_none=True)
+            value = loss()
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(learner.parameters(), settings.clip_norm)
+            optimiser.step()
+            return value.item()
+
+        steps[name] = step
+    keep_freed_memory()  # of both: it belongs to the process
+    first = {name: step() for name, step in steps.items()}
+    seconds = measure.alternate(steps, options.rounds)
+    return {
+        "seconds": {name: measure.spread(values) for name, values in seconds.items()},
+        "train_gflop": 3 * 2 * costs.forward_operations(model.config, SECONDS) / 1e9,  # backward: two forward passes
+        "train_step_vs_textbook": measure.ratio(seconds, "textbook", "ours"),
+        "relative_difference_of_the_first_loss": abs(first["ours"] - first["textbook"]) / first["textbook"],
+    }
+
+
+@torch.no_grad()
+def _gradient_error(mine: torch.nn.Module, exact: torch.nn.Module) -> float:
+    """Relative distance of two models' gradients, taken together."""
+    pairs = list(zip(mine.parameters(), exact.parameters(), strict=True))
+    off = sum((a.grad - b.grad).square().sum() for a, b in pairs)
+    return float((off / sum(b.grad.square().sum() for _, b in pairs)).sqrt())
+
+
+def bfloat16_training(options) -> dict:
+    """A training step with autocast to bfloat16 on the CPU: its speed, and how wrong its gradients are."""
+    size = {} if options.toy else {"features": 64, "modules": 8}
+    models = {precision: paper_model(options, **size).train() for precision in ("float32", "bfloat16")}
+    mixture, target = clip(2), clip(2)[:, None]
+    loss = config.PAPER.loss
+
+    def step(precision: str) -> None:
+        models[precision].zero_grad(set_to_none=True)
+        gradients(Objective(models[precision], loss, precision), mixture, target, loss)
+
+    keep_freed_memory()
+    seconds = measure.alternate({p: lambda p=p: step(p) for p in models}, options.rounds)
+    return {
+        "train_step_bf16_vs_fp32": measure.ratio(seconds, "float32", "bfloat16"),
+        "gradient_error_bf16": _gradient_error(models["bfloat16"], models["float32"]),
+    }
+
+
+def _waiting(batches: Iterator, model: torch.nn.Module, settings: TrainConfig, steps: int) -> tuple[float, float]:
+    """Share of the time that steps wait for their batch, and seconds of all; the first step is not counted."""
+    learner, optimiser = Objective(model.train(), config.PAPER.loss), adam(model, settings)
+    waited, begun = 0.0, time.perf_counter()
+    for number in range(steps + 1):
+        asked = time.perf_counter()
+        mixture, targets = next(batches)
+        waited += time.perf_counter() - asked
+        optimiser.zero_grad(set_to_none=True)
+        gradients(learner, mixture, targets, config.PAPER.loss)
+        torch.nn.utils.clip_grad_norm_(learner.parameters(), settings.clip_norm)
+        optimiser.step()
+        if number == 0:
+            waited, begun = 0.0, time.perf_counter()
+    seconds = time.perf_counter() - begun
+    return waited / seconds, seconds
+
+
+def data_loading(options) -> dict:
+    """How much of a training of `small` is waiting for its batches: mixing alone, and finetuning with its teacher.
+
+    The smallest model waits most: making an item takes as long for a large one.
+    """
+    run = runs.grid("tiny" if options.toy else "small")["vocals-s0"]
+    profile, steps = run.profile, 1 if options.toy else 48
+    keep_freed_memory()
+    mixes = stages.supervised(profile, 0).batches(0)
+    share, _ = _waiting(mixes, new_model(profile.model, 0), profile.train, steps)
+    result: dict = {"share_waiting_for_mixes": share}
+    start = paths.results("small") / "checkpoints" / "vocals"
+    unlabelled = stages.unlabelled_songs(profile)
+    for ahead in (False, True):
+        settings = replace(profile, finetune=replace(profile.finetune, teacher_ahead=ahead))
+        source = stages.semi_supervised(settings, "vocals", 0, unlabelled, checkpoint.load(start))
+        share, seconds = _waiting(source.batches(0), checkpoint.load(start), settings.finetune.train, steps)
+        name = "teacher_ahead" if ahead else "teacher_in_turn"
+        result |= {f"share_waiting_{name}": share, f"seconds_{steps}_steps_{name}": seconds}
+    return result

@@ -1,0 +1,102 @@
+"""What makes the same numbers sooner must give the same numbers."""
+
+import threading
+
+import pytest
+import torch
+
+from bsrnn import speed
+from bsrnn.config import ModelConfig
+from bsrnn.model import BSRNN
+from bsrnn.train import new_model
+
+SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
+
+
+@pytest.fixture(params=[1, 2, 3, 8])
+def cores(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 200), (1, 2, 200), (3, 2, 200), (5, 1, 160)])
+@pytest.mark.parametrize("changes", [{}, {"targets": ("a", "b", "c")}, {"tac_factor": 2}, {"attention_heads": 2}])
+def test_in_threads_gives_what_the_model_gives(cores, shape, changes):
+    model = new_model(ModelConfig(**(SMALL | changes)), 0).eval()
+    mixture = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = model(mixture)
+    torch.testing.assert_close(speed.in_threads(model, mixture), expected, rtol=1e-5, atol=1e-6)
+    assert torch.get_num_threads() == cores
+
+
+class Recorder:
+    """Counts the items of each call; gives its input back, or fails."""
+
+    def __init__(self, tac_factor: int = 0, fails: bool = False):
+        self.config, self.fails = ModelConfig(tac_factor=tac_factor), fails
+        self.calls: list[tuple[int, ...]] = []
+        self.threads: set[tuple[int, int]] = set()
+        self.lock = threading.Lock()
+
+    def __call__(self, mixture):
+        with self.lock:
+            self.calls.append(tuple(mixture.shape))
+            self.threads.add((threading.get_ident(), torch.get_num_threads()))
+        if self.fails:
+            raise ValueError("this item")
+        return mixture[:, None]
+
+
+def test_every_core_takes_some_items():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for model, mixture, expected in [
+            (Recorder(), torch.rand(3, 2, 5), [(1, 1, 5), (1, 1, 5), (2, 1, 5), (2, 1, 5)]),  # channels apart
+            (Recorder(tac_factor=2), torch.rand(3, 2, 5), [(1, 2, 5)] * 3),  # the stereo module sees both
+            (Recorder(), torch.rand(1, 1, 5), [(1, 1, 5)]),
+        ]:
+            assert torch.equal(speed.in_threads(model, mixture), mixture[:, None])
+            assert sorted(model.calls) == expected
+            assert {count for _, count in model.threads} == {4 // len(model.calls)}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_comes_through_and_leaves_the_threads_as_they_were(cores):
+    with pytest.raises(ValueError, match="this item"):
+        speed.in_threads(Recorder(fails=True), torch.rand(4, 2, 5))
+    found = []
+    fresh = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    fresh.start()
+    fresh.join()
+    assert found == [cores] == [torch.get_num_threads()]
+
+
+def test_no_gradients_are_kept():
+    model = BSRNN(ModelConfig(**SMALL))
+    assert not speed.in_threads(model, torch.rand(2, 2, 200)).requires_grad
+
+
+@pytest.mark.parametrize(
+    "has, expected",
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True, "avx512_bf16": False}, "bfloat16"), ({}, "float32")],
+)
+def test_bfloat16_where_the_processor_has_it(monkeypatch, has, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert speed.fast_dtype("cpu") == expected
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bfloat16_where_the_gpu_has_it(monkeypatch, supported):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert speed.fast_dtype("cuda:1") == ("bfloat16" if supported else "float32")
+
+
+def test_memory_is_kept_where_glibc_is(monkeypatch):
+    assert speed.keep_freed_memory() in (True, False)
+    monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
+    assert speed.keep_freed_memory() is False
