@@ -27,8 +27,8 @@ TABLES = [f"{RESULTS}/manifest.json"] + [
 ]
 NOTEBOOKS = [f"{RESULTS}/notebooks/{chapter}.ipynb" for chapter in project.chapters()]
 LIBRARY = project.content_hash(sorted(Path(ROOT, "bsrnn").rglob("*.py")))
-BOOK = project.content_hash([ROOT / "_config.yml", *sorted(path for path in Path(ROOT, "book").rglob("*")
-                                                            if path.is_file() and "__pycache__" not in path.parts)])
+PAGES = sorted(path for path in Path(ROOT, "book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+BOOK = project.content_hash([ROOT / "_config.yml", *Path(ROOT, "benchmarks").glob("results.json"), *PAGES])
 
 
 def result(run):

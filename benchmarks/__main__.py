@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import evaluating, separating, training, tried
+from benchmarks import evaluating, rooflines, separating, training, tried
 from bsrnn import paths
 from bsrnn.files import atomic_write, read_json, write_json
 
@@ -23,7 +23,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
     for function in (
         separating.separation,
         separating.four_stems,
-        separating.roofline,
+        rooflines.roofline,
+        rooflines.pieces,
         training.training,
         training.bfloat16_training,
         training.data_loading,
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown benchmark {unknown[0]!r}: expected some of {', '.join(BENCHMARKS)}")
     results = read_json(options.out) if options.out.is_file() else {"benchmarks": {}}
     for name in options.names or BENCHMARKS:
-        print(f"{name}: {BENCHMARKS[name].__doc__}", file=sys.stderr)
+        print(f"{name}: {BENCHMARKS[name].__doc__.splitlines()[0]}", file=sys.stderr)
         results["benchmarks"][name] = BENCHMARKS[name](options) | {"machine": machine(), "toy": options.toy}
         write_json(options.out, results)
         with atomic_write(options.out.with_suffix(".md")) as temporary:

@@ -1,7 +1,6 @@
 """Separation: its speed beside other systems, its FLOP/s, its memory, and what bfloat16 costs in dB."""
 
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,45 +61,6 @@ def four_stems(options) -> dict:
         "seconds": {name: measure.spread(values) for name, values in seconds.items()},
         "four_stems_shared_bf16_vs_four_fp32": measure.ratio(seconds, "four, float32", "shared, bfloat16"),
     }
-
-
-class CoreAlone:
-    """The RNN core of a model, called as :func:`bsrnn.speed.in_threads` calls a model: with numbers of items."""
-
-    def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):
-        self.config, self.core, self.z = model.config, model.core, z
-
-    def __call__(self, numbers: torch.Tensor) -> torch.Tensor:  # (b, 1, 1) -> (b, 1, 1, T K N)
-        return self.core(self.z[:, numbers.flatten()]).transpose(0, 1).flatten(1)[:, None, None]
-
-
-def roofline(options) -> dict:
-    """FLOP/s of the RNN core against the machine's best matrix product in the same dtype."""
-    model, mixture = paper_model(options), clip()
-    result: dict = {"rnn_gflop": measure.rnn_flops(model.config, 2, mixture.shape[-1]) / 1e9}
-    keep_freed_memory()
-    for short, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        variant = model if dtype == torch.float32 else in_bfloat16(model)
-        products, product_flops = measure.products(dtype, 256 if options.toy else 2048)
-        with torch.inference_mode():
-            z = model.split(model.stft(mixture).flatten(0, 1)).to(dtype)
-        core, numbers = CoreAlone(variant, z), torch.arange(z.shape[1]).view(1, -1, 1)
-        tasks = {"core": partial(in_threads, core, numbers), "whole": partial(in_threads, variant, mixture)} | products
-        seconds = measure.alternate(tasks, options.rounds)
-        reached = [result["rnn_gflop"] / s for s in seconds["core"]]
-        best = [product_flops / 1e9 / min(times) for times in zip(*(seconds[name] for name in products), strict=True)]
-        result |= {
-            f"products_gflops_{short}": {
-                name: measure.spread([product_flops / 1e9 / s for s in seconds[name]])["median"] for name in products
-            },
-            f"rnn_gflops_{short}": measure.spread(reached),
-            f"gemm_gflops_{short}": measure.spread(best),
-            f"rnn_gemm_share_{short}": measure.spread([a / b for a, b in zip(reached, best, strict=True)]),
-            f"rnn_share_of_time_{short}": measure.spread(
-                [a / b for a, b in zip(seconds["core"], seconds["whole"], strict=True)]
-            ),
-        }
-    return result
 
 
 SEPARATE = """

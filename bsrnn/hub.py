@@ -3,12 +3,14 @@
 ``user/name`` (or ``user/name@revision``, or ``hf://user/name`` where a folder stands in the way) is looked for on the
 disk first, then in the Hub's cache, and only then in the network. So what was loaded once needs no network, and does
 not change behind your back: a new version is loaded by its revision, or after its cache is deleted.
-``huggingface_hub`` is an extra, imported only here; its own settings hold (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). Only
-its file functions are used: its mixin would tie the model's class to it. The mixin's names are there all the same,
-``BSRNN.from_pretrained``, ``save_pretrained`` and ``push_to_hub``.
+``huggingface_hub`` is an extra, imported only here; its own settings hold (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). A model
+has the names of its mixin, ``BSRNN.from_pretrained``, ``save_pretrained`` and ``push_to_hub``. The mixin itself
+publishes. It does not load or save, since it asks the network first and removes a folder's config.json before a new one
+is whole; nor is it a base of the model's class, which would then need it.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError, DataError
@@ -53,10 +55,13 @@ def locate(name: str | Path) -> Path:
     return Path(files[0]).parent
 
 
-def push(folder: str | Path, repo_id: str, *, private: bool = False, message: str = "Upload a BSRNN") -> str:
+def push(folder: str | Path, repo_id: str, **options) -> str:
     """Publish the model in ``folder``: its config.json, model.safetensors and card, nothing else; the commit's address.
 
     The repository is made if it is not there. A folder without a card gets one, from its config.json.
+
+    Args:
+        options: of huggingface_hub's ``ModelHubMixin.push_to_hub``: private, token, branch, create_pr, commit_message.
 
     Raises:
         BSRNNError: huggingface_hub is missing, or the Hub refuses (no token, no right, no network).
@@ -69,16 +74,17 @@ def push(folder: str | Path, repo_id: str, *, private: bool = False, message: st
     if not (folder / CARD).is_file():
         cards.write(folder)
     hub = _huggingface_hub("to publish a model")
-    api = hub.HfApi()
+
+    class Publisher(hub.ModelHubMixin):
+        def _save_pretrained(self, save_directory: Path) -> None:
+            for name in (CONFIG, WEIGHTS, CARD):
+                shutil.copy(folder / name, save_directory / name)
+
     try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id, folder_path=folder, allow_patterns=[CONFIG, WEIGHTS, CARD], commit_message=message
-        )
+        return str(Publisher().push_to_hub(repo_id, **({"commit_message": "Upload a BSRNN"} | options)))
     except (OSError, hub.errors.HFValidationError) as error:
         raise BSRNNError(f"{repo_id}: the Hugging Face Hub did not take it ({error}); `hf auth login` or HF_TOKEN give "
                          "the right to write") from error  # fmt: skip
-    return str(commit.commit_url)
 
 
 def _hub_id(name: str | Path) -> re.Match | None:

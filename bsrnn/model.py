@@ -331,9 +331,9 @@ class BSRNN(nn.Module):
         cards.write(Path(folder))
         return Path(folder)
 
-    def push_to_hub(self, repo_id: str, info: dict | None = None, *, private: bool = False) -> str:
-        """Publish the model with its card; the commit's address. Errors as :func:`bsrnn.hub.push`."""
+    def push_to_hub(self, repo_id: str, info: dict | None = None, **options) -> str:
+        """Publish the model with its card; the commit's address. Options and errors as :func:`bsrnn.hub.push`."""
         from bsrnn import hub
 
         with tempfile.TemporaryDirectory() as folder:
-            return hub.push(self.save_pretrained(folder, info), repo_id, private=private)
+            return hub.push(self.save_pretrained(folder, info), repo_id, **options)

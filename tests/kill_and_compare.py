@@ -35,8 +35,9 @@ def make_root(folder: Path) -> Path:
     (folder / "bsrnn").symlink_to(REPOSITORY / "bsrnn")
     shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
-    for name in ("Snakefile", "_config.yml"):
-        shutil.copy(REPOSITORY / name, folder)
+    (folder / "benchmarks").mkdir()
+    for name in ("Snakefile", "_config.yml", "benchmarks/results.json"):
+        shutil.copy(REPOSITORY / name, folder / name)
     return folder
 
 

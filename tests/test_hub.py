@@ -123,45 +123,46 @@ def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
     assert capsys.readouterr().out == f"{out / 'band-split' / 'song' / 'piano.wav'}\n"
 
 
-def test_publishing_sends_the_model_and_its_card_alone(model, monkeypatch, huggingface_hub):
-    calls = []
-
-    class Api:
-        def create_repo(self, repo_id, **options):
-            calls.append((repo_id, options))
-
-        def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
-            calls.append((repo_id, folder_path, allow_patterns))
-            return type("Commit", (), {"commit_url": "https://huggingface.co/x"})
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    (model / "training.json").write_text("{}")
-    assert hub.push(model, REPO, private=True) == "https://huggingface.co/x"
-    files = ["config.json", "model.safetensors", "README.md"]
-    assert calls == [(REPO, {"private": True, "exist_ok": True}), (REPO, model, files)]
-    assert all((model / name).is_file() for name in files)
-
-
-def test_a_model_saves_loads_and_publishes_itself(cache, model, tmp_path, monkeypatch, huggingface_hub):
-    """The names that huggingface_hub's mixin gives to other models."""
+@pytest.fixture
+def the_hub(monkeypatch, huggingface_hub):
+    """What huggingface_hub's mixin would send, and to where."""
     sent = {}
 
     class Api:
-        def create_repo(self, repo_id, **options):
-            sent["repository"] = repo_id, options["private"]
+        def __init__(self, token=None):
+            sent["token"] = token
 
-        def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
+        def create_repo(self, repo_id, private, exist_ok):
+            sent["repository"] = repo_id, private, exist_ok
+            return type("Repository", (), {"repo_id": repo_id})
+
+        def upload_folder(self, repo_id, folder_path, **options):
             sent["files"] = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
-            return type("Commit", (), {"commit_url": "https://huggingface.co/x"})
+            sent["options"] = {name: value for name, value in options.items() if value is not None}
+            return "https://huggingface.co/x"
 
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(importlib.import_module("huggingface_hub.hub_mixin"), "HfApi", Api)
+    return sent
+
+
+def test_publishing_sends_the_model_and_its_card_alone(model, the_hub):
+    (model / "training.json").write_text("{}")
+    assert hub.push(model, REPO, private=True, token="abc", branch="new") == "https://huggingface.co/x"
+    names = {"config.json", "model.safetensors", "README.md"}
+    assert the_hub["files"] == {name: (model / name).read_bytes() for name in names}
+    assert the_hub["repository"] == (REPO, True, True) and the_hub["token"] == "abc"
+    assert the_hub["options"] == {"repo_type": "model", "revision": "new", "commit_message": "Upload a BSRNN"}
+
+
+def test_a_model_saves_loads_and_publishes_itself(cache, model, tmp_path, the_hub):
+    """The names that huggingface_hub's mixin gives to other models."""
     one = bsrnn.BSRNN.from_pretrained(model)
     info = {"data": {"source": "folder", "folder": "my songs"}, "seed": 3}
     saved = one.save_pretrained(tmp_path / "saved", info)
     assert one.push_to_hub(REPO, info, private=True) == "https://huggingface.co/x"
-    assert sent["repository"] == (REPO, True)
-    assert sent["files"] == {path.name: path.read_bytes() for path in saved.iterdir()}
-    assert set(sent["files"]) == {hub.CONFIG, hub.WEIGHTS, hub.CARD}
+    assert the_hub["repository"] == (REPO, True, True)
+    assert the_hub["files"] == {path.name: path.read_bytes() for path in saved.iterdir()}
+    assert set(the_hub["files"]) == {hub.CONFIG, hub.WEIGHTS, hub.CARD}
     fill(cache, saved)
     again = bsrnn.BSRNN.from_pretrained(REPO)  # from the cache: there is no network
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))

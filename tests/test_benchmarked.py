@@ -1,0 +1,76 @@
+"""The chapter on costs shows what was measured, and computes with it what it says."""
+
+import pytest
+
+from bsrnn import benchmarked, costs, paths, runs
+from bsrnn.errors import MissingResult
+from bsrnn.files import write_json
+
+MACHINE = {"processor": "a processor", "threads": 2, "gpu": None, "torch": "2.11.0", "python": "3.11.7"}
+
+
+def spread(value):
+    return {"median": value, "quartile_low": 0.9 * value, "quartile_high": 1.1 * value, "rounds": 5}
+
+
+@pytest.fixture
+def measured():
+    pieces = {"RNN along time, fp32": {"gflops": 150.0, "flops_per_byte": 500.0, "milliseconds": 200.0}}
+    parts = {
+        "separation": {"seconds": {"slow": spread(8.0), "fast": spread(2.0)}, "slow_vs_fast": spread(4.0)},
+        "training": {"seconds": {"ours": spread(8.0)}, "train_gflop": 1600.0},
+        "roofline": {"gemm_gflops_fp32": spread(200.0), "gemm_gflops_bf16": spread(400.0)},
+        "pieces": {"bandwidth_gb_per_second": spread(20.0), "pieces": pieces},
+    }
+    return {name: part | {"machine": MACHINE, "toy": False} for name, part in parts.items()}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    return tmp_path / "benchmarks" / "results.json"
+
+
+def test_nothing_measured_is_said_with_the_command(here, measured):
+    with pytest.raises(MissingResult, match="make bench"):
+        benchmarked.load()
+    here.parent.mkdir()
+    write_json(here, {"benchmarks": measured})
+    assert benchmarked.load() == measured
+    measured["training"]["toy"] = True
+    write_json(here, {"benchmarks": measured})
+    with pytest.raises(MissingResult, match="make bench"):
+        benchmarked.load()
+
+
+def test_every_machine_is_named(measured):
+    line = "a processor, 2 threads, no GPU, PyTorch 2.11.0, Python 3.11.7"
+    assert benchmarked.machine(measured) == f"measured on: {line}"
+    measured["training"]["machine"] = MACHINE | {"gpu": "a GPU"}
+    assert benchmarked.machine(measured) == f"measured on: {line.replace('no GPU', 'a GPU')}; {line}"
+
+
+def test_tables_hold_what_was_measured(measured):
+    table = benchmarked.ratios(measured)
+    assert list(table.loc["slow_vs_fast"]) == [4.0, pytest.approx(3.6), pytest.approx(4.4), 5]
+    assert table.loc["train_gflop", "median"] == 1600 and table.loc["train_gflop", "rounds"] == 1
+    assert list(benchmarked.seconds(measured["separation"]).index) == ["fast", "slow"]
+
+
+def test_the_projection_is_work_over_rate(measured):
+    assert benchmarked.training_rate(measured) == pytest.approx(200e9)
+    table = benchmarked.projection(measured, "paper")
+    work = {run.id: costs.work(run)[0] for run in runs.grid("paper").values() if run.id in table.index}
+    assert {"vocals-s0", "drums-s0", "bass-s0", "other-s0"} <= set(work)
+    for name, operations in work.items():
+        assert table.loc[name, "days this machine"] == pytest.approx(operations / 200e9 / 86400)
+        assert table.loc[name, "days at 10 TFLOP/s"] == pytest.approx(operations / 1e13 / 86400)
+    assert table.loc["all", "PFLOP"] == pytest.approx(sum(work.values()) / 1e15)
+
+
+def test_the_roof_is_bandwidth_then_the_best_product(measured):
+    (axes,) = benchmarked.roofline(measured).axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert lines["RNN along time, fp32"] == [[500.0, 150.0]]
+    low, corner, high = lines["roof, fp32: 200 GFLOP/s"]
+    assert corner == [10.0, 200.0] and high[1] == 200.0 and low[1] == pytest.approx(20 * low[0])
