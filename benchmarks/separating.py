@@ -67,6 +67,7 @@ SEPARATE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+import torch
 from benchmarks.subjects import PAPER
 from bsrnn.stems import separate_file
 from bsrnn.train import new_model
@@ -74,7 +75,7 @@ path, out, size, dtype = sys.argv[1:]
 small = replace(PAPER, features=4, modules=1)
 model = new_model(PAPER if size == "paper" else small, 0).eval()
 if dtype == "bfloat16":
-    model.core.bfloat16()
+    model.compute_in(torch.bfloat16)
 separate_file(model, path, Path(out), hop_seconds=3.0)
 """
 

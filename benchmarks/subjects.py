@@ -22,8 +22,7 @@ def in_bfloat16(model: bsrnn.BSRNN) -> bsrnn.BSRNN:
     """A copy whose RNN core runs in bfloat16, as bsrnn.load(dtype="bfloat16") gives it."""
     copy = type(model)(model.config)
     copy.load_state_dict(model.state_dict())
-    copy.core.to(torch.bfloat16)
-    return copy.eval()
+    return copy.compute_in(torch.bfloat16).eval()
 
 
 def clip(batch: int = 1, seconds: float = SECONDS) -> torch.Tensor:

@@ -46,7 +46,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
 
     Args:
         path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.hub`: offline first; needs huggingface_hub).
-        dtype: ``"bfloat16"``: the RNN core runs in it, input and output stay float32.
+        dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32.
 
     Raises:
         DataError: no such folder or model, or a file that is missing, corrupt or of another model.
@@ -68,8 +68,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
         model.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
         raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
-    model.core.to(DTYPES[dtype])
-    return model.eval()
+    return model.compute_in(DTYPES[dtype]).eval()
 
 
 def model_config(values: dict) -> ModelConfig:

@@ -245,9 +245,6 @@ def _finetune(options) -> None:
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
     profile = replace(profile, model=checkpoint.load(options.start).config)
-    asked = any(assignment.startswith("finetune.teacher_ahead=") for assignment in options.set)
-    if not asked and (os.cpu_count() or 1) > 1:  # one training by itself: the teacher may have a core of its own
-        profile = replace(profile, finetune=replace(profile.finetune, teacher_ahead=True))
     if options.unlabelled == Path("none"):
         unlabelled = songs.Mixtures([])
         profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))

@@ -215,7 +215,7 @@ class MaskEstimator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Z (T, B, K, N) -> mask (B, F, T) complex."""
-        x = self.norm(z.permute(2, 0, 1, 3))  # (K, T, B, N)
+        x = self.norm(z.permute(2, 0, 1, 3)).to(self.hidden[0].weight.dtype)  # (K, T, B, N)
         for layer in self.hidden:
             x = torch.tanh(layer(x))  # (K, T, B, 4N)
         masks, first_band = [], 0
@@ -289,8 +289,7 @@ class BSRNN(nn.Module):
         """Mixture spectrogram (B, C, F, T) -> estimated spectrograms (B, S, C, F, T): mask times mixture."""
         items = spectrogram.flatten(0, 1)  # channels are items of their own
         z = self.split(items)  # (T, BC, K, N)
-        core_dtype = next(self.core.parameters()).dtype  # bsrnn.load may have put the RNNs into bfloat16
-        y = z.to(core_dtype)
+        y = z.to(next(self.core.parameters()).dtype)  # see compute_in
         for module in self.core:
             y = module(y, spectrogram.shape[1])
         z = y.to(z.dtype)
@@ -309,6 +308,17 @@ class BSRNN(nn.Module):
                 f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length"
             )
         return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
+
+    def compute_in(self, dtype: torch.dtype) -> "BSRNN":
+        """Put the RNNs and the mask MLPs into a dtype, in place: nearly all of the work.
+
+        STFTs, statistics, the band split, the masks and their product with the mixture stay in float32.
+        """
+        self.core.to(dtype)
+        for mask in self.masks:
+            mask.hidden.to(dtype)
+            mask.output.to(dtype)
+        return self
 
     def count_parameters(self) -> int:
         """Number of trained values."""

@@ -5,10 +5,14 @@ Source: ours. The figures are in the book's chapter "What it costs", measured by
 
 import ctypes
 import platform
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def keep_freed_memory() -> bool:
@@ -21,15 +25,38 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
-    return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
+    trim_threshold, top_pad, mmap_max, arena_max = -1, -2, -4, -8  # malloc.h
+    one_arena = mallopt(arena_max, 1)  # threads' own would give memory back all the same
+    return all([one_arena, mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
+
+
+def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
+    """``function`` of a few items of each tensor, on a CPU in as many threads as there are cores; results in order.
+
+    The threads of one matrix product wait for each other at every step of a recurrence, and those of different items
+    do not. Gradient mode and autocast are a thread's own: ``function`` sets what it needs. On a GPU, with one item or
+    with one core it is called once, with everything.
+    """
+    cores = torch.get_num_threads()
+    threads = min(cores, len(tensors[0]))
+    if tensors[0].device.type != "cpu" or threads < 2:
+        return [function(*tensors)]
+
+    def some(*parts: Tensor) -> T:
+        torch.set_num_threads(cores // threads)  # OpenMP's: of this thread
+        return function(*parts)
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(some, *(tensor.tensor_split(threads) for tensor in tensors)))
+        finally:
+            torch.set_num_threads(cores)  # what threads yet to come begin with, which the ones above have changed
 
 
 def in_threads(model, mixture: Tensor) -> Tensor:
-    """``model(mixture)`` without gradients; on a CPU each core takes some of the items through the whole model.
+    """``model(mixture)`` without gradients, some of the items on each core (:func:`on_each_core`).
 
-    The threads of one matrix product wait for each other at every step of a recurrence. Items do not touch each
-    other, and nor do their channels unless the model has a stereo module, so that each can have a core to itself.
+    The channels of an item are apart, too, unless the model has a stereo module.
 
     Args:
         model: a :class:`bsrnn.BSRNN`. mixture: (B, C, L), on the model's device.
@@ -37,24 +64,14 @@ def in_threads(model, mixture: Tensor) -> Tensor:
     Returns:
         (B, S, C, L); equal to the model's own output to rounding, as batches of other sizes are.
     """
-    cores = torch.get_num_threads()
-    apart = not model.config.tac_factor  # each channel an item of its own
+    apart = not model.config.tac_factor
     items = mixture.flatten(0, 1)[:, None] if apart else mixture
-    threads = min(cores, len(items))
-    if mixture.device.type != "cpu" or threads < 2:
-        with torch.inference_mode():
-            return model(mixture)
 
     def some(part: Tensor) -> Tensor:
-        torch.set_num_threads(cores // threads)  # OpenMP's: of this thread
-        with torch.inference_mode():  # is a thread's own, too
+        with torch.inference_mode():
             return model(part)
 
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            estimates = torch.cat(list(pool.map(some, items.tensor_split(threads))))
-        finally:
-            torch.set_num_threads(cores)  # what threads yet to come begin with, which the ones above have changed
+    estimates = torch.cat(on_each_core(some, items))
     return estimates.unflatten(0, mixture.shape[:2])[:, :, :, 0].transpose(1, 2) if apart else estimates
 
 

@@ -23,7 +23,7 @@ from bsrnn.model import BSRNN
 from bsrnn.resume import Progress
 from bsrnn.separate import separate
 from bsrnn.songs import Song
-from bsrnn.speed import keep_freed_memory
+from bsrnn.speed import keep_freed_memory, on_each_core
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
@@ -147,15 +147,38 @@ def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossCo
     device, size = next(learner.parameters()).device, micro_items or len(mixture)
     pieces = list(zip(mixture.split(size), targets.split(size), strict=True))
     value = torch.zeros((), device=device)
+
+    def part_of(some: Tensor, wanted: Tensor) -> Tensor:
+        share = distributed.size() if loss.reduction == "sum" else len(some) / len(mixture)
+        return share * learner(some.to(device), wanted.to(device))
+
+    if distributed.size() == 1 and device.type == "cpu":
+        for some, wanted in pieces:
+            value += _gradients_on_each_core(part_of, list(learner.parameters()), some, wanted)
+        return value
     for number, (some, wanted) in enumerate(pieces, start=1):
         # processes meet once a batch, in the last backward pass, which gives every one the mean of all gradients
         apart = distributed.size() > 1 and number < len(pieces)
         with learner.no_sync() if apart else nullcontext():
-            part = learner(some.to(device), wanted.to(device))
-            part = part * (distributed.size() if loss.reduction == "sum" else len(some) / len(mixture))
+            part = part_of(some, wanted)
             part.backward()
         value += part.detach()
     return distributed.total(value) / distributed.size()
+
+
+def _gradients_on_each_core(part_of, parameters: list[nn.Parameter], some: Tensor, wanted: Tensor) -> Tensor:
+    """Add the gradients of a few items, computed in threads and summed in their order; their part of the loss."""
+
+    def one(mixture: Tensor, targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        part = part_of(mixture, targets)
+        return part.detach(), torch.autograd.grad(part, parameters)
+
+    value = torch.zeros(())
+    for part, of_part in on_each_core(one, some, wanted):
+        value += part
+        for parameter, gradient in zip(parameters, of_part, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    return value
 
 
 def learning_rate(items: int, config: TrainConfig) -> float:

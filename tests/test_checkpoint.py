@@ -88,8 +88,10 @@ def test_float16_halves_the_file_and_rounds_once(tmp_path):
 
 def test_the_bfloat16_core_keeps_float32_in_and_out(saved):
     exact, fast = bsrnn.load(saved), bsrnn.load(saved, dtype="bfloat16")
-    assert {p.dtype for p in fast.core.parameters()} == {torch.bfloat16}
-    assert {p.dtype for p in (*fast.split.parameters(), *fast.masks.parameters())} == {torch.float32}
+    inner = [part for mask in fast.masks for part in (mask.hidden, mask.output)]
+    assert {p.dtype for part in (fast.core, *inner) for p in part.parameters()} == {torch.bfloat16}
+    outer = fast.split, *(mask.norm for mask in fast.masks)
+    assert {p.dtype for part in outer for p in part.parameters()} == {torch.float32}
     mixture = torch.randn(2, 2, 2000, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected, got = exact(mixture), fast(mixture)

@@ -96,7 +96,7 @@ def test_separated_stems_and_residual_add_up_to_the_song(folder, model, tmp_path
     audio.write(tmp_path / "song.wav", mixture, RATE)
     out = tmp_path / "out"
     arguments = ["separate", str(tmp_path / "song.wav"), "--model", str(model), "-o", str(out), "--residual"]
-    assert cli.main([*arguments, "--float32"]) == 0
+    assert cli.main([*arguments, "--float32", "--dtype", "float32"]) == 0
     paths = [out / "piano" / "song" / name for name in ("piano.wav", "residual.wav")]
     assert capsys.readouterr().out.splitlines() == list(map(str, paths))
     piano, residual = (soundfile.read(path, dtype="float32", always_2d=True)[0].T for path in paths)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bsrnn import speed
-from bsrnn.config import ModelConfig
+from bsrnn.config import LossConfig, ModelConfig
 from bsrnn.model import BSRNN
-from bsrnn.train import new_model
+from bsrnn.train import Objective, gradients, new_model, objective
 
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
 
@@ -100,3 +100,37 @@ def test_memory_is_kept_where_glibc_is(monkeypatch):
     assert speed.keep_freed_memory() in (True, False)
     monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
     assert speed.keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("micro_items", [0, 2])
+def test_gradients_are_those_of_the_whole_batch(cores, reduction, micro_items):
+    model = new_model(ModelConfig(**SMALL), 0)
+    generator = torch.Generator().manual_seed(1)
+    mixture, targets = torch.randn(5, 2, 200, generator=generator), torch.randn(5, 1, 2, 200, generator=generator)
+    loss = LossConfig(reduction=reduction)
+    whole = objective(model, mixture, targets, loss)
+    expected = torch.autograd.grad(whole, list(model.parameters()))
+    for _ in range(2):
+        model.zero_grad(set_to_none=True)
+        value = gradients(Objective(model, loss), mixture, targets, loss, micro_items)
+        again = [parameter.grad.clone() for parameter in model.parameters()]
+        assert value.item() == pytest.approx(whole.item(), rel=1e-6)
+        for got, wanted in zip(again, expected, strict=True):
+            torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6 * max(1.0, float(wanted.abs().max())))
+
+
+def test_gradients_in_threads_are_the_same_every_time():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        model = new_model(ModelConfig(**SMALL), 0)
+        mixture, targets = torch.rand(4, 2, 300), torch.rand(4, 1, 2, 300)
+        found = []
+        for _ in range(5):
+            model.zero_grad(set_to_none=True)
+            gradients(Objective(model, LossConfig()), mixture, targets, LossConfig())
+            found.append([parameter.grad for parameter in model.parameters()])
+        assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
+    finally:
+        torch.set_num_threads(before)
