@@ -107,8 +107,10 @@ def data_loading(options) -> dict:
     run = runs.grid("tiny" if options.toy else "small")["vocals-s0"]
     profile, steps = run.profile, 1 if options.toy else 48
     keep_freed_memory()
-    mixes = stages.supervised(profile, 0).batches(0)
+    mixes, threads = stages.supervised(profile, 0).batches(0), torch.get_num_threads()
+    torch.set_num_threads(run.threads)  # as `bsrnn run` has them; what follows is as `bsrnn finetune`, with all cores
     share, _ = _waiting(mixes, new_model(profile.model, 0), profile.train, steps)
+    torch.set_num_threads(threads)
     result: dict = {"share_waiting_for_mixes": share}
     start = paths.results("small") / "checkpoints" / "vocals"
     unlabelled = stages.unlabelled_songs(profile)

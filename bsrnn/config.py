@@ -133,7 +133,7 @@ class FinetuneConfig:
     pools: str = "signals"  # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals
     # Speed alone
     teacher_batch: int = 16  # chunks that the teacher separates at once
-    # it labels the next batches in a thread while the student learns: 1.6 times as slow on two cores, which both want
+    # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
     teacher_ahead: bool = False
 
 

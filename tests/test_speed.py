@@ -98,8 +98,9 @@ def test_bfloat16_where_the_gpu_has_it(monkeypatch, supported):
 
 def test_memory_is_kept_where_glibc_is(monkeypatch):
     assert speed.keep_freed_memory() in (True, False)
+    assert speed.share_one_arena() in (True, False)
     monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
-    assert speed.keep_freed_memory() is False
+    assert speed.keep_freed_memory() is False and speed.share_one_arena() is False
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
