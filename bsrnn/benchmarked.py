@@ -51,7 +51,7 @@ def ratios(parts: Mapping[str, dict]) -> pd.DataFrame:
                 rows[name] = [value["median"], value["quartile_low"], value["quartile_high"], value["rounds"]]
             elif isinstance(value, float):
                 rows[name] = [value, None, None, 1]
-    return pd.DataFrame.from_dict(rows, "index", columns=["median", "quartile", "quartile ", "rounds"])
+    return pd.DataFrame.from_dict(rows, "index", columns=["median", "lower quartile", "upper quartile", "rounds"])
 
 
 def seconds(part: Mapping[str, dict]) -> pd.DataFrame:
