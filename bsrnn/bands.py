@@ -26,6 +26,7 @@ SCHEMES: dict[str, Steps] = {
 SCHEMES["vocals"] = SCHEMES["other"] = SCHEMES["v7"]  # paper: V7 is what vocals and other use
 # replication, one encoder for all targets: the drums' with two more bands of 2 kHz, K 57
 SCHEMES["simo"] = (*SCHEMES["drums"], (20_000, 2000))
+DERIVED = ("uniform41", "mel41", "notes41", "energy41")  # ours, as many bands as V7: bsrnn.derived_bands
 
 
 def band_widths(
@@ -35,11 +36,12 @@ def band_widths(
 
     Args:
         scheme: a name in `SCHEMES` (``"v1"`` to ``"v7"``, ``"vocals"``, ``"bass"``, ``"drums"``, ``"other"``,
-            ``"simo"``) or widths in bins, which are checked and given back.
+            ``"simo"``) or `DERIVED`, or widths in bins, which are checked and given back.
         n_fft: STFT window in samples.
         sample_rate: Hz.
         edges: ``"floor"`` (authors' code: a width in Hz becomes floor(width * bins / Nyquist) bins, so that edges creep
             down: V7's nominal 1 kHz lies at 861 Hz) or ``"nearest"`` (ours: every edge at the bin nearest to it).
+            Names in `DERIVED` and widths in bins know nearest edges alone.
 
     Raises:
         ConfigError: unknown scheme or rule, or widths that do not fill the spectrum exactly.
@@ -49,8 +51,13 @@ def band_widths(
     bins = n_fft // 2 + 1
     if not isinstance(scheme, str):
         return check_widths(scheme, bins)
+    if scheme in DERIVED:
+        from bsrnn import derived_bands  # which builds on this module
+
+        return list(derived_bands.by_name(scheme, n_fft, sample_rate))
     if scheme not in SCHEMES:
-        raise ConfigError(f"unknown band split {scheme!r}: expected one of {', '.join(SCHEMES)}, or widths in bins")
+        names = ", ".join((*SCHEMES, *DERIVED))
+        raise ConfigError(f"unknown band split {scheme!r}: expected one of {names}, or widths in bins")
     return widths_from_steps(SCHEMES[scheme], n_fft, sample_rate, edges)
 
 
