@@ -14,6 +14,7 @@ from bsrnn import config, paths, runs
 from bsrnn.config import Profile
 from bsrnn.errors import DataError, MissingResult
 from bsrnn.runs import Run
+from bsrnn.variants import DETAILS, EXTRAS
 
 Role = Callable[[Run], bool]
 DATA_NAMES = {
@@ -44,17 +45,18 @@ def is_base(run: Run) -> bool:
 
 def is_split(run: Run) -> bool:
     """Table I: vocals with any split."""
-    return (
-        run.kind == "train"
-        and run.target == "vocals"
-        and run.profile == _expected(run, band_split=run.profile.model.band_split)
-    )
+    return run.target == "vocals" and (is_base(run) or is_crossed(run))
 
 
 def is_crossed(run: Run) -> bool:
     """Any target with any split but its own."""
-    split = run.profile.model.band_split
+    split = getattr(run.profile.model, "band_split", run.target)
     return run.kind == "train" and split != run.target and run.profile == _expected(run, band_split=split)
+
+
+def is_peer(run: Run) -> bool:
+    """Another system, trained from scratch on the same songs."""
+    return run.kind == "train" and hasattr(run.profile.model, "system")
 
 
 def is_hop(run: Run) -> bool:
@@ -82,6 +84,11 @@ def is_control(run: Run) -> bool:
 def is_variant(run: Run) -> bool:
     """Finetuned with one change."""
     return run.kind == "finetune" and not is_finetuned(run) and not is_control(run)
+
+
+def is_detail(run: Run) -> bool:
+    """The base with one other choice, of what the paper leaves open or beyond it."""
+    return run.kind in ("train", "separate") and run.variant in DETAILS | EXTRAS
 
 
 def is_teacher(run: Run) -> bool:

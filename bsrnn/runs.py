@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from bsrnn.config import Profile
 from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.files import read_json
+from bsrnn.variants import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
@@ -33,28 +35,11 @@ ADDED: dict[str, object] = {
     "tac_factor": 0,
     "attention_heads": 0,
     "attention_features": 16,
+    "window": "triangle",
+    "peak": False,
 }
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
-FINETUNED = ("finetuned", {}, 1)
-CONTROL = ("control: labelled songs only", {"unlabelled": "none"}, 1)
-# Finetunings beside the paper's own: in words, changed finetuning settings, share of the unlabelled songs
-VARIANTS: dict[str, tuple[str, dict, float]] = {
-    "truth": ("upper bound: true stems of the unlabelled songs", {"labels": "truth"}, 1),
-    "pseudo": ("pseudo labels only", {"keep": ("pseudo",)}, 1),
-    "clean": ("clean segments only", {"keep": ("clean_target", "clean_residual")}, 1),
-    "fixed": ("fixed teacher", {"self_boosting": False}, 1),
-    "half": ("half of the unlabelled songs", {}, 1 / 2),
-    "quarter": ("a quarter of the unlabelled songs", {}, 1 / 4),
-    "matched": ("matched unlabelled songs only, so half of them", {"unlabelled": "matched"}, 1),
-    "shifted": ("shifted unlabelled songs only, so half of them", {"unlabelled": "shifted"}, 1),
-    "10dB": ("threshold 10 dB", {"threshold_db": 10.0}, 1),
-    "20dB": ("threshold 20 dB", {"threshold_db": 20.0}, 1),
-    "40dB": ("threshold 40 dB", {"threshold_db": 40.0}, 1),
-    "segment": ("the teacher sees 6 s", {"teacher_sees": "segment"}, 1),
-    "energy": ("the teacher sees 6 s, energy over them", {"teacher_sees": "segment", "energy_over": "segment"}, 1),
-    "each": ("each channel by itself", {"channels": "each"}, 1),
-    "kinds": ("kinds of signals drawn alike", {"pools": "kinds"}, 1),
-}
+CONTRAST_SECONDS = (1.5, 3.0)  # of them, those of the contrast that tests claim C3
 
 
 @dataclass(frozen=True)
@@ -73,7 +58,7 @@ class Run:
     seed: int = 0
     start: "Run | None" = None  # whose weights it starts from, or scores
     change: str = ""  # what sets this run apart in its table, in words
-    variant: str = ""  # of the finetuning, see VARIANTS
+    variant: str = ""  # the change's name in bsrnn.variants
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -197,83 +182,85 @@ def grid(profile_name: str) -> dict[str, Run]:
     """Every run of a profile, by id, each after the runs that it needs.
 
     Raises:
-        ConfigError: unknown profile.
+        ConfigError: unknown profile, or a change that it names and nobody knows.
     """
     profile = named_profile(profile_name)
     runs: dict[str, Run] = {}
 
-    def add(
-        id: str,
-        kind: str,
-        target: str,
-        seed: int,
-        start: Run | None = None,
-        change: str = "",
-        variant: str = "",
-        **settings,
-    ) -> Run:
-        run = Run(f"{id}-s{seed}", kind, replace(profile, **settings), target, seed, start, change, variant)
+    def add(name: str, kind: str, target: str, seed: int, change: str, start: Run | None = None, **settings) -> Run:
+        variant = settings.pop("variant", "")
+        run = Run(f"{name}-s{seed}", kind, replace(profile, **settings), target, seed, start, change, variant)
         runs[run.id] = run
         return run
-
-    def split(target: str, scheme: str):
-        return replace(profile.model, targets=(target,), band_split=scheme)
 
     for seed in profile.seeds:
         for target in profile.targets:
             if seed == profile.seeds[0]:
-                add(f"{target}-baselines", "baselines", target, seed, change="no network")
-            base = add(target, "train", target, seed, change=f"{target}, its own split", model=split(target, target))
+                add(f"{target}-baselines", "baselines", target, seed, "no network")
+            own = replace(profile.model, targets=(target,), band_split=target)
+            base = add(target, "train", target, seed, f"{target}, its own split", model=own)
+            others = [scheme for one, scheme in profile.crossed if one == target]
+            for scheme in profile.table_one if target == "vocals" else others:  # V7 is vocals' own
+                words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
+                add(f"{target}-{scheme}", "train", target, seed, words, model=replace(own, band_split=scheme))
             if target == "vocals":
-                for scheme in profile.table_one:  # V7 is the base
-                    add(
-                        f"vocals-{scheme}",
-                        "train",
-                        target,
-                        seed,
-                        change=f"split {scheme.upper()}",
-                        model=split(target, scheme),
-                    )
-                for hop in TABLE_TWO_SECONDS:
-                    add(
-                        f"vocals-hop{hop:g}",
-                        "separate",
-                        target,
-                        seed,
-                        base,
-                        f"hop {hop:g} s",
-                        separate=replace(profile.separate, hop_seconds=hop),
-                        model=base.profile.model,
-                    )
+                for hop in TABLE_TWO_SECONDS if seed == profile.seeds[0] else CONTRAST_SECONDS:
+                    separate = replace(profile.separate, hop_seconds=hop)
+                    add(f"vocals-hop{hop:g}", "separate", target, seed, f"hop {hop:g} s", base, separate=separate,
+                        model=own)
             if target in profile.finetuned:
-                first = seed == profile.seeds[0]
-                if first and profile.data.shifted_songs:
-                    words = "as a teacher, before finetuning"
-                    add(f"{target}-teacher", "teacher", target, seed, base, words, model=base.profile.model)
-                more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
-                for order in (seed, *more):
-                    tuned = {"finetuned": FINETUNED, "control": CONTROL}
-                    if order == profile.seeds[0] and profile.data.source == "embedded":
-                        chosen = profile.variants if target == profile.finetuned[0] else ("truth",)
-                        tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
-                    for name, (words, changed, share) in tuned.items():
-                        there = profile.data.unlabelled_songs
-                        data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
-                        add(
-                            f"{target}-{name}",
-                            "finetune",
-                            target,
-                            order,
-                            base,
-                            words,
-                            "" if name == "finetuned" else name,
-                            model=base.profile.model,
-                            data=data,
-                            finetune=replace(profile.finetune, **changed),
-                        )
+                _add_finetunings(add, profile, target, seed, base)
+            if target == profile.targets[0]:
+                _add_details(add, profile, target, seed, base)
             if seed == profile.seeds[0]:
-                add(f"{target}-real", "real", target, seed, base, "a real recording", model=base.profile.model)
+                add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
     return runs
+
+
+def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+    """Finetuned and control of one seed; with the first seed their variants, the teacher, and more orders of data."""
+    model, first = base.profile.model, seed == profile.seeds[0]
+    if first and profile.data.shifted_songs:
+        add(f"{target}-teacher", "teacher", target, seed, "as a teacher, before finetuning", base, model=model)
+    more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
+    for order in (seed, *more):
+        tuned = {"finetuned": FINETUNED, "control": CONTROL}
+        if order == profile.seeds[0] and profile.data.source == "embedded":
+            chosen = profile.variants if target == profile.finetuned[0] else ("truth",)
+            tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
+        for name, (words, changed, share) in tuned.items():
+            there = profile.data.unlabelled_songs
+            data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
+            settings = {"model": model, "data": data, "finetune": replace(profile.finetune, **changed)}
+            variant = "" if name == "finetuned" else name
+            add(f"{target}-{name}", "finetune", target, order, words, base, variant=variant, **settings)
+
+
+def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+    """The changes that a profile names: scored with every base, or trained with some seeds."""
+    for name in profile.details:
+        change = change_of(name)
+        if not change.scored_only and seed not in profile.detail_seeds:
+            continue
+        settings = base.profile
+        for path, value in change.changed.items():
+            section, setting = path.split(".")
+            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: value})})
+        parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
+        kind, start = ("separate", base) if change.scored_only else ("train", None)
+        add(f"{target}-{name}", kind, target, seed, change.words, start, variant=name, **parts)
+
+
+def change_of(name: str) -> Change:
+    """A change that a profile names among its details.
+
+    Raises:
+        ConfigError: nobody knows it.
+    """
+    known = DETAILS | EXTRAS
+    if name not in known:
+        raise ConfigError(f"unknown detail {name!r}: expected one of {', '.join(known)}")
+    return known[name]
 
 
 def get(profile_name: str, run_id: str) -> Run:

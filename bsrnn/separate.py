@@ -19,10 +19,22 @@ from bsrnn.resampling import Read, resample
 from bsrnn.speed import in_threads
 
 
-def fade(samples: int) -> Tensor:
-    """Triangle without zeros, (samples,): the weight of a segment in the overlap-add."""
+def fade(samples: int, window: str = "triangle") -> Tensor:
+    """Weight of a segment in the overlap-add, (samples,), nowhere zero.
+
+    Args:
+        window: "triangle" (ours, after the replication's linear fade), "tenth": linear over a tenth of the segment at
+            each end (replication), "flat": none.
+
+    Raises:
+        ConfigError: unknown window.
+    """
     ramp = torch.arange(1, samples + 1, dtype=torch.float32)
-    return torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
+    triangle = torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
+    steepness = {"triangle": 1.0, "tenth": 5.0, "flat": math.inf}  # a half to a tenth
+    if window not in steepness:
+        raise ConfigError(f"unknown window {window!r}: expected one of {', '.join(steepness)}")
+    return (steepness[window] * triangle).clamp(max=1)
 
 
 def separate_blocks(
@@ -34,6 +46,7 @@ def separate_blocks(
     segment_seconds: float = 3.0,
     hop_seconds: float = 0.5,
     batch_segments: int = 8,
+    window: str = "triangle",
 ) -> Iterator[np.ndarray]:
     """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
 
@@ -53,7 +66,7 @@ def separate_blocks(
         )
     if batch_segments < 1:
         raise ConfigError(f"got batch_segments {batch_segments}: expected at least 1")
-    device, weight = model.window.device, fade(segment)
+    device, weight = model.window.device, fade(segment, window)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)
     total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
@@ -91,6 +104,8 @@ def separate(
     segment_seconds: float = 3.0,
     hop_seconds: float = 0.5,
     batch_segments: int = 8,
+    window: str = "triangle",
+    peak: bool = False,
 ) -> dict[str, np.ndarray]:
     """Separate a song in memory.
 
@@ -101,6 +116,8 @@ def separate(
         segment_seconds: T. Shorter is faster to start, longer sees more context.
         hop_seconds: P. The cost goes with T / P (Table II).
         batch_segments: segments a forward pass; more is faster on a GPU and takes more memory.
+        window: see :func:`fade`.
+        peak: scale the mixture to peak 1 before the model, and the estimates back, as training scales its items.
 
     Returns:
         target name -> estimate (C, L) float32.
@@ -117,11 +134,14 @@ def separate(
     mixture = mixture.astype(np.float32, copy=False)
     if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
         raise ValueError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
+    settings = (segment_seconds, hop_seconds, batch_segments, window)
+    loudest = float(np.abs(mixture).max(initial=0.0))
+    if peak and loudest > 0:
+        scaled = separate(model, mixture / loudest, sample_rate, *settings)
+        return {name: audio * loudest for name, audio in scaled.items()}
     samples, model_rate = mixture.shape[1], model.config.sample_rate
     if sample_rate != model_rate:
-        inside = separate(
-            model, resample(mixture, sample_rate, model_rate), model_rate, segment_seconds, hop_seconds, batch_segments
-        )
+        inside = separate(model, resample(mixture, sample_rate, model_rate), model_rate, *settings)
         back = {name: resample(audio, model_rate, sample_rate)[:, :samples] for name, audio in inside.items()}
         return {name: np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))) for name, audio in back.items()}
     blocks = separate_blocks(
@@ -132,6 +152,7 @@ def separate(
         segment_seconds=segment_seconds,
         hop_seconds=hop_seconds,
         batch_segments=batch_segments,
+        window=window,
     )
     empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
     estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)

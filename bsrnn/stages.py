@@ -25,6 +25,7 @@ from bsrnn.model import BSRNN
 from bsrnn.results import is_base
 from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of
 from bsrnn.songs import Mixtures
+from bsrnn.speed import keep_freed_memory
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 from bsrnn.unlabelled import unlabelled_songs, without_held_out
 
@@ -49,6 +50,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         if distributed.agree(path.is_file()):
             return read_json(path)
         torch.set_num_threads(threads or run.threads)
+        keep_freed_memory()
         _ensure_start(run, device)
         trained = TRAINERS[run.kind](run, device) if run.kind in TRAINERS else None
         if distributed.rank() > 0:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bsrnn import artifacts, catalogue, claims, config, exhibits, results, runs, stages, tables, verify
+from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -220,8 +221,8 @@ def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, m
         for seed in range(5)
     }
     gains = [means["finetuned", seed] - means["control", seed] for seed in range(5)]
-    assert row["effect_db"] == pytest.approx(np.mean(gains)) and row["our_analogue"] == claims.UNDECIDED
-    assert row["seeds"] == "0, 1, 2, 3, 4" and "1 seed(s); a verdict needs 5" in row["reason"]
+    assert row["effect"] == pytest.approx(np.mean(gains)) and row["verdict"] == claims.UNDECIDED
+    assert row["seeds"] == "0" and "1 seed(s); a verdict needs 5" in row["reason"] and pd.isna(row["low"])
     gain = artifacts.get("finetuning_gain").draw(PROFILE).set_index("model")
     assert gain.loc["finetuned", "over_control"] == pytest.approx(np.mean(gains))
     start = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
@@ -480,17 +481,62 @@ def test_claims_of_a_small_profile_are_not_decided(finished):
     assert set(table["paper_data"]) == {claims.NOT_TESTED}
     assert set(table["our_analogue"]) <= {claims.NOT_TESTED, claims.UNDECIDED}
     effect = [result(f"vocals-hop{hop}-s0")["scores"]["summary"]["usdr_mean"] for hop in ("1.5", "3")]
-    assert table.loc["C3", "effect_db"] == pytest.approx(effect[0] - effect[1])
+    assert table.loc["C3", "effect"] == pytest.approx(effect[0] - effect[1])
     assert table.loc["C1", "our_analogue"] == claims.NOT_TESTED  # V4 is no run of this profile
+    assert list(table.reset_index())[:10] == [
+        "claim", "contrast", "verdict", "seeds", "songs", "effect", "low", "high", "data", "profile"
+    ]  # fmt: skip
+    paper = table["paper_effect"]
+    assert paper["C1"] == pytest.approx(9.51 - 8.15) and paper["C3"] == pytest.approx(9.94 - 9.75)
+    assert paper["C5"] == pytest.approx(10.47 - 10.04) and pd.isna(paper["C2"])  # of vocals, which has runs here
+
+
+def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that_hold_together(root, monkeypatch):
+    crossed = (("bass", "v7"), ("drums", "v7"))
+    settings = replace(config.QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), crossed=crossed,
+                       targets=("vocals", "bass", "drums"), carries_claims=True)  # fmt: skip
+    monkeypatch.setitem(config.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = artifacts.get("claims").draw(PROFILE).set_index("claim")
+
+    def songs(name: str, seed: int) -> np.ndarray:
+        return np.array([song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]])
+
+    contrasts = {
+        "C1": [songs("vocals-v4", s) - songs("vocals-v1", s) for s in range(5)],
+        "C1, more bands": [songs("vocals", s) - songs("vocals-v4", s) for s in range(5)],
+        "C2": [
+            np.mean([songs(target, s) - songs(f"{target}-v7", s) for target in ("bass", "drums")], 0) for s in range(5)
+        ],
+        "C3": [songs("vocals-hop1.5", s) - songs("vocals-hop3", s) for s in range(5)],
+        "C5": [songs("vocals-finetuned", s) - songs("vocals-control", s) for s in range(5)],
+    }
+    effects = {name: crossed_effect(d) for name, d in contrasts.items()}
+    primary = ["C1", "C2", "C3", "C5"]
+    levels = dict(zip(primary, holm([effects[name].p() for name in primary] + [None]), strict=False))
+    for name, effect in effects.items():
+        row, level = table.loc[name], levels.get(name, 0.95)
+        assert (row["low"], row["high"]) == pytest.approx(effect.interval(level)) and row["level"] == level
+        assert row["effect"] == pytest.approx(effect.mean)
+        assert row["detectable"] == pytest.approx(effect.detectable(level)) and row["p"] == pytest.approx(effect.p())
+        assert (row["seeds"], row["songs"]) == ("0, 1, 2, 3, 4", 8)
+        assert row["verdict"] == claims.judge(row["effect"], row["low"], row["high"], 5, row["margin"], True)[0]
+    assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
+    shown = claims.overview(PROFILE)
+    assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", "C5"] and set(shown["paper_data"]) == {claims.NOT_TESTED}
 
 
 def test_judge():
-    assert claims.judge([], None, None, True)[0] == claims.NOT_TESTED
-    assert claims.judge([9.0], None, None, False)[0] == claims.UNDECIDED
-    assert claims.judge([1.0, 1.0], None, None, True) == (claims.UNDECIDED, "2 seed(s); a verdict needs 5")
-    assert claims.judge([1.0] * 5, 0.5, 1.5, True)[0] == claims.CONSISTENT
-    assert claims.judge([-1.0] * 5, -1.5, -0.5, True)[0] == claims.INCONSISTENT
-    assert claims.judge([0.1] * 5, -0.5, 0.5, True)[0] == claims.UNDECIDED
+    assert claims.judge(None, None, None, 0, 0.3, True)[0] == claims.NOT_TESTED
+    assert claims.judge(9.0, 8.0, 10.0, 5, 0.3, False)[0] == claims.UNDECIDED
+    assert claims.judge(1.0, 0.9, 1.1, 4, 0.3, True) == (claims.UNDECIDED, "4 seed(s); a verdict needs 5")
+    assert claims.judge(1.0, 0.5, 1.5, 5, 0.3, True)[0] == claims.CONSISTENT
+    assert claims.judge(0.3, 0.01, 0.6, 5, 0.3, True)[0] == claims.CONSISTENT
+    assert claims.judge(0.2, 0.01, 0.4, 5, 0.3, True)[0] == claims.UNDECIDED  # there, and it may not matter
+    assert claims.judge(0.2, 0.12, 0.28, 5, 0.3, True)[0] == claims.INCONSISTENT  # there, and it does not matter
+    assert claims.judge(0.2, 0.12, 0.28, 5, 0.1, True)[0] == claims.CONSISTENT  # with the margin of C3
+    assert claims.judge(-1.0, -1.5, -0.5, 5, 0.3, True)[0] == claims.INCONSISTENT
+    assert claims.judge(0.1, -0.5, 0.5, 5, 0.3, True) == (claims.UNDECIDED, "the interval holds 0")
 
 
 def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):

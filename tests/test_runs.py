@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bsrnn import config, runs
+from bsrnn import config, runs, variants
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.files import write_json
 
@@ -30,9 +30,35 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
     ]  # fmt: skip
     for position, run in enumerate(grid.values()):
         assert all(list(grid).index(need) < position for need in run.needs)
-    small = runs.grid("small")
-    assert [id for id in small if id in grid] == list(grid)
-    assert {small[id].kind for id in small if id not in grid} == {"finetune", "teacher"}  # of drums, and variants
+
+
+def test_small_has_what_each_claim_needs_with_every_seed():
+    grid, profile = runs.grid("small"), config.SMALL
+    for seed in profile.seeds:
+        wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-hop1.5", "vocals-hop3", "drums", "drums-v7",
+                  "vocals-finetuned", "vocals-control"]  # fmt: skip
+        assert all(f"{name}-s{seed}" in grid for name in wanted)
+    assert grid["drums-v7-s3"].profile.model.band_split == "v7"
+    assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
+
+
+def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
+    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(config.SMALL.train, max_items=1000)
+    grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
+    base = grid["vocals-s0"]
+    for name, change in (variants.DETAILS | variants.EXTRAS).items():
+        run = grid[f"vocals-{name}-s0"]
+        assert (run.variant, run.change, run.start) == (name, change.words, base if change.scored_only else None)
+        assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
+        settings = run.profile
+        for path in change.changed:  # with the base's choice it is the base
+            section, setting = path.split(".")
+            of_base = getattr(getattr(base.profile, section), setting)
+            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
+        assert settings == base.profile
+        assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
+    with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
+        with_profile(monkeypatch, details=("tca",))
 
 
 def test_the_paper_profile_has_every_row_of_its_tables():
@@ -61,10 +87,10 @@ def test_a_run_changes_one_thing_of_its_profile():
 
 def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
     grid = with_profile(
-        monkeypatch, variants=tuple(runs.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
+        monkeypatch, variants=tuple(variants.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
     )
     tuned = grid["vocals-finetuned-s0"]
-    for name in runs.VARIANTS:
+    for name in variants.VARIANTS:
         run = grid[f"vocals-{name}-s0"]
         assert run.start == tuned.start and run.key != tuned.key
         if name in ("half", "quarter"):

@@ -1,0 +1,95 @@
+"""Effects over seeds and songs: closed forms, coverage, Holm's rule."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bsrnn.effects import crossed_effect, holm, table_of
+from bsrnn.errors import DataError
+
+
+def test_equal_seeds_give_the_t_interval_over_songs():
+    songs = np.array([0.2, 0.5, -0.1, 0.4, 0.6, 0.1])
+    effect = crossed_effect(np.tile(songs, (5, 1)))
+    expected = stats.t.interval(0.95, 5, songs.mean(), stats.sem(songs))
+    assert effect.interval() == pytest.approx(expected)
+    assert effect.p() == pytest.approx(stats.ttest_1samp(songs, 0).pvalue)
+    assert (effect.seeds, effect.songs, effect.freedom) == (5, 6, 5)
+
+
+def test_equal_songs_give_the_t_interval_over_seeds():
+    seeds = np.array([0.2, 0.5, -0.1, 0.4, 0.6])
+    effect = crossed_effect(np.tile(seeds[:, None], (1, 50)))
+    assert effect.interval(0.9) == pytest.approx(stats.t.interval(0.9, 4, seeds.mean(), stats.sem(seeds)))
+
+
+def test_the_error_is_that_of_the_analysis_of_variance():
+    d = np.random.default_rng(1).normal(size=(4, 7)) + np.arange(4)[:, None] + np.arange(7)[None]
+    effect = crossed_effect(d)
+    # the slow way: the three sums of squares, cell by cell
+    grand = sum(d[s, n] for s in range(4) for n in range(7)) / 28
+    seeds = [sum(d[s]) / 7 for s in range(4)]
+    songs = [sum(d[:, n]) / 4 for n in range(7)]
+    of_seeds = 7 * sum((x - grand) ** 2 for x in seeds) / 3
+    of_songs = 4 * sum((x - grand) ** 2 for x in songs) / 6
+    rest = sum((d[s, n] - seeds[s] - songs[n] + grand) ** 2 for s in range(4) for n in range(7)) / 18
+    variance = of_seeds + of_songs - rest
+    assert effect.error == pytest.approx((variance / 28) ** 0.5)
+    assert effect.freedom == pytest.approx(variance**2 / (of_seeds**2 / 3 + of_songs**2 / 6 + rest**2 / 18))
+
+
+@pytest.mark.parametrize(("of_seed", "of_song"), [(0.2, 0.5), (0.0, 0.5), (0.2, 0.0), (0.0, 0.0), (0.5, 0.5)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(of_seed, of_song):
+    rng, held, trials = np.random.default_rng(0), 0, 600
+    for _ in range(trials):
+        d = rng.normal(0, of_seed, (5, 1)) + rng.normal(0, of_song, (1, 50)) + rng.normal(0, 0.5, (5, 50)) + 0.3
+        low, high = crossed_effect(d).interval()
+        held += low <= 0.3 <= high
+    assert 0.92 <= held / trials  # it may be wider where chance made a variance negative
+
+
+def test_the_detectable_effect_is_seen_four_times_in_five():
+    rng, seen, trials = np.random.default_rng(3), 0, 600
+    sizes = [
+        crossed_effect(rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))).detectable() for _ in range(200)
+    ]
+    truth = float(np.median(sizes))
+    for _ in range(trials):
+        d = truth + rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))
+        seen += crossed_effect(d).interval()[0] > 0
+    assert seen / trials == pytest.approx(0.8, abs=0.12)
+
+
+def test_no_spread_is_certain():
+    effect = crossed_effect(np.full((5, 3), 0.5))
+    assert (effect.interval(), effect.p()) == ((0.5, 0.5), 0.0)
+    assert crossed_effect(np.zeros((2, 2))).p() == 1.0
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 5)), np.zeros((5, 1)), np.zeros(4), [[1, 2], [1]], [[1, np.nan], [1, 2]]])
+def test_what_gives_no_interval_is_refused(bad):
+    with pytest.raises(DataError, match="two or more of each"):
+        crossed_effect(bad)
+
+
+def test_songs_that_a_seed_has_no_value_for_are_left_out():
+    table, seeds, songs = table_of({1: {"b": 2.0, "a": 1.0, "c": None}, 0: {"a": 3.0, "b": 4.0, "c": 5.0}})
+    assert (seeds, songs, table.tolist()) == ([0, 1], ["a", "b"], [[3.0, 4.0], [1.0, 2.0]])
+
+
+def test_holm_goes_from_the_smallest_and_stops_at_the_first_that_fails():
+    levels = holm([0.04, 0.001, None, 0.012, 0.2])
+    # 0.001 < 0.05/5; 0.012 < 0.05/4; 0.04 > 0.05/3, so that it and what follows are held against 0.05/3
+    expected = [1 - 0.05 / 3, 1 - 0.05 / 5, None, 1 - 0.05 / 4, 1 - 0.05 / 3]
+    assert levels == [pytest.approx(value) if value else None for value in expected]
+    assert holm([None, None]) == [None, None]
+
+
+def test_holm_agrees_with_adjusted_p_values():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p = rng.uniform(0, 0.1, 5)
+        order = np.argsort(p)
+        adjusted = np.empty(5)
+        adjusted[order] = np.maximum.accumulate((5 - np.arange(5)) * p[order])
+        assert [value < 1 - level for value, level in zip(p, holm(p), strict=True)] == list(adjusted < 0.05)
