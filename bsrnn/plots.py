@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bsrnn import config
-from bsrnn.bands import SCHEMES, band_widths
+from bsrnn.bands import DERIVED, SCHEMES, band_widths
 from bsrnn.results import Results, is_base, is_baselines, is_split
 
 WIDTH_INCHES = 7.5  # a book column
@@ -165,12 +165,32 @@ def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> l
 
 def bands(results: Results) -> Figure:
     """Every split of Section V-A, linear up to 1 kHz and logarithmic above."""
-    figure = new_figure(3.6)
-    axes = figure.add_subplot()
     names = [f"v{number}" for number in range(1, 8)] + ["bass", "drums"]
-    for row, name in enumerate(names):
+    tints = [colour("vocals" if name == "v7" else name) if name in ("v7", "bass", "drums") else GREY for name in names]
+    users = {name: [target for target in config.TARGETS if SCHEMES[target] == SCHEMES[name]] for name in names}
+    labels = [
+        f"{name.upper()} ({', '.join(users[name])})"
+        if name[0] == "v" and users[name]
+        else name.upper()
+        if name[0] == "v"
+        else name
+        for name in names
+    ]
+    return _splits(names, labels, tints, 3.6)
+
+
+def derived_bands() -> Figure:
+    """V7 and the splits of as many bands that follow from a rule or from data, on the same axis as :func:`bands`."""
+    labels = ["V7", *(name.removesuffix("41") for name in DERIVED)]
+    return _splits(["v7", *DERIVED], labels, [colour("vocals")] + [GREY] * len(DERIVED), 2.4)
+
+
+def _splits(names: list[str], labels: list[str], tints: list[str], height_inches: float) -> Figure:
+    """A row a split."""
+    figure = new_figure(height_inches)
+    axes = figure.add_subplot()
+    for row, (name, tint) in enumerate(zip(names, tints, strict=True)):
         edges = band_edges_hz(name)
-        tint = colour("vocals" if name == "v7" else name) if name in ("v7", "bass", "drums") else GREY
         for index, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
             axes.broken_barh(
                 [(low, high - low)],
@@ -181,15 +201,6 @@ def bands(results: Results) -> Figure:
                 linewidth=0.4,
             )
         axes.text(edges[-1] * 1.06, row, f"{len(edges) - 1}", va="center", fontsize=FONT_POINTS)
-    users = {name: [target for target in config.TARGETS if SCHEMES[target] == SCHEMES[name]] for name in names}
-    labels = [
-        f"{name.upper()} ({', '.join(users[name])})"
-        if name[0] == "v" and users[name]
-        else name.upper()
-        if name[0] == "v"
-        else name
-        for name in names
-    ]
     axes.set_yticks(range(len(names)), labels, fontsize=FONT_POINTS)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=1000, linscale=1.2)
