@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from bsrnn import config
-from bsrnn.effects import Effect, crossed_effect, holm, table_of
+from bsrnn.contrasts import Pair, difference_table, effect, pairs, targets_of
+from bsrnn.effects import Effect, holm
 from bsrnn.errors import ConfigError
 from bsrnn.results import (
     OURS,
-    Finished,
     Results,
     Role,
     any_of,
@@ -37,11 +37,13 @@ from bsrnn.results import (
     is_split,
     published,
     seed_words,
+    stamp,
 )
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
+NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect")
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
 
 
@@ -125,20 +127,26 @@ ROLE = any_of(is_base, is_split, is_crossed, is_hop, is_peer, is_finetuned, is_c
 
 def table(results: Results) -> pd.DataFrame:
     """Every contrast with its effect in dB uSDR, its interval, its power and its verdicts."""
-    pairs = [_pairs(claim, results) for claim in CLAIMS]
-    effects = [_effect(found) for found in pairs]
+    found = [_pairs(claim, results) for claim in CLAIMS]
+    effects = [effect(of_claim) for of_claim in found]
     primary = [index for index, claim in enumerate(CLAIMS) if claim.primary]
     together = holm([effects[index].p() if effects[index] else None for index in primary], LEVEL)
     levels = dict(zip(primary, together, strict=True))
-    rows = zip(CLAIMS, pairs, effects, strict=True)
-    return pd.DataFrame([_row(*row, levels.get(index) or LEVEL, results) for index, row in enumerate(rows)])
+    rows = zip(CLAIMS, found, effects, strict=True)
+    drawn = pd.DataFrame([_row(*row, levels.get(index) or LEVEL, results) for index, row in enumerate(rows)])
+    return drawn.astype(dict.fromkeys(NUMBERS, float))  # also where a whole column is empty
 
 
-def _row(claim: Claim, pairs: list[tuple], effect: Effect | None, level: float, results: Results) -> dict:
+def difference_tables(results: Results) -> dict[str, np.ndarray]:
+    """Contrast -> differences in dB (seeds, songs)."""
+    return {claim.id: difference_table(_pairs(claim, results))[0] for claim in CLAIMS}
+
+
+def _row(claim: Claim, found: list[Pair], measured: Effect | None, level: float, results: Results) -> dict:
     profile = results.profile
-    targets = _targets(pairs)
-    differences, seeds, songs = _table(pairs)
-    low, high = effect.interval(level) if effect else (None, None)
+    targets = targets_of(found)
+    differences, seeds, songs = difference_table(found)
+    low, high = measured.interval(level) if measured else (None, None)
     mean = float(differences.mean()) if differences.size else None
     verdict, reason = judge(mean, low, high, len(seeds), claim.margin_db, profile.carries_claims)
     on_paper_data = profile.data.source == "musdb18hq"
@@ -153,9 +161,9 @@ def _row(claim: Claim, pairs: list[tuple], effect: Effect | None, level: float, 
         "high": high,
         "data": data_words(profile),
         "profile": profile.name,
-        "level": level if effect else None,
-        "p": effect.p() if effect else None,
-        "detectable": effect.detectable(level) if effect else None,
+        "level": level if measured else None,
+        "p": measured.p() if measured else None,
+        "detectable": measured.detectable(level) if measured else None,
         "margin": claim.margin_db,
         "paper_effect": claim.paper_db(targets or claim.targets),
         "paper_data": verdict if on_paper_data else NOT_TESTED,
@@ -167,49 +175,10 @@ def _row(claim: Claim, pairs: list[tuple], effect: Effect | None, level: float, 
     }
 
 
-def _pairs(claim: Claim, results: Results) -> list[tuple[Finished, Finished]]:
-    """Runs of both roles with the same target, seed and, in finetuning, start."""
+def _pairs(claim: Claim, results: Results) -> list[Pair]:
     better, worse = ([one for one in results.find(role) if one.run.target in claim.targets]
                      for role in (claim.better, claim.worse))  # fmt: skip
-    return [(a, b) for a in better for b in worse if (a.run.target, a.run.seed) == (b.run.target, b.run.seed)]
-
-
-def _targets(pairs: list[tuple[Finished, Finished]]) -> list[str]:
-    there = {a.run.target for a, _ in pairs}
-    return [target for target in config.TARGETS if target in there]
-
-
-def _table(pairs: list[tuple[Finished, Finished]]) -> tuple[np.ndarray, list[int], list[str]]:
-    """Differences (seeds, songs), mean over targets; of the seeds that have all of them.
-
-    Several finetunings of one start, with other orders of the data, are one seed: their mean counts.
-    """
-    targets = _targets(pairs)
-    found: dict[int, dict[str, dict[str, list[float | None]]]] = {}  # seed -> target -> song -> one value an order
-    for a, b in pairs:
-        seed = a.run.start.seed if a.run.kind == "finetune" else a.run.seed
-        worse = {song["song"]: song["usdr"] for song in b.scores["songs"]}
-        for song in a.scores["songs"]:
-            values = song["usdr"], worse.get(song["song"])
-            of_song = found.setdefault(seed, {}).setdefault(a.run.target, {}).setdefault(song["song"], [])
-            of_song.append(None if None in values else values[0] - values[1])
-    scores = {}
-    for seed, by_target in found.items():
-        if len(by_target) == len(targets):
-            songs = set.intersection(*(set(by_song) for by_song in by_target.values()))
-            scores[seed] = {song: _mean([_mean(by_target[target][song]) for target in targets]) for song in songs}
-    return table_of(scores) if scores else (np.zeros((0, 0)), [], [])
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Their mean; None where one is missing: the target is silent in that song."""
-    return None if None in values else float(np.mean(values))
-
-
-def _effect(pairs: list[tuple[Finished, Finished]]) -> Effect | None:
-    """With an interval, where seeds and songs suffice for one."""
-    differences, _, _ = _table(pairs)
-    return crossed_effect(differences) if min(differences.shape) >= 2 else None
+    return pairs(better, worse)
 
 
 def judge(
@@ -229,12 +198,24 @@ def judge(
     return UNDECIDED, f"the interval holds {'0' if low <= 0 else f'values below and above {margin:g} dB'}"
 
 
-def overview(profile_name: str) -> pd.DataFrame:
+def overview(results: Results) -> pd.DataFrame:
     """The five primary contrasts in the two columns that open the book."""
-    rows = table(Results(profile_name, ROLE))
+    rows = table(results)
     rows = rows[[claim.primary for claim in CLAIMS]]
     verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "effect", "low", "high", "seeds", "songs"]]
+    return rows[[*verdicts, "effect", "low", "high", "paper_effect"]].reset_index(drop=True)
+
+
+def show_overview(profile_name: str) -> None:
+    """Display :func:`overview` with where its numbers come from. Raises MissingResult: a run without a result."""
+    from IPython.display import HTML, display
+
+    from bsrnn import markup
+
+    results = Results(profile_name, ROLE)
+    caption = markup.caption(f"The paper's claims. {stamp(results, OURS)}")
+    body = f'<div style="overflow-x:auto">{markup.to_html(overview(results), "overview")}</div>'
+    display(HTML(f'<figure id="overview" style="margin:1em 0">{body}{caption}</figure>'))
 
 
 def verdict(profile_name: str, *ids: str) -> None:
@@ -250,12 +231,12 @@ def verdict(profile_name: str, *ids: str) -> None:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:
         row = rows.loc[name]
-        effect = "" if pd.isna(row.effect) else f" Measured difference: {row.effect:+.2f} dB"
-        effect += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
+        measured = "" if pd.isna(row.effect) else f" Measured difference: {row.effect:+.2f} dB"
+        measured += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
         display(
             Markdown(
                 f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue "
                 f"({row['data']}, profile {row.profile}): *{row.our_analogue}* ({row.reason})."
-                + (f"{effect} ({row.contrast})." if effect else "")
+                + (f"{measured} ({row.contrast})." if measured else "")
             )
         )

@@ -273,7 +273,7 @@ QUICK = replace(
     separate=replace(PAPER.separate, hop_seconds=1.5),
     table_one=("v1",),
     crossed=(),
-    details=(),
+    details=("ten-seconds",),  # one, and it takes no training
     seeds=(0,),
     carries_claims=False,  # one seed
 )

@@ -38,7 +38,11 @@ HEADINGS = {
     "shifted_over_control": "shifted: over control (dB)",
     "shifted_low": "low",
     "shifted_high": "high",
-    "effect_db": "effect (dB)",
+    "effect": "effect (dB)",
+    "paper_effect": "paper's effect (dB)",
+    "margin": "margin (dB)",
+    "detectable": "detectable (dB)",
+    "seed_sd": "SD over seeds (dB)",
     "paper_data": "paper's data",
     "authors_code": "authors' code",
 }

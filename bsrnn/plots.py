@@ -6,12 +6,13 @@ a dash does, too. A target has one colour throughout the book. No pyplot: nothin
 
 import textwrap
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES, band_widths
-from bsrnn.results import Results, is_base, is_baselines, is_split
+from bsrnn.results import Results, is_base, is_baselines, is_split, mean
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
@@ -112,16 +113,17 @@ def songs(results: Results) -> Figure:
 
 
 def _song_groups(results: Results, target: str) -> dict[str, list[dict]]:
-    """Words for the timbres -> one dict a song: method -> uSDR, sorted by the model's; the first seed's."""
-    base = results.find(is_base, target)[0].scores["songs"]
+    """Words for the timbres -> one dict a song: method -> uSDR, sorted by the model's, which is a mean over seeds."""
+    seeds = [one.scores["songs"] for one in results.find(is_base, target)]
     others = results.find(is_baselines, target)[0].scores
     groups: dict[str, list[dict]] = {}
-    for index, song in enumerate(base):
+    for index, song in enumerate(seeds[0]):
         if song["usdr"] is None:
             continue  # the target is silent throughout
         scores = {name: others[name]["songs"][index]["usdr"] for name in METHOD_MARKS if name in others}
         words = f"{song['timbre']} timbre" if song["timbre"] else "test songs"
-        groups.setdefault(words, []).append(scores | {"model": song["usdr"]})
+        model = mean([songs[index]["usdr"] for songs in seeds])
+        groups.setdefault(words, []).append(scores | {"model": model})
     return {
         words: sorted(songs, key=lambda song: song["model"]) for words, songs in sorted(groups.items(), reverse=True)
     }
@@ -153,6 +155,32 @@ def _song_panel(axes, songs: list[dict], target: str) -> None:
     )
     axes.set_xlim(0.4, len(songs) + 0.6)
     axes.set_xticks([])
+
+
+def contrasts(results: Results) -> Figure:
+    """Every contrast of the claims that has runs: mean, interval, seeds, margin, and the paper's own difference."""
+    from bsrnn import claims
+
+    table, tables = claims.table(results), claims.difference_tables(results)
+    rows = [row for row in table.itertuples() if not np.isnan(row.effect)]
+    figure = new_figure(0.5 * len(rows) + 1.1)
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows):
+        primary, of_seeds = "," not in row.claim, tables[row.claim].mean(1)
+        tint = "black" if primary else GREY
+        axes.plot([row.margin] * 2, [place - 0.4, place + 0.4], color="black", linestyle=(0, (4, 2)), linewidth=0.9)
+        if not np.isnan(row.low):
+            axes.plot([row.low, row.high], [place] * 2, color=tint, linewidth=2.4 if primary else 1.4)
+        axes.plot(of_seeds, [place + 0.22] * len(of_seeds), ".", color=tint, markersize=4)
+        axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)
+        if not np.isnan(row.paper_effect):
+            axes.plot(row.paper_effect, place, "D", color="#D55E00", markersize=6, markerfacecolor="white")
+    axes.axvline(0, color="black", linewidth=0.8)
+    labels = [f"{row.claim}: {row.contrast}" for row in rows]
+    axes.set_yticks(range(len(rows)), labels, fontsize=FONT_POINTS - 1)
+    axes.invert_yaxis()
+    style(axes, "difference of the mean uSDR (dB)", "")
+    return figure
 
 
 def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:

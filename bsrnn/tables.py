@@ -5,6 +5,7 @@ say for every row of ours which profile and seeds it comes from, and whether it 
 mean over seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
 """
 
+import numpy as np
 import pandas as pd
 
 from bsrnn.bands import band_widths
@@ -53,9 +54,16 @@ def ours(results: Results, data: str | None = None) -> dict:
 
 
 def scores_of(summaries: list[dict]) -> dict:
-    """Mean over seeds of each summary's scores; counts are those of one seed."""
+    """Mean over seeds of each summary's scores, with the standard deviation of the first; counts are of one seed."""
     averaged = {name: mean([summary[name] for summary in summaries]) for name in SCORES[:3]}
+    averaged["seed_sd"] = seed_deviation(summaries)
     return averaged | {name: summaries[0][name] for name in SCORES[3:]}
+
+
+def seed_deviation(summaries: list[dict]) -> float | None:
+    """Standard deviation over seeds of the mean uSDR; None for one seed."""
+    values = [summary["usdr_mean"] for summary in summaries if summary["usdr_mean"] is not None]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def summaries_of(runs: list[Finished]) -> list[dict]:
@@ -117,8 +125,8 @@ def table1(results: Results) -> pd.DataFrame:
         summaries = summaries_of(runs)
         row = {"split": _split_name(scheme), "bands": runs[0].training["bands"]}
         row |= {"usdr_mean": mean([s["usdr_mean"] for s in summaries]), "songs": summaries[0]["songs"]}
-        rows.append(row | ours(results))
-    return ordered(rows, "split", "bands", "usdr_mean", "songs")
+        rows.append(row | {"seed_sd": seed_deviation(summaries)} | ours(results))
+    return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
 
 
 def _split_name(scheme: str | tuple) -> str:
@@ -188,24 +196,6 @@ def real(results: Results) -> pd.DataFrame:
     names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
     kept = ("target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames")
     return ordered(rows, *kept).rename(columns=names)
-
-
-def open_details(results: Results) -> pd.DataFrame:
-    """The ledger of what the paper leaves open; our setting is read from the profile."""
-    table = published("open_details")
-    table["our_setting"] = [_setting(results.profile, key) for key in table["config_key"]]
-    columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting"]
-    return table[columns].assign(profile=results.profile.name)
-
-
-def _setting(profile, key: str) -> str:
-    """The value of "model.features" in a profile; "-" for a choice that is no setting."""
-    if key == "-":
-        return "-"
-    value = profile
-    for name in key.split("."):
-        value = getattr(value, name)
-    return str(value)
 
 
 def ordered(rows: list[dict], *columns: str) -> pd.DataFrame:

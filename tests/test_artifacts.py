@@ -14,6 +14,7 @@ import pytest
 from bsrnn import artifacts, catalogue, claims, config, exhibits, results, runs, stages, tables, verify
 from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
+from bsrnn.variants import DETAILS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
@@ -311,7 +312,9 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
         assert artifact.stamp(artifact.results(PROFILE)) in footer
     else:
         assert "profile" in drawn.columns
-        if artifact.role is not None:
+        if artifact.id == "open_details":
+            assert "from our runs" not in caption and "our runs" in caption and drawn["measured"].ne("-").any()
+        elif artifact.role is not None:
             ours = drawn[drawn["source"] == results.OURS]
             assert len(ours) and ours[["data", "profile", "seeds", "note"]].notna().all(axis=None)
             assert set(ours["note"]) == {"one seed, carries no claim"}
@@ -522,7 +525,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
         assert (row["seeds"], row["songs"]) == ("0, 1, 2, 3, 4", 8)
         assert row["verdict"] == claims.judge(row["effect"], row["low"], row["high"], 5, row["margin"], True)[0]
     assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
-    shown = claims.overview(PROFILE)
+    shown = claims.overview(results.Results(PROFILE, claims.ROLE))
     assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", "C5"] and set(shown["paper_data"]) == {claims.NOT_TESTED}
 
 
@@ -544,6 +547,62 @@ def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
     table = artifacts.get("claims").draw("paper").set_index("claim")
     assert set(table["our_analogue"]) == {claims.NOT_TESTED}
     assert table.loc["C1", "paper_data"] == claims.UNDECIDED  # one seed
+
+
+def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda one: shown.append(one.data))
+    claims.show_overview(PROFILE)
+    assert "The paper&#x27;s claims. Source: our runs" in shown[0] and "carries no claim" in shown[0]
+    assert [f"<td>{name}</td>" in shown[0].replace(' style="padding:0.2em 0.6em;white-space:nowrap"', "")
+            for name in ("C1", "C5")] == [True, True]  # fmt: skip
+
+
+def test_contrasts_show_what_has_runs(finished):
+    figure = artifacts.get("contrasts").draw(PROFILE)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["C3: hop 1.5 s - hop 3 s, vocals", "C5: finetuned - control, vocals"]
+
+
+# ---- details ----
+
+
+def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkeypatch):
+    settings = replace(
+        config.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), details=("ten-seconds", "flat", "layer", "tac")
+    )
+    monkeypatch.setitem(config.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = artifacts.get("details").draw(PROFILE).set_index("another choice")
+
+    def songs(name: str, seed: int) -> np.ndarray:
+        return np.array([song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]])
+
+    row = table.loc[DETAILS["ten-seconds"].words]
+    effect = crossed_effect([songs("vocals-ten-seconds", s) - songs("vocals", s) for s in range(3)])
+    assert (row["effect"], row["low"], row["high"]) == pytest.approx((effect.mean, *effect.interval()))
+    assert (row["interval_over"], row["seeds"], row["songs"]) == ("3 seeds and songs", "0, 1, 2", 8)
+    row = table.loc[DETAILS["flat"].words]
+    assert row["effect"] == pytest.approx(
+        np.mean([songs("vocals-flat", s) - songs("vocals-hop1.5", s) for s in range(3)])
+    )
+    row = table.loc[DETAILS["layer"].words]
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-layer", 0) - songs("vocals", 0)))
+    assert row["interval_over"] == "songs, one seed" and row["low"] < row["effect"] < row["high"]
+    ledger = artifacts.get("open_details").draw(PROFILE).set_index("detail")["measured"]
+    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {row['effect']:+.2f} dB [")
+    assert ledger["gain"] == "-" and ledger["number of seeds"].startswith("standard deviation over seeds: vocals ")
+    assert "details" in artifacts.REGISTRY and "no such runs" in artifacts.get("details").left_out("previews")
+
+
+def test_every_measured_detail_is_a_row_of_the_ledger_and_every_test_in_it_exists():
+    ledger = results.published("open_details")
+    assert {change.detail for change in DETAILS.values()} <= set(ledger["detail"])
+    for name in ledger["test"]:
+        if name != "-":
+            file, _, test = name.partition("::")
+            text = (REPOSITORY / "tests" / f"{file}.py").read_text()
+            assert f"def {test}(" in text if test else text, name
 
 
 # ---- exhibits ----

@@ -68,8 +68,8 @@ def test_every_claim_has_its_verdict_in_the_book():
 
 
 def test_ledger_keys_are_settings():
-    from bsrnn import results, tables
+    from bsrnn import detail_tables, results
 
     keys = results.published("open_details")["config_key"]
     for key in keys:
-        assert tables._setting(config.PAPER, key)
+        assert detail_tables._setting(config.PAPER, key)

@@ -25,8 +25,8 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
     grid = runs.grid("quick")
     assert list(grid) == [
         "vocals-baselines-s0", "vocals-s0", "vocals-v1-s0", "vocals-hop0.5-s0", "vocals-hop1-s0", "vocals-hop1.5-s0",
-        "vocals-hop3-s0", "vocals-teacher-s0", "vocals-finetuned-s0", "vocals-control-s0", "vocals-real-s0",
-        "drums-baselines-s0", "drums-s0", "drums-real-s0",
+        "vocals-hop3-s0", "vocals-teacher-s0", "vocals-finetuned-s0", "vocals-control-s0",
+        "vocals-ten-seconds-s0", "vocals-real-s0", "drums-baselines-s0", "drums-s0", "drums-real-s0",
     ]  # fmt: skip
     for position, run in enumerate(grid.values()):
         assert all(list(grid).index(need) < position for need in run.needs)

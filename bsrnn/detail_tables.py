@@ -1,0 +1,92 @@
+"""The ledger of what the paper leaves open, and what another choice does to the scores where runs show it."""
+
+import numpy as np
+import pandas as pd
+
+from bsrnn.contrasts import difference_table, effect, pairs
+from bsrnn.metrics import interval
+from bsrnn.results import Finished, Results, is_base, is_detail, is_hop, published
+from bsrnn.tables import ordered, ours
+from bsrnn.variants import DETAILS, EXTRAS
+
+
+def details(results: Results) -> pd.DataFrame:
+    """Every changed run against its base: mean difference in dB uSDR and its 95 % interval."""
+    rows = []
+    for name, change in (DETAILS | EXTRAS).items():
+        for target in results.targets(is_detail):
+            changed = [one for one in results.find(is_detail, target) if one.run.variant == name]
+            if not changed:
+                continue
+            against = _against(results, target, change.against)
+            row = {"target": target, "another choice": change.words, "what is left open": change.detail or "-"}
+            rows.append(row | ours(results) | measured(changed, against))
+    columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
+    return ordered(rows, "target", "another choice", *columns)
+
+
+def _against(results: Results, target: str, kind: str) -> list[Finished]:
+    """The base, or the hop runs that "hop1.5" names."""
+    if not kind:
+        return results.find(is_base, target)
+    return [one for one in results.find(is_hop, target) if one.run.id.startswith(f"{target}-{kind}-")]
+
+
+def measured(changed: list[Finished], against: list[Finished]) -> dict:
+    """Effect with its interval, over songs and seeds where there are several seeds, else over songs alone."""
+    found = pairs(changed, against)
+    differences, seeds, songs = difference_table(found)
+    row = {"effect": None, "low": None, "high": None, "interval_over": "-", "songs": len(songs)}
+    row["seeds"] = ", ".join(map(str, seeds))
+    if differences.size:
+        row["effect"] = float(differences.mean())
+        over_both = effect(found)
+        row["interval_over"] = f"{len(seeds)} seeds and songs" if over_both else "songs, one seed"
+        bounds = over_both.interval() if over_both else interval(differences[0], np.random.default_rng(0))
+        row["low"], row["high"] = bounds
+    return row
+
+
+def open_details(results: Results) -> pd.DataFrame:
+    """The ledger; our setting is read from the profile, the measured effect of another choice from its runs."""
+    table = published("open_details")
+    table["our_setting"] = [_setting(results.profile, key) for key in table["config_key"]]
+    table["measured"] = [_words(results, detail) for detail in table["detail"]]
+    columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
+    return table[[*columns, "measured"]].assign(profile=results.profile.name)
+
+
+def _words(results: Results, detail: str) -> str:
+    """What was measured on a detail, in words; "-" for nothing."""
+    if detail == "number of seeds":
+        return _spread(results)
+    found = []
+    for name, change in DETAILS.items():
+        changed = [one for one in results.find(is_detail) if one.run.variant == name and change.detail == detail]
+        for target in dict.fromkeys(one.run.target for one in changed):
+            of_target = [one for one in changed if one.run.target == target]
+            row = measured(of_target, _against(results, target, change.against))
+            if row["effect"] is not None:
+                numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
+                found.append(f"{change.words}: {numbers} ({target}; {row['interval_over']})")
+    return "; ".join(found) or "-"
+
+
+def _spread(results: Results) -> str:
+    """Standard deviation of the mean uSDR over the seeds of each base."""
+    words = []
+    for target in results.targets(is_base):
+        means = [one.scores["summary"]["usdr_mean"] for one in results.find(is_base, target)]
+        if len(means) > 1 and None not in means:
+            words.append(f"{target} {np.std(means, ddof=1):.2f} dB")
+    return f"standard deviation over seeds: {', '.join(words)}" if words else "-"
+
+
+def _setting(profile, key: str) -> str:
+    """The value of "model.features" in a profile; "-" for a choice that is no setting."""
+    if key == "-":
+        return "-"
+    value = profile
+    for name in key.split("."):
+        value = getattr(value, name)
+    return str(value)
