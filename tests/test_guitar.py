@@ -1,0 +1,347 @@
+"""Guitar from real recordings: packages read without dpkg, folds that keep songs apart, results that are kept."""
+
+import io
+import json
+import lzma
+import tarfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from bsrnn import audio, baselines, fretsonfire, guitar, metrics, songs
+from bsrnn.bands import band_widths
+from bsrnn.config import ModelConfig, SeparateConfig
+from bsrnn.errors import DataError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RATE = 44100
+BAND = "usr/share/games/fretsonfire/data/songs/sectoid"
+INI = b"[song]\nartist = Composed and performed by Sectoid\nname = 100% / tested\n"
+
+
+# ---- packages ----
+
+
+@cache  # each encoding has a random serial number
+def ogg(seconds: float = 0.5, rate: int = RATE, level: float = 0.3, seed: int = 0) -> bytes:
+    """Noise, stereo, as Ogg Vorbis."""
+    noise = level * np.random.default_rng(seed).standard_normal((round(seconds * rate), 2)).clip(-2, 2)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, noise, rate, format="OGG")
+    return buffer.getvalue()
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def deb(path: Path, data: bytes, name: str = "data.tar.xz") -> Path:
+    """A package as dpkg makes it: an ar archive of three members, the second of odd length."""
+    members = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", name: data}
+    content = b"!<arch>\n"
+    for member, body in members.items():
+        content += f"{member:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode() + body
+        content += b"\n" * (len(body) % 2)
+    path.write_bytes(content)
+    return path
+
+
+def package(tmp_path: Path, **files: bytes) -> Path:
+    """A package with one song; ``files`` by stem take the place of the usual ones, None leaves one out."""
+    there = {"song.ini": INI, "guitar.ogg": ogg(seed=1), "song.ogg": ogg(seed=2), "notes.mid": b"-"}
+    there |= {f"{stem}.ogg": content for stem, content in files.items()}
+    inside = {f"{BAND}/a song/{name}": content for name, content in there.items() if content is not None}
+    return deb(tmp_path / "songs.deb", lzma.compress(tar(inside)))
+
+
+def test_a_package_becomes_a_folder_of_songs(tmp_path):
+    [note] = fretsonfire.convert(package(tmp_path), tmp_path / "out")
+    assert note["name"] == "Sectoid - 100% _ tested" and note["licence"] == "MIT-style"
+    [song] = songs.read_songs(tmp_path / "out", targets=("guitar",))
+    assert (song.name, song.frames, sorted(song.stems)) == (note["name"], RATE // 2, ["guitar", "other"])
+    assert song.info == note
+    for stem, seed in (("guitar", 1), ("other", 2)):
+        decoded = soundfile.read(io.BytesIO(ogg(seed=seed)), dtype="float32")[0].T
+        np.testing.assert_allclose(song.read(stem), note["gain"] * decoded, atol=0.51 / 2**15)
+    assert 0.99 < np.abs(song.read("mixture")).max() <= 1.0 and note["gain"] < 1  # noise as loud as this would clip
+
+
+def test_an_unpacked_tree_gives_the_same_songs(tmp_path):
+    """The same files and digests whether a package is read here or unpacked by dpkg."""
+    [note] = fretsonfire.convert(package(tmp_path), tmp_path / "out")
+    folder = tmp_path / "tree" / BAND / "a song"
+    folder.mkdir(parents=True)
+    for name, content in (("song.ini", INI), ("guitar.ogg", ogg(seed=1)), ("song.ogg", ogg(seed=2))):
+        (folder / name).write_bytes(content)
+    assert fretsonfire.convert(tmp_path / "tree", tmp_path / "again") == [note]
+    for name in ("guitar.wav", "other.wav"):
+        one, other = (tmp_path / out / note["name"] / name for out in ("out", "again"))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_other_rates_and_lengths_are_made_alike(tmp_path):
+    source = package(tmp_path, guitar=ogg(0.5, 48000, seed=1), song=ogg(0.7, seed=2), rhythm=ogg(0.6, 22050, seed=3))
+    [note] = fretsonfire.convert(source, tmp_path / "out")
+    [song] = songs.read_songs(tmp_path / "out")
+    assert (song.frames, song.sample_rate, sorted(song.stems)) == (RATE // 2, RATE, ["guitar", "other", "rhythm"])
+    whole = soundfile.read(io.BytesIO(ogg(0.5, 48000, seed=1)), dtype="float32")[0].T
+    expected = note["gain"] * audio.resample(whole, 48000, RATE)
+    np.testing.assert_allclose(song.read("guitar"), expected, atol=0.51 / 2**15)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"song": None}, "lacks song.ogg"),
+        ({"guitar": None}, "lacks guitar.ogg"),
+        ({"guitar": ogg(level=0)}, "guitar.ogg is silent"),
+        ({"guitar": b"OggS, not really"}, "not readable as audio"),
+        ({"song": None, "guitar": None}, "no song in it"),
+    ],
+)
+def test_songs_that_cannot_be_used(tmp_path, files, said):
+    with pytest.raises(DataError, match=said):
+        fretsonfire.convert(package(tmp_path, **files), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_packages_that_cannot_be_read(tmp_path):
+    out = tmp_path / "out"
+    if not hasattr(tarfile.TarFile, "zstopen"):  # Python 3.14 reads it
+        with pytest.raises(DataError, match=r"zstd.*unpack it with `dpkg-deb -x songs.deb FOLDER` and give FOLDER"):
+            fretsonfire.convert(deb(tmp_path / "songs.deb", b"(\xb5/\xfd", "data.tar.zst"), out)
+    whole = lzma.compress(tar({"song.ogg": ogg()}))
+    half = whole[: len(whole) // 2]
+    with pytest.raises(DataError, match=r"cannot be unpacked"):
+        fretsonfire.convert(deb(tmp_path / "songs.deb", half), out)
+    with pytest.raises(DataError, match=r"no data.tar in it"):
+        fretsonfire.convert(deb(tmp_path / "songs.deb", b"", "something"), out)
+    (tmp_path / "songs.deb").write_bytes(b"PK")
+    with pytest.raises(DataError, match="not a Debian package"):
+        fretsonfire.convert(tmp_path / "songs.deb", out)
+    with pytest.raises(DataError, match="no such file or folder"):
+        fretsonfire.convert(tmp_path / "none.deb", out)
+    assert not out.exists()
+
+
+def test_names_in_a_package_lead_nowhere_else(tmp_path):
+    files = {"../../a song/guitar.ogg": ogg(seed=1), "../../a song/song.ogg": ogg(seed=2)}
+    files["../../a song/song.ini"] = b"[song]\nartist = ..\nname = ../../away\n"
+    [note] = fretsonfire.convert(deb(tmp_path / "songs.deb", lzma.compress(tar(files))), tmp_path / "x" / "out")
+    assert [path.name for path in (tmp_path / "x" / "out").iterdir()] == [note["name"]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["songs.deb", "x"]
+    assert note["licence"] == "unknown"
+
+
+def test_checksums_are_compared_and_differences_said(tmp_path, capsys):
+    source = package(tmp_path)
+    assert "another checksum" in fretsonfire.check_package(source)
+    assert fretsonfire.main([str(source), "--out", str(tmp_path / "out")]) == 0
+    assert "not among the recorded songs" in capsys.readouterr().out
+    known = {"name": "Sectoid - Feelings", "digest": fretsonfire.SONGS["Sectoid - Feelings"], "seconds": 288}
+    assert fretsonfire.check_song(known).endswith("288.0 s, as recorded")
+    assert "not the recording" in fretsonfire.check_song(known | {"digest": "0"})
+    assert fretsonfire.main([str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith("bsrnn.fretsonfire: ")
+
+
+# ---- folds ----
+
+
+def test_every_song_is_held_out_once_a_kind_and_never_trains_then():
+    names = list(fretsonfire.SONGS)
+    made = guitar.folds(names)
+    assert [fold.kind for fold in made] == ["songs"] * 4 + ["artists"] * 2
+    for fold in made:
+        assert not set(fold.train) & set(fold.test) and sorted(fold.train + fold.test) == names
+    for kind in ("songs", "artists"):
+        assert sorted(name for fold in made if fold.kind == kind for name in fold.test) == names
+    for fold in made[:4]:
+        assert sorted(map(guitar.artist, fold.test)) == ["Muldjord", "Sectoid"]
+    for fold in made[4:]:
+        tested, trained = ({guitar.artist(name) for name in part} for part in (fold.test, fold.train))
+        assert len(tested) == len(trained) == 1 and tested != trained
+    assert guitar.folds(names[::-1]) == made
+
+
+@pytest.mark.parametrize("names", [[], ["A - 1", "A - 2", "A - 3", "A - 4"], ["A - 1", "B - 1"]])
+def test_too_few_songs_or_artists(names):
+    with pytest.raises(DataError, match="at least two artists with 4 songs each"):
+        guitar.folds(names)
+
+
+def test_the_guitar_split_costs_what_v7_does():
+    """As many bands, all bins, and the finest where the open strings' fundamentals lie."""
+    widths = guitar.SPLITS["guitar"]
+    assert len(widths) == len(band_widths("v7")) == 41 and sum(widths) == 1025
+    strings = round(82.4 * 2048 / RATE), round(329.6 * 2048 / RATE)
+    edges = np.cumsum(widths)
+    bands = [int(np.searchsorted(edges, bin_, side="right")) for bin_ in strings]
+    assert {widths[band] for band in range(bands[0], bands[1] + 1)} == {2}
+
+
+def test_a_key_depends_on_what_decides_a_result_and_on_nothing_else():
+    base = guitar.grid()[0]
+    faster = replace(base, profile=replace(base.profile, train=replace(base.profile.train, loader_workers=2)))
+    assert faster.key == base.key and len({run.key for run in guitar.grid(seeds=(0, 1))}) == 6 * 5
+    longer = replace(base, profile=replace(base.profile, train=replace(base.profile.train, max_items=2)))
+    others = [longer, replace(base, seed=1), replace(base, digests=base.digests[1:]), replace(base, method="guitar")]
+    assert len({run.key for run in (base, *others)}) == 5
+    assert replace(base, method="baselines").key == replace(longer, method="baselines").key
+
+
+# ---- computing ----
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Two artists with four songs of 3 s each, noise of different colour."""
+    root = tmp_path_factory.mktemp("recordings")
+    for index in range(8):
+        noise = 0.1 * np.random.default_rng(index).standard_normal((2, 2, 3 * RATE)).astype(np.float32)
+        folder = root / f"{'AB'[index // 4]} - {index}"
+        audio.write(folder / "guitar.wav", noise[0] + np.roll(noise[0], 1, 1), RATE)
+        audio.write(folder / "other.wav", noise[1] - np.roll(noise[1], 1, 1), RATE)
+    return root
+
+
+@pytest.fixture
+def small(recordings, monkeypatch):
+    """Songs by name, and the runs over them in two steps each."""
+    monkeypatch.setattr(guitar, "EXCERPT_SECONDS", 2.0)
+    base = guitar.PROFILE
+    profile = replace(
+        base, model=ModelConfig(targets=("guitar",), features=4, modules=1, hop_samples=1024),
+        train=replace(base.train, max_items=4, validate_items=4), mixing=replace(base.mixing, chunk_seconds=0.3),
+        separate=SeparateConfig(1.0, 1.0),
+    )  # fmt: skip
+    found, digests = guitar.read_folder(recordings)
+    return found, {run.id: run for run in guitar.grid(digests, profile=profile)}
+
+
+def test_scores_are_of_the_middle_of_each_held_out_song(small, tmp_path):
+    found, runs = small
+    run = runs["artist-a-v7-s0"]
+    result = guitar.compute(run, found, tmp_path)
+    assert json.loads(run.path(tmp_path).read_text()) == json.loads(json.dumps(result))
+    rows = result["scores"]["songs"]
+    assert [row["song"] for row in rows] == ["A - 0", "A - 1", "A - 2", "A - 3"]
+    assert result["training"]["items"] == 4 and len(result["training"]["first_losses"]) == 2
+    middle = slice(RATE // 2, RATE // 2 + 2 * RATE)
+    for row in rows:
+        reference, mixture = (found[row["song"]].read(stem)[:, middle] for stem in ("guitar", "mixture"))
+        assert row["usdr_mixture"] == pytest.approx(metrics.usdr(reference, mixture), abs=1e-9)
+    assert result["scores"]["summary"] == metrics.aggregate(rows)
+
+
+def test_controls_are_those_of_the_excerpt(small, tmp_path):
+    found, runs = small
+    run = runs["songs-2-baselines"]
+    scores = guitar.compute(run, found, tmp_path)["scores"]
+    assert list(scores) == list(baselines.METHODS)
+    excerpt = guitar.Excerpt(found["A - 1"], 2.0)
+    reference, mixture = excerpt.read("guitar"), excerpt.read("mixture")
+    gains = baselines.wiener_gains([found[name] for name in run.fold.train], "guitar", run.profile.model)
+    for method, estimate in baselines.estimates(excerpt, "guitar", gains, run.profile.model).items():
+        assert scores[method]["songs"][0]["usdr"] == pytest.approx(metrics.usdr(reference, estimate), abs=1e-9)
+    np.testing.assert_array_equal(mixture, found["A - 1"].read("mixture")[:, RATE // 2 :][:, : 2 * RATE])
+
+
+def test_finished_is_read_and_lost_is_made_again(small, tmp_path, monkeypatch):
+    found, runs = small
+    run, fits = runs["songs-1-guitar-s0"], []
+    first = guitar.compute(run, found, tmp_path)
+    fit = guitar.fit
+    monkeypatch.setattr(guitar, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
+    assert guitar.compute(run, found, tmp_path)["scores"] == first["scores"] and not fits
+    weights = run.path(tmp_path).parent / "weights" / run.path(tmp_path).stem
+    run.path(tmp_path).unlink()
+    assert guitar.compute(run, found, tmp_path)["scores"] == first["scores"] and not fits  # scored again
+    run.path(tmp_path).unlink()
+    for path in weights.glob("*.*"):
+        path.unlink()
+    again = guitar.compute(run, found, tmp_path)
+    assert fits == [1] and again["scores"] == first["scores"]
+    assert again["training"]["first_losses"] == first["training"]["first_losses"]
+
+
+def test_the_last_weights_are_those_that_are_scored(small, tmp_path, monkeypatch):
+    """One validation, at the end: nothing is chosen."""
+    found, runs = small
+    calls = []
+
+    def fit(model, source, validate, config, folder, **others):
+        progress = real(model, source, lambda m: calls.append(progress_of(m)) or validate(m), config, folder, **others)
+        last.append(progress_of(model))
+        return progress
+
+    def progress_of(model):
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    real, last = guitar.fit, []
+    monkeypatch.setattr(guitar, "fit", fit)
+    guitar.compute(runs["songs-1-v7-s0"], found, tmp_path)
+    [at_end], [kept] = calls, last
+    assert torch.equal(at_end, kept)
+
+
+def test_a_folder_without_guitars_is_one_line(tmp_path, capsys):
+    assert guitar.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("bsrnn.guitar: ")
+
+
+def test_third_octaves_hold_the_power_of_a_tone():
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    thirds = dict(zip(guitar.THIRDS_HZ, guitar._thirds(np.stack([tone, tone])), strict=True))
+    assert thirds[1000.0] == pytest.approx(0, abs=0.05) and max(v for hz, v in thirds.items() if hz != 1000) < -20
+
+
+# ---- what is committed ----
+
+
+@pytest.fixture
+def committed(monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    from bsrnn import guitar_tables
+
+    return guitar_tables
+
+
+def test_committed_results_are_those_of_the_registry(committed):
+    expected = {run.path(Path()).name: run for run in guitar.grid()}
+    expected[guitar.spectra_path(fretsonfire.SONGS, Path()).name] = None
+    there = {path.name: json.loads(path.read_text()) for path in committed.folder().glob("*.json")}
+    assert set(there) <= set(expected)
+    for name, result in there.items():
+        if (run := expected[name]) is not None:
+            assert (result["id"], result["key"]) == (run.id, run.key)
+            scores = result["scores"]
+            for part in [scores] if "songs" in scores else scores.values():
+                assert part["summary"] == metrics.aggregate(part["songs"])
+                assert [row["song"] for row in part["songs"]] == list(run.fold.test)
+    assert not list(committed.folder().rglob("*.wav"))
+
+
+def test_tables_compare_the_same_songs(committed):
+    if committed.lacks_scores():
+        pytest.skip(committed.lacks_scores())
+    table, means = committed.scores(), committed.means(None)
+    assert table["fold"].nunique() == len(committed.folds())
+    for kind, part in table.groupby("kind"):
+        rows = means[means["held out"] == kind].set_index("method")
+        assert rows.loc["BSRNN, V7", "usdr_mean"] == pytest.approx(part["v7"].mean())
+        gain = rows.loc["guitar split over V7"]
+        assert gain["usdr_mean"] == pytest.approx((part["guitar"] - part["v7"]).mean())
+        assert gain["low"] <= gain["usdr_mean"] <= gain["high"]
+    assert (table["silence"].abs() < 1e-6).all() and (table["ratio_mask"] > table["mixture"]).all()
