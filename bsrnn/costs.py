@@ -80,22 +80,22 @@ def _scoring(model: ModelConfig, settings: SeparateConfig, songs: int, seconds: 
     return songs * segments * forward_operations(model, settings.segment_seconds)
 
 
-def _training(profile: Profile, config: TrainConfig, teacher: bool, processes: int) -> float:
-    """Operations of a training with its validations."""
+def _training(profile: Profile, config: TrainConfig, teacher: bool) -> float:
+    """Operations of a training with its validations, by all processes together."""
     forward = forward_operations(profile.model, profile.mixing.chunk_seconds)
     _, valid, _, seconds = _songs(profile.data)
     checks = config.max_items // config.validate_items * _scoring(profile.model, profile.validate, valid, seconds)
-    # a backward pass takes two forward ones; a teacher asks every process for the whole batch
-    return config.max_items * (3 + teacher * processes) * forward + checks
+    # a backward pass takes two forward ones; the teacher separates as many chunks as there are items
+    return config.max_items * (3 + teacher) * forward + checks
 
 
-def work(run, processes: int = 1) -> tuple[float, float]:
-    """Operations of a run's training and of its scoring."""
+def work(run) -> tuple[float, float]:
+    """Operations of a run's training, which several processes share equally, and of its scoring, which one does."""
     profile = run.profile
     _, _, test, seconds = _songs(profile.data) if run.kind != "real" else (0, 0, 1, 6.0)
     training = 0.0
     if run.kind in ("train", "finetune"):
-        training = _training(profile, _train_config(run), _has_teacher(run), processes)
+        training = _training(profile, _train_config(run), _has_teacher(run))
     return training, 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
 
 
@@ -137,7 +137,7 @@ def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
         run: a :class:`bsrnn.runs.Run`. device: "cpu": one core a process; "cuda": one GPU.
     """
     rate = GPU_RATE if device.startswith("cuda") else CORE_RATE
-    training, scoring = work(run, processes)
+    training, scoring = work(run)
     _, _, test, seconds = _songs(run.profile.data)
     scores = test * seconds / 20  # of a song's twentieth: both metrics
     return Cost(training / (rate * processes) + scoring / rate + scores, memory_gb(run, processes))

@@ -6,7 +6,7 @@ process, so that the training loop is one and the same. Only rank 0 writes.
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from torch import Tensor, distributed, nn
 from bsrnn.errors import ConfigError
 
 WAIT = timedelta(hours=1)  # for the slowest process, which may be reading songs; then the training fails and says so
+_beside: "distributed.ProcessGroup | None" = None  # of `by_shares`, which may run in a thread beside the training
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,14 @@ def started(device: str = "cpu") -> Iterator[str]:
         device = f"cuda:{index}"
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
+    global _beside
     distributed.init_process_group(backend, here.meeting, WAIT, here.size, here.rank)
+    _beside = distributed.new_group(backend="gloo", timeout=WAIT)
     try:
         yield device
     finally:
         distributed.destroy_process_group()
+        _beside = None
 
 
 def _together() -> bool:
@@ -140,6 +144,25 @@ def gather(values: Tensor) -> Tensor:
     parts = [torch.empty_like(values) for _ in range(size())]
     distributed.all_gather(parts, values.contiguous())
     return torch.cat(parts)
+
+
+def by_shares(function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+    """``function(items)``, of which every process computes its share of the items alone; all get the same bits.
+
+    The items (B, ...), on the CPU, must be the same in every process, and the function must map each by itself to one
+    of a shape of its own, on the CPU. Where they cannot be shared equally, the last shares are filled up with zeros,
+    whose results are thrown away. One process computes all at once. May be called in one thread beside the training's:
+    the exchange has a group of its own.
+    """
+    if size() == 1 or not len(items):
+        return function(items)
+    part = -(-len(items) // size())
+    mine = items[rank() * part : (rank() + 1) * part]
+    filled = torch.cat([mine, items.new_zeros(part - len(mine), *items.shape[1:])])
+    result = function(filled).contiguous()
+    parts = [torch.empty_like(result) for _ in range(size())]
+    distributed.all_gather(parts, result, group=_beside)
+    return torch.cat(parts)[: len(items)]
 
 
 def copy_first(values: dict[str, Tensor]) -> None:

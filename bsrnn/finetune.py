@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bsrnn import distributed
 from bsrnn.activity import Segments
 from bsrnn.config import ActivityConfig, FinetuneConfig, MixingConfig
 from bsrnn.errors import ConfigError, DataError
@@ -90,7 +91,8 @@ class SemiSupervised:
     """Batches for finetuning; an :class:`bsrnn.train.ItemSource`.
 
     A batch depends on the seed, its first item, the songs and the teacher alone. The labelled signals and the gains
-    are the same whatever the unlabelled songs are, so that a run and its control differ in nothing else.
+    are the same whatever the unlabelled songs are, so that a run and its control differ in nothing else. Of several
+    processes each makes the whole batch, as items draw from all of its signals; the teacher's work is shared out.
 
     Args:
         labelled: songs with stems.
@@ -266,7 +268,11 @@ class SemiSupervised:
         return pool[int(second * len(pool))]
 
     def ask_teacher(self, mixtures: Tensor) -> Tensor:
-        """Target estimates (B, C, L) of mixtures (B, C, L)."""
+        """Target estimates (B, C, L) of mixtures (B, C, L), the same in all processes: each asks for its share."""
+        return distributed.by_shares(self._separated, mixtures)
+
+    def _separated(self, mixtures: Tensor) -> Tensor:
+        """The teacher's estimates; mixtures and they lie on the CPU."""
         index = self.teacher.config.targets.index(self.target)
         with torch.inference_mode():
             return self.teacher(mixtures.to(self.teacher.window.device))[:, index].cpu()

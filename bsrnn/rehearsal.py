@@ -70,7 +70,7 @@ def projection(results: Path, processes: int = 1) -> list[tuple[str, float, floa
             continue
         result, seconds = read_json(found), 0.0
         if result["training"]:
-            more = costs.work(run, processes)[0] / costs.work(small)[0]
+            more = costs.work(run)[0] / costs.work(small)[0]
             seconds += result["training"]["seconds"] * more / processes
         if scoring := costs.work(small)[1]:
             seconds += result["score_seconds"] * costs.work(run)[1] / scoring

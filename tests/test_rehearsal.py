@@ -60,7 +60,7 @@ def test_a_machine_of_known_speed_is_projected_to_its_speed(root):
         rows = rehearsal.projection(paths.results("rehearsal"), processes)
         assert [row[0] for row in rows] == list(paper)
         for id, seconds, memory in rows:
-            training, scoring = costs.work(paper[id], processes)
+            training, scoring = costs.work(paper[id])
             if scoring:
                 assert seconds == pytest.approx(training / rate / processes + scoring / rate)
             assert memory == pytest.approx(1.5 * costs.memory_gb(paper[id], processes))
