@@ -250,6 +250,17 @@ REGISTRY: dict[str, Artifact] = {
             any_of(finished.is_base, finished.is_baselines),
         ),
         Artifact(
+            "failures",
+            "table",
+            "Where the models fail",
+            "06_separation_and_evaluation",
+            "The test songs in groups: mean uSDR in dB over seeds and songs, 95 % interval over the songs of a group, "
+            "mean standard deviation of a song over seeds, and beside it the mixture and the filter that knows the "
+            "song. Halves by the median of all; groups overlap, and the best and worst are chosen by the score itself.",
+            "failure_tables.failures",
+            any_of(finished.is_base, finished.is_baselines),
+        ),
+        Artifact(
             "real",
             "table",
             "On a real recording",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsrnn import artifacts, catalogue, claims, config, exhibits, results, runs, stages, tables, verify
+from bsrnn import artifacts, catalogue, claims, config, exhibits, failure_tables, results, runs, stages, tables, verify
 from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.variants import DETAILS
@@ -562,6 +562,26 @@ def test_contrasts_show_what_has_runs(finished):
     figure = artifacts.get("contrasts").draw(PROFILE)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["C3: hop 1.5 s - hop 3 s, vocals", "C5: finetuned - control, vocals"]
+
+
+def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch):
+    monkeypatch.setitem(config.PROFILES, PROFILE, replace(config.QUICK, seeds=(0, 1)))
+    fake_results.write_results(PROFILE)
+    table = artifacts.get("failures").draw(PROFILE).set_index(["target", "group"])
+    seeds = [result(f"vocals-s{seed}")["scores"]["songs"] for seed in (0, 1)]
+    usdr = np.array([[song["usdr"] for song in songs] for songs in seeds]).mean(0)
+    new = np.array([song["timbre"] == "new" for song in seeds[0]])
+    row = table.loc["vocals", "new timbres"]
+    assert (row["usdr_mean"], row["songs"]) == (pytest.approx(usdr[new].mean()), new.sum())
+    oracle = [song["usdr"] for song in result("vocals-baselines-s0")["scores"]["wiener_oracle"]["songs"]]
+    assert row["above_filter"] == pytest.approx(usdr[new].mean() - np.mean(np.array(oracle)[new]))
+    assert row["low"] < row["usdr_mean"] < row["high"] and row["seed_sd"] > 0
+    assert table.loc["vocals", "the 5 worst"]["usdr_mean"] == pytest.approx(np.sort(usdr)[:5].mean())
+    loud, quiet = (table.loc["vocals", f"target {words} half)"] for words in
+                   ("loud in the mixture (upper", "quiet in the mixture (lower"))  # fmt: skip
+    assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
+    role = results.any_of(results.is_base, results.is_baselines)
+    assert failure_tables.worst(results.Results(PROFILE, role), "vocals", 4) == int(np.argmin(usdr[:4]))
 
 
 # ---- details ----
