@@ -1,6 +1,7 @@
 """Other systems' separators with random weights, from their own packages: torchaudio, openunmix, BS-RoFormer.
 
-Install the last two with ``pip install openunmix BS-RoFormer``; what is missing is left out and named.
+Install the last with ``pip install BS-RoFormer``, the others with the extra ``peers``; what is missing is left out and
+named.
 """
 
 import importlib.util

@@ -19,6 +19,7 @@ DATA = {
     "musdb18": "MUSDB18",
     "previews": "the 7 s previews of MUSDB18",
 }
+NAMES = {"hdemucs": "Hybrid Demucs", "umx": "Open-Unmix", "convtasnet": "Conv-TasNet"}
 MIT, OPEN = "MIT", "not stated; the licences of the songs may bind it"
 CITATION = (
     'Yi Luo and Jianwei Yu, "Music Source Separation with Band-split RNN", IEEE/ACM Transactions on Audio, Speech, and '
@@ -79,8 +80,8 @@ def card(folder: str | Path) -> str:
         ("Run", f"`{info['id']}`, key `{info['key']}`" if {"id", "key"} <= info.keys() else None),
         ("Profile", f"`{info['profile']}`" if info.get("profile") else None),
         ("Scores", _score(info)),
-        ("Model", f"N {model['features']}, {model['modules']} modules, band split {_split(model['band_split'])}, "
-                  f"{model['sample_rate']} Hz, {parameters} parameters, stored as {', '.join(sorted(kinds))}"),
+        ("Model", f"{_sizes(model)}, {model['sample_rate']} Hz, {parameters} parameters, "
+                  f"stored as {', '.join(sorted(kinds))}"),
         ("Licence", licence),
     ]  # fmt: skip
     return "\n".join(
@@ -89,10 +90,10 @@ def card(folder: str | Path) -> str:
             "library_name: bsrnn",
             "pipeline_tag: audio-to-audio",
             *["license: mit"] * ours,
-            "tags: [music-source-separation, audio-source-separation, band-split-rnn]",
+            f"tags: [music-source-separation, audio-source-separation{', band-split-rnn' * ('system' not in model)}]",
             "---",
             "",
-            f"# Band-split RNN: {targets}",
+            f"# {NAMES.get(model.get('system'), 'Band-split RNN')}: {targets}",
             "",
             *(f"- {name}: {value}" for name, value in facts if value is not None and value != ""),
             "",
@@ -107,7 +108,7 @@ def card(folder: str | Path) -> str:
             "stems = bsrnn.separate(model, mixture, sample_rate=44100)  # (channels, samples) -> {name: estimate}",
             "```",
             "",
-            f"The method is that of {CITATION}.",
+            f"{'The training is' if 'system' in model else 'The method is'} that of {CITATION}.",
             "",
         ]
     )
@@ -125,6 +126,12 @@ def _score(info: dict) -> str:
     if summary.get("usdr_mean") is None:
         return ""
     return f"uSDR {summary['usdr_mean']:.2f} dB (mean of {summary['usdr_songs']} held-out songs of that data)"
+
+
+def _sizes(model: dict) -> str:
+    if "system" in model:
+        return f"width {model['width']}, depth {model['depth']}, window {model['window']}"
+    return f"N {model['features']}, {model['modules']} modules, band split {_split(model['band_split'])}"
 
 
 def _split(split: str | list) -> str:

@@ -11,16 +11,17 @@ from safetensors.torch import load as parse
 from safetensors.torch import load_file, save_file
 
 from bsrnn import hub
-from bsrnn.config import ModelConfig
+from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
-from bsrnn.model import BSRNN
+from bsrnn.peers import build
+from bsrnn.separator import Separator
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "float32") -> Path:
+def save(model: Separator, folder: Path, info: dict | None = None, dtype: str = "float32") -> Path:
     """Write a model into ``folder``; ``info`` (run, data, seeds, scores) goes into its config.json.
 
     Args:
@@ -32,7 +33,7 @@ def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "flo
     folder = Path(folder)
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    tensors = {name: value.detach().to("cpu", DTYPES[dtype]).contiguous() for name, value in model.state_dict().items()}
+    tensors = {name: _stored(value, DTYPES[dtype]) for name, value in model.state_dict().items()}
     with atomic_write(folder / WEIGHTS) as temporary:
         save_file(tensors, temporary)
         with open(temporary, "rb+") as handle:
@@ -41,7 +42,7 @@ def save(model: BSRNN, folder: Path, info: dict | None = None, dtype: str = "flo
     return folder
 
 
-def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
+def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     """A model in eval mode from a folder with config.json and model.safetensors, or from the Hugging Face Hub.
 
     Args:
@@ -62,29 +63,34 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> BSRNN:
         raise DataError(
             f"{folder / CONFIG} describes no model: expected its settings under 'model'; get or train it again"
         )
-    model = BSRNN(model_config(values["model"]))
+    model = build(model_config(values["model"]))
     tensors = read_tensors(folder / WEIGHTS)
     try:
-        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+        model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     except RuntimeError as error:
         raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
     return model.compute_in(DTYPES[dtype]).eval()
 
 
-def model_config(values: dict) -> ModelConfig:
-    """A ModelConfig from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type."""
+def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Values in ``dtype``; whole numbers, which count something, stay what they are."""
+    return value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()
+
+
+def model_config(values: dict) -> ModelConfig | PeerConfig:
+    """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type.
+
+    What names a ``system`` is one of :mod:`bsrnn.peers`, all else a BSRNN.
+    """
+    default = PeerConfig() if "system" in values else ModelConfig()
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    known = {
-        name: (str, tuple) if name == "band_split" else type(value) for name, value in asdict(ModelConfig()).items()
-    }
+    known = {name: (str, tuple) if name == "band_split" else type(value) for name, value in asdict(default).items()}
     for name, value in values.items():
         if name not in known:
             raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
         if not isinstance(value, known[name]) or isinstance(value, bool):
-            raise ConfigError(
-                f"model setting {name!r} is {value!r}: expected a value like {asdict(ModelConfig())[name]!r}"
-            )
-    return ModelConfig(**values)
+            raise ConfigError(f"model setting {name!r} is {value!r}: expected a value like {asdict(default)[name]!r}")
+    return type(default)(**values)
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:

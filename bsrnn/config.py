@@ -42,12 +42,49 @@ class ModelConfig:
     attention_features: int = 16  # of queries and keys, in each head and subband (replication)
 
     @property
+    def channels_apart(self) -> bool:
+        """Whether the channels of an item do not see each other."""
+        return not self.tac_factor
+
+    @property
     def lstm_hidden(self) -> int:
         return 2 * self.features
 
     @property
     def mlp_hidden(self) -> int:
         return 4 * self.features
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.peers`). What it takes of its size: `PEERS`."""
+
+    system: str = "hdemucs"  # or "umx", "convtasnet"
+    targets: tuple[str, ...] = ("vocals",)
+    sample_rate: int = 44100
+    n_fft: int = 2048  # of the loss, as BSRNN's
+    hop_samples: int = 512  # likewise
+    width: int = 8  # channels after the first layer, hidden size of the LSTMs' input, channels between the blocks
+    depth: int = 6  # layers of the U-Net, LSTMs on each other, blocks of each of three stacks
+    window: int = 4096  # samples of its own STFT (hop: a quarter), or of the learnt encoder's kernel (hop: half)
+
+    @property
+    def channels_apart(self) -> bool:
+        """Whether the channels of an item do not see each other."""
+        return self.system == "convtasnet"
+
+    @property
+    def band_split(self) -> str:
+        """None: no comparison of splits takes a peer for one of its rows."""
+        return ""
+
+
+# As each stands in its paper, but for the one size that brings a training step near that of `small`'s BSRNN.
+PEERS = {
+    "hdemucs": PeerConfig("hdemucs", width=8, depth=6, window=4096),  # paper: 48 channels
+    "umx": PeerConfig("umx", width=512, depth=3, window=4096),  # as published
+    "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=64),  # paper: 128; 2 ms at its rate of 8 kHz
+}
 
 
 @dataclass(frozen=True)
@@ -154,7 +191,7 @@ class Profile:
 
     name: str
     data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig | PeerConfig = ModelConfig()
     activity: ActivityConfig = ActivityConfig()
     mixing: MixingConfig = MixingConfig()
     loss: LossConfig = LossConfig()

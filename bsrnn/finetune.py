@@ -118,8 +118,10 @@ class SemiSupervised:
         seed: int = 0,
     ):
         check(config)
-        if config.channels == "each" and teacher.config.tac_factor:
-            raise ConfigError("channels 'each' makes an item of unrelated channels, but the model has a stereo module")
+        if config.channels == "each" and not teacher.config.channels_apart:
+            raise ConfigError(
+                "channels 'each' makes an item of unrelated channels, but the model has a stereo module, or is stereo"
+            )
         self.target, self.config, self.mixing, self.seed = target, config, mixing, seed
         self.teacher, self.teacher_score = teacher.eval(), teacher_score
         rate = teacher.config.sample_rate

@@ -8,9 +8,6 @@ the channels of an item stay neighbours in it, and only the stereo module (`Tran
 lets them see each other. Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
 """
 
-import tempfile
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +15,7 @@ from torch.nn import functional
 from bsrnn.bands import band_widths, equal_runs
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.separator import Separator
 
 EPS = ModelConfig().normalisation_eps  # of every normalisation, unless set otherwise: float32's (authors' code)
 
@@ -228,7 +226,7 @@ class MaskEstimator(nn.Module):
         return torch.cat(masks, 1)
 
 
-class BSRNN(nn.Module):
+class BSRNN(Separator):
     """Band-split RNN for one target, or for several over one shared encoder.
 
     Args:
@@ -240,7 +238,7 @@ class BSRNN(nn.Module):
     """
 
     def __init__(self, config: ModelConfig):
-        super().__init__()
+        super().__init__(config)
         sizes = {name: getattr(config, name) for name in ("features", "modules", "mlp_layers", "hop_samples")}
         if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
             raise ConfigError(f"got {', '.join(small)}: expected at least 1")
@@ -252,38 +250,15 @@ class BSRNN(nn.Module):
             )
         if heads and config.features % heads:
             raise ConfigError(f"got {heads} attention_heads: expected a divisor of features, {config.features}")
-        if not config.targets or len(set(config.targets)) < len(config.targets):
-            raise ConfigError(f"got targets {config.targets}: expected one or more, each once")
-        if any(not name or name.startswith(".") or set(name) & set("/\\\0\n\r") for name in config.targets):
-            raise ConfigError(f"got targets {config.targets}: expected names that can be those of files")
-        if config.hop_samples > config.n_fft // 2:
-            raise ConfigError(
-                f"got hop_samples {config.hop_samples}: expected at most half of n_fft {config.n_fft}, or the Hann "
-                "windows do not add up to the signal"
-            )
-        self.config = config
         self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
         self.split = BandSplit(self.widths, config)
         self.core = nn.Sequential(*(BandSequence(len(self.widths), config) for _ in range(config.modules)))
         self.masks = nn.ModuleList(MaskEstimator(self.widths, config) for _ in config.targets)
-        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
-    def stft(self, audio: Tensor) -> Tensor:
-        """(B.., L) -> (B.., F, T) complex, at least one axis before L.
-
-        Centred frames, reflected edges (paper: not given; torch's defaults).
-        """
-        flat = audio.reshape(-1, audio.shape[-1])
-        spectrogram = torch.stft(
-            flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
-        )
-        return spectrogram.unflatten(0, audio.shape[:-1])
-
-    def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
-        """(B.., F, T) complex -> (B.., L): the inverse of :meth:`stft` to float precision."""
-        flat = spectrogram.flatten(0, -3)
-        audio = torch.istft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, length=samples)
-        return audio.unflatten(0, spectrogram.shape[:-2])
+    def estimate_both(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+        """What the loss compares: the masked spectrograms (B, S, C, F, T), and the signals (B, S, C, L) of them."""
+        spectrograms = self.estimate(self.stft(mixture))
+        return spectrograms, self.istft(spectrograms, mixture.shape[-1])
 
     def estimate(self, spectrogram: Tensor) -> Tensor:
         """Mixture spectrogram (B, C, F, T) -> estimated spectrograms (B, S, C, F, T): mask times mixture."""
@@ -319,31 +294,3 @@ class BSRNN(nn.Module):
             mask.hidden.to(dtype)
             mask.output.to(dtype)
         return self
-
-    def count_parameters(self) -> int:
-        """Number of trained values."""
-        return sum(p.numel() for p in self.parameters())
-
-    # ---- the names of huggingface_hub's mixin, without making it a dependency of the class ----
-
-    @classmethod
-    def from_pretrained(cls, path_or_hub_id: str | Path, dtype: str = "float32") -> "BSRNN":
-        """The same as :func:`bsrnn.load`: a folder, the Hub's cache, or the Hub, in this order."""
-        from bsrnn import checkpoint
-
-        return checkpoint.load(path_or_hub_id, dtype)
-
-    def save_pretrained(self, folder: str | Path, info: dict | None = None) -> Path:
-        """Write config.json, model.safetensors and a card; ``info`` (data, seed, scores) goes into both."""
-        from bsrnn import cards, checkpoint
-
-        checkpoint.save(self, Path(folder), info)
-        cards.write(Path(folder))
-        return Path(folder)
-
-    def push_to_hub(self, repo_id: str, info: dict | None = None, **options) -> str:
-        """Publish the model with its card; the commit's address. Options and errors as :func:`bsrnn.hub.push`."""
-        from bsrnn import hub
-
-        with tempfile.TemporaryDirectory() as folder:
-            return hub.push(self.save_pretrained(folder, info), repo_id, **options)

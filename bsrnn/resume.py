@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bsrnn import checkpoint, distributed
 from bsrnn.errors import DataError
-from bsrnn.model import BSRNN
+from bsrnn.separator import Separator
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 
@@ -32,7 +32,7 @@ class Progress:
     history: list[dict] = field(default_factory=list)
 
 
-def save(out: Path, model: BSRNN, optimiser, source, progress: Progress) -> None:
+def save(out: Path, model: Separator, optimiser, source, progress: Progress) -> None:
     """Write a resume file, and remove the oldest."""
     moments = {
         f"optimiser.{name}.{key}": value
@@ -49,7 +49,7 @@ def save(out: Path, model: BSRNN, optimiser, source, progress: Progress) -> None
         old.unlink()
 
 
-def restore(out: Path, model: BSRNN, optimiser, source) -> Progress | None:
+def restore(out: Path, model: Separator, optimiser, source) -> Progress | None:
     """Put model, optimiser and source where the newest whole file says, in every process; None: there is none."""
     data = distributed.copy_bytes(_newest(out) if distributed.rank() == 0 else None)
     if data is None:

@@ -65,15 +65,15 @@ def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
 def in_threads(model, mixture: Tensor) -> Tensor:
     """``model(mixture)`` without gradients, some of the items on each core (:func:`on_each_core`).
 
-    The channels of an item are apart, too, unless the model has a stereo module.
+    The channels of an item are apart, too, unless the model lets them see each other.
 
     Args:
-        model: a :class:`bsrnn.BSRNN`. mixture: (B, C, L), on the model's device.
+        model: a :class:`bsrnn.separator.Separator`. mixture: (B, C, L), on the model's device.
 
     Returns:
         (B, S, C, L); equal to the model's own output to rounding, as batches of other sizes are.
     """
-    apart = not model.config.tac_factor
+    apart = model.config.channels_apart
     items = mixture.flatten(0, 1)[:, None] if apart else mixture
 
     def some(part: Tensor) -> Tensor:

@@ -15,13 +15,14 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from bsrnn import checkpoint, distributed, resume
-from bsrnn.config import LossConfig, ModelConfig, SeparateConfig, TrainConfig
+from bsrnn.config import LossConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.mixing import RandomMixes
-from bsrnn.model import BSRNN
+from bsrnn.peers import build
 from bsrnn.resume import Progress
 from bsrnn.separate import separate
+from bsrnn.separator import Separator
 from bsrnn.songs import Song
 from bsrnn.speed import keep_freed_memory, on_each_core
 
@@ -43,7 +44,7 @@ class ItemSource(Protocol):
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(mixture (B, C, L), targets (B, S, C, L)) from an item on."""
 
-    def validated(self, model: BSRNN, score: float) -> dict:
+    def validated(self, model: Separator, score: float) -> dict:
         """Called after every validation; gives what belongs into the history."""
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -76,7 +77,7 @@ class Supervised:
         )
         return iter(loader)
 
-    def validated(self, model: BSRNN, score: float) -> dict:
+    def validated(self, model: Separator, score: float) -> dict:
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -86,14 +87,14 @@ class Supervised:
         pass
 
 
-def new_model(config: ModelConfig, seed: int) -> BSRNN:
+def new_model(config: ModelConfig | PeerConfig, seed: int) -> Separator:
     """A model with weights drawn from ``seed``; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return BSRNN(config)
+        return build(config)
 
 
-def objective(model: BSRNN, mixture: Tensor, targets: Tensor, config: LossConfig = LossConfig()) -> Tensor:
+def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossConfig = LossConfig()) -> Tensor:
     """Equation 1: L1 of real part + L1 of imaginary part + L1 of the waveform; a scalar.
 
     Args:
@@ -101,12 +102,12 @@ def objective(model: BSRNN, mixture: Tensor, targets: Tensor, config: LossConfig
     """
     if config.reduction not in ("mean", "sum"):
         raise ConfigError(f"unknown reduction {config.reduction!r}: expected 'mean' or 'sum'")
-    estimate = model.estimate(model.stft(mixture))
+    estimate, signals = model.estimate_both(mixture)
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
         raise ValueError(f"got targets of shape {got}, expected (B, S, C, L) with (B, S, C) {expected}")
     error = torch.view_as_real(estimate - model.stft(targets)).abs()  # (B, S, C, F, T, 2)
-    waveform_error = (model.istft(estimate, targets.shape[-1]) - targets).abs()
+    waveform_error = (signals - targets).abs()
     if config.reduction == "sum":
         return config.spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
     # the mean over both parts is half of the sum of their means
@@ -124,7 +125,7 @@ class Objective(nn.Module):
         ConfigError: unknown precision.
     """
 
-    def __init__(self, model: BSRNN, loss: LossConfig, precision: str = "float32"):
+    def __init__(self, model: Separator, loss: LossConfig, precision: str = "float32"):
         super().__init__()
         if precision not in ("float32", "bfloat16"):
             raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
@@ -138,13 +139,15 @@ class Objective(nn.Module):
 def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossConfig, micro_items: int = 0) -> Tensor:
     """Gradients of a whole batch's loss, a few items at a time; that loss, a scalar, the same in every process.
 
-    The items of a batch do not touch each other, so the pieces change nothing but the order of sums.
+    The items of a batch do not touch each other, so the pieces change nothing but the order of sums; a model whose
+    items do (`Separator.items_apart`) takes a batch whole.
 
     Args:
         learner: an :class:`Objective`, wrapped by :func:`bsrnn.distributed.wrap`; its device takes each piece.
         mixture: (B, C, L), this process's share. targets: (B, S, C, L). micro_items: of a piece; 0: all.
     """
-    device, size = next(learner.parameters()).device, micro_items or len(mixture)
+    device, apart = next(learner.parameters()).device, getattr(getattr(learner, "model", None), "items_apart", True)
+    size = micro_items if micro_items and apart else len(mixture)
     pieces = list(zip(mixture.split(size), targets.split(size), strict=True))
     value = torch.zeros((), device=device)
 
@@ -154,27 +157,32 @@ def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossCo
 
     if distributed.size() == 1 and device.type == "cpu":
         for some, wanted in pieces:
-            value += _gradients_on_each_core(part_of, list(learner.parameters()), some, wanted)
+            value += _gradients_on_each_core(part_of, list(learner.parameters()), some, wanted, apart)
         return value
     for number, (some, wanted) in enumerate(pieces, start=1):
         # processes meet once a batch, in the last backward pass, which gives every one the mean of all gradients
-        apart = distributed.size() > 1 and number < len(pieces)
-        with learner.no_sync() if apart else nullcontext():
+        waits = distributed.size() > 1 and number < len(pieces)
+        with learner.no_sync() if waits else nullcontext():
             part = part_of(some, wanted)
             part.backward()
         value += part.detach()
     return distributed.total(value) / distributed.size()
 
 
-def _gradients_on_each_core(part_of, parameters: list[nn.Parameter], some: Tensor, wanted: Tensor) -> Tensor:
-    """Add the gradients of a few items, computed in threads and summed in their order; their part of the loss."""
+def _gradients_on_each_core(
+    part_of, parameters: list[nn.Parameter], some: Tensor, wanted: Tensor, apart=True
+) -> Tensor:
+    """Add the gradients of a few items, computed in threads and summed in their order; their part of the loss.
+
+    ``apart`` False: in one piece.
+    """
 
     def one(mixture: Tensor, targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         part = part_of(mixture, targets)
         return part.detach(), torch.autograd.grad(part, parameters)
 
     value = torch.zeros(())
-    for part, of_part in on_each_core(one, some, wanted):
+    for part, of_part in on_each_core(one, some, wanted) if apart else [one(some, wanted)]:
         value += part
         for parameter, gradient in zip(parameters, of_part, strict=True):
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
@@ -190,14 +198,14 @@ def learning_rate(items: int, config: TrainConfig) -> float:
     raise ConfigError(f"unknown schedule {config.schedule!r}: expected 'step' or 'cosine'")
 
 
-def adam(model: BSRNN, config: TrainConfig) -> torch.optim.Adam:
+def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
     """The optimiser, fused where torch can."""
     fused = {"fused": True} if model.window.device.type in ("cpu", "cuda") else {}
     return torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
 
 
 def first_losses(
-    model: BSRNN, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
+    model: Separator, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
 ) -> list[float | None]:
     """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
     keep_freed_memory()
@@ -208,7 +216,7 @@ def first_losses(
     return progress.first_losses
 
 
-def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig) -> float:
+def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateConfig) -> float:
     """Mean uSDR in dB over whole songs and targets, those with a silent reference left out.
 
     Several processes share the songs; the order of the sum is the same.
@@ -234,9 +242,9 @@ def validation_usdr(model: BSRNN, songs: Sequence[Song], config: SeparateConfig)
 
 
 def fit(
-    model: BSRNN,
+    model: Separator,
     source: ItemSource,
-    validate: Callable[[BSRNN], float],
+    validate: Callable[[Separator], float],
     config: TrainConfig,
     out: Path,
     *,
@@ -259,9 +267,12 @@ def fit(
 
     Raises:
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
+        ConfigError: several processes for a model that must see its batches whole.
     """
     keep_freed_memory()
     part = distributed.share(config.batch_items)
+    if distributed.size() > 1 and not model.items_apart:
+        raise ConfigError(f"got {distributed.size()} processes: expected one, the items of this model see each other")
     model.to(device).train()
     optimiser = adam(model, config)
     progress = resume.restore(Path(out), model, optimiser, source) or Progress()
