@@ -203,7 +203,8 @@ class Profile:
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
-    details: tuple[str, ...] = ()  # of the first target, see bsrnn.variants.DETAILS and EXTRAS
+    # other choices, see bsrnn.variants.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
+    details: tuple[str, ...] = ()
     detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
     finetuned: tuple[str, ...] = TARGETS
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.variants.VARIANTS; first seed
@@ -284,7 +285,7 @@ SMALL = replace(
     targets=("vocals", "drums"),
     table_one=("v1", "v4"),  # the coarsest split, and the contrast of claim C1
     crossed=(("drums", "v7"),),
-    details=("ten-seconds", "flat", "peak"),
+    details=("ten-seconds", "flat", "peak", "long", "drums/long"),
     finetuned=("vocals",),  # with its control
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and data; every run of a seed sees the same data in the same order
 )

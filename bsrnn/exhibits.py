@@ -27,11 +27,12 @@ def trained_model(profile_name: str, target: str) -> BSRNN:
         ConfigError: unknown profile, or a target that it does not train. MissingResult: neither is there.
     """
     base = [run for run in runs.grid(profile_name).values() if finished.is_base(run) and run.target == target]
+    best = finished.best_models(profile_name).get(target)
     if not base:
         known = ", ".join(config.profile(profile_name).targets)
         raise ConfigError(f"profile {profile_name!r} trains no model for {target!r}: expected one of {known}")
     published = paths.results(profile_name) / "checkpoints" / target
-    for folder in (published, base[0].weights_folder()):
+    for folder in (published, *([best.weights_folder()] if best else []), base[0].weights_folder()):
         if (folder / checkpoint.WEIGHTS).is_file():
             return checkpoint.load(folder)
     raise MissingResult(

@@ -175,6 +175,20 @@ class Results:
         return [target for target in self.profile.targets if target in there]
 
 
+def best_models(profile_name: str) -> dict[str, Run]:
+    """Target -> the finished training of the target's own model that was best on the validation songs.
+
+    Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
+    """
+    found: dict[str, tuple[float, Run]] = {}
+    for run in runs.grid(profile_name).values():
+        if run.kind == "train" and run.profile.model == _expected(run).model and run.result_path().is_file():
+            best = runs.load(run)["training"]["best"]
+            if run.target not in found or best > found[run.target][0]:
+                found[run.target] = best, run
+    return {target: run for target, (_, run) in found.items()}
+
+
 def mean(values: Sequence[float | None]) -> float | None:
     """Mean of those that are there, None where none is."""
     kept = [value for value in values if value is not None]

@@ -210,8 +210,7 @@ def grid(profile_name: str) -> dict[str, Run]:
                         model=own)
             if target in profile.finetuned:
                 _add_finetunings(add, profile, target, seed, base)
-            if target == profile.targets[0]:
-                _add_details(add, profile, target, seed, base)
+            _add_details(add, profile, target, seed, base)
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
     return runs
@@ -238,9 +237,9 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, see
 
 def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
     """The changes that a profile names: scored with every base, or trained with some seeds."""
-    for name in profile.details:
+    for of_target, name in (detail_of(words, profile) for words in profile.details):
         change = change_of(name)
-        if not change.scored_only and seed not in profile.detail_seeds:
+        if of_target != target or (not change.scored_only and seed not in profile.detail_seeds):
             continue
         settings = base.profile
         for path, value in change.changed.items():
@@ -249,6 +248,12 @@ def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: i
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
         kind, start = ("separate", base) if change.scored_only else ("train", None)
         add(f"{target}-{name}", kind, target, seed, change.words, start, variant=name, **parts)
+
+
+def detail_of(words: str, profile: Profile) -> tuple[str, str]:
+    """Target and change of a profile's "drums/long"; "long" alone is of the first target."""
+    target, _, name = words.rpartition("/")
+    return target or profile.targets[0], name
 
 
 def change_of(name: str) -> Change:

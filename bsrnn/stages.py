@@ -22,8 +22,8 @@ from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.model import BSRNN
-from bsrnn.results import is_base
-from bsrnn.runs import STAGES, Run, data_recipe, grid, load, settings_of
+from bsrnn.results import best_models
+from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
@@ -295,17 +295,19 @@ def _ensure_start(run: Run, device: str) -> None:
 
 
 def publish(profile_name: str) -> list[Path]:
-    """Copy the first seed's model of every target to results/<profile>/checkpoints/<target>/, in half precision."""
+    """Copy the best model of every target to results/<profile>/checkpoints/<target>/, in half precision.
+
+    Best on the validation songs, see :func:`bsrnn.results.best_models`.
+    """
     written = []
-    for run in grid(profile_name).values():
-        if is_base(run) and run.seed == run.profile.seeds[0]:
-            if not (run.weights_folder() / "training.json").is_file():
-                continue  # a clone has the published copy, and not the training's own
-            result = load(run)
-            info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
-            info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
-            folder = paths.results(profile_name) / "checkpoints" / run.target
-            checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
-            cards.write(folder)
-            written.append(folder)
+    for target, run in best_models(profile_name).items():
+        if not (run.weights_folder() / "training.json").is_file():
+            continue  # a clone has the published copy, and not the training's own
+        result = load(run)
+        info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
+        info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
+        folder = paths.results(profile_name) / "checkpoints" / target
+        checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
+        cards.write(folder)
+        written.append(folder)
     return written

@@ -7,7 +7,7 @@ from pathlib import Path
 from bsrnn import artifacts, config, paths, runs
 from bsrnn.errors import BSRNNError
 from bsrnn.files import read_json
-from bsrnn.results import is_base
+from bsrnn.results import best_models
 
 
 def verify(profile_name: str) -> list[str]:
@@ -82,11 +82,11 @@ def _verify_checkpoints(profile_name: str) -> list[str]:
         for target in sorted(recorded.keys() | now.keys())
         if recorded.get(target) != now.get(target)
     ]
-    for run in runs.grid(profile_name).values():
-        if is_base(run) and run.seed == run.profile.seeds[0] and run.target in now:
-            info = read_json(folder / "checkpoints" / run.target / "config.json")["info"]
+    for target, run in best_models(profile_name).items():
+        if target in now:
+            info = read_json(folder / "checkpoints" / target / "config.json")["info"]
             if info.get("train_key") != run.train_key:
-                problems.append(f"stale: checkpoints/{run.target} is not the model of run {run.id}")
+                problems.append(f"stale: checkpoints/{target} is not the model of run {run.id}, the best on validation")
     return problems
 
 

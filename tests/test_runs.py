@@ -57,6 +57,9 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
             settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
         assert settings == base.profile
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
+    other = with_profile(monkeypatch, details=("drums/layer",))
+    assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")
+    assert not [id for id in other if "layer" in id and "drums" not in id]
     with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
         with_profile(monkeypatch, details=("tca",))
 
