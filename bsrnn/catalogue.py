@@ -303,6 +303,29 @@ REGISTRY: dict[str, Artifact] = {
             f"paper, Table III, replication (arXiv 2603.09187), and {OURS}",
         ),
         Artifact(
+            "peers",
+            "table",
+            "Other systems on the same songs",
+            "08_results",
+            "Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and "
+            "seeds; sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its "
+            "95 % interval over seeds and songs. GFLOP: of one item forward.",
+            "peer_tables.peers",
+            any_of(finished.is_base, finished.is_peer),
+            essential=finished.is_peer,
+        ),
+        Artifact(
+            "learning",
+            "figure",
+            "Learning curves of the systems",
+            "08_results",
+            "Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed.",
+            "plots.learning",
+            any_of(finished.is_base, finished.is_peer),
+            songs=finished.validation_words,
+            essential=finished.is_peer,
+        ),
+        Artifact(
             "claims",
             "table",
             "The claims and what our results say to them",

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, paths, tool
+from bsrnn import config, overrides, paths, tool
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 
 EPILOG = {
@@ -167,7 +167,7 @@ def _profile(options) -> config.Profile:
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
     for assignment in getattr(options, "set", ()):
-        profile = config.changed(profile, assignment)
+        profile = overrides.changed(profile, assignment)
         _refuse_unused(options.command, assignment)
     return profile
 

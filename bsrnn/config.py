@@ -8,7 +8,7 @@ with its reason beside it. Where the paper leaves a detail open the value says w
 Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
 
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from bsrnn.errors import ConfigError
 
@@ -206,6 +206,7 @@ class Profile:
     # other choices, see bsrnn.variants.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
+    peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     finetuned: tuple[str, ...] = TARGETS
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.variants.VARIANTS; first seed
     seeds: tuple[int, ...] = (0,)
@@ -286,6 +287,7 @@ SMALL = replace(
     table_one=("v1", "v4"),  # the coarsest split, and the contrast of claim C1
     crossed=(("drums", "v7"),),
     details=("ten-seconds", "flat", "peak", "long", "drums/long"),
+    peers=("hdemucs",),
     finetuned=("vocals",),  # with its control
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and data; every run of a seed sees the same data in the same order
 )
@@ -312,6 +314,7 @@ QUICK = replace(
     table_one=("v1",),
     crossed=(),
     details=("ten-seconds",),  # one, and it takes no training
+    peers=(),
     seeds=(0,),
     carries_claims=False,  # one seed
 )
@@ -372,42 +375,3 @@ def profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ConfigError(f"unknown profile {name!r}: expected one of {', '.join(PROFILES)}")
     return PROFILES[name]
-
-
-def changed(settings: Profile, assignment: str) -> Profile:
-    """A profile with one setting changed, written as "section.name=value", for instance "finetune.threshold_db=20".
-
-    Lists are written with commas. Raises:
-        ConfigError: no such setting, or a value that cannot be one.
-    """
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise ConfigError(f"got {assignment!r}, expected NAME=VALUE, for instance train.max_items=2000")
-    return _replaced(settings, path.split("."), text, assignment)
-
-
-def _replaced(part, names: list[str], text: str, assignment: str):
-    known = part.__dataclass_fields__ if is_dataclass(part) else {}
-    if names[0] not in known:
-        raise ConfigError(
-            f"got {assignment!r}: there is no {names[0]!r}, expected one of {', '.join(known) or 'nothing'}"
-        )
-    value = getattr(part, names[0])
-    if len(names) > 1 or is_dataclass(value):
-        return replace(part, **{names[0]: _replaced(value, names[1:] or [""], text, assignment)})
-    try:
-        return replace(part, **{names[0]: _parsed(text, value)})
-    except ValueError as error:
-        kind = {tuple: "a list", bool: "true or false"}.get(type(value), f"a value such as {value}")
-        raise ConfigError(f"got {assignment!r}: {text!r} is not {kind}") from error
-
-
-def _parsed(text: str, like):
-    """``text`` as a value of the type that ``like`` has."""
-    if isinstance(like, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    if isinstance(like, tuple):
-        return tuple(_parsed(part, like[0] if like else "") for part in text.split(",") if part)
-    return type(like)(text)

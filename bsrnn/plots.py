@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bsrnn import config
+from bsrnn import config, costs, runs
 from bsrnn.bands import DERIVED, SCHEMES, band_widths
-from bsrnn.results import Results, is_base, is_baselines, is_split, mean
+from bsrnn.results import Results, is_base, is_baselines, is_peer, is_split, mean
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
@@ -155,6 +155,32 @@ def _song_panel(axes, songs: list[dict], target: str) -> None:
     )
     axes.set_xlim(0.4, len(songs) + 0.6)
     axes.set_xticks([])
+
+
+def learning(results: Results) -> Figure:
+    """Validation uSDR of BSRNN and its peers against steps and against operations, a curve a seed."""
+    figure = new_figure(3.2)
+    panels = figure.subplots(1, 2, sharey=True)
+    dashes = {"BSRNN": "-", "Hybrid Demucs": "--", "Open-Unmix": ":", "Conv-TasNet": "-."}
+    tints = {"BSRNN": colour("vocals"), "Hybrid Demucs": "#0072B2", "Open-Unmix": "#009E73", "Conv-TasNet": "#000000"}
+    target = results.targets(is_peer)[0]
+    seen = set()
+    for one in results.find(lambda run: is_base(run) or is_peer(run), target):
+        name = runs.PEER_NAMES[one.run.profile.model.system] if is_peer(one.run) else "BSRNN"
+        history, train = one.training["history"], one.run.profile.train
+        forward = costs.forward_operations(one.run.profile.model, one.run.profile.mixing.chunk_seconds)
+        items = np.array([entry["items"] for entry in history])
+        scores = [entry["valid_usdr"] for entry in history]
+        look = {"linestyle": dashes[name], "color": tints[name], "linewidth": 1.3, "marker": "o", "markersize": 3}
+        label = None if name in seen else name
+        panels[0].plot(items / train.batch_items, scores, label=label, **look)
+        panels[1].plot(3 * forward * items / 1e12, scores, **look)  # a backward pass takes two forward ones
+        seen.add(name)
+    style(panels[0], "steps", "mean uSDR, validation (dB)", f"{target}, against steps")
+    style(panels[1], "operations of the training (10¹²)", "", "against operations")
+    panels[1].set_xscale("log")
+    legend(panels[0])
+    return figure
 
 
 def contrasts(results: Results) -> Figure:

@@ -16,10 +16,11 @@ from functools import cached_property
 from pathlib import Path
 
 from bsrnn import paths
-from bsrnn.config import Profile
+from bsrnn.config import PEERS, PeerConfig, Profile
 from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.files import read_json
+from bsrnn.overrides import with_value
 from bsrnn.variants import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
 
 # Raise one when the numbers that its stage gives for the same settings change.
@@ -38,6 +39,7 @@ ADDED: dict[str, object] = {
     "window": "triangle",
     "peak": False,
 }
+PEER_NAMES = {"hdemucs": "Hybrid Demucs", "umx": "Open-Unmix", "convtasnet": "Conv-TasNet"}
 TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
 CONTRAST_SECONDS = (1.5, 3.0)  # of them, those of the contrast that tests claim C3
 
@@ -211,6 +213,9 @@ def grid(profile_name: str) -> dict[str, Run]:
             if target in profile.finetuned:
                 _add_finetunings(add, profile, target, seed, base)
             _add_details(add, profile, target, seed, base)
+            for system in profile.peers if target == profile.targets[0] else ():
+                peer = replace(peer_of(system), targets=(target,))
+                add(f"{target}-{system}", "train", target, seed, PEER_NAMES[system], model=peer)
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
     return runs
@@ -243,11 +248,24 @@ def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: i
             continue
         settings = base.profile
         for path, value in change.changed.items():
-            section, setting = path.split(".")
-            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: value})})
+            settings = with_value(settings, path, value)
+        if name == "shared":
+            settings = replace(settings, model=replace(settings.model, targets=profile.targets))
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
-        kind, start = ("separate", base) if change.scored_only else ("train", None)
-        add(f"{target}-{name}", kind, target, seed, change.words, start, variant=name, **parts)
+        parts |= {"variant": name}
+        if change.scored_only:
+            add(f"{target}-{name}", "separate", target, seed, change.words, base, **parts)
+            continue
+        trained = add(f"{target}-{name}", "train", target, seed, change.words, **parts)
+        for other in profile.targets[1:] if name == "shared" else ():  # the same weights, another of their targets
+            add(f"{other}-{name}", "separate", other, seed, change.words, trained, **parts)
+
+
+def peer_of(system: str) -> PeerConfig:
+    """Another system's settings. Raises ConfigError: nobody knows it."""
+    if system not in PEERS:
+        raise ConfigError(f"unknown peer {system!r}: expected one of {', '.join(PEERS)}")
+    return PEERS[system]
 
 
 def detail_of(words: str, profile: Profile) -> tuple[str, str]:

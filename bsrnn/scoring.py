@@ -25,7 +25,7 @@ def score(run: Run, device: str) -> dict:
 
 
 def _score_model(run: Run, device: str, split: str = "test") -> dict:
-    if run.kind == "separate" and run.profile == run.start.profile:
+    if run.kind == "separate" and (run.profile, run.target) == (run.start.profile, run.start.target):
         return load(run.start)["scores"]  # the base was scored under these very conditions
     model = checkpoint.load(run.weights_folder()).to(device)
     return score_model(model, run.profile, split, label=f"{run.id}, {split}")[run.target]

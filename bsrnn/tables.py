@@ -22,6 +22,7 @@ from bsrnn.results import (
     is_baselines,
     is_finetuned,
     is_hop,
+    is_peer,
     is_real,
     is_split,
     mean,
@@ -163,10 +164,14 @@ def table3(results: Results) -> pd.DataFrame:
             systems[method][target] = [aggregate(songs) for songs in seeds]
         if tuned := results.find(is_finetuned, target):
             systems["finetuned"][target] = summaries_of(tuned)
+        for one in results.find(is_peer, target):
+            systems.setdefault(one.run.change, {}).setdefault(target, []).append(one.scores["summary"])
     model = results.profile.model
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = METHODS | {"model": size, "finetuned": f"{size} + finetuning"}
-    order = ("silence", "mixture", "wiener", "wiener_oracle", "model", "finetuned", "ratio_mask")
+    peers = [name for name in systems if name not in (*METHODS, "finetuned")]
+    names |= {name: f"{name}, small, from scratch" for name in peers}
+    order = ("silence", "mixture", "wiener", "wiener_oracle", *peers, "model", "finetuned", "ratio_mask")
     rows = []
     for method in order:
         if not systems[method]:

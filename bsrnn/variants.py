@@ -81,6 +81,8 @@ DETAILS: dict[str, Change] = {
 EXTRAS: dict[str, Change] = {
     "tac": Change("stereo module (TAC)", {"model.tac_factor": 3}),
     "attention": Change("attention over frames, two heads", {"model.attention_heads": 2}),
+    # trained once, for all targets of the profile; the band split is the replication's
+    "shared": Change("one encoder for all targets, 57 bands", {"model.band_split": "simo"}),
     "float32": Change("trained in float32", {"train.precision": "float32"}),
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),

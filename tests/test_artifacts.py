@@ -18,6 +18,7 @@ from bsrnn.variants import DETAILS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
+QUICK = replace(config.QUICK, peers=("hdemucs",))  # with something to show for every artifact
 
 
 @pytest.fixture
@@ -26,6 +27,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     monkeypatch.delenv("BSRNN_PROFILE", raising=False)
     monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    monkeypatch.setitem(config.PROFILES, PROFILE, QUICK)
     shutil.copytree(REPOSITORY / "data" / "published", tmp_path / "data" / "published")
     return tmp_path
 
@@ -44,6 +46,7 @@ def once(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSRNN_ROOT", str(folder))
         patch.setattr(runs, "has_ffmpeg", lambda: True)
+        patch.setitem(config.PROFILES, PROFILE, QUICK)
         shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
         fake_results.write_results(PROFILE)
         artifacts.write_all(PROFILE)
@@ -212,7 +215,7 @@ def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(finish
 
 def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, monkeypatch):
     """Five of them would reach the number of seeds that a verdict needs, and say nothing about another start."""
-    quick = replace(config.QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
+    quick = replace(QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
     monkeypatch.setitem(config.PROFILES, PROFILE, quick)
     fake_results.write_results(PROFILE)
     row = claims.table(results.Results(PROFILE, claims.ROLE)).set_index("claim").loc["C5"]
@@ -234,7 +237,7 @@ def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, m
 
 
 def test_without_unlabelled_music_the_finetuning_is_left_out_with_its_reason(root, monkeypatch):
-    paper = replace(config.QUICK, data=config.DataConfig(source="folder", folder="songs"))
+    paper = replace(QUICK, data=config.DataConfig(source="folder", folder="songs"))
     monkeypatch.setitem(config.PROFILES, PROFILE, paper)
     for name in ("finetuning", "finetuning_gain", "finetuning_counts"):
         assert artifacts.get(name).left_out(PROFILE).endswith("its runs need unlabelled music in data/unlabelled.")
@@ -496,7 +499,7 @@ def test_claims_of_a_small_profile_are_not_decided(finished):
 
 def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that_hold_together(root, monkeypatch):
     crossed = (("bass", "v7"), ("drums", "v7"))
-    settings = replace(config.QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), crossed=crossed,
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), crossed=crossed,
                        targets=("vocals", "bass", "drums"), carries_claims=True)  # fmt: skip
     monkeypatch.setitem(config.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
@@ -565,7 +568,7 @@ def test_contrasts_show_what_has_runs(finished):
 
 
 def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch):
-    monkeypatch.setitem(config.PROFILES, PROFILE, replace(config.QUICK, seeds=(0, 1)))
+    monkeypatch.setitem(config.PROFILES, PROFILE, replace(QUICK, seeds=(0, 1)))
     fake_results.write_results(PROFILE)
     table = artifacts.get("failures").draw(PROFILE).set_index(["target", "group"])
     seeds = [result(f"vocals-s{seed}")["scores"]["songs"] for seed in (0, 1)]
@@ -582,6 +585,30 @@ def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch)
     assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
     role = results.any_of(results.is_base, results.is_baselines)
     assert failure_tables.worst(results.Results(PROFILE, role), "vocals", 4) == int(np.argmin(usdr[:4]))
+
+
+def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "convtasnet"))
+    monkeypatch.setitem(config.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = artifacts.get("peers").draw(PROFILE).set_index("system")
+    assert list(table.index) == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
+
+    def songs(name: str) -> np.ndarray:
+        return np.array(
+            [[song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]] for seed in (0, 1)]
+        )
+
+    effect = crossed_effect(songs("vocals") - songs("vocals-hdemucs"))
+    row = table.loc["Hybrid Demucs"]
+    assert (row["bsrnn_above_it"], row["low"], row["high"]) == pytest.approx((effect.mean, *effect.interval()))
+    assert row["usdr_mean"] == pytest.approx(songs("vocals-hdemucs").mean()) and row["gflop"] > 0
+    figure = artifacts.get("learning").draw(PROFILE)
+    assert [len(axes.lines) for axes in figure.axes] == [6, 6]  # three systems, two seeds
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
+    claim = artifacts.get("claims").draw(PROFILE).set_index("claim").loc["C4"]
+    assert claim["effect"] == pytest.approx(effect.mean)
 
 
 # ---- details ----

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bsrnn import config
+from bsrnn import config, overrides
 from bsrnn.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ from bsrnn.errors import ConfigError
     ],
 )
 def test_one_setting_is_changed_and_no_other(assignment, read):
-    new = config.changed(config.QUICK, assignment)
+    new = overrides.changed(config.QUICK, assignment)
     assert read(new) and not read(config.QUICK)
     old, section = config.QUICK.asdict(), assignment.split(".")[0].split("=")[0]
     assert {name: value for name, value in new.asdict().items() if name != section} == {
@@ -43,4 +43,4 @@ def test_one_setting_is_changed_and_no_other(assignment, read):
 )
 def test_what_is_no_setting(assignment, message):
     with pytest.raises(ConfigError, match=message):
-        config.changed(config.QUICK, assignment)
+        overrides.changed(config.QUICK, assignment)

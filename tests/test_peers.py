@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import audio, cards, checkpoint, config, runs, stages
+from bsrnn import audio, cards, checkpoint, config, overrides, runs, stages
 from bsrnn.config import PEERS, DataConfig, LossConfig, MixingConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.files import read_json, write_json
@@ -304,4 +304,4 @@ def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, mon
 
 def test_the_peers_sizes_are_those_of_the_profiles_table():
     assert {name: peer.system for name, peer in PEERS.items()} == {name: name for name in SMALL}
-    assert config.changed(replace(config.TINY, model=PEERS["umx"]), "model.width=64").model.width == 64
+    assert overrides.changed(replace(config.TINY, model=PEERS["umx"]), "model.width=64").model.width == 64

@@ -51,6 +51,11 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
         assert (run.variant, run.change, run.start) == (name, change.words, base if change.scored_only else None)
         assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
         settings = run.profile
+        if name == "shared":
+            assert settings.model.targets == config.QUICK.targets
+            settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
+            other = grid["drums-shared-s0"]
+            assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
         for path in change.changed:  # with the base's choice it is the base
             section, setting = path.split(".")
             of_base = getattr(getattr(base.profile, section), setting)

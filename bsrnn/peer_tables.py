@@ -1,0 +1,40 @@
+"""BSRNN beside other systems that were trained on the same items (claim C4)."""
+
+import pandas as pd
+
+from bsrnn import costs, runs
+from bsrnn.contrasts import pairs
+from bsrnn.detail_tables import measured
+from bsrnn.results import Finished, Results, is_base, is_peer, mean
+from bsrnn.tables import ordered, ours, seed_deviation, summaries_of
+
+
+def peers(results: Results) -> pd.DataFrame:
+    """Every system: size, work, time, score, and how far BSRNN lies above it."""
+    rows = []
+    for target in results.targets(is_peer):
+        base = results.find(is_base, target)
+        rows.append({"target": target, "system": "BSRNN"} | _row(base) | ours(results))
+        for system, name in runs.PEER_NAMES.items():
+            found = [one for one in results.find(is_peer, target) if one.run.profile.model.system == system]
+            if not found:
+                continue
+            above = measured([a for a, _ in pairs(base, found)], found)
+            row = {"target": target, "system": name} | _row(found) | ours(results) | {"seeds": above["seeds"]}
+            rows.append(row | {name: above[name] for name in ("effect", "low", "high")})
+    columns = ("parameters", "gflop", "train_seconds", "usdr_mean", "seed_sd", "csdr_median", "effect", "low", "high")
+    return ordered(rows, "target", "system", *columns, "songs").rename(columns={"effect": "bsrnn_above_it"})
+
+
+def _row(found: list[Finished]) -> dict:
+    """Size, work, time and scores, means over seeds."""
+    profile, summaries = found[0].run.profile, summaries_of(found)
+    return {
+        "parameters": found[0].training["parameters"],
+        "gflop": costs.forward_operations(profile.model, profile.mixing.chunk_seconds) / 1e9,
+        "train_seconds": mean([one.training["seconds"] for one in found]),
+        "usdr_mean": mean([summary["usdr_mean"] for summary in summaries]),
+        "seed_sd": seed_deviation(summaries),
+        "csdr_median": mean([summary["csdr_median"] for summary in summaries]),
+        "songs": summaries[0]["songs"],
+    }
