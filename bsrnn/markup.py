@@ -45,6 +45,7 @@ HEADINGS = {
     "bsrnn_above_it": "BSRNN above it (dB)",
     "gflop": "GFLOP an item",
     "train_seconds": "training (s)",
+    "score_seconds": "scoring (s)",
     "wiener_oracle": "Wiener, knows the song (dB)",
     "above_filter": "BSRNN above it (dB)",
     "mixture": "mixture (dB)",

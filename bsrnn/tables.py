@@ -189,6 +189,22 @@ def table3(results: Results) -> pd.DataFrame:
     return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
 
 
+def grid(results: Results) -> pd.DataFrame:
+    """What was run, in groups of the same run with other seeds: how many, and how long it took."""
+    groups: dict[tuple[str, str], list[Finished]] = {}
+    for one in results.finished:
+        groups.setdefault((one.run.kind, one.run.id.rsplit("-s", 1)[0]), []).append(one)
+    rows = []
+    for (kind, name), found in groups.items():
+        training = [one.training["seconds"] if one.training else 0.0 for one in found]
+        scoring = [one.result["score_seconds"] for one in found]
+        row = {"run": name, "kind": kind, "what": found[0].run.change, "runs": len(found)}
+        row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
+        row["minutes"] = (sum(training) + sum(scoring)) / 60
+        rows.append(row | ours(results) | {"seeds": ", ".join(str(one.run.seed) for one in found)})
+    return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")
+
+
 def real(results: Results) -> pd.DataFrame:
     """The real recording, method by method."""
     rows = []
