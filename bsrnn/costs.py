@@ -7,7 +7,7 @@ factor of two or three; a rehearsal (:mod:`bsrnn.rehearsal`) measures them on yo
 import math
 from dataclasses import dataclass
 
-from bsrnn.config import DataConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
 
 # floating point operations a second that a training reaches
 CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; V3 at full size reaches 1e11
@@ -41,11 +41,14 @@ def positions(model: ModelConfig, seconds: float) -> float:
     return CHANNELS * bands * (seconds * model.sample_rate / model.hop_samples + 1)
 
 
-def forward_operations(model: ModelConfig, seconds: float) -> float:
+def forward_operations(model: ModelConfig | PeerConfig, seconds: float) -> float:
     """Floating point operations of one stereo item, forward: two a multiplication with its addition.
 
+    Those of an earlier system are counted, in a forward pass (:func:`bsrnn.peers.count`); BSRNN has a formula.
     A position and module: two RNNs, each two directions of 4H (N + H) with H = 2N, then a map 4N -> N: 104 N^2.
     """
+    if isinstance(model, PeerConfig):
+        return _count(model, seconds).operations
     n, places = model.features, positions(model, seconds)
     core = places * model.modules * 104 * n**2
     hidden = places * len(model.targets) * (4 * n**2 + (model.mlp_layers - 1) * 16 * n**2)
@@ -54,15 +57,25 @@ def forward_operations(model: ModelConfig, seconds: float) -> float:
     return 2 * (core + hidden + ends)
 
 
-def parameters_gb(model: ModelConfig) -> float:
+def _count(model: PeerConfig, seconds: float):
+    from bsrnn import peers  # brings torch
+
+    return peers.count(model, seconds)
+
+
+def parameters_gb(model: ModelConfig | PeerConfig) -> float:
     """Weights, gradients and both moments of Adam: the core's and the masks' larger part."""
+    if isinstance(model, PeerConfig):
+        return 4 * BYTES * _count(model, 1.0).parameters / 1e9
     n, bins = model.features, model.n_fft // 2 + 1
     core = model.modules * 2 * (2 * 4 * 2 * n * 3 * n + 4 * n * n)
     return 4 * BYTES * (core + len(model.targets) * 16 * n * bins + 2 * n * bins) / 1e9
 
 
-def training_gb(model: ModelConfig, seconds: float, items: int) -> float:
+def training_gb(model: ModelConfig | PeerConfig, seconds: float, items: int) -> float:
     """Memory of one forward and backward pass over so many items."""
+    if isinstance(model, PeerConfig):
+        return items * _count(model, seconds).kept_bytes / 1e9 + parameters_gb(model)
     kept = positions(model, seconds) * model.modules * 2 * LSTM_VALUES * model.features
     return items * kept * BYTES / 1e9 + parameters_gb(model)
 
@@ -102,8 +115,11 @@ def work(run) -> tuple[float, float]:
 def scored_gb(run) -> float:
     """What a process that scores holds: a forward pass over the segments separated at once, and the weights."""
     model, settings = run.profile.model, run.profile.separate
-    widest = positions(model, settings.segment_seconds) * SCORE_VALUES * model.features
-    return PYTHON_GB + settings.batch_segments * widest * BYTES / 1e9 + parameters_gb(model) / 4
+    if isinstance(model, PeerConfig):  # half of what training keeps: a guess
+        widest = _count(model, settings.segment_seconds).kept_bytes / 2
+    else:
+        widest = positions(model, settings.segment_seconds) * SCORE_VALUES * model.features * BYTES
+    return PYTHON_GB + settings.batch_segments * widest / 1e9 + parameters_gb(model) / 4
 
 
 def learning_gb(run, processes: int = 1) -> float:

@@ -15,6 +15,8 @@ network's. Each is the published one with another size, where `bsrnn.config.PEER
 
 import importlib
 from contextlib import nullcontext
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -177,3 +179,56 @@ class ConvTasNets(nn.Module):
 
 
 SYSTEMS = {"hdemucs": _hybrid_demucs, "umx": OpenUnmixes, "convtasnet": ConvTasNets}
+
+
+class Count(NamedTuple):
+    """What one stereo item takes of a peer."""
+
+    operations: float  # forward, floating point: two a multiplication with its addition; products and convolutions
+    kept_bytes: float  # held from the forward pass for the backward pass
+    parameters: int
+
+
+@lru_cache
+def count(config: PeerConfig, seconds: float) -> Count:
+    """Counted in one forward pass, since these networks are not ours to write a formula for; errors as :class:`Peer`.
+
+    torch counts the products inside an LSTM or does not, as the processor has it, so that these follow from sizes.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.random.fork_rng(devices=[]):
+        model = Peer(config)
+        mixture = torch.randn(1, STEREO, round(seconds * config.sample_rate))
+        counter, inside, kept = FlopCounterMode(display=False), [], {}
+        own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        by_size, counted = 0.0, 0.0
+
+        def enter(*_):
+            inside.append(counter.get_total_flops())
+
+        def leave(lstm: nn.LSTM, inputs: tuple, _):
+            nonlocal by_size, counted
+            counted += counter.get_total_flops() - inside.pop()
+            by_size += lstm_operations(lstm, inputs[0])
+
+        def keep(value: Tensor) -> Tensor:
+            if (place := value.untyped_storage().data_ptr()) not in own:
+                kept[place] = value.untyped_storage().nbytes()
+            return value
+
+        for layer in model.modules():
+            if isinstance(layer, nn.LSTM):
+                layer.register_forward_pre_hook(enter)
+                layer.register_forward_hook(leave)
+        with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            estimates = model(mixture)  # its graph holds what is kept, so that no place is taken twice
+        del estimates
+    return Count(counter.get_total_flops() - counted + by_size, float(sum(kept.values())), model.count_parameters())
+
+
+def lstm_operations(lstm: nn.LSTM, x: Tensor) -> float:
+    """Floating point operations of an LSTM over ``x`` (steps, sequences, inputs): 4H (inputs + H) products a step."""
+    directions, hidden = 1 + lstm.bidirectional, lstm.hidden_size
+    inputs = [lstm.input_size] + [directions * hidden] * (lstm.num_layers - 1)
+    return 2.0 * x.shape[0] * x.shape[1] * directions * sum(4 * hidden * (size + hidden) for size in inputs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import audio, cards, checkpoint, config, overrides, runs, stages
+from bsrnn import audio, cards, checkpoint, config, costs, overrides, peers, runs, stages
 from bsrnn.config import PEERS, DataConfig, LossConfig, MixingConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.files import read_json, write_json
@@ -236,6 +236,61 @@ def test_inputs_that_cannot_be_separated():
     assert make("convtasnet")(noise(1, 3, 100)).shape == (1, 1, 3, 100)
     with pytest.raises(ValueError, match=r"expected \(B, C, L\)"):
         make("umx")(noise(2, 100))
+
+
+# ---------------------------------------------------------------------------------------------------------- costs
+
+
+def test_operations_of_an_open_unmix_are_the_closed_form():
+    """Three linear layers and the LSTMs, a frame: those of the mixture's two channels lie side by side."""
+    h, samples = 8, 5000
+    settings = replace(SMALL["umx"], targets=("a", "b"))
+    frames, bins, seen = 1 + samples // 128, 257, 186  # 512 / 4; 16 kHz of 22.05
+    lstms = 2 * (2 * 4 * (h // 2) * (h + h // 2))  # two layers of two directions of 4H (inputs + H), H = h / 2
+    linear = 2 * seen * h + 2 * h * h + h * 2 * bins
+    expected = 2 * 2 * frames * (linear + lstms)  # two targets
+    assert costs.forward_operations(settings, samples / RATE) == expected
+
+
+def test_operations_of_a_conv_tasnet_are_the_closed_form():
+    width, depth, kernel, samples = 4, 3, 32, 16 * 300
+    wide, blocks, frames = 4 * width, 3 * depth, samples // 16 + 1
+    products = 2 * kernel * wide  # encoder, decoder
+    products += 2 * wide * width  # into and out of the blocks
+    products += blocks * (wide * width + 3 * wide + 2 * width * wide) - width * wide  # the last has no residual
+    assert costs.forward_operations(SMALL["convtasnet"], samples / RATE) == 2 * 2 * frames * products
+
+
+@pytest.mark.parametrize("layers, both", [(1, False), (3, True)])
+def test_operations_of_an_lstm_are_those_of_its_matrices(layers, both):
+    lstm = torch.nn.LSTM(5, 7, num_layers=layers, bidirectional=both)
+    matrices = sum(p.numel() for name, p in lstm.named_parameters() if name.startswith("weight"))
+    assert peers.lstm_operations(lstm, torch.zeros(11, 3, 5)) == 2 * 11 * 3 * matrices
+
+
+@systems
+def test_what_a_training_keeps_grows_with_items_and_seconds(system):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    peer = SMALL[system]
+    short, long = (costs.training_gb(peer, seconds, 1) for seconds in (0.2, 0.4))
+    state = 4 * 4 * build(peer).count_parameters() / 1e9
+    torch.set_rng_state(before)
+    assert costs.parameters_gb(peer) == pytest.approx(state)
+    assert 1.6 < (long - state) / (short - state) < 2.2
+    assert costs.training_gb(peer, 0.2, 3) - state == pytest.approx(3 * (short - state))
+    run = runs.Run("x", "train", replace(config.TINY, model=peer), "vocals")
+    cost = costs.of_run(run)
+    assert cost.seconds > 0 and costs.PYTHON_GB < cost.memory_gb < 2 * costs.PYTHON_GB
+
+
+def test_counting_leaves_the_random_state_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    peers.count.cache_clear()
+    peers.count(SMALL["umx"], 0.1)
+    assert torch.equal(torch.rand(3), expected)
 
 
 # --------------------------------------------------------------------------------------------------- the one loop
