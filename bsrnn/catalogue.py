@@ -36,6 +36,9 @@ class Artifact:
     data: str | None = None  # what was scored, where it is not the profile's songs
     songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
     essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
+    # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
+    # shown, "" if it can
+    lacks: str = ""
 
     def runs(self, profile_name: str) -> list[str]:
         """Ids of the runs that it needs, from the grid; without those that can neither be found nor computed here."""
@@ -44,6 +47,9 @@ class Artifact:
 
     def left_out(self, profile_name: str) -> str:
         """Why a profile does not have this artifact, in one line; "" if it has."""
+        if self.lacks:
+            reason = _maker(self.lacks)()
+            return f"Left out: {self.id} ({self.title}): {reason}." if reason else ""
         role = self.essential or self.role
         wanted = [run for run in runs.grid(profile_name).values() if role and role(run)]
         if role is None or any(finished.present(run) for run in wanted):
@@ -86,6 +92,8 @@ class Artifact:
 
     def stamp(self, results: Results) -> str:
         """Source, data, profile, seeds, songs and claim in one line."""
+        if self.lacks:
+            return f"Source: {self.source}."
         return finished.stamp(results, self.source, self.data, self.songs)
 
     def caption(self, profile_name: str) -> str:
@@ -100,6 +108,7 @@ def _maker(name: str) -> Callable:
 
 
 FROM_CONFIG = "drawn from the configuration"
+GUITAR = f"{OURS}, results/guitar: eight real songs by two artists, seed 0, the same in every profile; carries no claim"
 REGISTRY: dict[str, Artifact] = {
     artifact.id: artifact
     for artifact in (
@@ -379,6 +388,38 @@ REGISTRY: dict[str, Artifact] = {
             "detail_tables.open_details",
             any_of(finished.is_base, finished.is_hop, finished.is_detail),
             source="paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs",
+        ),
+        Artifact(
+            "guitar_split",
+            "figure",
+            "A band split for the guitar",
+            "12_guitar",
+            "Above, the long-term spectrum of each song's guitar and the median of the rests', as the share of each "
+            "third octave in the stem's power; below, the subbands of V7 and of the guitar split, with their numbers.",
+            "guitar_tables.split",
+            source=GUITAR,
+            lacks="guitar_tables.lacks_spectra",
+        ),
+        Artifact(
+            "guitar_songs",
+            "table",
+            "Guitar, song by song",
+            "12_guitar",
+            "uSDR in dB of each held-out song's middle minute.",
+            "guitar_tables.songs",
+            source=GUITAR,
+            lacks="guitar_tables.lacks_scores",
+        ),
+        Artifact(
+            "guitar",
+            "table",
+            "Guitar, means over songs",
+            "12_guitar",
+            "Means over the songs of the finished folds, for each way of holding songs out; last, the difference of "
+            "the two splits, song by song, with its 95 % bootstrap interval over songs, which knows nothing of seeds.",
+            "guitar_tables.means",
+            source=GUITAR,
+            lacks="guitar_tables.lacks_scores",
         ),
     )
 }

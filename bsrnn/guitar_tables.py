@@ -13,12 +13,19 @@ from matplotlib.figure import Figure
 from bsrnn import fretsonfire, guitar, metrics, paths, plots
 from bsrnn.bands import SCHEMES, widths_from_steps
 from bsrnn.files import read_json
-from bsrnn.results import Results
+from bsrnn.results import OURS, Results, claim_words
 from bsrnn.tables import METHODS
 
 KINDS = {"songs": "songs", "artists": "artists"}
 NAMES = METHODS | {"v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
 ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
+OURS_HERE = {
+    "source": OURS,
+    "data": "eight real songs",
+    "profile": guitar.PROFILE.name,
+    "seeds": "0",
+    "note": claim_words(guitar.PROFILE),
+}
 COLOURS = {"Sectoid": "#D55E00", "Muldjord": "#0072B2"}
 
 
@@ -86,7 +93,7 @@ def songs(results: Results) -> pd.DataFrame:
     for method in ORDER[1:]:
         shown[NAMES[method]] = table[method]
     shown["guitar split over V7"] = table["guitar"] - table["v7"]
-    return shown
+    return shown.assign(**OURS_HERE)
 
 
 def means(results: Results) -> pd.DataFrame:
@@ -106,7 +113,7 @@ def means(results: Results) -> pd.DataFrame:
         row |= {"low": low, "high": high, "songs": len(part)}
         rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
     columns = ["held out", "method", "usdr_mean", "low", "high", "cSDR, mean (dB)", "songs"]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return pd.DataFrame(rows).reindex(columns=columns).assign(**OURS_HERE)
 
 
 def split(results: Results) -> Figure:

@@ -19,7 +19,7 @@ CHAPTER_IDS = [path.stem for path in CHAPTERS]
 def test_contents_list_every_chapter_in_order(monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
     assert workflow.chapters() == CHAPTER_IDS
-    assert len(CHAPTER_IDS) == 11
+    assert len(CHAPTER_IDS) == 12
 
 
 @pytest.mark.book

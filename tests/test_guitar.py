@@ -17,6 +17,7 @@ from bsrnn import audio, baselines, fretsonfire, guitar, metrics, songs
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig, SeparateConfig
 from bsrnn.errors import DataError
+from bsrnn.files import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE = 44100
@@ -305,6 +306,55 @@ def test_third_octaves_hold_the_power_of_a_tone():
     tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
     thirds = dict(zip(guitar.THIRDS_HZ, guitar._thirds(np.stack([tone, tone])), strict=True))
     assert thirds[1000.0] == pytest.approx(0, abs=0.05) and max(v for hz, v in thirds.items() if hz != 1000) < -20
+
+
+# ---- tables ----
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    """A results/guitar where song i scores i dB with V7; the guitar split 1 dB more over songs, 2 less over artists."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    from bsrnn import guitar_tables
+
+    names = list(fretsonfire.SONGS)
+    for run in guitar.grid():
+        usdr = {song: names.index(song) for song in run.fold.test}
+        if run.method == "guitar":
+            usdr = {song: value + (1 if run.fold.kind == "songs" else -2) for song, value in usdr.items()}
+        rows = [{"song": song, "usdr": value, "csdr": value / 2} for song, value in usdr.items()]
+        unscored = [row | {"usdr": 0.0, "csdr": None} for row in rows]
+        baseline = {name: {"songs": unscored if name == "silence" else rows} for name in baselines.METHODS}
+        scores = baseline if run.method == "baselines" else {"songs": rows}
+        result = {"fold": {"id": run.fold.id}, "method": run.method, "scores": scores}
+        write_json(run.path(guitar_tables.folder()), result)
+    return guitar_tables
+
+
+def test_means_and_differences_by_hand(made_up):
+    means = made_up.means(None).set_index(["held out", "method"])
+    for kind, gain in (("songs", 1), ("artists", -2)):
+        assert means.loc[(kind, "BSRNN, V7"), "usdr_mean"] == pytest.approx(3.5)  # of 0 to 7
+        assert means.loc[(kind, "BSRNN, guitar split"), "usdr_mean"] == pytest.approx(3.5 + gain)
+        assert means.loc[(kind, "BSRNN, guitar split"), "cSDR, mean (dB)"] == pytest.approx((3.5 + gain) / 2)
+        assert means.loc[(kind, "silence"), ["cSDR, mean (dB)"]].isna().all()
+        row = means.loc[(kind, "guitar split over V7")]
+        assert row["usdr_mean"] == row["low"] == row["high"] == gain and row["songs"] == 8  # alike in every song
+    songs_of = made_up.songs(None)
+    assert len(songs_of) == 16 and set(songs_of["note"]) == {"one seed, carries no claim"}
+    assert made_up.progress() == "all 6 folds are computed"
+
+
+def test_a_fold_that_is_not_whole_is_left_out_and_named(made_up):
+    for run in guitar.grid():
+        if run.id in ("songs-2-guitar-s0", "artist-sectoid-baselines"):
+            run.path(made_up.folder()).unlink()
+    assert made_up.progress() == "4 of 6 folds are computed; still missing: songs-2, artist-sectoid"
+    counts = made_up.songs(None)["held out"].value_counts()
+    assert (counts["songs"], counts["artists"]) == (6, 4) and made_up.lacks_scores() == ""
+    for path in made_up.folder().glob("*-v7-*"):
+        path.unlink()
+    assert "no finished fold" in made_up.lacks_scores() and "no spectra" in made_up.lacks_spectra()
 
 
 # ---- what is committed ----
