@@ -21,9 +21,9 @@ from bsrnn.errors import ConfigError
 from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
-from bsrnn.model import BSRNN
 from bsrnn.results import best_models
 from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
+from bsrnn.separator import Separator
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
@@ -31,8 +31,8 @@ from bsrnn.unlabelled import unlabelled_songs, without_held_out
 
 # modules whose code decides a stage's numbers; their hash is recorded as provenance
 CODE = {
-    "train": ("activity", "bands", "finetune", "mixing", "model", "songs", "train"),
-    "score": ("bands", "baselines", "labels", "metrics", "model", "scoring", "separate", "songs"),
+    "train": ("activity", "bands", "finetune", "mixing", "model", "peers", "separator", "songs", "train"),
+    "score": ("bands", "baselines", "labels", "metrics", "model", "peers", "scoring", "separate", "separator", "songs"),
 }
 
 
@@ -237,7 +237,7 @@ def finetune_model(
 
 
 def semi_supervised(
-    profile: Profile, target: str, seed: int, unlabelled: Mixtures, teacher: BSRNN, score: float = 0.0
+    profile: Profile, target: str, seed: int, unlabelled: Mixtures, teacher: Separator, score: float = 0.0
 ) -> SemiSupervised:
     """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
     labelled = songs.load(profile.data, "train", targets=(target,))
@@ -248,7 +248,7 @@ def semi_supervised(
 def _fit(
     profile: Profile,
     seed: int,
-    model: BSRNN,
+    model: Separator,
     source: ItemSource,
     config: TrainConfig,
     folder: Path,
