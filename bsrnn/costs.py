@@ -5,9 +5,14 @@ factor of two or three; a rehearsal (:mod:`bsrnn.rehearsal`) measures them on yo
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bsrnn.config import DataConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # floating point operations a second that a training reaches
 CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; V3 at full size reaches 1e11
@@ -166,3 +171,40 @@ def asked(run, device: str = "cpu", processes: int = 1, longest_minutes: int = 2
     memory = 8.0 * processes if gpus else cost.memory_gb * processes  # beside GPUs: loaders and songs
     minutes = math.ceil(10 + MARGIN * cost.seconds / 60)
     return {"mem_mb": math.ceil(1000 * MARGIN * memory), "runtime": min(minutes, longest_minutes), "gpu": gpus}
+
+
+KINDS = {"train": "trainings, scored", "finetune": "finetunings, scored", "separate": "weights scored again"}
+
+
+def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
+    """Runs, hours and memory by profile and kind of run: on one CPU core, one GPU, and ``processes`` of them.
+
+    Numbers are words for a page, whole hours from ten on. Runs without a network or of the real clip are left out.
+
+    Raises:
+        ConfigError: unknown profile.
+    """
+    import pandas as pd
+
+    from bsrnn import runs
+
+    rows = []
+    for name in profile_names:
+        grid = runs.grid(name).values()
+        for kind, words in KINDS.items():
+            if not (found := [run for run in grid if run.kind == kind]):
+                continue
+            core, one, several = (
+                [of_run(run, device, together) for run in found]
+                for device, together in (("cpu", 1), ("cuda", 1), ("cuda", processes))
+            )
+            hours = [sum(cost.seconds for cost in part) / 3600 for part in (core, one, several)]
+            columns = ("hours on one core", "on one GPU", f"on {processes} GPUs")
+            row = {"runs of profile": name, "what": words, "runs": len(found)}
+            row |= {column: _in_words(value) for column, value in zip(columns, hours, strict=True)}
+            rows.append(row | {"GB": _in_words(max(cost.memory_gb for cost in one))})
+    return pd.DataFrame(rows)
+
+
+def _in_words(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

@@ -70,3 +70,16 @@ def test_what_is_asked_follows_settings_device_and_processes():
     assert saved == pytest.approx(together / costs.GPU_RATE * 7 / 8)
     first = costs.Cost(1, 2) + costs.Cost(3, 1)
     assert (first.seconds, first.memory_gb) == (4, 2)
+
+
+def test_the_summary_adds_up_what_every_run_costs():
+    table = costs.summary(["paper", "previews"], processes=4).set_index(["runs of profile", "what"])
+    grid = runs.grid("paper").values()
+    trained = [run for run in grid if run.kind == "train"]
+    row = table.loc["paper", "trainings, scored"]
+    assert row["runs"] == len(trained)
+    for column, where in (("hours on one core", ("cpu", 1)), ("on one GPU", ("cuda", 1)), ("on 4 GPUs", ("cuda", 4))):
+        assert row[column] == f"{sum(costs.of_run(run, *where).seconds for run in trained) / 3600:,.0f}"
+    assert row["GB"] == f"{max(costs.of_run(run, 'cuda').memory_gb for run in trained):.0f}"
+    assert ("previews", "finetunings, scored") not in table.index  # it has no unlabelled songs
+    assert float(table.loc["previews", "weights scored again"]["on one GPU"]) < 1
