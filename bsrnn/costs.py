@@ -179,7 +179,7 @@ KINDS = {"train": "trainings, scored", "finetune": "finetunings, scored", "separ
 def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
     """Runs, hours and memory by profile and kind of run: on one CPU core, one GPU, and ``processes`` of them.
 
-    Numbers are words for a page, whole hours from ten on. Runs without a network or of the real clip are left out.
+    Numbers are words for a page: whole ones from ten on, two digits below. Runs without a network or of the real clip are left out.
 
     Raises:
         ConfigError: unknown profile.
@@ -207,4 +207,4 @@ def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
 
 
 def _in_words(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
