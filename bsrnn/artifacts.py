@@ -117,14 +117,17 @@ def table_text(table) -> str:
 
 
 def provenance(profile_name: str) -> dict:
-    """Of every run: key, code, versions, device, seed, seconds."""
+    """Of every run: key, code, versions, device, seed, seconds; those of the profile that decides the claims, too."""
     entries = {}
-    for one in Results(profile_name, lambda run: True).finished:
-        entries[one.run.id] = {name: one.result[name] for name in PROVENANCE} | {
-            "file": f"runs/{one.run.result_path().name}",
-            "train_seconds": round(one.training["seconds"], 1) if one.training else 0.0,
-            "score_seconds": one.result["score_seconds"],
-        }
+    for source in dict.fromkeys((profile_name, finished.claims_profile(profile_name))):
+        before = "" if source == profile_name else f"{source}/"
+        folder = "" if source == profile_name else f"../{source}/"
+        for one in Results(source, lambda run: True).finished:
+            entries[f"{before}{one.run.id}"] = {name: one.result[name] for name in PROVENANCE} | {
+                "file": f"{folder}runs/{one.run.result_path().name}",
+                "train_seconds": round(one.training["seconds"], 1) if one.training else 0.0,
+                "score_seconds": one.result["score_seconds"],
+            }
     return entries
 
 

@@ -1,112 +1,15 @@
-"""The registry of figures and tables: what each shows, which runs it needs, and the function that draws it.
+"""The registry of figures and tables, each a :class:`bsrnn.drawable.Artifact`, in the book's order.
 
-An artifact is drawn from the JSON of finished runs, from data/published and from the configuration, and from nothing
-else: a figure never computes. Each says on itself which data, profile and seeds its numbers come from, and whether
-they carry a claim. :mod:`bsrnn.artifacts` shows and writes them.
+:mod:`bsrnn.artifacts` shows and writes them.
 """
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-from bsrnn import claims, paths, runs
+from bsrnn import claims
 from bsrnn import results as finished
-from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.results import OURS, Results, Role, any_of
+from bsrnn.drawable import Artifact
+from bsrnn.errors import ConfigError
+from bsrnn.results import OURS, any_of
 
-
-@dataclass(frozen=True)
-class Artifact:
-    """One figure or table.
-
-    kind: "figure" or "table". about: what it shows, one or two sentences. maker: "module.function" that draws it from
-    :class:`bsrnn.results.Results`. role: which runs of the grid it needs; None: it is drawn from the configuration.
-    chapter: the notebook that shows it.
-    """
-
-    id: str
-    kind: str
-    title: str
-    chapter: str
-    about: str
-    maker: str
-    role: Role | None = None
-    source: str = OURS
-    data: str | None = None  # what was scored, where it is not the profile's songs
-    songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
-    essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
-    # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
-    # shown, "" if it can
-    lacks: str = ""
-
-    def runs(self, profile_name: str) -> list[str]:
-        """Ids of the runs that it needs, from the grid; without those that can neither be found nor computed here."""
-        grid = runs.grid(profile_name)
-        return [run.id for run in grid.values() if self.role and self.role(run) and finished.present(run)]
-
-    def left_out(self, profile_name: str) -> str:
-        """Why a profile does not have this artifact, in one line; "" if it has."""
-        if self.lacks:
-            reason = _maker(self.lacks)()
-            return f"Left out: {self.id} ({self.title}): {reason}." if reason else ""
-        role = self.essential or self.role
-        wanted = [run for run in runs.grid(profile_name).values() if role and role(run)]
-        if role is None or any(finished.present(run) for run in wanted):
-            return ""
-        reasons = {
-            "real": "its runs need ffmpeg, which is not installed here",
-            "finetune": f"its runs need unlabelled music in {runs.unlabelled_folder().relative_to(paths.root())}",
-        }
-        reason = reasons[wanted[0].kind] if wanted else "the profile has no such runs"
-        return f"Left out: {self.id} ({self.title}) in profile {profile_name}: {reason}."
-
-    def results(self, profile_name: str) -> Results:
-        """What it is drawn from. Raises MissingResult, naming the command, where a run has no result."""
-        return Results(profile_name, self.role)
-
-    def draw(self, profile_name: str):
-        """The matplotlib Figure, or the pandas DataFrame.
-
-        Raises:
-            MissingResult: a run has no result, or this profile does not have the artifact.
-        """
-        if reason := self.left_out(profile_name):
-            raise MissingResult(reason)
-        results = self.results(profile_name)
-        drawn = _maker(self.maker)(results)
-        if self.kind == "figure":
-            from bsrnn import plots
-
-            plots.add_footer(drawn, self.stamp(results))
-        return drawn
-
-    def paths(self, profile_name: str) -> list[Path]:
-        """Files that :func:`write_all` writes; none where the profile does not have the artifact."""
-        if self.left_out(profile_name):
-            return []
-        folder = paths.results(profile_name)
-        if self.kind == "table":
-            return [folder / "tables" / f"{self.id}.csv"]
-        return [folder / "figures" / f"{self.id}.{ending}" for ending in ("svg", "png")]
-
-    def stamp(self, results: Results) -> str:
-        """Source, data, profile, seeds, songs and claim in one line."""
-        if self.lacks:
-            return f"Source: {self.source}."
-        return finished.stamp(results, self.source, self.data, self.songs)
-
-    def caption(self, profile_name: str) -> str:
-        """Title, what it shows, and where its numbers come from."""
-        return f"{self.title}. {self.about} {self.stamp(self.results(profile_name))}"
-
-
-def _maker(name: str) -> Callable:
-    """Imported when it is drawn: matplotlib and pandas are an extra."""
-    module, function = name.split(".")
-    return getattr(importlib.import_module(f"bsrnn.{module}"), function)
-
-
+__all__ = ["FROM_CONFIG", "REGISTRY", "Artifact", "get"]
 FROM_CONFIG = "drawn from the configuration"
 GUITAR = f"{OURS}, results/guitar: eight real songs by two artists, seed 0, the same in every profile; carries no claim"
 REGISTRY: dict[str, Artifact] = {
@@ -332,6 +235,7 @@ REGISTRY: dict[str, Artifact] = {
             "peer_tables.peers",
             any_of(finished.is_base, finished.is_peer),
             essential=finished.is_peer,
+            of_claims=True,
         ),
         Artifact(
             "learning",
@@ -343,6 +247,7 @@ REGISTRY: dict[str, Artifact] = {
             any_of(finished.is_base, finished.is_peer),
             songs=finished.validation_words,
             essential=finished.is_peer,
+            of_claims=True,
         ),
         Artifact(
             "claims",
@@ -355,6 +260,7 @@ REGISTRY: dict[str, Artifact] = {
             "interval tells from 0 four times in five.",
             "claims.table",
             claims.ROLE,
+            of_claims=True,
         ),
         Artifact(
             "contrasts",
@@ -365,6 +271,7 @@ REGISTRY: dict[str, Artifact] = {
             "seed, the diamond the paper's own difference on its data, the dashed line the margin set beforehand.",
             "plots.contrasts",
             claims.ROLE,
+            of_claims=True,
         ),
         Artifact(
             "details",
@@ -377,6 +284,7 @@ REGISTRY: dict[str, Artifact] = {
             "detail_tables.details",
             any_of(finished.is_base, finished.is_hop, finished.is_detail),
             essential=finished.is_detail,
+            of_claims=True,
         ),
         Artifact(
             "open_details",
@@ -388,6 +296,7 @@ REGISTRY: dict[str, Artifact] = {
             "detail_tables.open_details",
             any_of(finished.is_base, finished.is_hop, finished.is_detail),
             source="paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs",
+            of_claims=True,
         ),
         Artifact(
             "guitar_split",

@@ -27,6 +27,7 @@ from bsrnn.results import (
     Role,
     any_of,
     claim_words,
+    claims_profile,
     data_words,
     is_base,
     is_control,
@@ -212,7 +213,7 @@ def show_overview(profile_name: str) -> None:
 
     from bsrnn import markup
 
-    results = Results(profile_name, ROLE)
+    results = Results(claims_profile(profile_name), ROLE)
     caption = markup.caption(f"The paper's claims. {stamp(results, OURS)}")
     body = f'<div style="overflow-x:auto">{markup.to_html(overview(results), "overview")}</div>'
     display(HTML(f'<figure id="overview" style="margin:1em 0">{body}{caption}</figure>'))
@@ -226,7 +227,7 @@ def verdict(profile_name: str, *ids: str) -> None:
     """
     from IPython.display import Markdown, display
 
-    rows = table(Results(profile_name, ROLE)).set_index("claim")
+    rows = table(Results(claims_profile(profile_name), ROLE)).set_index("claim")
     if unknown := [name for name in ids if name not in rows.index]:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:

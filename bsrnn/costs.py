@@ -179,7 +179,8 @@ KINDS = {"train": "trainings, scored", "finetune": "finetunings, scored", "separ
 def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
     """Runs, hours and memory by profile and kind of run: on one CPU core, one GPU, and ``processes`` of them.
 
-    Numbers are words for a page: whole ones from ten on, two digits below. Runs without a network or of the real clip are left out.
+    Numbers are words for a page: whole ones from ten on, two digits below. Runs without a network or of the real clip
+    are left out.
 
     Raises:
         ConfigError: unknown profile.

@@ -142,6 +142,12 @@ def present(run: Run) -> bool:
     return run.result_path().is_file() or run.available()
 
 
+def claims_profile(profile_name: str) -> str:
+    """The profile whose runs decide the claims: another one where the profile names it and its runs are all there."""
+    other = config.profile(profile_name).claims
+    return other if other and runs.is_complete(other) else profile_name
+
+
 class Results:
     """The results that an artifact is drawn from.
 

@@ -86,8 +86,4 @@ EXTRAS: dict[str, Change] = {
     "float32": Change("trained in float32", {"train.precision": "float32"}),
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),
-    "long": Change(
-        "three times the training, two items a step, in float32",
-        {"train.max_items": 3600, "train.batch_items": 2, "train.learning_rate": 3e-3, "train.precision": "float32"},
-    ),
 }

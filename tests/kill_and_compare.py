@@ -4,7 +4,8 @@
 
 Both happen in folders of their own below --folder. Each kill is a SIGKILL of one of: every process at once (the power
 cut), Snakemake alone (its jobs go on as orphans), one job. Songs are rendered, models trained, finetuned and scored,
-figures drawn and notebooks executed; --until book builds the book, too. Exit status 1: a number differs.
+figures drawn and notebooks executed; --until book builds the book, too. A folder that holds an unfinished comparison is
+gone on with. Exit status 1: a number differs.
 """
 
 import argparse
@@ -101,7 +102,8 @@ def kill(process: subprocess.Popen, chance: random.Random) -> tuple[str, list[st
             one.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
-    process.wait()
+    if victim != "a job":  # Snakemake goes on with the others, and may lose one of them, too
+        process.wait()
     return victim, steps
 
 
@@ -136,47 +138,70 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path("kills"), help="of both projects; must not be there")
     parser.add_argument("--seed", type=int, default=0, help="of moments and victims")
     options = parser.parse_args(arguments)
-    folder, chance = options.folder.resolve(), random.Random(options.seed)
-    unbroken = make_root(folder / "unbroken")
-    began = time.monotonic()
-    if start(unbroken, options.profile, options.until).wait():
-        print(f"the unbroken reproduction failed: see {unbroken / 'log.txt'}")
-        return 1
-    seconds = time.monotonic() - began
-    expected = numbers(unbroken, options.profile)
-    print(f"unbroken: {seconds:.0f} s, {len(expected)} things to compare", flush=True)
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder / "state.json"
+    if state.is_file():
+        known = json.loads(state.read_text())
+    else:
+        shutil.rmtree(folder / "unbroken", ignore_errors=True)
+        began = time.monotonic()
+        if start(make_root(folder / "unbroken"), options.profile, options.until).wait():
+            print(f"the unbroken reproduction failed: see {folder / 'unbroken' / 'log.txt'}")
+            return 1
+        known = {"seconds": time.monotonic() - began, "kills": {}, "round": 1, "differing": []}
+        state.write_text(json.dumps(known))
+    expected = numbers(folder / "unbroken", options.profile)
+    print(f"unbroken: {known['seconds']:.0f} s, {len(expected)} things to compare", flush=True)
 
-    kills, differing, round_number = Counter(), [], 0
-    while kills.total() < options.kills or round_number == 0:
-        round_number += 1
-        root = make_root(folder / f"killed-{round_number}")
-        while True:
-            process = start(root, options.profile, options.until)
-            left = options.kills - kills.total()
-            # most moments while jobs are at work, some while Snakemake plans; each start comes some steps further
-            if left and chance.random() < 0.8:
-                wait_for_work(process)
-            wait = chance.uniform(0, 0.1) * seconds if left else None
-            try:
-                status = process.wait(wait)
-            except subprocess.TimeoutExpired:
-                victim, steps = kill(process, chance)
-                kills.update([victim])
-                print(f"kill {kills.total()}: {victim}, during {', '.join(sorted(steps))}", flush=True)
-                continue
-            if status:
-                print(f"round {round_number} failed by itself: see {root / 'log.txt'}")
-                return 1
-            break
+    kills = Counter(known["kills"])
+    chance = random.Random(options.seed + kills.total())
+    while kills.total() < options.kills or known["round"] == 1:
+        root = folder / f"killed-{known['round']}"
+        if not root.exists():
+            make_root(root)
+        if not survive(root, options, known, kills, chance, state):
+            print(f"round {known['round']} failed by itself: see {root / 'log.txt'}")
+            return 1
         got = numbers(root, options.profile)
-        differing += [
-            f"round {round_number}: {name}" for name in sorted(expected | got) if expected.get(name) != got.get(name)
+        known["differing"] += [
+            f"round {known['round']}: {name}" for name in sorted(expected | got) if expected.get(name) != got.get(name)
         ]
-        print(f"round {round_number} finished: {len(differing)} differences so far", flush=True)
-    print(*differing, sep="\n")
+        print(f"round {known['round']} finished: {len(known['differing'])} differences so far", flush=True)
+        known["round"] += 1
+        state.write_text(json.dumps(known))
+    print(*known["differing"], sep="\n")
     kinds = ", ".join(f"{count} of {victim}" for victim, count in kills.items())
-    print(f"{kills.total()} kills ({kinds}) in {round_number} round(s): {len(differing)} of {len(expected)} differ")
-    return 1 if differing else 0
+    rounds, differ = known["round"] - 1, len(known["differing"])
+    print(f"{kills.total()} kills ({kinds}) in {rounds} round(s): {differ} of {len(expected)} differ")
+    return 1 if differ else 0
+
+
+def survive(root: Path, options, known: dict, kills: Counter, chance: random.Random, state: Path) -> bool:
+    """One reproduction, killed and started again until it is through; False: it failed with nobody having killed it."""
+    process, harmed = None, False
+    while True:
+        if process is None or process.poll() is not None:
+            process, harmed = start(root, options.profile, options.until), False
+        left = options.kills - kills.total()
+        # most moments while jobs are at work, some while Snakemake plans; each start comes some steps further
+        if left and chance.random() < 0.8:
+            wait_for_work(process)
+        wait = chance.uniform(0, 0.1) * known["seconds"] if left else None
+        try:
+            status = process.wait(wait)
+        except subprocess.TimeoutExpired:
+            victim, steps = kill(process, chance)
+            harmed = True
+            kills.update([victim])
+            known["kills"] = dict(kills)
+            state.write_text(json.dumps(known))
+            print(f"kill {kills.total()}: {victim}, during {', '.join(sorted(steps))}", flush=True)
+            continue
+        if status and not harmed:
+            return False
+        if not status:
+            return True
 
 
 if __name__ == "__main__":

@@ -511,7 +511,7 @@ def test_claims_of_a_small_profile_are_not_decided(finished):
 def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that_hold_together(root, monkeypatch):
     crossed = (("bass", "v7"), ("drums", "v7"))
     settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), crossed=crossed,
-                       targets=("vocals", "bass", "drums"), carries_claims=True)  # fmt: skip
+                       targets=("vocals", "bass", "drums"), peers=(), carries_claims=True)  # fmt: skip
     monkeypatch.setitem(config.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
     table = artifacts.get("claims").draw(PROFILE).set_index("claim")
@@ -563,6 +563,26 @@ def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
     assert table.loc["C1", "paper_data"] == claims.UNDECIDED  # one seed
 
 
+def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finished, monkeypatch):
+    monkeypatch.setitem(config.PROFILES, PROFILE, replace(QUICK, claims="tiny"))
+    tiny = replace(config.TINY, seeds=(0, 1), peers=("hdemucs",))
+    monkeypatch.setitem(config.PROFILES, "tiny", tiny)
+    last = list(runs.grid("tiny"))[-1]
+    fake_results.write_results("tiny", leave_out=(last,))
+    assert set(artifacts.get("claims").draw(PROFILE)["profile"]) == {PROFILE}  # one run is missing
+    fake_results.write_results("tiny")
+    table = artifacts.get("claims").draw(PROFILE)
+    assert set(table["profile"]) == {"tiny"} and table.equals(artifacts.get("claims").draw("tiny"))
+    assert "profile tiny; seeds: 0, 1;" in artifacts.get("contrasts").caption(PROFILE).replace(" data:", "")
+    assert set(artifacts.get("results").draw(PROFILE)["profile"]) == {PROFILE}
+    manifest = artifacts.write_all(PROFILE)
+    assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
+    assert manifest["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
+    assert verify.verify(PROFILE) == []
+    runs.get("tiny", last).result_path().unlink()
+    assert any("claims" in line for line in verify.verify(PROFILE))  # drawn from another profile than it would be now
+
+
 def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda one: shown.append(one.data))
@@ -575,7 +595,8 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
 def test_contrasts_show_what_has_runs(finished):
     figure = artifacts.get("contrasts").draw(PROFILE)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["C3: hop 1.5 s - hop 3 s, vocals", "C5: finetuned - control, vocals"]
+    contrasts = ["C3: hop 1.5 s - hop 3 s", "C4: BSRNN - Hybrid Demucs", "C5: finetuned - control"]
+    assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
 
 def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch):

@@ -32,18 +32,18 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
         assert all(list(grid).index(need) < position for need in run.needs)
 
 
-def test_small_has_what_each_claim_needs_with_every_seed():
-    grid, profile = runs.grid("small"), config.SMALL
+def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
+    grid, profile = runs.grid("seeds"), config.SEEDS
     for seed in profile.seeds:
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-hop1.5", "vocals-hop3", "drums", "drums-v7",
-                  "vocals-finetuned", "vocals-control"]  # fmt: skip
+                  "vocals-finetuned", "vocals-control", "vocals-hdemucs"]  # fmt: skip
         assert all(f"{name}-s{seed}" in grid for name in wanted)
     assert grid["drums-v7-s3"].profile.model.band_split == "v7"
     assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
 
 
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
-    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(config.SMALL.train, max_items=1000)
+    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(config.SEEDS.train, max_items=1000)
     grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
     base = grid["vocals-s0"]
     for name, change in (variants.DETAILS | variants.EXTRAS).items():
