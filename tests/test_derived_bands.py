@@ -229,3 +229,15 @@ def test_the_embedded_vocals_give_energy41():
     songs = read_songs(root, limit=SMALL.data.train_songs)
     widths = equal_energy_widths(mean_power(songs, "vocals"))
     assert np.abs(edges_of(widths) - edges_of(ENERGY41_VOCALS)).max() <= 1
+
+
+def test_the_figure_has_every_band_of_every_split():
+    from bsrnn import plots
+
+    axes = plots.derived_bands().axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["V7", "uniform", "mel", "notes", "energy"]
+    bars = [bar.get_paths()[0].get_extents() for bar in axes.collections]
+    assert len(bars) == 5 * 41
+    for row, name in enumerate(("v7", *DERIVED)):
+        lows = [bar.x0 for bar in bars[41 * row : 41 * (row + 1)]]
+        np.testing.assert_allclose(lows, np.cumsum([0, *band_widths(name)[:-1]]) * HZ_PER_BIN)
