@@ -325,7 +325,8 @@ REGISTRY: dict[str, Artifact] = {
             "Guitar, means over songs",
             "12_guitar",
             "Means over the songs of the finished folds, for each way of holding songs out; last, the difference of "
-            "the two splits, song by song, with its 95 % bootstrap interval over songs, which knows nothing of seeds.",
+            "the two splits, song by song, from four songs on with its 95 % bootstrap interval over songs, which knows "
+            "nothing of seeds.",
             "guitar_tables.means",
             source=GUITAR,
             lacks="guitar_tables.lacks_scores",

@@ -18,6 +18,7 @@ from bsrnn.tables import METHODS
 
 KINDS = {"songs": "songs", "artists": "artists"}
 NAMES = METHODS | {"v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
+FEWEST = 4  # songs for an interval over songs
 ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
 OURS_HERE = {
     "source": OURS,
@@ -97,7 +98,7 @@ def songs(results: Results) -> pd.DataFrame:
 
 
 def means(results: Results) -> pd.DataFrame:
-    """Means over songs of each kind of fold and method, and the splits' difference with its interval over songs."""
+    """Means over songs of each kind of fold and method; the splits' difference, with an interval from four songs on."""
     table, rows = scores(), []
     for kind in KINDS:
         part = table[table["kind"] == kind]
@@ -108,7 +109,8 @@ def means(results: Results) -> pd.DataFrame:
             csdr = pd.to_numeric(part[f"{method}_csdr"])
             rows.append(row | {"cSDR, mean (dB)": csdr.mean() if csdr.notna().any() else None, "songs": len(part)})
         difference = part["guitar"] - part["v7"]
-        low, high = metrics.interval(difference, np.random.default_rng(0))
+        enough = len(part) >= FEWEST
+        low, high = metrics.interval(difference, np.random.default_rng(0)) if enough else (None, None)
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean()}
         row |= {"low": low, "high": high, "songs": len(part)}
         rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
