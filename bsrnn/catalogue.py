@@ -278,12 +278,12 @@ REGISTRY: dict[str, Artifact] = {
             "table",
             "What another choice does",
             "09_open_details",
-            "One choice other than the base's, trained or separated so with the same seeds: difference of the mean "
-            "uSDR on the test songs in dB, with its 95 % interval over seeds and songs, or over songs alone where one "
-            "seed was run; each interval by itself.",
+            "One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds: "
+            "difference of the mean uSDR on the test songs in dB, with its 95 % interval over seeds and songs, or over "
+            "songs alone where one seed was run; each interval by itself.",
             "detail_tables.details",
-            any_of(finished.is_base, finished.is_hop, finished.is_detail),
-            essential=finished.is_detail,
+            finished.any_of_details,
+            essential=any_of(finished.is_detail, finished.is_variant),
             of_claims=True,
         ),
         Artifact(
@@ -294,7 +294,7 @@ REGISTRY: dict[str, Artifact] = {
             "What the paper, the authors' public code and the replication say, what is done here and which test holds "
             "it, and what another choice was measured to change.",
             "detail_tables.open_details",
-            any_of(finished.is_base, finished.is_hop, finished.is_detail),
+            finished.any_of_details,
             source="paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs",
             of_claims=True,
         ),

@@ -213,7 +213,7 @@ class Profile:
     seeds: tuple[int, ...] = (0,)
     finetune_seeds: tuple[int, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
-    claims: str = ""  # the profile whose runs decide the claims beside this one's, once they are all there
+    claims: str = ""  # the profile whose runs decide the claims, once they are all there
 
     def asdict(self) -> dict:
         """Plain dict for JSON."""

@@ -5,24 +5,33 @@ import pandas as pd
 
 from bsrnn.contrasts import difference_table, effect, pairs
 from bsrnn.metrics import interval
-from bsrnn.results import Finished, Results, is_base, is_detail, is_hop, published
+from bsrnn.results import Finished, Results, is_base, is_detail, is_finetuned, is_hop, is_variant, published
 from bsrnn.tables import ordered, ours
-from bsrnn.variants import DETAILS, EXTRAS
+from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 
 
 def details(results: Results) -> pd.DataFrame:
     """Every changed run against its base: mean difference in dB uSDR and its 95 % interval."""
     rows = []
-    for name, change in (DETAILS | EXTRAS).items():
-        for target in results.targets(is_detail):
-            changed = [one for one in results.find(is_detail, target) if one.run.variant == name]
-            if not changed:
-                continue
-            against = _against(results, target, change.against)
-            row = {"target": target, "another choice": change.words, "what is left open": change.detail or "-"}
-            rows.append(row | ours(results) | measured(changed, against))
+    for target, words, detail, changed, against in _comparisons(results):
+        row = {"target": target, "another choice": words, "what is left open": detail or "-"}
+        rows.append(row | ours(results) | measured(changed, against))
     columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
     return ordered(rows, "target", "another choice", *columns)
+
+
+def _comparisons(results: Results) -> list[tuple[str, str, str, list[Finished], list[Finished]]]:
+    """Target, what is other, the ledger's row, the runs with it, and what they are held against."""
+    found = []
+    for target in results.profile.targets:
+        for name, change in (DETAILS | EXTRAS).items():
+            changed = [one for one in results.find(is_detail, target) if one.run.variant == name]
+            found.append((target, change.words, change.detail, changed, _against(results, target, change.against)))
+        for name, detail in FINETUNING_DETAILS.items():
+            changed = [one for one in results.find(is_variant, target) if one.run.variant == name]
+            tuned = results.find(is_finetuned, target)
+            found.append((target, f"finetuning: {VARIANTS[name][0]}", detail, changed, tuned))
+    return [comparison for comparison in found if comparison[3]]
 
 
 def _against(results: Results, target: str, kind: str) -> list[Finished]:
@@ -61,14 +70,11 @@ def _words(results: Results, detail: str) -> str:
     if detail == "number of seeds":
         return _spread(results)
     found = []
-    for name, change in DETAILS.items():
-        changed = [one for one in results.find(is_detail) if one.run.variant == name and change.detail == detail]
-        for target in dict.fromkeys(one.run.target for one in changed):
-            of_target = [one for one in changed if one.run.target == target]
-            row = measured(of_target, _against(results, target, change.against))
-            if row["effect"] is not None:
-                numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
-                found.append(f"{change.words}: {numbers} ({target}; {row['interval_over']})")
+    for target, words, of_detail, changed, against in _comparisons(results):
+        row = measured(changed, against) if of_detail == detail else {"effect": None}
+        if row["effect"] is not None:
+            numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
+            found.append(f"{words}: {numbers} ({target}; {row['interval_over']})")
     return "; ".join(found) or "-"
 
 

@@ -191,16 +191,25 @@ def contrasts(results: Results) -> Figure:
     rows = [row for row in table.itertuples() if not np.isnan(row.effect)]
     figure = new_figure(0.5 * len(rows) + 1.1)
     axes = figure.add_subplot()
+    labelled = {}
     for place, row in enumerate(rows):
         primary, of_seeds = "," not in row.claim, tables[row.claim].mean(1)
         tint = "black" if primary else GREY
-        axes.plot([row.margin] * 2, [place - 0.4, place + 0.4], color="black", linestyle=(0, (4, 2)), linewidth=0.9)
+        margin = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+        labelled["margin"] = axes.plot([row.margin] * 2, [place - 0.4, place + 0.4], **margin)[0]
         if not np.isnan(row.low):
-            axes.plot([row.low, row.high], [place] * 2, color=tint, linewidth=2.4 if primary else 1.4)
-        axes.plot(of_seeds, [place + 0.22] * len(of_seeds), ".", color=tint, markersize=4)
-        axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)
+            width = 2.4 if primary else 1.4
+            labelled["interval"] = axes.plot([row.low, row.high], [place] * 2, color=tint, linewidth=width)[0]
+        dots = [place + 0.22] * len(of_seeds)
+        labelled["a seed"] = axes.plot(of_seeds, dots, ".", color=tint, markersize=4)[0]
+        labelled["mean"] = axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)[0]
         if not np.isnan(row.paper_effect):
-            axes.plot(row.paper_effect, place, "D", color="#D55E00", markersize=6, markerfacecolor="white")
+            paper = {"color": "#D55E00", "markersize": 6, "markerfacecolor": "white"}
+            labelled["the paper's, on its data"] = axes.plot(row.paper_effect, place, "D", **paper)[0]
+    figure.legend(
+        list(labelled.values()), list(labelled), loc="outside upper center", ncols=5, frameon=False,
+        fontsize=FONT_POINTS - 1.5,
+    )  # fmt: skip
     axes.axvline(0, color="black", linewidth=0.8)
     labels = [f"{row.claim}: {row.contrast}" for row in rows]
     axes.set_yticks(range(len(rows)), labels, fontsize=FONT_POINTS - 1)

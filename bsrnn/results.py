@@ -116,6 +116,11 @@ def any_of(*roles: Role) -> Role:
     return lambda run: any(role(run) for role in roles)
 
 
+def any_of_details(run: Run) -> bool:
+    """Runs with another choice, and all that they are held against."""
+    return any_of(is_base, is_hop, is_detail, is_finetuned, is_variant)(run)
+
+
 # ---- finished runs ----
 
 

@@ -24,6 +24,14 @@ VARIANTS: dict[str, tuple[str, dict, float]] = {
     "each": ("each channel by itself", {"channels": "each"}, 1),
     "kinds": ("kinds of signals drawn alike", {"pools": "kinds"}, 1),
 }
+# Which of them answer a question that the paper leaves open: the row of data/published/open_details.csv
+FINETUNING_DETAILS = {
+    "fixed": "teacher's replacement",
+    "segment": "what the teacher sees",
+    "energy": "energies of the 30 dB rules",
+    "each": "channels of the finetuning",
+    "kinds": "pools of the finetuning",
+}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from bsrnn import artifacts, catalogue, claims, config, exhibits, failure_tables, results, runs, stages, tables, verify
 from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.variants import DETAILS
+from bsrnn.variants import DETAILS, FINETUNING_DETAILS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
@@ -647,9 +647,8 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
 
 
 def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkeypatch):
-    settings = replace(
-        config.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), details=("ten-seconds", "flat", "layer", "tac")
-    )
+    details = ("ten-seconds", "flat", "layer", "tac")
+    settings = replace(config.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), variants=("fixed",), details=details)
     monkeypatch.setitem(config.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
     table = artifacts.get("details").draw(PROFILE).set_index("another choice")
@@ -668,15 +667,19 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     row = table.loc[DETAILS["layer"].words]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-layer", 0) - songs("vocals", 0)))
     assert row["interval_over"] == "songs, one seed" and row["low"] < row["effect"] < row["high"]
+    row = table.loc["finetuning: fixed teacher"]
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-fixed", 0) - songs("vocals-finetuned", 0)))
     ledger = artifacts.get("open_details").draw(PROFILE).set_index("detail")["measured"]
-    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {row['effect']:+.2f} dB [")
+    assert ledger["teacher's replacement"].startswith(f"finetuning: fixed teacher: {row['effect']:+.2f} dB [")
+    layer = table.loc[DETAILS["layer"].words, "effect"]
+    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {layer:+.2f} dB [")
     assert ledger["gain"] == "-" and ledger["number of seeds"].startswith("standard deviation over seeds: vocals ")
     assert "details" in artifacts.REGISTRY and "no such runs" in artifacts.get("details").left_out("previews")
 
 
 def test_every_measured_detail_is_a_row_of_the_ledger_and_every_test_in_it_exists():
     ledger = results.published("open_details")
-    assert {change.detail for change in DETAILS.values()} <= set(ledger["detail"])
+    assert {change.detail for change in DETAILS.values()} | set(FINETUNING_DETAILS.values()) <= set(ledger["detail"])
     for name in ledger["test"]:
         if name != "-":
             file, _, test = name.partition("::")
