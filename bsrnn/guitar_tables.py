@@ -17,7 +17,7 @@ from bsrnn.results import OURS, Results, claim_words
 from bsrnn.tables import METHODS
 
 KINDS = {"songs": "songs", "artists": "artists"}
-NAMES = METHODS | {"v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
+NAMES = METHODS | {"mixture": "mixture itself", "v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
 FEWEST = 4  # songs for an interval over songs
 ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
 OURS_HERE = {
