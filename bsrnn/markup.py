@@ -62,11 +62,11 @@ def caption(words: str) -> str:
 
 
 def to_html(table: pd.DataFrame, table_id: str) -> str:
-    """HTML with rows of ours marked by a bar and shade; columns that only repeat the caption are left out."""
+    """HTML with rows of ours marked by a bar and shade; columns that are empty or only repeat the caption are left out."""
     hidden = [name for name in ("profile", "seeds", "note") if name in table]
     if "source" in table and table["source"].nunique() == 1:  # the caption says it
         hidden += ["source", "data"]
-    shown = table.drop(columns=hidden)
+    shown = table.drop(columns=hidden).dropna(axis=1, how="all")
     if "data" in shown:
         shown["data"] = shown["data"].str.split(" (", regex=False).str[0]  # the caption has the version
     ours = table["source"].eq(OURS) if "source" not in hidden and "source" in table else [False] * len(table)
@@ -104,4 +104,4 @@ def _look(value, columns: int) -> str:
         return f"{PADDING};text-align:right"
     if columns > 10:  # a wide table scrolls; its words stay readable
         return f"{PADDING};min-width:{min(len(value), 24) * 0.45:.1f}em"
-    return f"{PADDING};white-space:nowrap" if len(value) < 30 else PADDING
+    return f"{PADDING};white-space:nowrap" if len(value) < 30 else f"{PADDING};min-width:12em"
