@@ -62,7 +62,7 @@ def caption(words: str) -> str:
 
 
 def to_html(table: pd.DataFrame, table_id: str) -> str:
-    """HTML with rows of ours marked by a bar and shade; columns that are empty or only repeat the caption are left out."""
+    """HTML with rows of ours marked by a bar; columns that are empty or only repeat the caption are left out."""
     hidden = [name for name in ("profile", "seeds", "note") if name in table]
     if "source" in table and table["source"].nunique() == 1:  # the caption says it
         hidden += ["source", "data"]
