@@ -291,7 +291,7 @@ SMALL = replace(
     claims="seeds",
 )
 
-# The claims: five seeds of every contrast, more test songs, shorter trainings. Seeds before steps.
+# The claims: five seeds of every contrast, more test songs, shorter trainings.
 SEEDS = replace(
     SMALL,
     name="seeds",
@@ -310,15 +310,14 @@ SEEDS = replace(
         train=replace(
             SMALL.finetune.train,
             learning_rate=2e-4,  # a tenth of training's, as the paper's
-            max_items=400,  # a third of training's
-            precision="bfloat16",
-        ),
+            max_items=400, precision="bfloat16",  # a third of training's
+        ),  # fmt: skip
     ),
     separate=replace(PAPER.separate, hop_seconds=3.0),  # half the cost of 1.5 s for every model alike
     table_one=("v1", "v4"),  # the contrast of claim C1
     crossed=(("drums", "v7"),),
     peers=("hdemucs",),
-    finetuned=("vocals",),  # with its control
+    finetuned=("vocals",),  # with its control alone
     variants=(),
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
     carries_claims=True,
