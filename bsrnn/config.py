@@ -31,9 +31,7 @@ class ModelConfig:
     features: int = 128  # N
     modules: int = 12  # each is one RNN over time and one over bands: 24 residual BLSTM layers
     mlp_layers: int = 1  # paper: one hidden layer; authors' code: 2
-    normalisation: str = (
-        "group"  # paper: axes not given; authors' code: GroupNorm(1), statistics over time too. Or "layer"
-    )
+    normalisation: str = "group"  # paper: axes not given; authors' code: GroupNorm(1), over time too. Or "layer"
     band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
     normalisation_eps: float = 2.0**-23  # paper: not given; authors' code: float32's; replication: 1e-7
     tac_factor: int = 0  # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
@@ -204,10 +202,13 @@ class Profile:
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
+    hops: tuple[float, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
     # other choices, see bsrnn.variants.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
+    rates: tuple[float, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
+    peer_rates: tuple[tuple[str, float], ...] = ()  # a peer's best of them on the validation songs, where not `train`'s
     finetuned: tuple[str, ...] = TARGETS
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.variants.VARIANTS; first seed
     seeds: tuple[int, ...] = (0,)
@@ -315,10 +316,13 @@ SEEDS = replace(
     ),
     separate=replace(PAPER.separate, hop_seconds=3.0),  # half the cost of 1.5 s for every model alike
     table_one=("v1", "v4"),  # the contrast of claim C1
-    crossed=(("drums", "v7"),),
+    targets=("vocals", "bass", "drums"),
+    crossed=(("bass", "v7"), ("drums", "v7")),
+    hops=(1.5, 3.0),  # the contrast of C3 alone
     peers=("hdemucs",),
+    rates=(3e-4, 8e-4, 2e-3),
     finetuned=("vocals",),  # with its control alone
-    variants=(),
+    variants=("fixed", "each", "kinds"),  # what the paper leaves open; one seed
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
     carries_claims=True,
     claims="",
@@ -371,14 +375,9 @@ REHEARSAL = replace(
     finetune=replace(
         PAPER.finetune,
         train=replace(
-            PAPER.finetune.train,
-            batch_items=1,
-            micro_items=1,
-            max_items=2,
-            validate_items=2,
-            patience=0,
+            PAPER.finetune.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0,
             loader_workers=0,
-        ),
+        ),  # fmt: skip
         teacher_batch=1,  # there are no more chunks
     ),
     separate=replace(PAPER.separate, batch_segments=2),  # memory again

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from bsrnn.contrasts import difference_table, effect, pairs
-from bsrnn.metrics import interval
+from bsrnn.contrasts import difference_table, pairs
+from bsrnn.effects import mean_interval
 from bsrnn.results import Finished, Results, is_base, is_detail, is_finetuned, is_hop, is_variant, published
 from bsrnn.tables import ordered, ours
 from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
@@ -48,11 +48,8 @@ def measured(changed: list[Finished], against: list[Finished]) -> dict:
     row = {"effect": None, "low": None, "high": None, "interval_over": "-", "songs": len(songs)}
     row["seeds"] = ", ".join(map(str, seeds))
     if differences.size:
-        row["effect"] = float(differences.mean())
-        over_both = effect(found)
-        row["interval_over"] = f"{len(seeds)} seeds and songs" if over_both else "songs, one seed"
-        bounds = over_both.interval() if over_both else interval(differences[0], np.random.default_rng(0))
-        row["low"], row["high"] = bounds
+        row["effect"], row["low"], row["high"] = mean_interval(differences)
+        row["interval_over"] = f"{len(seeds)} seeds and songs" if len(seeds) > 1 else "songs, one seed"
     return row
 
 

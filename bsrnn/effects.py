@@ -3,7 +3,8 @@
 The differences form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n] + rest[s, n], with seeds and songs
 drawn at random: another training and another song would give others. The interval covers both. The mean squares of the
 two-way analysis of variance give the variance of the mean, and Satterthwaite's rule its degrees of freedom, so that a
-t-distribution answers; percentile bootstraps are too narrow with five seeds (:func:`bsrnn.metrics.crossed_interval`).
+t-distribution answers. (A percentile bootstrap over both held the truth in 81, 90 and 92 % of simulated cases with 2, 3
+and 5 seeds of 16 songs, where its interval said 95 %.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bsrnn.errors import DataError
+from bsrnn.metrics import interval
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,16 @@ def crossed_effect(differences) -> Effect:
     if variance < max(a, b):
         variance, freedom = (a, float(of_a)) if a >= b else (b, float(of_b))
     return Effect(float(mean), float(np.sqrt(variance / (seeds * songs))), float(max(freedom, 1.0)), seeds, songs)
+
+
+def mean_interval(differences) -> tuple[float, float, float]:
+    """(mean, low, high) with 95 %, of a table (seeds, songs): over both where there are two of each or more.
+
+    Else over songs alone, by the bootstrap: where one song or one seed says nothing of the next.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    low, high = crossed_effect(d).interval() if min(d.shape) >= 2 else interval(d.mean(0), np.random.default_rng(0))
+    return float(d.mean()), low, high
 
 
 def table_of(scores: Mapping[int, Mapping[str, float | None]]) -> tuple[np.ndarray, list[int], list[str]]:

@@ -5,7 +5,7 @@ import pandas as pd
 from bsrnn import costs, runs
 from bsrnn.contrasts import pairs
 from bsrnn.detail_tables import measured
-from bsrnn.results import Finished, Results, is_base, is_peer, mean
+from bsrnn.results import Finished, Results, is_base, is_peer, is_rate, mean
 from bsrnn.tables import ordered, ours, seed_deviation, summaries_of
 
 
@@ -24,6 +24,22 @@ def peers(results: Results) -> pd.DataFrame:
             rows.append(row | {name: above[name] for name in ("effect", "low", "high")})
     columns = ("parameters", "gflop", "train_seconds", "usdr_mean", "seed_sd", "csdr_median", "effect", "low", "high")
     return ordered(rows, "target", "system", *columns, "songs").rename(columns={"effect": "bsrnn_above_it"})
+
+
+def rates(results: Results) -> pd.DataFrame:
+    """Every system at each learning rate of the shared grid, and which of them was taken for all seeds."""
+    rows = []
+    for one in results.finished:
+        if one.run.seed != results.profile.seeds[0]:
+            continue
+        model, train = one.run.profile.model, one.run.profile.train
+        row = {"target": one.run.target, "system": runs.PEER_NAMES.get(getattr(model, "system", ""), "BSRNN")}
+        row |= {"learning_rate": train.learning_rate, "taken": "-" if is_rate(one.run) else "yes"}
+        row |= {"valid_usdr": one.training["best"], "usdr_mean": one.scores["summary"]["usdr_mean"]}
+        rows.append(row | ours(results) | {"seeds": str(one.run.seed), "songs": one.scores["summary"]["songs"]})
+    rows.sort(key=lambda row: (row["system"], row["learning_rate"]))  # BSRNN first, by its name
+    columns = ("learning_rate", "valid_usdr", "usdr_mean", "taken", "songs")
+    return ordered(rows, "target", "system", *columns)
 
 
 def _row(found: list[Finished]) -> dict:

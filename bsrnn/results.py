@@ -56,7 +56,17 @@ def is_crossed(run: Run) -> bool:
 
 def is_peer(run: Run) -> bool:
     """Another system, trained from scratch on the same songs."""
-    return run.kind == "train" and hasattr(run.profile.model, "system")
+    return run.kind == "train" and hasattr(run.profile.model, "system") and not is_rate(run)
+
+
+def is_base_of_peers(run: Run) -> bool:
+    """The base that other systems stand beside."""
+    return is_base(run) and run.target == run.profile.targets[0]
+
+
+def is_rate(run: Run) -> bool:
+    """The base or another system with a learning rate of the shared grid that is not its own."""
+    return run.variant == "rate"
 
 
 def is_hop(run: Run) -> bool:

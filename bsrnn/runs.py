@@ -40,8 +40,7 @@ ADDED: dict[str, object] = {
     "peak": False,
 }
 PEER_NAMES = {"hdemucs": "Hybrid Demucs", "umx": "Open-Unmix", "convtasnet": "Conv-TasNet"}
-TABLE_TWO_SECONDS = (0.5, 1.0, 1.5, 3.0)
-CONTRAST_SECONDS = (1.5, 3.0)  # of them, those of the contrast that tests claim C3
+CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 
 
 @dataclass(frozen=True)
@@ -206,17 +205,15 @@ def grid(profile_name: str) -> dict[str, Run]:
                 words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
                 add(f"{target}-{scheme}", "train", target, seed, words, model=replace(own, band_split=scheme))
             if target == "vocals":
-                for hop in TABLE_TWO_SECONDS if seed == profile.seeds[0] else CONTRAST_SECONDS:
+                for hop in profile.hops if seed == profile.seeds[0] else CONTRAST_SECONDS:
                     separate = replace(profile.separate, hop_seconds=hop)
                     add(f"vocals-hop{hop:g}", "separate", target, seed, f"hop {hop:g} s", base, separate=separate,
                         model=own)
             if target in profile.finetuned:
                 _add_finetunings(add, profile, target, seed, base)
             _add_details(add, profile, target, seed, base)
-            for system in profile.peers if target == profile.targets[0] else ():
-                peer = replace(peer_of(system), targets=(target,))
-                train = replace(profile.train, precision="float32")  # none is faster in bfloat16 on a CPU
-                add(f"{target}-{system}", "train", target, seed, PEER_NAMES[system], model=peer, train=train)
+            if target == profile.targets[0]:
+                _add_peers(add, profile, target, seed, base)
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
     return runs
@@ -239,6 +236,25 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, see
             settings = {"model": model, "data": data, "finetune": replace(profile.finetune, **changed)}
             variant = "" if name == "finetuned" else name
             add(f"{target}-{name}", "finetune", target, order, words, base, variant=variant, **settings)
+
+
+def _add_peers(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+    """Other systems; with the first seed all of them, and the base, at each learning rate of the shared grid too."""
+    systems = [base]
+    for system in profile.peers:
+        rate = dict(profile.peer_rates).get(system, profile.train.learning_rate)
+        # none of them is faster in bfloat16 on a CPU
+        train = replace(profile.train, precision="float32", learning_rate=rate)
+        peer = replace(peer_of(system), targets=(target,))
+        systems.append(add(f"{target}-{system}", "train", target, seed, PEER_NAMES[system], model=peer, train=train))
+    for run in systems if seed == profile.seeds[0] else ():
+        chosen, name = run.profile.train, run.id.rsplit("-s", 1)[0]
+        for rate in profile.rates:
+            if rate != chosen.learning_rate:
+                train = replace(chosen, learning_rate=rate)
+                settings = {"model": run.profile.model, "train": train, "variant": "rate"}
+                words = f"{run.change}, learning rate {rate:g}"
+                add(f"{name}-rate{rate:g}", "train", target, seed, words, **settings)
 
 
 def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from bsrnn.effects import mean_interval
 from bsrnn.finetune import kind_of
-from bsrnn.metrics import crossed_interval
 from bsrnn.results import (
     Finished,
     Results,
@@ -217,7 +217,7 @@ def _gain(results: Results, runs: list[Finished], others: list[Finished], group:
         return None, None, None
     if len(by_start) > 1:
         differences = [np.mean(rows, axis=0) for rows in by_start.values()]
-    return (float(np.mean(differences)), *crossed_interval(differences, np.random.default_rng(0)))
+    return mean_interval(differences)
 
 
 def _song_usdr(results: Results, one: Finished, group: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from bsrnn.variants import DETAILS, FINETUNING_DETAILS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
-QUICK = replace(config.QUICK, peers=("hdemucs",))  # with something to show for every artifact
+QUICK = replace(config.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3))  # with something to show for every artifact
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_table1_and_table2_hold_the_papers_rows_and_ours(finished):
     assert ours["V1"] == result("vocals-v1-s0")["scores"]["summary"]["usdr_mean"]
     assert ours["V7"] == result("vocals-s0")["scores"]["summary"]["usdr_mean"]
     two = artifacts.get("table2").draw(PROFILE)
-    for hop in runs.TABLE_TWO_SECONDS:
+    for hop in QUICK.hops:
         row = two[(two["source"] == results.OURS) & (two["hop_seconds"] == hop)].iloc[0]
         scores = result(f"vocals-hop{hop:g}-s0")["scores"]
         assert row["usdr_mean"] == scores["summary"]["usdr_mean"]
@@ -641,6 +641,35 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
     claim = artifacts.get("claims").draw(PROFILE).set_index("claim").loc["C4"]
     assert claim["effect"] == pytest.approx(effect.mean)
+
+
+def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), rates=(1e-3, 4e-3, 8e-3), peer_rates=(("hdemucs", 1e-3),))
+    monkeypatch.setitem(config.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = artifacts.get("rates").draw(PROFILE)
+    assert [*zip(table["system"], table["learning_rate"], table["taken"], strict=True)] == [
+        ("BSRNN", 1e-3, "-"), ("BSRNN", 4e-3, "yes"), ("BSRNN", 8e-3, "-"),
+        ("Hybrid Demucs", 1e-3, "yes"), ("Hybrid Demucs", 4e-3, "-"), ("Hybrid Demucs", 8e-3, "-"),
+    ]  # fmt: skip
+    tried = runs.get(PROFILE, "vocals-hdemucs-rate0.004-s0").profile
+    later = runs.get(PROFILE, "vocals-hdemucs-s1").profile
+    assert (tried.train.learning_rate, later.train.learning_rate) == (4e-3, 1e-3)
+    assert replace(tried, train=replace(tried.train, learning_rate=1e-3)) == later  # nothing else differs
+    assert table["valid_usdr"].iloc[4] == result("vocals-hdemucs-rate0.004-s0")["training"]["best"]
+    of_peers = artifacts.get("peers").draw(PROFILE)
+    assert list(of_peers["system"]) == ["BSRNN", "Hybrid Demucs"] and set(of_peers["seeds"]) == {"0, 1"}
+    assert [len(axes.lines) for axes in artifacts.get("learning").draw(PROFILE).figure.axes] == [4, 4]  # no trials
+
+
+def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs():
+    """Of the committed results, where they are whole."""
+    name = results.claims_profile("small")
+    table = artifacts.get("rates").draw(name) if config.profile(name).rates else None
+    if table is None:
+        pytest.skip("no rates were tried")
+    best = table.loc[table.groupby("system")["valid_usdr"].idxmax()]
+    assert set(best["taken"]) == {"yes"} and len(table) == 3 * len(best)
 
 
 # ---- details ----

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bsrnn.effects import crossed_effect, holm, table_of
+from bsrnn.effects import crossed_effect, holm, mean_interval, table_of
 from bsrnn.errors import DataError
 
 
@@ -70,6 +70,18 @@ def test_no_spread_is_certain():
 def test_what_gives_no_interval_is_refused(bad):
     with pytest.raises(DataError, match="two or more of each"):
         crossed_effect(bad)
+
+
+def test_one_seed_has_an_interval_over_songs_alone():
+    values = np.random.default_rng(0).normal(1.0, 0.5, 40)
+    mean, low, high = mean_interval([values])
+    half = stats.t.ppf(0.975, 39) * values.std(ddof=1) / np.sqrt(40)
+    assert mean == values.mean() and (low, high) == pytest.approx((mean - half, mean + half), abs=0.03)
+
+
+def test_two_seeds_have_the_interval_of_the_analysis_of_variance():
+    values = np.random.default_rng(0).normal(1.0, 0.5, (2, 40))
+    assert mean_interval(values) == (pytest.approx(values.mean()), *crossed_effect(values).interval())
 
 
 def test_songs_that_a_seed_has_no_value_for_are_left_out():

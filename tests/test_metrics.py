@@ -12,7 +12,6 @@ from bsrnn.errors import DataError
 from bsrnn.metrics import (
     LEAKAGE_FLOOR_DB,
     aggregate,
-    crossed_interval,
     csdr,
     csdr_frames,
     interval,
@@ -321,44 +320,6 @@ def test_aggregate_keeps_mean_and_median_apart_and_counts_what_is_left_out():
     assert json.loads(json.dumps(got, allow_nan=False)) == got
     nothing = aggregate([song()])
     assert nothing["songs_silent"] == 1 and nothing["usdr_mean"] is None and nothing["usdr_songs"] == 0
-
-
-def test_the_interval_over_seeds_and_songs_is_the_one_over_songs_where_there_is_one_seed():
-    values = np.random.default_rng(0).normal(1.0, 0.5, 40)
-    one = crossed_interval([values], np.random.default_rng(1))
-    other = interval(values, np.random.default_rng(2))
-    assert one == pytest.approx(other, abs=0.02) and one[0] < values.mean() < one[1]
-
-
-def test_the_interval_over_seeds_and_songs_spreads_with_both():
-    rng = np.random.default_rng(0)
-    seeds, songs = np.linspace(-0.4, 0.4, 6), np.linspace(-1, 1, 30)
-    by_seed = crossed_interval(np.broadcast_to(seeds[:, None], (6, 30)), rng)  # every song alike
-    assert by_seed == pytest.approx(interval(seeds, rng), abs=0.03)
-    by_song = crossed_interval(np.broadcast_to(songs, (6, 30)), rng)  # every seed alike
-    assert by_song == pytest.approx(interval(songs, rng), abs=0.03)
-    both = crossed_interval(seeds[:, None] + songs, rng)
-    assert both[1] - both[0] > max(by_seed[1] - by_seed[0], by_song[1] - by_song[0])
-
-
-def test_with_few_seeds_the_interval_is_as_much_too_narrow_as_its_docstring_says():
-    """Simulated effects of seed, song and both; how often the interval holds the true mean of 0."""
-    rng = np.random.default_rng(0)
-    held = {}
-    for seeds in (2, 5):
-        inside = 0
-        for _ in range(300):
-            values = rng.normal(0, 0.15, (seeds, 1)) + rng.normal(0, 0.2, (1, 16)) + rng.normal(0, 0.2, (seeds, 16))
-            low, high = crossed_interval(values, rng, resamples=1000)
-            inside += low <= 0 <= high
-        held[seeds] = inside / 300
-    assert held[2] == pytest.approx(0.81, abs=0.06) and held[5] == pytest.approx(0.92, abs=0.05)
-
-
-@pytest.mark.parametrize("values", [[], [1.0, 2.0], [[1.0], [1.0, 2.0]], [[np.nan, 1.0]], np.zeros((2, 0))])
-def test_no_interval_over_seeds_and_songs(values):
-    with pytest.raises(DataError, match=r"expected finite numbers \(seeds, songs\)"):
-        crossed_interval(values, np.random.default_rng(0))
 
 
 def test_interval_of_a_mean_is_about_the_normal_one():
