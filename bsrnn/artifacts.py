@@ -19,6 +19,7 @@ __all__ = [
     "code_notes",
     "get",
     "readme_table",
+    "readme_text",
     "resolve_profile",
     "result_table",
     "show",
@@ -28,6 +29,7 @@ __all__ = [
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
 PROVENANCE = ("key", "train_key", "kind", "target", "seed", "change", "code", "stages", "versions", "device", "threads")
 README_MARKS = ("<!-- results:start -->", "<!-- results:end -->")
+README_PROFILE = "small"
 
 
 def resolve_profile(name: str = "auto") -> str:
@@ -144,21 +146,30 @@ def _short(profile_name: str):
     return tables.short_results(get("results").draw(profile_name))
 
 
-def readme_table(profile_name: str = "small") -> str:
-    """Fill the result table of README.md between its two marks; returns what now stands there.
+def readme_text(profile_name: str = README_PROFILE) -> str:
+    """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
+    from bsrnn import claims, markup
+
+    parts = []
+    for artifact, table in (
+        (get("claims"), claims.overview(get("claims").results(profile_name)).drop(columns="contrast")),
+        (get("results"), _short(profile_name)),
+    ):
+        parts += [markup.to_markdown(table), artifact.stamp(artifact.results(profile_name))]
+    return "\n\n".join(parts)
+
+
+def readme_table(profile_name: str = README_PROFILE) -> str:
+    """Fill README.md between its two marks; returns what now stands there.
 
     Raises:
         ConfigError: README.md lacks the marks.
     """
-    from bsrnn import markup
-
     path, (start, end) = paths.root() / "README.md", README_MARKS
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise ConfigError(f"{path}: expected the lines {start} and {end} once each, in this order")
-    artifact = get("results")
-    body = f"{markup.to_markdown(_short(profile_name))}\n\n{artifact.stamp(artifact.results(profile_name))}"
-    before, after = text[: text.index(start)], text[text.index(end) :]
+    body, before, after = readme_text(profile_name), text[: text.index(start)], text[text.index(end) :]
     with atomic_write(path) as temporary:
         temporary.write_text(f"{before}{start}\n{body}\n{after}", encoding="utf-8")
     return body

@@ -126,6 +126,11 @@ def any_of(*roles: Role) -> Role:
     return lambda run: any(role(run) for role in roles)
 
 
+def is_system(run: Run) -> bool:
+    """Table III: what separates a target, with a network or without."""
+    return any_of(is_base, is_baselines, is_finetuned, is_peer)(run)
+
+
 def any_of_details(run: Run) -> bool:
     """Runs with another choice, and all that they are held against."""
     return any_of(is_base, is_hop, is_detail, is_finetuned, is_variant)(run)
@@ -194,6 +199,13 @@ class Results:
         """Targets that have a run of this role, in the profile's order."""
         there = {one.run.target for one in self.find(role)}
         return [target for target in self.profile.targets if target in there]
+
+
+def with_claims(results: Results, role: Role) -> list[Results]:
+    """The results of a profile, and those of the one that decides its claims where that is another."""
+    name = results.profile.name
+    other = claims_profile(name)
+    return [results] if other == name else [results, Results(other, role)]
 
 
 def best_models(profile_name: str) -> dict[str, Run]:

@@ -25,9 +25,11 @@ from bsrnn.results import (
     is_peer,
     is_real,
     is_split,
+    is_system,
     mean,
     published,
     seed_words,
+    with_claims,
 )
 
 METHODS = {
@@ -156,8 +158,15 @@ def table2(results: Results) -> pd.DataFrame:
 
 
 def table3(results: Results) -> pd.DataFrame:
-    """Systems: the paper's rows, the replication's, and ours."""
+    """Systems: the paper's rows, the replication's, and ours, also of the profile that decides the claims."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
+    rows = [row for of_profile in with_claims(results, is_system) for row in _our_systems(of_profile)]
+    scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
+    table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+    return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
+
+
+def _our_systems(results: Results) -> list[dict]:
     systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
     for target in results.targets(is_base):
         for method, seeds in _by_method(results, target).items():
@@ -184,25 +193,30 @@ def table3(results: Results) -> pd.DataFrame:
             for score in ("usdr", "csdr"):
                 row[f"all_{score}"] = mean([row[f"{target}_{score}"] for target in systems[method]])
         rows.append(row | ours(results))
-    scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
-    table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
-    return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
+    return rows
 
 
 def grid(results: Results) -> pd.DataFrame:
-    """What was run, in groups of the same run with other seeds: how many, and how long it took."""
-    groups: dict[tuple[str, str], list[Finished]] = {}
-    for one in results.finished:
-        groups.setdefault((one.run.kind, one.run.id.rsplit("-s", 1)[0]), []).append(one)
+    """What was run, in groups of the same run with other seeds: how many, and how long it took.
+
+    Of the profile, and of the one that decides its claims where that is another.
+    """
     rows = []
-    for (kind, name), found in groups.items():
-        training = [one.training["seconds"] if one.training else 0.0 for one in found]
-        scoring = [one.result["score_seconds"] for one in found]
-        row = {"run": name, "kind": kind, "what": found[0].run.change, "runs": len(found)}
-        row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
-        row["minutes"] = (sum(training) + sum(scoring)) / 60
-        rows.append(row | ours(results) | {"seeds": ", ".join(str(one.run.seed) for one in found)})
+    for of_profile in with_claims(results, lambda run: True):
+        groups: dict[tuple[str, str], list[Finished]] = {}
+        for one in of_profile.finished:
+            groups.setdefault((one.run.kind, one.run.id.rsplit("-s", 1)[0]), []).append(one)
+        rows += [_group(kind, run, found, of_profile) for (kind, run), found in groups.items()]
     return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")
+
+
+def _group(kind: str, name: str, found: list[Finished], results: Results) -> dict:
+    training = [one.training["seconds"] if one.training else 0.0 for one in found]
+    scoring = [one.result["score_seconds"] for one in found]
+    row = {"run": name, "kind": kind, "what": found[0].run.change, "runs": len(found)}
+    row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
+    row["minutes"] = (sum(training) + sum(scoring)) / 60
+    return row | ours(results) | {"seeds": ", ".join(str(one.run.seed) for one in found)}
 
 
 def real(results: Results) -> pd.DataFrame:

@@ -15,8 +15,9 @@ def verify(profile_name: str) -> list[str]:
 
     Found are: runs without a result, results of a run or key that the registry does not have (stale or stray), results
     whose content contradicts their name, a missing manifest, files that are not as the manifest says, provenance in it
-    that is not the results' own, tables that the results would now draw differently, and artifacts that the manifest
-    does not know. (`bsrnn verify` also computes first steps again, see :mod:`bsrnn.replay`.)
+    that is not the results' own, tables that the results would now draw differently, artifacts that the manifest
+    does not know, and numbers in README.md that are not these. (`bsrnn verify` also computes first steps again, see
+    :mod:`bsrnn.replay`.)
 
     Raises:
         ConfigError: unknown profile.
@@ -30,6 +31,7 @@ def verify(profile_name: str) -> list[str]:
         + _verify_checkpoints(profile_name)
         + _verify_provenance(profile_name)
         + _verify_artifacts(profile_name)
+        + _verify_readme(profile_name)
     )
 
 
@@ -139,3 +141,13 @@ def _verify_table(artifact: artifacts.Artifact, profile_name: str) -> list[str]:
     if path.is_file() and path.read_bytes() != now.encode():
         return [f"changed: tables/{path.name} is not what the results give now"]
     return []
+
+
+def _verify_readme(profile_name: str) -> list[str]:
+    """README.md holds one profile's results."""
+    path = paths.root() / "README.md"
+    if profile_name != artifacts.README_PROFILE or not path.is_file():
+        return []
+    if artifacts.readme_text(profile_name) in path.read_text(encoding="utf-8"):
+        return []
+    return ["changed: README.md has other results; `python -c 'from bsrnn import artifacts; artifacts.readme_table()'`"]

@@ -475,6 +475,16 @@ def test_changed_code_is_a_note_and_no_problem(written_once, monkeypatch):
     assert verify.verify(PROFILE) == []
 
 
+def test_other_numbers_in_the_readme_are_found(written_once, monkeypatch):
+    monkeypatch.setattr(artifacts, "README_PROFILE", PROFILE)
+    readme = written_once / "README.md"
+    readme.write_text("<!-- results:start -->\n<!-- results:end -->\n")
+    artifacts.readme_table(PROFILE)
+    assert verify.verify(PROFILE) == []
+    readme.write_text(readme.read_text().replace("| vocals | BSRNN | ", "| vocals | BSRNN | 1"))
+    assert [line.split(";")[0] for line in verify.verify(PROFILE)] == ["changed: README.md has other results"]
+
+
 def test_readme_table(finished):
     readme = finished / "README.md"
     with pytest.raises(ConfigError, match="results:start"):
@@ -485,6 +495,7 @@ def test_readme_table(finished):
     assert body in text and "old" not in text and text.startswith("before\n") and text.endswith("\nafter\n")
     mean = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
     assert f"| vocals | BSRNN | {mean:.2f} |" in body and "carries no claim" in body
+    assert "| C1 | Finer subbands at low frequencies help vocals. | not tested | not tested | – |" in body
     artifacts.readme_table(PROFILE)
     assert readme.read_text() == text
     assert f"{mean:.2f}" in artifacts.result_table(PROFILE)
@@ -575,6 +586,9 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert set(table["profile"]) == {"tiny"} and table.equals(artifacts.get("claims").draw("tiny"))
     assert "profile tiny; seeds: 0, 1;" in artifacts.get("contrasts").caption(PROFILE).replace(" data:", "")
     assert set(artifacts.get("results").draw(PROFILE)["profile"]) == {PROFILE}
+    assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
+    systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'")["model"]
+    assert "Hybrid Demucs, small, from scratch" in set(systems) and len(set(systems)) == len(systems) == 8
     manifest = artifacts.write_all(PROFILE)
     assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
     assert manifest["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
