@@ -152,7 +152,7 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
 
     parts = []
     for artifact, table in (
-        (get("claims"), claims.overview(get("claims").results(profile_name)).drop(columns="contrast")),
+        (get("claims"), claims.overview(get("claims").results(profile_name))),
         (get("results"), _short(profile_name)),
     ):
         parts += [markup.to_markdown(table), artifact.stamp(artifact.results(profile_name))]

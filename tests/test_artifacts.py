@@ -495,7 +495,7 @@ def test_readme_table(finished):
     assert body in text and "old" not in text and text.startswith("before\n") and text.endswith("\nafter\n")
     mean = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
     assert f"| vocals | BSRNN | {mean:.2f} |" in body and "carries no claim" in body
-    assert "| C1 | Finer subbands at low frequencies help vocals. | not tested | not tested | – |" in body
+    assert "| C1 | Finer subbands at low frequencies help vocals. | V4 - V1 | not tested | not tested | – |" in body
     artifacts.readme_table(PROFILE)
     assert readme.read_text() == text
     assert f"{mean:.2f}" in artifacts.result_table(PROFILE)
