@@ -38,13 +38,13 @@ class Artifact:
     songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
     essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
     of_claims: bool = False
+    # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
+    # shown, "" if it can
+    lacks: str = ""
 
     def drawn_from(self, profile_name: str) -> str:
         """The profile whose runs it is drawn from."""
         return finished.claims_profile(profile_name) if self.of_claims else profile_name
-    # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
-    # shown, "" if it can
-    lacks: str = ""
 
     def runs(self, profile_name: str) -> list[str]:
         """Ids of the runs that it needs, from the grid; without those that can neither be found nor computed here.
