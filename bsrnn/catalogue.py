@@ -182,6 +182,7 @@ REGISTRY: dict[str, Artifact] = {
             "song. Halves by the median of all; groups overlap, and the best and worst are chosen by the score itself.",
             "failure_tables.failures",
             any_of(finished.is_base, finished.is_baselines),
+            of_claims=True,  # many songs, and seeds to tell them from
         ),
         Artifact(
             "real",
