@@ -1,12 +1,17 @@
 """Where the models do well and where they fail: the test songs in groups that are known without listening."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
-from bsrnn.metrics import interval
+from bsrnn.config import SeparateConfig
+from bsrnn.metrics import interval, usdr
 from bsrnn.results import Results, is_base, is_baselines, mean
+from bsrnn.separate import separate
+from bsrnn.separator import Separator
+from bsrnn.songs import Song
 from bsrnn.tables import ordered, ours
 
 WORST = 5  # songs at either end
@@ -38,6 +43,44 @@ def worst(results: Results, target: str, first: int) -> int:
     """Index of the song that a target's models separate worst, of the ``first`` test songs."""
     songs = _songs(results, target)[:first]
     return min(songs, key=lambda song: song["usdr"])["index"]
+
+
+def by_section(model: Separator, found: Iterable[Song], target: str, settings: SeparateConfig) -> pd.DataFrame:
+    """Scores in each kind of section of songs whose song.json names their sections, as the embedded ones' does.
+
+    A kind is a section's name and what sounds in it beside the target. Its scores are means over its sections, of the
+    target's uSDR where the target sounds; where it rests: the level of what the model leaves of the others, below the
+    mixture.
+
+    Returns:
+        columns section, with, songs, seconds, usdr_mean, mixture, left_db; empty where no song names its sections.
+    """
+    rows = []
+    for song in found:
+        sections = song.info.get("sections", ())
+        if not sections:
+            continue
+        mixture, reference = song.read("mixture"), song.read(target)
+        estimate = separate(model, mixture, song.sample_rate, **asdict(settings))[target]
+        for section in sections:
+            part = slice(*(round(section[end] * song.sample_rate) for end in ("start", "end")))
+            whole, wanted, got = (sound[:, part] for sound in (mixture, reference, estimate))
+            others = " and ".join(stem for stem in section["sounds"] if stem != target) or "nothing else"
+            row = {"section": section["name"], "with": others, "song": song.name}
+            if target in section["sounds"]:
+                row |= {"usdr_mean": usdr(wanted, got), "mixture": usdr(wanted, whole)}
+            else:
+                row |= {"section": f"{section['name']}, {target} rests", "left_db": _level(got) - _level(whole)}
+            rows.append(row | {"seconds": whole.shape[1] / song.sample_rate})
+    table = pd.DataFrame(rows, columns=["section", "with", "song", "seconds", "usdr_mean", "mixture", "left_db"])
+    parts = {"songs": ("song", "nunique"), "seconds": ("seconds", "sum")}
+    parts |= {name: (name, "mean") for name in ("usdr_mean", "mixture", "left_db")}
+    return table.groupby(["section", "with"], as_index=False).agg(**parts)
+
+
+def _level(sound: np.ndarray) -> float:
+    """In dB of full scale, not below -120."""
+    return float(10 * np.log10(np.mean(np.square(sound, dtype=np.float64)) + 1e-12))
 
 
 def _songs(results: Results, target: str) -> list[dict]:

@@ -11,7 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsrnn import artifacts, catalogue, claims, config, exhibits, failure_tables, results, runs, stages, tables, verify
+from bsrnn import (
+    artifacts,
+    audio,
+    catalogue,
+    claims,
+    config,
+    exhibits,
+    failure_tables,
+    metrics,
+    results,
+    runs,
+    songs,
+    stages,
+    tables,
+    verify,
+)
 from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.variants import DETAILS, FINETUNING_DETAILS
@@ -631,6 +646,31 @@ def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch)
     assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
     role = results.any_of(results.is_base, results.is_baselines)
     assert failure_tables.worst(results.Results(PROFILE, role), "vocals", 4) == int(np.argmin(usdr[:4]))
+
+
+def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    sounds = {"vocals": rng.uniform(-0.2, 0.2, (2, 400)), "drums": rng.uniform(-0.2, 0.2, (2, 400))}
+    sounds["vocals"][:, 300:], sounds["drums"][:, :100] = 0, 0
+    for name, sound in sounds.items():
+        audio.write(tmp_path / "a" / f"{name}.wav", sound.astype(np.float32), 100)
+    sections = [{"name": "solo", "start": 0.0, "end": 1.0, "sounds": ["vocals"]},
+                {"name": "verse", "start": 1.0, "end": 3.0, "sounds": ["vocals", "drums"]},
+                {"name": "verse", "start": 3.0, "end": 4.0, "sounds": ["drums"]}]  # fmt: skip
+    song, = songs.read_songs(tmp_path, sample_rate=100)
+    song = replace(song, info={"sections": sections})
+    monkeypatch.setattr(failure_tables, "separate", lambda model, mixture, *_, **__: {"vocals": mixture / 2})
+    table = failure_tables.by_section(None, [song, replace(song, info={})], "vocals", config.SeparateConfig())
+    table = table.set_index(["section", "with"])
+    assert table.loc[("solo", "nothing else"), "usdr_mean"] == pytest.approx(20 * np.log10(2), abs=1e-4)
+    voice, both = song.read("vocals")[:, 100:300], song.read("mixture")[:, 100:300]
+    row = table.loc[("verse", "drums")]
+    scores = metrics.usdr(voice, both / 2), metrics.usdr(voice, both)
+    assert (row["usdr_mean"], row["mixture"]) == pytest.approx(scores)
+    assert (row["songs"], row["seconds"]) == (1, 2.0)
+    rests = table.loc[("verse, vocals rests", "drums")]
+    assert rests["left_db"] == pytest.approx(-20 * np.log10(2), abs=1e-4) and np.isnan(rests["usdr_mean"])
+    assert failure_tables.by_section(None, [replace(song, info={})], "vocals", config.SeparateConfig()).empty
 
 
 def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
