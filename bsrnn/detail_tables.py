@@ -5,17 +5,32 @@ import pandas as pd
 
 from bsrnn.contrasts import difference_table, pairs
 from bsrnn.effects import mean_interval
-from bsrnn.results import Finished, Results, is_base, is_detail, is_finetuned, is_hop, is_variant, published
+from bsrnn.results import (
+    Finished,
+    Results,
+    any_of_details,
+    is_base,
+    is_detail,
+    is_finetuned,
+    is_hop,
+    is_variant,
+    published,
+    with_claims,
+)
 from bsrnn.tables import ordered, ours
 from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 
 
 def details(results: Results) -> pd.DataFrame:
-    """Every changed run against its base: mean difference in dB uSDR and its 95 % interval."""
+    """Every changed run against its base: mean difference in dB uSDR and its 95 % interval.
+
+    Of the profile, and of the one that decides its claims where that is another; so in the ledger.
+    """
     rows = []
-    for target, words, detail, changed, against in _comparisons(results):
-        row = {"target": target, "another choice": words, "what is left open": detail or "-"}
-        rows.append(row | ours(results) | measured(changed, against))
+    for of_profile in with_claims(results, any_of_details):
+        for target, words, detail, changed, against in _comparisons(of_profile):
+            row = {"target": target, "another choice": words, "what is left open": detail or "-"}
+            rows.append(row | ours(of_profile) | measured(changed, against))
     columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
     return ordered(rows, "target", "another choice", *columns)
 
@@ -57,32 +72,34 @@ def open_details(results: Results) -> pd.DataFrame:
     """The ledger; our setting is read from the profile, the measured effect of another choice from its runs."""
     table = published("open_details")
     table["our_setting"] = [_setting(results.profile, key) for key in table["config_key"]]
-    table["measured"] = [_words(results, detail) for detail in table["detail"]]
+    both = with_claims(results, any_of_details)
+    table["measured"] = [_words(both, detail) for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
     return table[[*columns, "measured"]].assign(profile=results.profile.name)
 
 
-def _words(results: Results, detail: str) -> str:
+def _words(profiles: list[Results], detail: str) -> str:
     """What was measured on a detail, in words; "-" for nothing."""
     if detail == "number of seeds":
-        return _spread(results)
+        return "; ".join(filter(None, map(_spread, profiles))) or "-"
     found = []
-    for target, words, of_detail, changed, against in _comparisons(results):
-        row = measured(changed, against) if of_detail == detail else {"effect": None}
-        if row["effect"] is not None:
-            numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
-            found.append(f"{words}: {numbers} ({target}; {row['interval_over']})")
+    for results in profiles:
+        for target, words, of_detail, changed, against in _comparisons(results):
+            row = measured(changed, against) if of_detail == detail else {"effect": None}
+            if row["effect"] is not None:
+                numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
+                found.append(f"{words}: {numbers} ({target}; {row['interval_over']}; profile {results.profile.name})")
     return "; ".join(found) or "-"
 
 
 def _spread(results: Results) -> str:
-    """Standard deviation of the mean uSDR over the seeds of each base."""
+    """Standard deviation of the mean uSDR over the seeds of each base; "" for one seed."""
     words = []
     for target in results.targets(is_base):
         means = [one.scores["summary"]["usdr_mean"] for one in results.find(is_base, target)]
         if len(means) > 1 and None not in means:
             words.append(f"{target} {np.std(means, ddof=1):.2f} dB")
-    return f"standard deviation over seeds: {', '.join(words)}" if words else "-"
+    return f"standard deviation over seeds: {', '.join(words)} (profile {results.profile.name})" if words else ""
 
 
 def _setting(profile, key: str) -> str:
