@@ -178,7 +178,6 @@ def learning(results: Results) -> Figure:
         seen.add(name)
     style(panels[0], "steps", "mean uSDR, validation (dB)", f"{target}, against steps")
     style(panels[1], "operations of the training (10¹²)", "", "against operations")
-    panels[1].set_xscale("log")
     legend(panels[0])
     return figure
 
