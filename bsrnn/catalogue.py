@@ -234,7 +234,8 @@ REGISTRY: dict[str, Artifact] = {
             "08_results",
             "Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and "
             "seeds; sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its "
-            "95 % interval over seeds and songs. GFLOP: of one item forward.",
+            "95 % interval over seeds and songs, or over songs alone where one seed was run. GFLOP: of one item "
+            "forward.",
             "peer_tables.peers",
             any_of(finished.is_base, finished.is_peer),
             essential=finished.is_peer,

@@ -38,6 +38,7 @@ def rates(results: Results) -> pd.DataFrame:
         row |= {"valid_usdr": one.training["best"], "usdr_mean": one.scores["summary"]["usdr_mean"]}
         rows.append(row | ours(results) | {"seeds": str(one.run.seed), "songs": one.scores["summary"]["songs"]})
     rows.sort(key=lambda row: (row["system"], row["learning_rate"]))  # BSRNN first, by its name
+    rows = [row | {"learning_rate": f"{row['learning_rate']:g}"} for row in rows]  # two decimals would show none
     columns = ("learning_rate", "valid_usdr", "usdr_mean", "taken", "songs")
     return ordered(rows, "target", "system", *columns)
 

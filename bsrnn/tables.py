@@ -160,7 +160,10 @@ def table2(results: Results) -> pd.DataFrame:
 def table3(results: Results) -> pd.DataFrame:
     """Systems: the paper's rows, the replication's, and ours, also of the profile that decides the claims."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
-    rows = [row for of_profile in with_claims(results, is_system) for row in _our_systems(of_profile)]
+    rows = _our_systems(results)
+    for of_claims in with_claims(results, is_system)[1:]:
+        words = f", profile {of_claims.profile.name}"  # other songs, other trainings
+        rows += [row | {"model": row["model"] + words} for row in _our_systems(of_claims)]
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
     return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]

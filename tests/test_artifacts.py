@@ -603,7 +603,7 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert set(artifacts.get("results").draw(PROFILE)["profile"]) == {PROFILE}
     assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
     systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'")["model"]
-    assert "Hybrid Demucs, small, from scratch" in set(systems) and len(set(systems)) == len(systems) == 8
+    assert "Hybrid Demucs, small, from scratch, profile tiny" in set(systems) and len(set(systems)) == len(systems) == 8
     manifest = artifacts.write_all(PROFILE)
     assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
     assert manifest["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
@@ -703,8 +703,8 @@ def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root,
     fake_results.write_results(PROFILE)
     table = artifacts.get("rates").draw(PROFILE)
     assert [*zip(table["system"], table["learning_rate"], table["taken"], strict=True)] == [
-        ("BSRNN", 1e-3, "-"), ("BSRNN", 4e-3, "yes"), ("BSRNN", 8e-3, "-"),
-        ("Hybrid Demucs", 1e-3, "yes"), ("Hybrid Demucs", 4e-3, "-"), ("Hybrid Demucs", 8e-3, "-"),
+        ("BSRNN", "0.001", "-"), ("BSRNN", "0.004", "yes"), ("BSRNN", "0.008", "-"),
+        ("Hybrid Demucs", "0.001", "yes"), ("Hybrid Demucs", "0.004", "-"), ("Hybrid Demucs", "0.008", "-"),
     ]  # fmt: skip
     tried = runs.get(PROFILE, "vocals-hdemucs-rate0.004-s0").profile
     later = runs.get(PROFILE, "vocals-hdemucs-s1").profile
