@@ -249,7 +249,7 @@ REGISTRY: dict[str, Artifact] = {
             "Every system was tried with the same learning rates, on the first seed; what was best on the validation "
             "songs (mean uSDR in dB) was taken for all seeds.",
             "peer_tables.rates",
-            any_of(finished.is_base_of_peers, finished.is_peer, finished.is_rate),
+            finished.is_tried_with_rates,
             essential=finished.is_rate,
             of_claims=True,
         ),

@@ -204,7 +204,7 @@ def overview(results: Results) -> pd.DataFrame:
     rows = table(results)
     rows = rows[[claim.primary for claim in CLAIMS]]
     verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "effect", "low", "high", "paper_effect"]].reset_index(drop=True)
+    return rows[[*verdicts, "effect", "low", "high", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
 
 
 def show_overview(profile_name: str) -> None:

@@ -3,8 +3,7 @@
 The differences form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n] + rest[s, n], with seeds and songs
 drawn at random: another training and another song would give others. The interval covers both. The mean squares of the
 two-way analysis of variance give the variance of the mean, and Satterthwaite's rule its degrees of freedom, so that a
-t-distribution answers. (A percentile bootstrap over both held the truth in 81, 90 and 92 % of simulated cases with 2, 3
-and 5 seeds of 16 songs, where its interval said 95 %.)
+t-distribution answers.
 """
 
 from collections.abc import Mapping, Sequence

@@ -30,8 +30,6 @@ def rates(results: Results) -> pd.DataFrame:
     """Every system at each learning rate of the shared grid, and which of them was taken for all seeds."""
     rows = []
     for one in results.finished:
-        if one.run.seed != results.profile.seeds[0]:
-            continue
         model, train = one.run.profile.model, one.run.profile.train
         row = {"target": one.run.target, "system": runs.PEER_NAMES.get(getattr(model, "system", ""), "BSRNN")}
         row |= {"learning_rate": train.learning_rate, "taken": "-" if is_rate(one.run) else "yes"}

@@ -59,9 +59,10 @@ def is_peer(run: Run) -> bool:
     return run.kind == "train" and hasattr(run.profile.model, "system") and not is_rate(run)
 
 
-def is_base_of_peers(run: Run) -> bool:
-    """The base that other systems stand beside."""
-    return is_base(run) and run.target == run.profile.targets[0]
+def is_tried_with_rates(run: Run) -> bool:
+    """One system with one rate of the shared grid, its own or another; first seed."""
+    own = is_peer(run) or (is_base(run) and run.target == run.profile.targets[0])
+    return run.seed == run.profile.seeds[0] and (own or is_rate(run))
 
 
 def is_rate(run: Run) -> bool:

@@ -710,6 +710,7 @@ def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root,
     later = runs.get(PROFILE, "vocals-hdemucs-s1").profile
     assert (tried.train.learning_rate, later.train.learning_rate) == (4e-3, 1e-3)
     assert replace(tried, train=replace(tried.train, learning_rate=1e-3)) == later  # nothing else differs
+    assert " seeds: 0; " in artifacts.get("rates").caption(PROFILE)  # not those of the trainings that came of it
     assert table["valid_usdr"].iloc[4] == result("vocals-hdemucs-rate0.004-s0")["training"]["best"]
     of_peers = artifacts.get("peers").draw(PROFILE)
     assert list(of_peers["system"]) == ["BSRNN", "Hybrid Demucs"] and set(of_peers["seeds"]) == {"0, 1"}
