@@ -207,7 +207,7 @@ class Profile:
     details: tuple[str, ...] = ()
     detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
-    peer_seeds: tuple[int, ...] | None = None  # None: all
+    peer_seeds: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of a peer that is not trained with all seeds
     rates: tuple[float, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
     peer_rates: tuple[tuple[str, float], ...] = ()  # a peer's best of them on the validation songs, where not `train`'s
     finetuned: tuple[str, ...] = TARGETS
@@ -320,7 +320,7 @@ SEEDS = replace(
     crossed=(("drums", "v7"),),
     hops=(1.5, 3.0),  # the contrast of C3 alone
     peers=("hdemucs",),
-    peer_seeds=(0,),  # so that C4 stays undecided
+    peer_seeds=(("hdemucs", (0,)),),  # so that C4 stays undecided
     rates=(3e-4, 8e-4, 2e-3),
     finetuned=("vocals",),  # with its control alone
     details=(), variants=(),  # in `small`

@@ -50,16 +50,31 @@ def forward_operations(model: ModelConfig | PeerConfig, seconds: float) -> float
     """Floating point operations of one stereo item, forward: two a multiplication with its addition.
 
     Those of an earlier system are counted, in a forward pass (:func:`bsrnn.peers.count`); BSRNN has a formula.
-    A position and module: two RNNs, each two directions of 4H (N + H) with H = 2N, then a map 4N -> N: 104 N^2.
+    A position and module: two RNNs, each two directions of 4H (N + H) with H = 2N, then a map 4N -> N: 104 N^2. The
+    stereo module has H = tac_factor N: a map each way for a channel, and two more for the mean of both. Attention has
+    maps to queries, keys and values and one back, and every frame meets every other.
     """
     if isinstance(model, PeerConfig):
         return _count(model, seconds).operations
     n, places = model.features, positions(model, seconds)
-    core = places * model.modules * 104 * n**2
+    core = places * model.modules * (104 * n**2 + _stereo(model) + _attention(model, seconds))
     hidden = places * len(model.targets) * (4 * n**2 + (model.mlp_layers - 1) * 16 * n**2)
     frames = CHANNELS * (seconds * model.sample_rate / model.hop_samples + 1)
     ends = frames * (model.n_fft // 2 + 1) * (2 * n + len(model.targets) * 16 * n)  # split; masks with their gate
     return 2 * (core + hidden + ends)
+
+
+def _stereo(model: ModelConfig) -> float:
+    """Multiplications of the stereo module a position."""
+    n, hidden = model.features, model.tac_factor * model.features
+    return 2 * n * hidden + (hidden**2 + hidden * n) / CHANNELS
+
+
+def _attention(model: ModelConfig, seconds: float) -> float:
+    """Multiplications of the attention over frames a position."""
+    n, queries = model.features, model.attention_heads * model.attention_features
+    frames = seconds * model.sample_rate / model.hop_samples + 1
+    return (2 * n * queries + 2 * n**2 + frames * (queries + n)) if queries else 0
 
 
 def _count(model: PeerConfig, seconds: float):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from bsrnn import costs
 from bsrnn.contrasts import difference_table, pairs
 from bsrnn.effects import mean_interval
 from bsrnn.results import (
@@ -29,10 +30,26 @@ def details(results: Results) -> pd.DataFrame:
     rows = []
     for of_profile in with_claims(results, any_of_details):
         for target, words, detail, changed, against in _comparisons(of_profile):
-            row = {"target": target, "another choice": words, "what is left open": detail or "-"}
-            rows.append(row | ours(of_profile) | measured(changed, against))
+            if detail:
+                row = {"target": target, "another choice": words, "what is left open": detail}
+                rows.append(row | ours(of_profile) | measured(changed, against))
     columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
     return ordered(rows, "target", "another choice", *columns)
+
+
+def beyond(results: Results) -> pd.DataFrame:
+    """The same for what the paper does not have: other models, other splits, more or less of the training."""
+    rows = []
+    for target, words, detail, changed, against in _comparisons(results):
+        if not detail:
+            row = {"target": target, "what is other": words} | ours(results) | measured(changed, against)
+            rows.append(row | {"work": _operations(changed[0]) / _operations(against[0])})
+    return ordered(rows, "target", "what is other", "effect", "low", "high", "interval_over", "work", "songs")
+
+
+def _operations(one: Finished) -> float:
+    """Of the model on one item, forward, for every target that it has."""
+    return costs.forward_operations(one.run.profile.model, one.run.profile.mixing.chunk_seconds)
 
 
 def _comparisons(results: Results) -> list[tuple[str, str, str, list[Finished], list[Finished]]]:

@@ -44,6 +44,7 @@ HEADINGS = {
     "detectable": "detectable (dB)",
     "bsrnn_above_it": "BSRNN above it (dB)",
     "gflop": "GFLOP an item",
+    "work": "work (base: 1)",
     "train_seconds": "training (s)",
     "score_seconds": "scoring (s)",
     "wiener_oracle": "Wiener, knows the song (dB)",

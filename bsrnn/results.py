@@ -102,6 +102,16 @@ def is_detail(run: Run) -> bool:
     return run.kind in ("train", "separate") and run.variant in DETAILS | EXTRAS
 
 
+def is_open_choice(run: Run) -> bool:
+    """Another choice of what the paper leaves open."""
+    return is_detail(run) and run.variant in DETAILS
+
+
+def is_beyond(run: Run) -> bool:
+    """Another model, split or budget, which the paper does not have."""
+    return is_detail(run) and run.variant in EXTRAS
+
+
 def is_teacher(run: Run) -> bool:
     """A model's labels of the unlabelled songs, held against the truth."""
     return run.kind == "teacher"

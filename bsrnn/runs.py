@@ -241,8 +241,9 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, see
 def _add_peers(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
     """Other systems; with the first seed all of them, and the base, at each learning rate of the shared grid too."""
     systems = [base]
-    seeds = profile.seeds if profile.peer_seeds is None else profile.peer_seeds
-    for system in profile.peers if seed in seeds else ():
+    for system in profile.peers:
+        if seed not in dict(profile.peer_seeds).get(system, profile.seeds):
+            continue
         rate = dict(profile.peer_rates).get(system, profile.train.learning_rate)
         # none of them is faster in bfloat16 on a CPU
         train = replace(profile.train, precision="float32", learning_rate=rate)

@@ -91,6 +91,10 @@ EXTRAS: dict[str, Change] = {
     "attention": Change("attention over frames, two heads", {"model.attention_heads": 2}),
     # trained once, for all targets of the profile; the band split is the replication's
     "shared": Change("one encoder for all targets, 57 bands", {"model.band_split": "simo"}),
+    # as many bands as V7, each placed by one idea (bsrnn.derived_bands)
+    "mel41": Change("41 bands, equal on the mel scale", {"model.band_split": "mel41"}),
+    "notes41": Change("41 bands along the notes", {"model.band_split": "notes41"}),
+    "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),
     "float32": Change("trained in float32", {"train.precision": "float32"}),
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),

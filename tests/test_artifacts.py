@@ -29,11 +29,12 @@ from bsrnn import (
 )
 from bsrnn.effects import crossed_effect, holm
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.variants import DETAILS, FINETUNING_DETAILS
+from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
-QUICK = replace(config.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3))  # with something to show for every artifact
+# with something to show for every artifact
+QUICK = replace(config.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*config.QUICK.details, "mel41"))
 
 
 @pytest.fixture
@@ -591,7 +592,7 @@ def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
 
 def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finished, monkeypatch):
     monkeypatch.setitem(config.PROFILES, PROFILE, replace(QUICK, claims="tiny"))
-    tiny = replace(config.TINY, seeds=(0, 1), peers=("hdemucs",))
+    tiny = replace(config.TINY, seeds=(0, 1), peers=("hdemucs",), details=("mel41",))  # of the first seed
     monkeypatch.setitem(config.PROFILES, "tiny", tiny)
     last = list(runs.grid("tiny"))[-1]
     fake_results.write_results("tiny", leave_out=(last,))
@@ -604,6 +605,10 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
     systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'")["model"]
     assert "Hybrid Demucs, small, from scratch, profile tiny" in set(systems) and len(set(systems)) == len(systems) == 8
+    splits = artifacts.get("table1").draw(PROFILE).query("profile == 'tiny'").set_index("split")
+    assert dict(splits["seeds"]) == {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"} and splits.loc["MEL41", "bands"] == 41
+    trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    assert splits.loc["V1", "usdr_mean"] == pytest.approx(np.mean(trained)) and splits.loc["V1", "seed_sd"] > 0
     manifest = artifacts.write_all(PROFILE)
     assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
     assert manifest["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
@@ -724,14 +729,14 @@ def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs
     if table is None:
         pytest.skip("no rates were tried")
     best = table.loc[table.groupby("system")["valid_usdr"].idxmax()]
-    assert set(best["taken"]) == {"yes"} and len(table) == 3 * len(best)
+    assert set(best["taken"]) == {"yes"} and len(table) == len(config.profile(name).rates) * len(best)
 
 
 # ---- details ----
 
 
 def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkeypatch):
-    details = ("ten-seconds", "flat", "layer", "tac")
+    details = ("ten-seconds", "flat", "layer", "tac", "shared")
     settings = replace(config.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), variants=("fixed",), details=details)
     monkeypatch.setitem(config.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
@@ -753,12 +758,20 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     assert row["interval_over"] == "songs, one seed" and row["low"] < row["effect"] < row["high"]
     row = table.loc["finetuning: fixed teacher"]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-fixed", 0) - songs("vocals-finetuned", 0)))
+    further = artifacts.get("beyond").draw(PROFILE).set_index(["target", "what is other"])
+    assert [words for _, words in further.index] == [EXTRAS[name].words for name in ("tac", "shared", "shared")]
+    assert not set(table.index) & {words for _, words in further.index}
+    row = further.loc[("drums", EXTRAS["shared"].words)]
+    assert row["effect"] == pytest.approx(np.mean(songs("drums-shared", 0) - songs("drums", 0)))
+    assert row["work"] == pytest.approx(57 / 55 * 1.1, abs=0.02)  # bands, and a second mask
+    assert 1.05 < further.loc[("vocals", EXTRAS["tac"].words), "work"] < 1.15
+    row = table.loc["finetuning: fixed teacher"]
     ledger = artifacts.get("open_details").draw(PROFILE).set_index("detail")["measured"]
     assert ledger["teacher's replacement"].startswith(f"finetuning: fixed teacher: {row['effect']:+.2f} dB [")
     layer = table.loc[DETAILS["layer"].words, "effect"]
     assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {layer:+.2f} dB [")
     assert ledger["gain"] == "-" and ledger["number of seeds"].startswith("standard deviation over seeds: vocals ")
-    assert "details" in artifacts.REGISTRY and "no such runs" in artifacts.get("details").left_out("previews")
+    assert all("no such runs" in artifacts.get(name).left_out("previews") for name in ("details", "beyond"))
 
 
 def test_every_measured_detail_is_a_row_of_the_ledger_and_every_test_in_it_exists():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bsrnn import config, costs, runs
@@ -16,13 +17,15 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
 
 
-@pytest.mark.parametrize("layers, targets", [(1, ("vocals",)), (2, ("a", "b"))])
-def test_the_count_of_operations_is_torchs_and_the_lstms_closed_form(layers, targets):
+@pytest.mark.parametrize(
+    "changed", [{}, {"mlp_layers": 2, "targets": ("a", "b")}, {"tac_factor": 3}, {"attention_heads": 2}]
+)
+def test_the_count_of_operations_is_torchs_and_the_lstms_closed_form(changed):
     """torch counts products of matrices alone; those inside an LSTM are 2 * 8H (N + H) a position."""
-    settings = ModelConfig(targets=targets, band_split="v1", features=8, modules=2, mlp_layers=layers)
+    settings = ModelConfig(**({"band_split": "v1", "features": 8, "modules": 2} | changed))
     model = BSRNN(settings)
     seconds = 20 * 512 / 44100
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
         model(torch.zeros(1, 2, 20 * 512))
     hidden, places = 2 * 8, costs.positions(settings, seconds)
     lstms = 2 * places * 2 * 2 * 2 * 4 * hidden * (8 + hidden)  # two a multiplication; modules, RNNs, directions

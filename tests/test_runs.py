@@ -38,16 +38,21 @@ def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-hop1.5", "vocals-hop3", "drums", "drums-v7",
                   "vocals-finetuned", "vocals-control"]  # fmt: skip
         assert all(f"{name}-s{seed}" in grid for name in wanted)
-    assert [run.seed for run in grid.values() if run.change == "Hybrid Demucs"] == list(profile.peer_seeds)
+    assert [run.seed for run in grid.values() if run.change == "Hybrid Demucs"] == list(
+        dict(profile.peer_seeds).get("hdemucs", profile.seeds)
+    )
     assert grid["drums-v7-s3"].profile.model.band_split == "v7"
     assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
 
 
 def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypatch):
-    for named, expected in ((None, [0, 1, 2]), ((0, 2), [0, 2])):
-        grid = with_profile(monkeypatch, peers=("umx",), seeds=(0, 1, 2), peer_seeds=named, rates=(1e-3,))
+    peers, some = ("umx", "hdemucs"), (("umx", (0, 2)),)
+    for named, expected in (((), [0, 1, 2]), (some, [0, 2])):
+        grid = with_profile(monkeypatch, peers=peers, seeds=(0, 1, 2), peer_seeds=named, rates=(1e-3,))
         assert [run.seed for run in grid.values() if run.change == "Open-Unmix"] == expected
-        assert [name for name in grid if "rate" in name] == ["vocals-rate0.001-s0", "vocals-umx-rate0.001-s0"]
+        assert [run.seed for run in grid.values() if run.change == "Hybrid Demucs"] == [0, 1, 2]
+        tried = [f"vocals{system}-rate0.001-s0" for system in ("", "-umx", "-hdemucs")]
+        assert [name for name in grid if "rate" in name] == tried
 
 
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
