@@ -37,7 +37,6 @@ from bsrnn.results import (
     is_peer,
     is_split,
     published,
-    seed_words,
     stamp,
 )
 
@@ -155,7 +154,7 @@ def _row(claim: Claim, found: list[Pair], measured: Effect | None, level: float,
         "claim": claim.id,
         "contrast": claim.contrast + (f", {' and '.join(targets)}" if targets else ""),
         "verdict": verdict,
-        "seeds": ", ".join(map(str, seeds)) or seed_words(profile),
+        "seeds": ", ".join(map(str, seeds)) or "-",
         "songs": len(songs),
         "effect": mean,
         "low": low,
