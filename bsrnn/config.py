@@ -317,13 +317,13 @@ SEEDS = replace(
     ),
     separate=replace(PAPER.separate, hop_seconds=3.0),  # half the cost of 1.5 s for every model alike
     targets=("vocals", "bass", "drums"),  # those of C2, and the voice
-    table_one=("v1", "v4"),  # the contrast of claim C1
+    table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
     crossed=(("bass", "v7"), ("drums", "v7")),  # of C2
     hops=(1.5, 3.0),  # the contrast of C3 alone
     peers=("hdemucs", "umx"), peer_seeds=(("umx", (0,)),),  # a look
     rates=(8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2), peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3)),
     finetuned=("vocals",),  # with its control alone
-    details=(), variants=(),  # in `small`
+    details=("tac", "attention", "shared", "mel41", "notes41", "energy41"), variants=(),  # others in `small`
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
     carries_claims=True,
     claims="",

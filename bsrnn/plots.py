@@ -178,7 +178,8 @@ def learning(results: Results) -> Figure:
         seen.add(name)
     style(panels[0], "steps", "mean uSDR, validation (dB)", f"{target}, against steps")
     style(panels[1], "operations of the training (10¹²)", "", "against operations")
-    legend(panels[0])
+    handles, names = panels[0].get_legend_handles_labels()  # above: curves may be anywhere
+    figure.legend(handles, names, loc="outside upper center", ncols=4, fontsize=FONT_POINTS - 1.5, frameon=False)
     return figure
 
 

@@ -180,6 +180,7 @@ def table3(results: Results) -> pd.DataFrame:
 
 def _our_systems(results: Results) -> list[dict]:
     systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
+    seeds_of = {one.run.change: [] for one in results.find(is_peer)}  # not all are trained with every seed
     for target in results.targets(is_base):
         for method, seeds in _by_method(results, target).items():
             systems[method][target] = [aggregate(songs) for songs in seeds]
@@ -187,10 +188,11 @@ def _our_systems(results: Results) -> list[dict]:
             systems["finetuned"][target] = summaries_of(tuned)
         for one in results.find(is_peer, target):
             systems.setdefault(one.run.change, {}).setdefault(target, []).append(one.scores["summary"])
+            seeds_of[one.run.change].append(str(one.run.seed))
     model = results.profile.model
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = METHODS | {"model": size, "finetuned": f"{size} + finetuning"}
-    peers = [name for name in systems if name not in (*METHODS, "finetuned")]
+    peers = list(seeds_of)
     names |= {name: f"{name}, small, from scratch" for name in peers}
     order = ("silence", "mixture", "wiener", "wiener_oracle", *peers, "model", "finetuned", "ratio_mask")
     rows = []
@@ -204,7 +206,7 @@ def _our_systems(results: Results) -> list[dict]:
         if len(systems[method]) == 4:  # "all" is the mean of four targets, and of nothing less
             for score in ("usdr", "csdr"):
                 row[f"all_{score}"] = mean([row[f"{target}_{score}"] for target in systems[method]])
-        rows.append(row | ours(results))
+        rows.append(row | ours(results) | ({"seeds": ", ".join(seeds_of[method])} if method in seeds_of else {}))
     return rows
 
 

@@ -592,7 +592,8 @@ def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
 
 def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finished, monkeypatch):
     monkeypatch.setitem(config.PROFILES, PROFILE, replace(QUICK, claims="tiny"))
-    tiny = replace(config.TINY, seeds=(0, 1), peers=("hdemucs",), details=("mel41",))  # of the first seed
+    tiny = replace(config.TINY, seeds=(0, 1), peers=("hdemucs", "umx"), peer_seeds=(("umx", (0,)),),
+                   details=("mel41",))  # of the first seed  # fmt: skip
     monkeypatch.setitem(config.PROFILES, "tiny", tiny)
     last = list(runs.grid("tiny"))[-1]
     fake_results.write_results("tiny", leave_out=(last,))
@@ -603,8 +604,9 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert "profile tiny; seeds: 0, 1;" in artifacts.get("contrasts").caption(PROFILE).replace(" data:", "")
     assert set(artifacts.get("results").draw(PROFILE)["profile"]) == {PROFILE}
     assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
-    systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'")["model"]
-    assert "Hybrid Demucs, small, from scratch, profile tiny" in set(systems) and len(set(systems)) == len(systems) == 8
+    systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'").set_index("model")["seeds"]
+    trained = [systems[f"{name}, small, from scratch, profile tiny"] for name in ("Hybrid Demucs", "Open-Unmix")]
+    assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
     splits = artifacts.get("table1").draw(PROFILE).query("profile == 'tiny'").set_index("split")
     assert dict(splits["seeds"]) == {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"} and splits.loc["MEL41", "bands"] == 41
     trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
