@@ -313,7 +313,7 @@ REGISTRY: dict[str, Artifact] = {
             "difference of the mean uSDR in dB with its 95 % interval. Work: operations of one item forward, for every "
             "target that the model has, relative to the base.",
             "detail_tables.beyond",
-            finished.any_of_details,
+            finished.is_beyond_or_its_base,
             essential=finished.is_beyond,
             of_claims=True,
         ),

@@ -112,6 +112,11 @@ def is_beyond(run: Run) -> bool:
     return is_detail(run) and run.variant in EXTRAS
 
 
+def is_beyond_or_its_base(run: Run) -> bool:
+    """What goes beyond the paper, and the bases that it is held against: those of the same seeds."""
+    return is_beyond(run) or (is_base(run) and run.seed in run.profile.detail_seeds)
+
+
 def is_teacher(run: Run) -> bool:
     """A model's labels of the unlabelled songs, held against the truth."""
     return run.kind == "teacher"

@@ -123,7 +123,8 @@ def table1(results: Results) -> pd.DataFrame:
         for row in published("table1").itertuples()
     ]
     for of_profile in with_claims(results, is_split):
-        rows += _our_splits(of_profile)
+        words = "" if of_profile is results else f", profile {of_profile.profile.name}"  # other songs, other trainings
+        rows += [row | {"split": row["split"] + words} for row in _our_splits(of_profile)]
     return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
 
 

@@ -608,9 +608,11 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     trained = [systems[f"{name}, small, from scratch, profile tiny"] for name in ("Hybrid Demucs", "Open-Unmix")]
     assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
     splits = artifacts.get("table1").draw(PROFILE).query("profile == 'tiny'").set_index("split")
-    assert dict(splits["seeds"]) == {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"} and splits.loc["MEL41", "bands"] == 41
+    seeds = {f"{name}, profile tiny": seeds for name, seeds in (("MEL41", "0"), ("V1", "0, 1"), ("V7", "0, 1"))}
+    assert dict(splits["seeds"]) == seeds and splits.loc["MEL41, profile tiny", "bands"] == 41
     trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
-    assert splits.loc["V1", "usdr_mean"] == pytest.approx(np.mean(trained)) and splits.loc["V1", "seed_sd"] > 0
+    row = splits.loc["V1, profile tiny"]
+    assert row["usdr_mean"] == pytest.approx(np.mean(trained)) and row["seed_sd"] > 0
     manifest = artifacts.write_all(PROFILE)
     assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
     assert manifest["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
@@ -763,6 +765,7 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     further = artifacts.get("beyond").draw(PROFILE).set_index(["target", "what is other"])
     assert [words for _, words in further.index] == [EXTRAS[name].words for name in ("tac", "shared", "shared")]
     assert not set(table.index) & {words for _, words in further.index}
+    assert " seeds: 0; " in artifacts.get("beyond").caption(PROFILE)  # not those of bases that nothing is held against
     row = further.loc[("drums", EXTRAS["shared"].words)]
     assert row["effect"] == pytest.approx(np.mean(songs("drums-shared", 0) - songs("drums", 0)))
     assert row["work"] == pytest.approx(57 / 55 * 1.1, abs=0.02)  # bands, and a second mask
