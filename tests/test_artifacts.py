@@ -700,7 +700,7 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     assert row["usdr_mean"] == pytest.approx(songs("vocals-hdemucs").mean()) and row["gflop"] > 0
     figure = artifacts.get("learning").draw(PROFILE)
     assert [len(axes.lines) for axes in figure.axes] == [6, 6]  # three systems, two seeds
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
     claim = artifacts.get("claims").draw(PROFILE).set_index("claim").loc["C4"]
     assert claim["effect"] == pytest.approx(effect.mean)
@@ -809,7 +809,7 @@ def test_shown_figures_carry_their_words(finished, capsys, monkeypatch):
     exhibits.spectrograms({"noise": np.random.default_rng(0).normal(size=(2, 44100)).astype(np.float32)}, 44100)
     text = [html.data for html in shown]
     assert 'alt="Song by song' in text[0] and "carries no claim" in text[0]
-    assert text[1].count("<tr") == 1 + 7 + 2 and "carries no claim" in text[1]
+    assert text[1].count("<tr") == 1 + 7 + 3 and "carries no claim" in text[1]
     assert "data:audio/mpeg" in text[2] and "a &lt; b" in text[2]
     assert all(len(part) < 400_000 for part in text)
 
