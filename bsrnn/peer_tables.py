@@ -14,13 +14,13 @@ def peers(results: Results) -> pd.DataFrame:
     rows = []
     for target in results.targets(is_peer):
         base = results.find(is_base, target)
-        rows.append({"target": target, "system": "BSRNN"} | _row(base) | ours(results))
+        rows.append({"target": target, "system": "BSRNN"} | _row(base) | ours(results, base))
         for system, name in runs.PEER_NAMES.items():
             found = [one for one in results.find(is_peer, target) if one.run.profile.model.system == system]
             if not found:
                 continue
             above = measured([a for a, _ in pairs(base, found)], found)
-            row = {"target": target, "system": name} | _row(found) | ours(results) | {"seeds": above["seeds"]}
+            row = {"target": target, "system": name} | _row(found) | ours(results, found)
             rows.append(row | {name: above[name] for name in ("effect", "low", "high")})
     columns = ("parameters", "gflop", "train_seconds", "usdr_mean", "seed_sd", "csdr_median", "effect", "low", "high")
     return ordered(rows, "target", "system", *columns, "songs").rename(columns={"effect": "bsrnn_above_it"})
@@ -34,7 +34,7 @@ def rates(results: Results) -> pd.DataFrame:
         row = {"target": one.run.target, "system": runs.PEER_NAMES.get(getattr(model, "system", ""), "BSRNN")}
         row |= {"learning_rate": train.learning_rate, "taken": "-" if is_rate(one.run) else "yes"}
         row |= {"valid_usdr": one.training["best"], "usdr_mean": one.scores["summary"]["usdr_mean"]}
-        rows.append(row | ours(results) | {"seeds": str(one.run.seed), "songs": one.scores["summary"]["songs"]})
+        rows.append(row | ours(results, [one]) | {"songs": one.scores["summary"]["songs"]})
     rows.sort(key=lambda row: (row["system"], row["learning_rate"]))  # BSRNN first, by its name
     rows = [row | {"learning_rate": f"{row['learning_rate']:g}"} for row in rows]  # two decimals would show none
     columns = ("learning_rate", "valid_usdr", "usdr_mean", "taken", "songs")

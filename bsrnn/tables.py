@@ -5,6 +5,8 @@ say for every row of ours which profile and seeds it comes from, and whether it 
 mean over seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -16,6 +18,7 @@ from bsrnn.results import (
     REAL_RECORDING,
     Finished,
     Results,
+    Role,
     claim_words,
     data_words,
     is_base,
@@ -44,14 +47,15 @@ PUBLISHED = {"profile": "-", "seeds": "-", "note": "as published"}
 SCORES = ["usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames", "songs"]
 
 
-def ours(results: Results, data: str | None = None) -> dict:
-    """The last columns of a row of ours."""
+def ours(results: Results, found: Sequence[Finished] = (), data: str | None = None) -> dict:
+    """The last columns of a row of ours; ``found``: the runs behind it, where it may not have all of the seeds."""
     profile = results.profile
+    seeds = ", ".join(map(str, sorted({one.run.seed for one in found})))
     return {
         "source": OURS,
         "data": data or data_words(profile),
         "profile": profile.name,
-        "seeds": seed_words(profile),
+        "seeds": seeds or seed_words(profile),
         "note": claim_words(profile),
     }
 
@@ -122,10 +126,17 @@ def table1(results: Results) -> pd.DataFrame:
         | PUBLISHED
         for row in published("table1").itertuples()
     ]
-    for of_profile in with_claims(results, is_split):
-        words = "" if of_profile is results else f", profile {of_profile.profile.name}"  # other songs, other trainings
-        rows += [row | {"split": row["split"] + words} for row in _our_splits(of_profile)]
+    rows += _of_both(results, is_split, _our_splits, "split")
     return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
+
+
+def _of_both(results: Results, role: Role, rows_of: Callable[[Results], list[dict]], name: str) -> list[dict]:
+    """Rows of the profile, then of the one that decides its claims, which say so in their names: other songs, other
+    trainings."""
+    rows = rows_of(results)
+    for of_claims in with_claims(results, role)[1:]:
+        rows += [row | {name: f"{row[name]}, profile {of_claims.profile.name}"} for row in rows_of(of_claims)]
+    return rows
 
 
 def _our_splits(results: Results) -> list[dict]:
@@ -138,7 +149,7 @@ def _our_splits(results: Results) -> list[dict]:
         summaries = summaries_of(found[name])
         row = {"split": name, "bands": found[name][0].training["bands"], "songs": summaries[0]["songs"]}
         row |= {"usdr_mean": mean([s["usdr_mean"] for s in summaries]), "seed_sd": seed_deviation(summaries)}
-        rows.append(row | ours(results) | {"seeds": ", ".join(str(one.run.seed) for one in found[name])})
+        rows.append(row | ours(results, found[name]))
     return rows
 
 
@@ -163,17 +174,14 @@ def table2(results: Results) -> pd.DataFrame:
         summaries = summaries_of(runs)
         seconds = mean([song["seconds"] for one in runs for song in one.scores["songs"]])
         row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean([s["usdr_mean"] for s in summaries])}
-        rows.append(row | {"seconds_per_song": seconds, "songs": summaries[0]["songs"]} | ours(results))
+        rows.append(row | {"seconds_per_song": seconds, "songs": summaries[0]["songs"]} | ours(results, runs))
     return ordered(rows, "hop_seconds", "cost", "usdr_mean", "seconds_per_song", "songs")
 
 
 def table3(results: Results) -> pd.DataFrame:
     """Systems: the paper's rows, the replication's, and ours, also of the profile that decides the claims."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
-    rows = _our_systems(results)
-    for of_claims in with_claims(results, is_system)[1:]:
-        words = f", profile {of_claims.profile.name}"  # other songs, other trainings
-        rows += [row | {"model": row["model"] + words} for row in _our_systems(of_claims)]
+    rows = _of_both(results, is_system, _our_systems, "model")
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
     return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
@@ -181,7 +189,8 @@ def table3(results: Results) -> pd.DataFrame:
 
 def _our_systems(results: Results) -> list[dict]:
     systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
-    seeds_of = {one.run.change: [] for one in results.find(is_peer)}  # not all are trained with every seed
+    behind = dict.fromkeys(METHODS, results.find(is_baselines))  # method -> its runs
+    behind |= {"model": results.find(is_base), "finetuned": results.find(is_finetuned)}
     for target in results.targets(is_base):
         for method, seeds in _by_method(results, target).items():
             systems[method][target] = [aggregate(songs) for songs in seeds]
@@ -189,11 +198,11 @@ def _our_systems(results: Results) -> list[dict]:
             systems["finetuned"][target] = summaries_of(tuned)
         for one in results.find(is_peer, target):
             systems.setdefault(one.run.change, {}).setdefault(target, []).append(one.scores["summary"])
-            seeds_of[one.run.change].append(str(one.run.seed))
+            behind.setdefault(one.run.change, []).append(one)
     model = results.profile.model
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = METHODS | {"model": size, "finetuned": f"{size} + finetuning"}
-    peers = list(seeds_of)
+    peers = [name for name in systems if name not in (*METHODS, "finetuned")]
     names |= {name: f"{name}, small, from scratch" for name in peers}
     order = ("silence", "mixture", "wiener", "wiener_oracle", *peers, "model", "finetuned", "ratio_mask")
     rows = []
@@ -207,7 +216,7 @@ def _our_systems(results: Results) -> list[dict]:
         if len(systems[method]) == 4:  # "all" is the mean of four targets, and of nothing less
             for score in ("usdr", "csdr"):
                 row[f"all_{score}"] = mean([row[f"{target}_{score}"] for target in systems[method]])
-        rows.append(row | ours(results) | ({"seeds": ", ".join(seeds_of[method])} if method in seeds_of else {}))
+        rows.append(row | ours(results, behind[method]))
     return rows
 
 
@@ -231,7 +240,7 @@ def _group(kind: str, name: str, found: list[Finished], results: Results) -> dic
     row = {"run": name, "kind": kind, "what": found[0].run.change, "runs": len(found)}
     row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
     row["minutes"] = (sum(training) + sum(scoring)) / 60
-    return row | ours(results) | {"seeds": ", ".join(str(one.run.seed) for one in found)}
+    return row | ours(results, found)
 
 
 def real(results: Results) -> pd.DataFrame:
@@ -241,8 +250,7 @@ def real(results: Results) -> pd.DataFrame:
         for one in results.find(is_real, target):
             for method, words in METHODS.items():
                 scores = scores_of([one.scores[method]["summary"]])
-                row = {"target": target, "method": words} | scores | ours(results, REAL_RECORDING)
-                rows.append(row | {"seeds": str(one.run.seed)})
+                rows.append({"target": target, "method": words} | scores | ours(results, [one], REAL_RECORDING))
     names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
     kept = ("target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "csdr_frames_kept", "csdr_frames")
     return ordered(rows, *kept).rename(columns=names)

@@ -606,6 +606,7 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
     systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'").set_index("model")["seeds"]
     trained = [systems[f"{name}, small, from scratch, profile tiny"] for name in ("Hybrid Demucs", "Open-Unmix")]
+    assert systems["mixture, profile tiny"] == "0"  # estimators without a network are computed once
     assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
     splits = artifacts.get("table1").draw(PROFILE).query("profile == 'tiny'").set_index("split")
     seeds = {f"{name}, profile tiny": seeds for name, seeds in (("MEL41", "0"), ("V1", "0, 1"), ("V7", "0, 1"))}
