@@ -12,6 +12,7 @@ from safetensors import safe_open
 from bsrnn.checkpoint import CONFIG, WEIGHTS
 from bsrnn.errors import DataError
 from bsrnn.files import atomic_write, read_json
+from bsrnn.runs import PEER_NAMES
 
 DATA = {
     "embedded": "songs that this project renders itself, not real music",
@@ -19,7 +20,6 @@ DATA = {
     "musdb18": "MUSDB18",
     "previews": "the 7 s previews of MUSDB18",
 }
-NAMES = {"hdemucs": "Hybrid Demucs", "umx": "Open-Unmix", "convtasnet": "Conv-TasNet"}
 MIT, OPEN = "MIT", "not stated; the licences of the songs may bind it"
 CITATION = (
     'Yi Luo and Jianwei Yu, "Music Source Separation with Band-split RNN", IEEE/ACM Transactions on Audio, Speech, and '
@@ -93,7 +93,7 @@ def card(folder: str | Path) -> str:
             f"tags: [music-source-separation, audio-source-separation{', band-split-rnn' * ('system' not in model)}]",
             "---",
             "",
-            f"# {NAMES.get(model.get('system'), 'Band-split RNN')}: {targets}",
+            f"# {PEER_NAMES.get(model.get('system'), 'Band-split RNN')}: {targets}",
             "",
             *(f"- {name}: {value}" for name, value in facts if value is not None and value != ""),
             "",

@@ -118,7 +118,8 @@ CLAIMS = (
     Claim("C4", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.", "BSRNN - Hybrid Demucs", is_base,
           _peer("hdemucs"), VOCALS),
     Claim("C4, Open-Unmix", "And Open-Unmix.", "BSRNN - Open-Unmix", is_base, _peer("umx"), VOCALS),
-    Claim("C4, Conv-TasNet", "And Conv-TasNet.", "BSRNN - Conv-TasNet", is_base, _peer("convtasnet"), VOCALS),
+    Claim("C4, Conv-TasNet", "And Conv-TasNet's convolutions over an STFT.", "BSRNN - Conv-TasNet on an STFT", is_base,
+          _peer("convtasnet-stft"), VOCALS),
     Claim("C5", "Finetuning on unlabelled songs helps, in the mean over targets.", "finetuned - control", is_finetuned,
           is_control, paper_db=_finetuning),
 )  # fmt: skip

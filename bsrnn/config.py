@@ -56,7 +56,7 @@ class ModelConfig:
 class PeerConfig:
     """One earlier system, trained as BSRNN is (see :mod:`bsrnn.peers`). What it takes of its size: `PEERS`."""
 
-    system: str = "hdemucs"  # or "umx", "convtasnet"
+    system: str = "hdemucs"  # or "umx", "convtasnet", "convtasnet-stft"
     targets: tuple[str, ...] = ("vocals",)
     sample_rate: int = 44100
     n_fft: int = 2048  # of the loss, as BSRNN's
@@ -68,7 +68,7 @@ class PeerConfig:
     @property
     def channels_apart(self) -> bool:
         """Whether the channels of an item do not see each other."""
-        return self.system == "convtasnet"
+        return self.system.startswith("convtasnet")
 
     @property
     def band_split(self) -> str:
@@ -83,6 +83,7 @@ PEERS = {
     "umx": PeerConfig("umx", width=512, depth=3, window=4096),  # as published
     # paper: 128 channels and 2 ms (16 samples at 8 kHz), up to 5 ms tried; here 4 ms
     "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),
+    "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # paper: 128 channels
 }
 
 

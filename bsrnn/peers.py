@@ -11,6 +11,9 @@ network's. Each is the published one with another size, where `bsrnn.config.PEER
   follows.
 - "convtasnet", Conv-TasNet (Luo and Mesgarani, IEEE/ACM TASLP 27(8), 2019): a learnt filterbank in the STFT's place,
   masks from dilated convolutions. Code: torchaudio (BSD-2-Clause). It is mono, so the channels of a song are items.
+- "convtasnet-stft": the same convolutions, but over the magnitudes of an STFT, as Heitkaemper et al. (ICASSP 2020,
+  arXiv:1911.08895) took Conv-TasNet apart; the phase is the mixture's. For budgets in which the learnt filterbank
+  learns no more than silence, which equation 1 prefers to a wrong guess (chapter 8; ours).
 """
 
 import importlib
@@ -29,7 +32,7 @@ from bsrnn.separator import Separator
 
 STEREO = 2
 UMX_HZ = 16_000  # Open-Unmix looks no higher (its paper), though it masks all frequencies
-STACKS = 3  # of Conv-TasNet's blocks (its paper)
+STACKS, KERNEL = 3, 3  # of Conv-TasNet's blocks, frames a convolution sees (its paper)
 DEPTHS = {1024: (5,), 2048: (5, 6), 4096: (5, 6)}  # STFT of Hybrid Demucs -> depths at which its two branches fit
 
 
@@ -115,36 +118,50 @@ def _hybrid_demucs(config: PeerConfig) -> nn.Module:
     return network
 
 
-class OpenUnmixes(nn.Module):
-    """An Open-Unmix for each target: magnitudes of the mixture -> magnitudes of the target, with the mixture's phase.
+class OfMagnitudes(nn.Module):
+    """Magnitudes of the mixture's STFT -> magnitudes of each target, with the mixture's phase."""
+
+    def __init__(self, config: PeerConfig):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
+
+    def magnitudes(self, size: Tensor) -> list[Tensor]:
+        """Magnitudes (B, C, F, T) -> those of each target, (B, C, F, T)."""
+        raise NotImplementedError
+
+    def forward(self, mixture: Tensor) -> Tensor:  # (B, C, L) -> (B, S, C, L)
+        settings = {"n_fft": len(self.window), "hop_length": len(self.window) // 4, "window": self.window}
+        spectrogram = torch.stft(mixture.flatten(0, 1), **settings, return_complex=True)
+        spectrogram = spectrogram.unflatten(0, mixture.shape[:2])  # (B, C, F, T)
+        size = spectrogram.abs()
+        phase = spectrogram / size.clamp_min(torch.finfo(size.dtype).tiny)
+        estimates = torch.stack([estimate.float() * phase for estimate in self.magnitudes(size)], 1)
+        audio = torch.istft(estimates.flatten(0, 2), **settings, length=mixture.shape[-1])
+        return audio.unflatten(0, estimates.shape[:3])
+
+
+class OpenUnmixes(OfMagnitudes):
+    """An Open-Unmix for each target.
 
     Its LSTMs drop values in training. They are drawn from the number of batches seen, which lies beside the weights, so
     that a training which is broken off goes on bit for bit.
     """
 
     def __init__(self, config: PeerConfig):
-        super().__init__()
         if config.width % 2 or config.window % 4:
             raise ConfigError(
                 f"got umx with width {config.width} and window {config.window}: expected multiples of 2 and 4"
             )
+        super().__init__(config)
         bins = config.window // 2 + 1
         seen = min(bins, int(UMX_HZ * config.window / config.sample_rate) + 1)
         make = _package("openunmix.model", "umx").OpenUnmix
         self.models = nn.ModuleList(
             make(bins, STEREO, config.width, nb_layers=config.depth, max_bin=seen) for _ in config.targets
         )
-        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
-    def forward(self, mixture: Tensor) -> Tensor:  # (B, 2, L) -> (B, S, 2, L)
-        settings = {"n_fft": len(self.window), "hop_length": len(self.window) // 4, "window": self.window}
-        spectrogram = torch.stft(mixture.flatten(0, 1), **settings, return_complex=True)
-        spectrogram = spectrogram.unflatten(0, mixture.shape[:2])  # (B, 2, F, T)
-        size = spectrogram.abs()
-        phase = spectrogram / size.clamp_min(torch.finfo(size.dtype).tiny)
-        estimates = torch.stack([self._of_target(model, size).float() * phase for model in self.models], 1)
-        audio = torch.istft(estimates.flatten(0, 2), **settings, length=mixture.shape[-1])
-        return audio.unflatten(0, estimates.shape[:3])
+    def magnitudes(self, size: Tensor) -> list[Tensor]:
+        return [self._of_target(model, size) for model in self.models]
 
     def _of_target(self, model: nn.Module, size: Tensor) -> Tensor:
         if not self.training:
@@ -154,6 +171,12 @@ class OpenUnmixes(nn.Module):
             return model(size)
 
 
+def _tasnet_sizes(config: PeerConfig) -> dict[str, int]:
+    """Sizes of Conv-TasNet's convolutions, by torchaudio's names."""
+    sizes = {"num_feats": config.width, "num_hidden_feats": 4 * config.width}  # four times as in the paper
+    return sizes | {"num_layers": config.depth, "num_stacks": STACKS}
+
+
 class ConvTasNets(nn.Module):
     """A Conv-TasNet with a mask for each target, over each channel by itself."""
 
@@ -161,16 +184,12 @@ class ConvTasNets(nn.Module):
         super().__init__()
         if config.window % 2:
             raise ConfigError(f"got convtasnet with window {config.window}: expected an even number of samples")
-        wide = 4 * config.width  # the encoder's features and the blocks' hidden size, as in the paper
         self.network = _package("torchaudio.models", "convtasnet").ConvTasNet(
             num_sources=len(config.targets),
             enc_kernel_size=config.window,
-            enc_num_feats=wide,
-            msk_num_feats=config.width,
-            msk_num_hidden_feats=wide,
-            msk_num_layers=config.depth,
-            msk_num_stacks=STACKS,
-            msk_activate="relu",  # torchaudio's choice over the paper's sigmoid: better
+            enc_num_feats=4 * config.width,  # as many as the blocks' hidden size, as in the paper
+            msk_activate="relu",  # as torchaudio's base model; the paper has the sigmoid
+            **{f"msk_{name}": size for name, size in _tasnet_sizes(config).items()},
         )
 
     def forward(self, mixture: Tensor) -> Tensor:  # (B, C, L) -> (B, S, C, L)
@@ -178,7 +197,34 @@ class ConvTasNets(nn.Module):
         return estimates.unflatten(0, mixture.shape[:2]).transpose(1, 2)
 
 
-SYSTEMS = {"hdemucs": _hybrid_demucs, "umx": OpenUnmixes, "convtasnet": ConvTasNets}
+class MagnitudeTasNets(OfMagnitudes):
+    """Conv-TasNet's convolutions over the magnitudes of an STFT: a mask for each target, each channel by itself."""
+
+    def __init__(self, config: PeerConfig):
+        if config.window % 4:
+            raise ConfigError(f"got convtasnet-stft with window {config.window}: expected a multiple of 4")
+        super().__init__(config)
+        sizes = _tasnet_sizes(config)
+        sizes["num_hidden"] = sizes.pop("num_hidden_feats")
+        self.network = _package("torchaudio.models.conv_tasnet", "convtasnet-stft").MaskGenerator(
+            input_dim=config.window // 2 + 1,
+            num_sources=len(config.targets),
+            kernel_size=KERNEL,
+            msk_activate="sigmoid",  # the paper's; a ReLU that has died has no gradient, and the estimate stays silent
+            **sizes,
+        )
+
+    def magnitudes(self, size: Tensor) -> list[Tensor]:
+        masks = self.network(size.flatten(0, 1)).unflatten(0, size.shape[:2])  # (B, C, S, F, T)
+        return [masks[:, :, target] * size for target in range(masks.shape[2])]
+
+
+SYSTEMS = {
+    "hdemucs": _hybrid_demucs,
+    "umx": OpenUnmixes,
+    "convtasnet": ConvTasNets,
+    "convtasnet-stft": MagnitudeTasNets,
+}
 
 
 class Count(NamedTuple):

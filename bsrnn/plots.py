@@ -161,9 +161,10 @@ def learning(results: Results) -> Figure:
     """Validation uSDR of BSRNN and its peers against steps and against operations, a curve a seed."""
     figure = new_figure(3.2)
     panels = figure.subplots(1, 2, sharey=True)
-    dashes = {"BSRNN": "-", "Hybrid Demucs": "--", "Open-Unmix": ":", "Conv-TasNet": "-."}
-    tints = {"BSRNN": colour("vocals"), "Hybrid Demucs": "#0072B2", "Open-Unmix": "#009E73", "Conv-TasNet": "#000000"}
     target = results.targets(is_peer)[0]
+    dashes = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+    tints = (colour("vocals"), "#0072B2", "#009E73", "#000000", "#CC79A7")
+    looks = dict(zip(("BSRNN", *runs.PEER_NAMES.values()), zip(dashes, tints, strict=True), strict=True))
     seen = set()
     for one in results.find(lambda run: is_base(run) or is_peer(run), target):
         name = runs.PEER_NAMES[one.run.profile.model.system] if is_peer(one.run) else "BSRNN"
@@ -171,7 +172,8 @@ def learning(results: Results) -> Figure:
         forward = costs.forward_operations(one.run.profile.model, one.run.profile.mixing.chunk_seconds)
         items = np.array([entry["items"] for entry in history])
         scores = [entry["valid_usdr"] for entry in history]
-        look = {"linestyle": dashes[name], "color": tints[name], "linewidth": 1.3, "marker": "o", "markersize": 3}
+        dash, tint = looks[name]
+        look = {"linestyle": dash, "color": tint, "linewidth": 1.3, "marker": "o", "markersize": 3}
         label = None if name in seen else name
         panels[0].plot(items / train.batch_items, scores, label=label, **look)
         panels[1].plot(3 * forward * items / 1e12, scores, **look)  # a backward pass takes two forward ones

@@ -39,7 +39,12 @@ ADDED: dict[str, object] = {
     "window": "triangle",
     "peak": False,
 }
-PEER_NAMES = {"hdemucs": "Hybrid Demucs", "umx": "Open-Unmix", "convtasnet": "Conv-TasNet"}
+PEER_NAMES = {
+    "hdemucs": "Hybrid Demucs",
+    "umx": "Open-Unmix",
+    "convtasnet": "Conv-TasNet",
+    "convtasnet-stft": "Conv-TasNet on an STFT",
+}
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 
 

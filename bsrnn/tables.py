@@ -87,24 +87,29 @@ def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
     return {name: songs for name, songs in found.items() if songs}
 
 
+def _behind(results: Results) -> dict[str, list[Finished]]:
+    """Method -> its runs: an estimator without a network is computed once, whatever seeds the profile has."""
+    return dict.fromkeys(METHODS, results.find(is_baselines)) | {"model": results.find(is_base)}
+
+
 def results(results: Results) -> pd.DataFrame:
     """target x method x timbre; where several targets are there, their mean uSDR as a target of its own."""
-    rows = []
+    rows, behind = [], _behind(results)
     for target in results.targets(is_base):
         for method, seeds in _by_method(results, target).items():
             timbres = sorted({song["timbre"] for song in seeds[0] if song["timbre"]}, reverse=True)  # seen, new
             for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
                 chosen = [[song for song in songs if timbre in ("all", song["timbre"])] for songs in seeds]
                 name = {"target": target, "method": METHODS[method], "timbre": timbre}
-                rows.append(name | scores_of([aggregate(songs) for songs in chosen]) | ours(results))
+                rows.append(name | scores_of([aggregate(songs) for songs in chosen]) | ours(results, behind[method]))
     table = pd.DataFrame(rows)
     if table["target"].nunique() < 2:
         return _whole_counts(table)
-    whole = table[table["timbre"] == "all"]
+    whole, methods = table[table["timbre"] == "all"], {words: name for name, words in METHODS.items()}
     means = [
         {"target": "mean", "method": method, "timbre": "all", "usdr_mean": mean(part["usdr_mean"].tolist())}
         | {"songs": int(part["songs"].iloc[0])}
-        | ours(results)
+        | ours(results, behind[methods[method]])
         for method, part in whole.groupby("method", sort=False)
     ]
     return _whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
@@ -189,8 +194,7 @@ def table3(results: Results) -> pd.DataFrame:
 
 def _our_systems(results: Results) -> list[dict]:
     systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
-    behind = dict.fromkeys(METHODS, results.find(is_baselines))  # method -> its runs
-    behind |= {"model": results.find(is_base), "finetuned": results.find(is_finetuned)}
+    behind = _behind(results) | {"finetuned": results.find(is_finetuned)}
     for target in results.targets(is_base):
         for method, seeds in _by_method(results, target).items():
             systems[method][target] = [aggregate(songs) for songs in seeds]

@@ -34,10 +34,6 @@ USED = {
 }
 
 
-def _seed(one: Finished) -> dict:
-    return {"seeds": str(one.run.seed)}
-
-
 def label_thresholds(results: Results) -> pd.DataFrame:
     """Chunks that the rules would call clean at each threshold, and how many of them are, by the stems."""
     rows = []
@@ -46,7 +42,7 @@ def label_thresholds(results: Results) -> pd.DataFrame:
             for threshold in THRESHOLDS_DB:
                 row = {"target": one.run.target, "kind": kind.replace("_", " "), "threshold_db": threshold}
                 row |= _rule(one.scores["chunks"], kind, threshold, *CHOICES["3 s"])
-                rows.append(row | ours(results) | _seed(one))
+                rows.append(row | ours(results, [one]))
     columns = ("truly_clean", "called_clean", "of_them_right", "leak_median_db")
     return ordered(rows, "target", "kind", "threshold_db", "chunks", *columns)
 
@@ -60,7 +56,7 @@ def label_choices(results: Results) -> pd.DataFrame:
             for words, keys in CHOICES.items():
                 row = {"target": one.run.target, "kind": kind.replace("_", " "), "the rules see": words}
                 row |= _rule(one.scores["chunks"], kind, threshold, *keys)
-                rows.append(row | ours(results) | _seed(one))
+                rows.append(row | ours(results, [one]))
     columns = ("truly_clean", "called_clean", "of_them_right", "leak_median_db")
     return ordered(rows, "target", "kind", "the rules see", "chunks", *columns)
 
@@ -113,7 +109,7 @@ def label_quality(results: Results) -> pd.DataFrame:
             for view, prefix in (("3s", ""), ("6s", "segment_")):
                 row[f"target_{view}_db"] = _median(chunks, f"{prefix}target_usdr")
                 row[f"residual_{view}_db"] = _median(chunks, f"{prefix}residual_usdr")
-            rows.append(row | ours(results) | _seed(one))
+            rows.append(row | ours(results, [one]))
     views = ("target_3s_db", "target_6s_db", "residual_3s_db", "residual_6s_db")
     return ordered(rows, "target", "unlabelled", "chunks", "mixture_as_target_db", *views)
 
@@ -139,7 +135,7 @@ def finetuning_counts(results: Results) -> pd.DataFrame:
             for role in ("target", "residual"):
                 used = {kind: stage.get(f"used/{role}/{kind}", 0) for kind in USED}
                 row[f"{role}s_from_unlabelled"] = 1 - used["labelled"] / max(1, sum(used.values()))
-            rows.append(row | ours(results) | _seed(one) | {"seed": one.run.seed})
+            rows.append(row | ours(results, [one]) | {"seed": one.run.seed})
     kinds = ("labelled", "pseudo", "clean_target", "clean_residual")
     shares = ("targets_from_unlabelled", "residuals_from_unlabelled")
     return ordered(rows, "target", "seed", "teacher", "until_item", *kinds, *shares)
@@ -163,17 +159,12 @@ def finetuning_gain(results: Results) -> pd.DataFrame:
         for name, runs in models.items():
             if not runs:
                 continue
-            rows.append({"target": target, "model": name} | _row(results, target, runs, models) | _where(results, runs))
+            rows.append({"target": target, "model": name} | _row(results, target, runs, models) | ours(results, runs))
     groups = [f"{group}_usdr" for group in GROUPS]
     gains = ("over_start", "over_control", "low", "high", "shifted_over_control", "shifted_low", "shifted_high")
     return ordered(
         rows, "target", "model", "best_item", "usdr_mean", *groups, *gains, "csdr_median", "csdr_over_control", "songs"
     )
-
-
-def _where(results: Results, runs: list[Finished]) -> dict:
-    seeds = sorted(one.run.seed for one in runs)
-    return ours(results) | {"seeds": ", ".join(map(str, seeds))}
 
 
 def _row(results: Results, target: str, runs: list[Finished], models: dict[str, list[Finished]]) -> dict:

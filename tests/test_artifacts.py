@@ -310,9 +310,9 @@ def test_values_are_means_over_seeds(root, monkeypatch):
     two = replace(config.profile(PROFILE), seeds=(0, 1))
     monkeypatch.setitem(config.PROFILES, PROFILE, two)
     fake_results.write_results(PROFILE)
-    row = (
-        artifacts.get("results").draw(PROFILE).set_index(["target", "method", "timbre"]).loc[("vocals", "BSRNN", "all")]
-    )
+    table = artifacts.get("results").draw(PROFILE).set_index(["target", "method", "timbre"])
+    row = table.loc[("vocals", "BSRNN", "all")]
+    assert table.loc[("vocals", "mixture", "all"), "seeds"] == "0"  # it has no seed: it was computed once
     expected = [result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
     assert row["usdr_mean"] == pytest.approx(np.mean(expected))
     assert row["seeds"] == "0, 1"

@@ -1,5 +1,6 @@
 """Earlier systems behind BSRNN's surface: identities of what surrounds them, and that the one loop trains them."""
 
+import math
 import sys
 from dataclasses import asdict, replace
 
@@ -26,6 +27,7 @@ SMALL = {
     "hdemucs": PeerConfig("hdemucs", width=4, depth=5, window=1024),
     "umx": PeerConfig("umx", width=8, depth=2, window=512, n_fft=512, hop_samples=128),
     "convtasnet": PeerConfig("convtasnet", width=4, depth=3, window=32, n_fft=512, hop_samples=256),
+    "convtasnet-stft": PeerConfig("convtasnet-stft", width=4, depth=3, window=512, n_fft=512, hop_samples=128),
 }
 systems = pytest.mark.parametrize("system", SMALL)
 
@@ -73,7 +75,8 @@ def test_channels_are_apart_where_the_settings_say_so(system):
     changed = torch.stack([mixture[:, 0], noise(1, 4000, seed=2)], 1)
     with torch.inference_mode():
         first, other = (model(x)[:, 0, 0] for x in (mixture, changed))
-    assert torch.allclose(first, other, rtol=1e-5, atol=1e-7) == model.config.channels_apart == (system == "convtasnet")
+    assert torch.allclose(first, other, rtol=1e-5, atol=1e-7) == model.config.channels_apart
+    assert model.config.channels_apart == (system in ("convtasnet", "convtasnet-stft"))
     swapped = model(mixture.flip(1))
     assert torch.allclose(swapped, model(mixture).flip(2), atol=1e-6) == model.config.channels_apart
 
@@ -86,6 +89,23 @@ def test_an_open_unmix_that_masks_nothing_gives_the_mixture():
     torch.testing.assert_close(model(mixture), mixture[:, None], rtol=0, atol=1e-6)
     torch.nn.init.constant_(model.system.models[0].output_mean, 0.5)
     torch.testing.assert_close(model(mixture), mixture[:, None] / 2, rtol=0, atol=1e-6)
+
+
+def test_the_masks_of_a_tasnet_over_an_stft():
+    """With its last layer's weights at zero the bias b is all that is left: a mask sigmoid(b) for each bin."""
+    model, mixture = make("convtasnet-stft", targets=("a", "b")), noise(1, 3, 5001)
+    last = model.system.network.output_conv
+    torch.nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.view(2, -1)[:] = torch.tensor([[0.0], [2.0]])
+        estimates = model(mixture)
+    expected = torch.stack([mixture / 2, mixture / (1 + math.exp(-2))], 1)
+    torch.testing.assert_close(estimates, expected, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        last.bias.view(2, -1)[0, 101:] = -200.0  # nothing above bin 100: a low pass
+        spectrum = torch.fft.rfft(model(mixture)[0, 0, 0] * torch.hann_window(5001)).abs().square()
+    above = math.ceil(106 / 512 * 5001)  # five bins on: the windows' side lobes
+    assert spectrum[above:].sum() < 1e-5 * spectrum.sum()
 
 
 @systems
@@ -167,6 +187,7 @@ def test_a_checkpoint_gives_the_same_estimates(system, tmp_path):
         "hdemucs": "# Hybrid Demucs: vocals",
         "umx": "# Open-Unmix: vocals",
         "convtasnet": "# Conv-TasNet: vocals",
+        "convtasnet-stft": "# Conv-TasNet on an STFT: vocals",
     }
     assert values[system] in cards.write(tmp_path).read_text()
 
@@ -181,7 +202,7 @@ def test_a_checkpoint_of_an_unknown_system_or_setting(tmp_path):
     checkpoint.save(make("umx"), tmp_path)
     described = read_json(tmp_path / "config.json")
     for change, said in (
-        ({"system": "spleeter"}, "unknown system 'spleeter': expected one of hdemucs, umx, convtasnet"),
+        ({"system": "spleeter"}, "unknown system 'spleeter': expected one of hdemucs, umx, convtasnet, conv"),
         ({"system": 3}, "'system' is 3"),
         ({"features": 16}, "unknown model setting 'features'"),
     ):
@@ -209,6 +230,7 @@ def test_every_hybrid_demucs_that_is_let_through_works(window, depth):
         (PeerConfig("hdemucs", width=6), "a multiple of 4"),
         (PeerConfig("umx", width=7), "multiples of 2 and 4"),
         (PeerConfig("convtasnet", window=33), "an even number"),
+        (PeerConfig("convtasnet-stft", window=34), "a multiple of 4"),
         (PeerConfig("umx", depth=0), "depth 0: expected at least 1"),
         (PeerConfig("umx", targets=("a", "a")), "each once"),
         (PeerConfig("umx", hop_samples=1025), "at most half of n_fft"),
@@ -220,7 +242,8 @@ def test_settings_that_make_no_model(settings, said):
 
 
 @pytest.mark.parametrize(
-    "system, package", [("hdemucs", "torchaudio"), ("umx", "openunmix"), ("convtasnet", "torchaudio")]
+    "system, package",
+    [("hdemucs", "torchaudio"), ("umx", "openunmix"), ("convtasnet", "torchaudio"), ("convtasnet-stft", "torchaudio")],
 )
 def test_a_missing_package_is_named(system, package, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
@@ -259,6 +282,9 @@ def test_operations_of_a_conv_tasnet_are_the_closed_form():
     products += 2 * wide * width  # into and out of the blocks
     products += blocks * (wide * width + 3 * wide + 2 * width * wide) - width * wide  # the last has no residual
     assert costs.forward_operations(SMALL["convtasnet"], samples / RATE) == 2 * 2 * frames * products
+    settings, frames, bins = SMALL["convtasnet-stft"], samples // 128 + 1, 257
+    products = 2 * bins * width + blocks * (wide * width + 3 * wide + 2 * width * wide) - width * wide
+    assert costs.forward_operations(settings, samples / RATE) == 2 * 2 * frames * products
 
 
 @pytest.mark.parametrize("layers, both", [(1, False), (3, True)])
