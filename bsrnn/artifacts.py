@@ -150,12 +150,9 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     from bsrnn import claims, markup
 
-    parts = []
-    for artifact, table in (
-        (get("claims"), claims.overview(get("claims").results(profile_name))),
-        (get("results"), _short(profile_name)),
-    ):
-        parts += [markup.to_markdown(table), artifact.stamp(artifact.results(profile_name))]
+    of_claims, of_profile = (get(name).results(profile_name) for name in ("claims", "results"))
+    parts = [markup.to_markdown(claims.overview(of_claims)), claims.beside(of_claims), get("claims").stamp(of_claims)]
+    parts += [markup.to_markdown(_short(profile_name)), get("results").stamp(of_profile)]
     return "\n\n".join(parts)
 
 

@@ -1,8 +1,8 @@
 """The paper's claims, the contrast of runs that tests each, and what a profile's results say to them.
 
 Two columns are kept apart everywhere: what was found on the paper's own data (MUSDB18-HQ), and what our analogue on
-other data found. Each claim has one primary contrast, named before any run; the intervals of these five hold together
-(Holm). The secondary ones are controls and details, each with an interval of its own.
+other data found. Each claim has one primary contrast, named before any run of the profile that decides; the five tests
+of these against no difference hold together (Holm). The secondary ones are controls and details, each by itself.
 
 The verdict of a contrast whose claim is "better by something that matters", a margin of 0.3 dB set beforehand:
 
@@ -30,19 +30,23 @@ from bsrnn.results import (
     claims_profile,
     data_words,
     is_base,
+    is_baselines,
     is_control,
     is_crossed,
     is_finetuned,
     is_hop,
     is_peer,
     is_split,
+    mean,
     published,
     stamp,
 )
+from bsrnn.runs import PEER_NAMES
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
+SILENT_DB = 0.1  # a mean uSDR nearer to 0 is that of a model that learnt to be silent
 NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect")
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
 
@@ -172,7 +176,7 @@ def _row(claim: Claim, found: list[Pair], measured: Effect | None, level: float,
         "statement": claim.statement,
         "reason": reason,
         "source": OURS,
-        "note": claim_words(profile),
+        "note": claim_words(profile, seeds),
     }
 
 
@@ -196,7 +200,9 @@ def judge(
         return CONSISTENT, f"the interval lies above 0, the mean is {margin:g} dB or more"
     if high < margin:
         return INCONSISTENT, f"the interval lies below {margin:g} dB"
-    return UNDECIDED, f"the interval holds {'0' if low <= 0 else f'values below and above {margin:g} dB'}"
+    if low > 0:
+        return UNDECIDED, f"the interval lies above 0, but the mean is not {margin:g} dB or more"
+    return UNDECIDED, f"the interval holds both 0 and {margin:g} dB"
 
 
 def overview(results: Results) -> pd.DataFrame:
@@ -207,6 +213,26 @@ def overview(results: Results) -> pd.DataFrame:
     return rows[[*verdicts, "effect", "low", "high", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
 
 
+def beside(results: Results) -> str:
+    """What belongs to the overview: how good the models are whose differences it shows, and the other contrasts."""
+    profile = results.profile
+    scores = Results(profile.name, any_of(is_base, is_baselines))
+    means = []
+    for target in scores.targets(is_base):
+        model = [one.scores["summary"]["usdr_mean"] for one in scores.find(is_base, target)]
+        known = [one.scores["wiener"]["summary"]["usdr_mean"] for one in scores.find(is_baselines, target)]
+        if None not in (mean(model), mean(known)):
+            means.append(f"{target} {mean(model):.2f} dB ({mean(known):.2f})")
+    said = [f"Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs): {', '.join(means)}."]
+    for system, name in PEER_NAMES.items():
+        found = [one.scores["summary"]["usdr_mean"] for one in results.find(_peer(system))]
+        if silent := sum(value is not None and abs(value) < SILENT_DB for value in found):
+            said.append(f"{silent} of {len(found)} trainings of {name} stayed at 0 dB, which is silence.")
+    rows = [row for row in table(results).itertuples() if "," in row.claim and not pd.isna(row.low)]
+    others = [f"{row.claim}: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" for row in rows]
+    return " ".join(said) + (f" Controls and secondary contrasts: {'; '.join(others)}." if others else "")
+
+
 def show_overview(profile_name: str) -> None:
     """Display :func:`overview` with where its numbers come from. Raises MissingResult: a run without a result."""
     from IPython.display import HTML, display
@@ -214,7 +240,7 @@ def show_overview(profile_name: str) -> None:
     from bsrnn import markup
 
     results = Results(claims_profile(profile_name), ROLE)
-    caption = markup.caption(f"The paper's claims. {stamp(results, OURS)}")
+    caption = markup.caption(f"The paper's claims. {beside(results)} {stamp(results, OURS)}")
     body = f'<div style="overflow-x:auto">{markup.to_html(overview(results), "overview")}</div>'
     display(HTML(f'<figure id="overview" style="margin:1em 0">{body}{caption}</figure>'))
 

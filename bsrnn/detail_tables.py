@@ -21,6 +21,8 @@ from bsrnn.results import (
 from bsrnn.tables import ordered, ours
 from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 
+EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
+
 
 def details(results: Results) -> pd.DataFrame:
     """Every changed run against its base: mean difference in dB uSDR and its 95 % interval.
@@ -32,7 +34,7 @@ def details(results: Results) -> pd.DataFrame:
         for target, words, detail, changed, against in _comparisons(of_profile):
             if detail:
                 row = {"target": target, "another choice": words, "what is left open": detail}
-                rows.append(row | ours(of_profile) | measured(changed, against))
+                rows.append(row | ours(of_profile, changed) | measured(changed, against))
     columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
     return ordered(rows, "target", "another choice", *columns)
 
@@ -42,7 +44,7 @@ def beyond(results: Results) -> pd.DataFrame:
     rows = []
     for target, words, detail, changed, against in _comparisons(results):
         if not detail:
-            row = {"target": target, "what is other": words} | ours(results) | measured(changed, against)
+            row = {"target": target, "what is other": words} | ours(results, changed) | measured(changed, against)
             rows.append(row | {"work": _operations(changed[0]) / _operations(against[0])})
     return ordered(rows, "target", "what is other", "effect", "low", "high", "interval_over", "work", "songs")
 
@@ -82,6 +84,8 @@ def measured(changed: list[Finished], against: list[Finished]) -> dict:
     if differences.size:
         row["effect"], row["low"], row["high"] = mean_interval(differences)
         row["interval_over"] = f"{len(seeds)} seeds and songs" if len(seeds) > 1 else "songs, one seed"
+        if not differences.any():
+            row |= {"low": None, "high": None, "interval_over": EQUAL}
     return row
 
 
@@ -103,7 +107,11 @@ def _words(profiles: list[Results], detail: str) -> str:
     for results in profiles:
         for target, words, of_detail, changed, against in _comparisons(results):
             row = measured(changed, against) if of_detail == detail else {"effect": None}
-            if row["effect"] is not None:
+            if row["effect"] is None:
+                continue
+            if row["interval_over"] == EQUAL:
+                found.append(f"{words}: nothing came of it, {EQUAL} ({target}; profile {results.profile.name})")
+            else:
                 numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
                 found.append(f"{words}: {numbers} ({target}; {row['interval_over']}; profile {results.profile.name})")
     return "; ".join(found) or "-"

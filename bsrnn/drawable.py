@@ -23,7 +23,7 @@ class Artifact:
     kind: "figure" or "table". about: what it shows, one or two sentences. maker: "module.function" that draws it from
     :class:`bsrnn.results.Results`. role: which runs of the grid it needs; None: it is drawn from the configuration.
     chapter: the notebook that shows it. of_claims: drawn from the profile that decides the claims, see
-    :func:`bsrnn.results.claims_profile`.
+    :func:`bsrnn.results.claims_profile`; both: from the profile and from that one.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Artifact:
     songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
     essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
     of_claims: bool = False
+    both: bool = False
     # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
     # shown, "" if it can
     lacks: str = ""
@@ -109,7 +110,9 @@ class Artifact:
 
     def caption(self, profile_name: str) -> str:
         """Title, what it shows, and where its numbers come from."""
-        return f"{self.title}. {self.about} {self.stamp(self.results(profile_name))}"
+        results = self.results(profile_name)
+        profiles = finished.with_claims(results, self.role) if self.both else [results]
+        return " ".join((f"{self.title}. {self.about}", *map(self.stamp, profiles)))
 
 
 def _maker(name: str) -> Callable:

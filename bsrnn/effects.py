@@ -94,7 +94,10 @@ def table_of(scores: Mapping[int, Mapping[str, float | None]]) -> tuple[np.ndarr
 
 
 def holm(p: Sequence[float | None], level: float = 0.95) -> list[float | None]:
-    """Confidence level of each of several intervals, so that all hold together at ``level`` (Holm 1979).
+    """Confidence level of each of several intervals, which leaves out 0 just where Holm's procedure (1979) rejects.
+
+    All these rejections of "no difference" hold together at ``level``. The intervals as intervals do not: that would
+    take the first one's level for all of them (Bonferroni).
 
     The smallest p is held against (1 - level) / m of m tests, the next against (1 - level) / (m - 1), and so on; from
     the first that fails on, the others are held against what it was. A test that could not be made (None) counts

@@ -64,7 +64,9 @@ def caption(words: str) -> str:
 
 def to_html(table: pd.DataFrame, table_id: str) -> str:
     """HTML with rows of ours marked by a bar; columns that are empty or only repeat the caption are left out."""
-    hidden = [name for name in ("profile", "seeds", "note") if name in table]
+    own = table[table["source"] == OURS] if "source" in table else table
+    hidden = [name for name in ("profile", "seeds") if name in table and own[name].nunique() < 2]
+    hidden += ["note"] if "note" in table else []
     if "source" in table and table["source"].nunique() == 1:  # the caption says it
         hidden += ["source", "data"]
     shown = table.drop(columns=hidden).dropna(axis=1, how="all")

@@ -5,7 +5,7 @@ A role is read from what a run is, never from its name: "the base of vocals" is 
 profile's in the target and its own split alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -276,10 +276,11 @@ def seed_words(profile: Profile) -> str:
     return ", ".join(map(str, profile.seeds))
 
 
-def claim_words(profile: Profile) -> str:
-    """What a profile that is too small for claims has to say of itself; else nothing."""
-    seeds = "one seed" if len(profile.seeds) == 1 else f"{len(profile.seeds)} seeds"
-    return "" if profile.carries_claims else f"{seeds}, carries no claim"
+def claim_words(profile: Profile, seeds: Collection[int] = ()) -> str:
+    """What is too small for claims has to say of itself, a profile or runs with some of its seeds; else nothing."""
+    count = len(seeds) or len(profile.seeds)
+    enough = profile.carries_claims and count >= len(profile.seeds)
+    return "" if enough else f"{'one seed' if count == 1 else f'{count} seeds'}, carries no claim"
 
 
 def banner(profile: Profile) -> str:
@@ -321,7 +322,7 @@ def stamp(results: Results, source: str, data: str | None = None, songs: Callabl
     if results:
         parts.insert(1, f"our data: {data or data_words(profile)}")
         seeds = sorted({one.run.seed for one in results.finished})
-        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results), claim_words(profile)]
+        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results), claim_words(profile, seeds)]
     return "; ".join(filter(None, parts)) + "."
 
 

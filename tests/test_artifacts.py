@@ -17,8 +17,10 @@ from bsrnn import (
     catalogue,
     claims,
     config,
+    detail_tables,
     exhibits,
     failure_tables,
+    markup,
     metrics,
     results,
     runs,
@@ -580,7 +582,9 @@ def test_judge():
     assert claims.judge(0.2, 0.12, 0.28, 5, 0.3, True)[0] == claims.INCONSISTENT  # there, and it does not matter
     assert claims.judge(0.2, 0.12, 0.28, 5, 0.1, True)[0] == claims.CONSISTENT  # with the margin of C3
     assert claims.judge(-1.0, -1.5, -0.5, 5, 0.3, True)[0] == claims.INCONSISTENT
-    assert claims.judge(0.1, -0.5, 0.5, 5, 0.3, True) == (claims.UNDECIDED, "the interval holds 0")
+    assert claims.judge(0.1, -0.5, 0.5, 5, 0.3, True) == (claims.UNDECIDED, "the interval holds both 0 and 0.3 dB")
+    near = claims.judge(0.0955, 0.02, 0.17, 5, 0.1, True)  # 0.10 in a table of two decimals
+    assert near == (claims.UNDECIDED, "the interval lies above 0, but the mean is not 0.1 dB or more")
 
 
 def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
@@ -604,15 +608,23 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert "profile tiny; seeds: 0, 1;" in artifacts.get("contrasts").caption(PROFILE).replace(" data:", "")
     assert set(artifacts.get("results").draw(PROFILE)["profile"]) == {PROFILE}
     assert set(artifacts.get("grid").draw(PROFILE)["profile"]) == {PROFILE, "tiny"}
+    caption, drawn = artifacts.get("table1").caption(PROFILE), artifacts.get("table1").draw(PROFILE)
+    assert f"profile {PROFILE}; seeds: 0;" in caption and "profile tiny; seeds: 0, 1;" in caption
+    heads = [f">{name}</th>" in markup.to_html(drawn, "table1") for name in ("profile", "seeds")]
+    assert heads == [True, True]  # which tell its rows apart
+    alike = markup.to_html(artifacts.get("results").draw(PROFILE), "results")
+    assert ">profile</th>" not in alike and ">seeds</th>" not in alike  # the caption says it
+    notes = drawn.query("profile == 'tiny'").set_index("split")["note"]
+    assert notes["MEL41"] == "one seed, carries no claim"
     systems = artifacts.get("table3").draw(PROFILE).query("profile == 'tiny'").set_index("model")["seeds"]
-    trained = [systems[f"{name}, small, from scratch, profile tiny"] for name in ("Hybrid Demucs", "Open-Unmix")]
-    assert systems["mixture, profile tiny"] == "0"  # estimators without a network are computed once
+    trained = [systems[f"{name}, small, from scratch"] for name in ("Hybrid Demucs", "Open-Unmix")]
+    assert systems["mixture"] == "0"  # estimators without a network are computed once
     assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
     splits = artifacts.get("table1").draw(PROFILE).query("profile == 'tiny'").set_index("split")
-    seeds = {f"{name}, profile tiny": seeds for name, seeds in (("MEL41", "0"), ("V1", "0, 1"), ("V7", "0, 1"))}
-    assert dict(splits["seeds"]) == seeds and splits.loc["MEL41, profile tiny", "bands"] == 41
+    seeds = {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"}
+    assert dict(splits["seeds"]) == seeds and splits.loc["MEL41", "bands"] == 41
     trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
-    row = splits.loc["V1, profile tiny"]
+    row = splits.loc["V1"]
     assert row["usdr_mean"] == pytest.approx(np.mean(trained)) and row["seed_sd"] > 0
     manifest = artifacts.write_all(PROFILE)
     assert "tiny/vocals-s1" in manifest["artifacts"]["claims"]["runs"]
@@ -626,9 +638,35 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda one: shown.append(one.data))
     claims.show_overview(PROFILE)
-    assert "The paper&#x27;s claims. Source: our runs" in shown[0] and "carries no claim" in shown[0]
+    assert "The paper&#x27;s claims. Mean uSDR of BSRNN" in shown[0] and "carries no claim" in shown[0]
+    assert "Source: our runs" in shown[0]
     assert [f"<td>{name}</td>" in shown[0].replace(' style="padding:0.2em 0.6em;white-space:nowrap"', "")
             for name in ("C1", "C5")] == [True, True]  # fmt: skip
+
+
+def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_other_contrasts(root, monkeypatch):
+    settings = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), carries_claims=True)
+    monkeypatch.setitem(config.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    for seed in (1, 3):
+        path = runs.get(PROFILE, f"vocals-hdemucs-s{seed}").result_path()
+        content = json.loads(path.read_text())
+        content["scores"]["summary"]["usdr_mean"] = -0.02
+        path.write_text(json.dumps(content))
+    said = claims.beside(results.Results(PROFILE, claims.ROLE))
+    model = np.mean([result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in range(5)])
+    known = result("vocals-baselines-s0")["scores"]["wiener"]["summary"]["usdr_mean"]
+    assert f"vocals {model:.2f} dB ({known:.2f})" in said
+    assert "2 of 5 trainings of Hybrid Demucs stayed at 0 dB" in said and "Open-Unmix" not in said
+    row = artifacts.get("claims").draw(PROFILE).set_index("claim").loc["C1, more bands"]
+    assert f"C1, more bands: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
+    assert "C1:" not in said and "C2, control" not in said  # it stands in the overview; it has no runs
+
+
+def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
+    base = results.Results(PROFILE, results.is_base).find(results.is_base, "vocals")
+    row = detail_tables.measured(base, base)
+    assert (row["effect"], row["low"], row["interval_over"]) == (0.0, None, "equal in every song")
 
 
 def test_contrasts_show_what_has_runs(finished):
