@@ -77,13 +77,12 @@ class PeerConfig:
 
 
 # Each as it stands in its paper, but for a size that brings a training step near that of `small`'s BSRNN. Measured side
-# by side on a busy core, in its seconds: 1.9, 0.6 and 1.5 times as long. Half of Hybrid Demucs' channels take 1.5.
+# by side in CPU seconds, float32, one item of 3 s: 1.3, 0.6, 1.2 and 1.0 times as long.
 PEERS = {
     "hdemucs": PeerConfig("hdemucs", width=8, depth=6, window=4096),  # paper: 48 channels
     "umx": PeerConfig("umx", width=512, depth=3, window=4096),  # as published
-    # paper: 128 channels and 2 ms (16 samples at 8 kHz), up to 5 ms tried; here 4 ms
-    "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),
-    "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # paper: 128 channels
+    "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),  # paper: 128 channels, 2 ms; here 4 ms
+    "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # 128 channels
 }
 
 
