@@ -36,10 +36,11 @@ def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
     grid, profile = runs.grid("seeds"), config.SEEDS
     for seed in profile.seeds:
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-hop1.5", "vocals-hop3", "bass",
-                  "bass-v7", "drums", "drums-v7", "vocals-hdemucs", "vocals-umx", "vocals-finetuned",
-                  "vocals-control"]  # fmt: skip
+                  "bass-v7", "bass-drums", "drums", "drums-v7", "drums-bass", "vocals-hdemucs", "vocals-umx",
+                  "vocals-convtasnet-stft", "vocals-finetuned", "vocals-control"]  # fmt: skip
         assert all(f"{name}-s{seed}" in grid for name in wanted)
     assert grid["drums-v7-s3"].profile.model.band_split == "v7"
+    assert grid["drums-bass-s3"].profile.model.band_split == "bass"
     assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
 
 
