@@ -69,9 +69,11 @@ def _comparisons(results: Results) -> list[tuple[str, str, str, list[Finished], 
 
 
 def _against(results: Results, target: str, kind: str) -> list[Finished]:
-    """The base, or the hop runs that "hop1.5" names."""
+    """The base, or the runs of another change, or those with the hop that "hop1.5" names."""
     if not kind:
         return results.find(is_base, target)
+    if kind in DETAILS | EXTRAS:
+        return [one for one in results.find(is_detail, target) if one.run.variant == kind]
     return [one for one in results.find(is_hop, target) if one.run.id.startswith(f"{target}-{kind}-")]
 
 

@@ -39,8 +39,8 @@ class Change:
     """One other choice than the base's.
 
     words: what is other. changed: "section.setting" -> value. detail: the row of data/published/open_details.csv whose
-    choice this is; "": the paper does not leave it open. against: the kind of run that it is held against, where
-    that is not the base: "hop1.5", the base's weights at that hop.
+    choice this is; "": the paper does not leave it open. against: what it is held against, where that is not the base:
+    "hop1.5", the base's weights at that hop, or the name of another change.
     """
 
     words: str
@@ -95,6 +95,9 @@ EXTRAS: dict[str, Change] = {
     "mel41": Change("41 bands, equal on the mel scale", {"model.band_split": "mel41"}),
     "notes41": Change("41 bands along the notes", {"model.band_split": "notes41"}),
     "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),
+    # claim C1 where a band of many bins has to give up less
+    "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
+    "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),
     "float32": Change("trained in float32", {"train.precision": "float32"}),
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),

@@ -779,7 +779,7 @@ def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs
 
 
 def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkeypatch):
-    details = ("ten-seconds", "flat", "layer", "tac", "shared")
+    details = ("ten-seconds", "flat", "layer", "tac", "shared", "wide-v1", "wide-v4")
     settings = replace(config.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), variants=("fixed",), details=details)
     monkeypatch.setitem(config.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
@@ -802,9 +802,11 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     row = table.loc["finetuning: fixed teacher"]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-fixed", 0) - songs("vocals-finetuned", 0)))
     further = artifacts.get("beyond").draw(PROFILE).set_index(["target", "what is other"])
-    assert [words for _, words in further.index] == [EXTRAS[name].words for name in ("tac", "shared", "shared")]
+    assert [words for _, words in further.index] == [EXTRAS[name].words for name in ("tac", "shared", "wide-v1", "wide-v4", "shared")]
     assert not set(table.index) & {words for _, words in further.index}
     assert " seeds: 0; " in artifacts.get("beyond").caption(PROFILE)  # not those of bases that nothing is held against
+    row = further.loc[("vocals", EXTRAS["wide-v4"].words)]  # against another change, not the base
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-wide-v4", 0) - songs("vocals-wide-v1", 0)))
     row = further.loc[("drums", EXTRAS["shared"].words)]
     assert row["effect"] == pytest.approx(np.mean(songs("drums-shared", 0) - songs("drums", 0)))
     assert row["work"] == pytest.approx(57 / 55 * 1.1, abs=0.02)  # bands, and a second mask
