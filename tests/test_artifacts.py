@@ -802,7 +802,8 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     row = table.loc["finetuning: fixed teacher"]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-fixed", 0) - songs("vocals-finetuned", 0)))
     further = artifacts.get("beyond").draw(PROFILE).set_index(["target", "what is other"])
-    assert [words for _, words in further.index] == [EXTRAS[name].words for name in ("tac", "shared", "wide-v1", "wide-v4", "shared")]
+    expected = ("tac", "shared", "wide-v1", "wide-v4", "shared")
+    assert [words for _, words in further.index] == [EXTRAS[name].words for name in expected]
     assert not set(table.index) & {words for _, words in further.index}
     assert " seeds: 0; " in artifacts.get("beyond").caption(PROFILE)  # not those of bases that nothing is held against
     row = further.loc[("vocals", EXTRAS["wide-v4"].words)]  # against another change, not the base
