@@ -111,8 +111,10 @@ class Artifact:
     def caption(self, profile_name: str) -> str:
         """Title, what it shows, and where its numbers come from."""
         results = self.results(profile_name)
-        profiles = finished.with_claims(results, self.role) if self.both else [results]
-        return " ".join((f"{self.title}. {self.about}", *map(self.stamp, profiles)))
+        words = [f"{self.title}. {self.about}", self.stamp(results)]
+        if self.both:
+            words += [finished.stamp(other, OURS) for other in finished.with_claims(results, self.role)[1:]]
+        return " ".join(words)
 
 
 def _maker(name: str) -> Callable:

@@ -186,7 +186,7 @@ def table3(results: Results) -> pd.DataFrame:
     rows = _of_both(results, is_system, _our_systems)
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
-    return table[["model", "source", "data", *scores, "songs", "profile", "seeds", "note"]]
+    return table[["model", "source", "data", "profile", "seeds", *scores, "songs", "note"]]  # names may be twice
 
 
 def _our_systems(results: Results) -> list[dict]:
