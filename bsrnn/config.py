@@ -82,7 +82,7 @@ PEERS = {
     "hdemucs": PeerConfig("hdemucs", width=8, depth=6, window=4096),  # paper: 48 channels
     "umx": PeerConfig("umx", width=512, depth=3, window=4096),  # as published
     "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),  # paper: 128 channels, 2 ms; here 4 ms
-    "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # 128 channels
+    "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # paper: 128 channels
 }
 
 
