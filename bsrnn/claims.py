@@ -223,7 +223,8 @@ def beside(results: Results) -> str:
         known = [one.scores["wiener"]["summary"]["usdr_mean"] for one in scores.find(is_baselines, target)]
         if None not in (mean(model), mean(known)):
             means.append(f"{target} {mean(model):.2f} dB ({mean(known):.2f})")
-    said = [f"Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs): {', '.join(means)}."]
+    opening = "Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs)"
+    said = [f"{opening}: {', '.join(means)}."] if means else []
     for system, name in PEER_NAMES.items():
         found = [one.scores["summary"]["usdr_mean"] for one in results.find(_peer(system))]
         if silent := sum(value is not None and abs(value) < SILENT_DB for value in found):

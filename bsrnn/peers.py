@@ -17,6 +17,7 @@ network's. Each is the published one with another size, where `bsrnn.config.PEER
 """
 
 import importlib
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -118,50 +119,46 @@ def _hybrid_demucs(config: PeerConfig) -> nn.Module:
     return network
 
 
-class OfMagnitudes(nn.Module):
-    """Magnitudes of the mixture's STFT -> magnitudes of each target, with the mixture's phase."""
+def _with_its_phase(mixture: Tensor, window: Tensor, estimate: Callable[[Tensor], list[Tensor]]) -> Tensor:
+    """Mixture (B, C, L) -> (B, S, C, L), by its STFT (hop: a quarter of the window) with other magnitudes.
 
-    def __init__(self, config: PeerConfig):
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
-
-    def magnitudes(self, size: Tensor) -> list[Tensor]:
-        """Magnitudes (B, C, F, T) -> those of each target, (B, C, F, T)."""
-        raise NotImplementedError
-
-    def forward(self, mixture: Tensor) -> Tensor:  # (B, C, L) -> (B, S, C, L)
-        settings = {"n_fft": len(self.window), "hop_length": len(self.window) // 4, "window": self.window}
-        spectrogram = torch.stft(mixture.flatten(0, 1), **settings, return_complex=True)
-        spectrogram = spectrogram.unflatten(0, mixture.shape[:2])  # (B, C, F, T)
-        size = spectrogram.abs()
-        phase = spectrogram / size.clamp_min(torch.finfo(size.dtype).tiny)
-        estimates = torch.stack([estimate.float() * phase for estimate in self.magnitudes(size)], 1)
-        audio = torch.istft(estimates.flatten(0, 2), **settings, length=mixture.shape[-1])
-        return audio.unflatten(0, estimates.shape[:3])
+    estimate: magnitudes (B, C, F, T) of the mixture -> those of each of S targets, of the same shape.
+    """
+    settings = {"n_fft": len(window), "hop_length": len(window) // 4, "window": window}
+    spectrogram = torch.stft(mixture.flatten(0, 1), **settings, return_complex=True)
+    spectrogram = spectrogram.unflatten(0, mixture.shape[:2])  # (B, C, F, T)
+    size = spectrogram.abs()
+    phase = spectrogram / size.clamp_min(torch.finfo(size.dtype).tiny)
+    estimates = torch.stack([magnitudes.float() * phase for magnitudes in estimate(size)], 1)
+    audio = torch.istft(estimates.flatten(0, 2), **settings, length=mixture.shape[-1])
+    return audio.unflatten(0, estimates.shape[:3])
 
 
-class OpenUnmixes(OfMagnitudes):
-    """An Open-Unmix for each target.
+class OpenUnmixes(nn.Module):
+    """An Open-Unmix for each target: magnitudes of the mixture -> magnitudes of the target, with the mixture's phase.
 
     Its LSTMs drop values in training. They are drawn from the number of batches seen, which lies beside the weights, so
     that a training which is broken off goes on bit for bit.
     """
 
     def __init__(self, config: PeerConfig):
+        super().__init__()
         if config.width % 2 or config.window % 4:
             raise ConfigError(
                 f"got umx with width {config.width} and window {config.window}: expected multiples of 2 and 4"
             )
-        super().__init__(config)
         bins = config.window // 2 + 1
         seen = min(bins, int(UMX_HZ * config.window / config.sample_rate) + 1)
         make = _package("openunmix.model", "umx").OpenUnmix
         self.models = nn.ModuleList(
             make(bins, STEREO, config.width, nb_layers=config.depth, max_bin=seen) for _ in config.targets
         )
+        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
-    def magnitudes(self, size: Tensor) -> list[Tensor]:
-        return [self._of_target(model, size) for model in self.models]
+    def forward(self, mixture: Tensor) -> Tensor:  # (B, 2, L) -> (B, S, 2, L)
+        return _with_its_phase(
+            mixture, self.window, lambda size: [self._of_target(model, size) for model in self.models]
+        )
 
     def _of_target(self, model: nn.Module, size: Tensor) -> Tensor:
         if not self.training:
@@ -169,12 +166,6 @@ class OpenUnmixes(OfMagnitudes):
         with torch.random.fork_rng([size.device] if size.is_cuda else []):
             torch.manual_seed(int(model.bn1.num_batches_tracked))
             return model(size)
-
-
-def _tasnet_sizes(config: PeerConfig) -> dict[str, int]:
-    """Sizes of Conv-TasNet's convolutions, by torchaudio's names."""
-    sizes = {"num_feats": config.width, "num_hidden_feats": 4 * config.width}  # four times as in the paper
-    return sizes | {"num_layers": config.depth, "num_stacks": STACKS}
 
 
 class ConvTasNets(nn.Module):
@@ -189,7 +180,10 @@ class ConvTasNets(nn.Module):
             enc_kernel_size=config.window,
             enc_num_feats=4 * config.width,  # as many as the blocks' hidden size, as in the paper
             msk_activate="relu",  # as torchaudio's base model; the paper has the sigmoid
-            **{f"msk_{name}": size for name, size in _tasnet_sizes(config).items()},
+            msk_num_feats=config.width,
+            msk_num_hidden_feats=4 * config.width,
+            msk_num_layers=config.depth,
+            msk_num_stacks=STACKS,
         )
 
     def forward(self, mixture: Tensor) -> Tensor:  # (B, C, L) -> (B, S, C, L)
@@ -197,24 +191,29 @@ class ConvTasNets(nn.Module):
         return estimates.unflatten(0, mixture.shape[:2]).transpose(1, 2)
 
 
-class MagnitudeTasNets(OfMagnitudes):
+class MagnitudeTasNets(nn.Module):
     """Conv-TasNet's convolutions over the magnitudes of an STFT: a mask for each target, each channel by itself."""
 
     def __init__(self, config: PeerConfig):
+        super().__init__()
         if config.window % 4:
             raise ConfigError(f"got convtasnet-stft with window {config.window}: expected a multiple of 4")
-        super().__init__(config)
-        sizes = _tasnet_sizes(config)
-        sizes["num_hidden"] = sizes.pop("num_hidden_feats")
         self.network = _package("torchaudio.models.conv_tasnet", "convtasnet-stft").MaskGenerator(
             input_dim=config.window // 2 + 1,
             num_sources=len(config.targets),
             kernel_size=KERNEL,
+            num_feats=config.width,
+            num_hidden=4 * config.width,
+            num_layers=config.depth,
+            num_stacks=STACKS,
             msk_activate="sigmoid",  # the paper's; a ReLU that has died has no gradient, and the estimate stays silent
-            **sizes,
         )
+        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
-    def magnitudes(self, size: Tensor) -> list[Tensor]:
+    def forward(self, mixture: Tensor) -> Tensor:  # (B, C, L) -> (B, S, C, L)
+        return _with_its_phase(mixture, self.window, self._masked)
+
+    def _masked(self, size: Tensor) -> list[Tensor]:
         masks = self.network(size.flatten(0, 1)).unflatten(0, size.shape[:2])  # (B, C, S, F, T)
         return [masks[:, :, target] * size for target in range(masks.shape[2])]
 
