@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 
 import bsrnn
-from bsrnn import audio, baselines, config, files, replay, runs, songs, stages
+from bsrnn import baselines, config
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.data import songs
+from bsrnn.runtime import files, provenance
+from bsrnn.study import compute as stages
+from bsrnn.study import runs
+from bsrnn.workflow import replay
 
 RATE = 44100
 MODEL = ModelConfig(n_fft=2048, hop_samples=1024, features=4, modules=1)
@@ -48,9 +54,7 @@ def test_a_result_holds_settings_history_and_scores_that_the_library_gives_again
     assert runs.load(run) == json.loads(json.dumps(result)) and result["key"] == run.key
     assert [entry["items"] for entry in result["training"]["history"]] == [2, 4]
     assert result["training"]["parameters"] == bsrnn.load(run.weights_folder()).count_parameters()
-    assert result["config"]["train"]["max_items"] == 4 and result["code"] == {
-        stage: stages.code_hash(stage) for stage in ("train", "score")
-    }
+    assert result["config"]["train"]["max_items"] == 4 and result["code"] == provenance.code_state()
     [song] = songs.load(run.profile.data, "test")
     [row] = result["scores"]["songs"]
     estimate = bsrnn.separate(bsrnn.load(run.weights_folder()), song.read("mixture"), RATE, 1.0, 1.0)["vocals"]

@@ -11,9 +11,12 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, tool
+from bsrnn import checkpoint, cli
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import paths
+from bsrnn.tool import separate as tool
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
 
@@ -79,7 +82,7 @@ def test_without_a_model_it_takes_the_committed_ones_and_says_what_they_learnt(t
 
 
 def test_without_a_model_and_without_a_clone(tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, "__file__", str(tmp_path / "site-packages" / "bsrnn" / "tool.py"))
+    monkeypatch.setattr(paths, "package", lambda: tmp_path / "site-packages" / "bsrnn")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BSRNN_ROOT", raising=False)
     with pytest.raises(ConfigError, match="no --model, and no results of this project here"):

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from bsrnn import cli
 from bsrnn.errors import DataError
-from bsrnn.pickle_data import Machine, Name, Placeholder
-from bsrnn.torch_files import read
+from bsrnn.tool.pickle_data import Machine, Name, Placeholder
+from bsrnn.tool.torch_files import read
 
 WEIGHT = "BN.0.0.weight"
 
@@ -437,9 +437,9 @@ def test_numbers_of_a_big_endian_machine(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("module", ["pickle_data", "torch_files", "interop"])
+@pytest.mark.parametrize("module", ["pickle_data", "torch_files", "import_replication"])
 def test_the_reader_has_no_means_to_call_what_a_file_names(module):
-    source = Path(__file__).parents[1].joinpath("bsrnn", f"{module}.py").read_text(encoding="utf-8")
+    source = Path(__file__).parents[1].joinpath("bsrnn", "tool", f"{module}.py").read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(source)))
     imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     assert imported <= {"hashlib", "pickletools", "re", "struct", "torch", "zipfile"}
