@@ -230,13 +230,13 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn.runtime import distributed
+    from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
 
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
     model = replace(profile.model, targets=(options.target,), band_split=scheme)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
         if distributed.rank() > 0:
             return
@@ -246,7 +246,7 @@ def _train(options) -> None:
 def _finetune(options) -> None:
     from bsrnn import checkpoint
     from bsrnn.data import songs
-    from bsrnn.runtime import distributed
+    from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
@@ -256,7 +256,7 @@ def _finetune(options) -> None:
         profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
     else:
         unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
         )

@@ -85,7 +85,7 @@ def test_the_number_of_segments_follows_from_the_hop(monkeypatch):
     """300 samples, T 60, P 20: segments start at -40, -20, ..., 280, so every sample lies in T / P = 3 of them."""
     model = Fake()
     # a batch at a time: how threads share it is another matter
-    monkeypatch.setattr(sys.modules["bsrnn.separate"], "in_threads", lambda model, batch: model(batch))
+    monkeypatch.setattr(sys.modules["bsrnn.separation"], "in_threads", lambda model, batch: model(batch))
     separate(model, song(300), RATE, 0.6, 0.2, 5)
     assert [shape[0] for shape in model.seen] == [5, 5, 5, 2]
     assert all(shape[1:] == (2, 60) for shape in model.seen)

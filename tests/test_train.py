@@ -14,6 +14,7 @@ from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
+from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
 from bsrnn.train import (
     Objective,
@@ -205,10 +206,10 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
     order = []
 
     def second():
-        with stages.alone(tmp_path / "one" / ".lock"):
+        with alone(tmp_path / "one" / ".lock"):
             order.append(stages.train_model(profile, 0, tmp_path / "one"))
 
-    with stages.alone(tmp_path / "one" / ".lock"):
+    with alone(tmp_path / "one" / ".lock"):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)

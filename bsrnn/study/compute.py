@@ -6,14 +6,12 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 from bsrnn import checkpoint
 from bsrnn.config import Profile, TrainConfig
@@ -25,7 +23,8 @@ from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed, paths
-from bsrnn.runtime.files import make_folder, read_json, write_json
+from bsrnn.runtime.files import read_json, write_json
+from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
@@ -60,28 +59,6 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         result["memory_gb"] = peak_memory_gb(device)
         write_json(path, result)
     return result
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other training holds this lock: an orphaned process and its replacement never write together.
-
-    The system takes a lock from a process that is killed. Of several processes of one training the first holds it.
-    """
-    if distributed.rank() > 0:
-        yield
-        return
-    make_folder(lock.parent)
-    held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
 
 
 def peak_memory_gb(device: str) -> float:

@@ -5,6 +5,7 @@ its run still goes on, and the end is said in a newcomer's words. The functions 
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -12,15 +13,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError, ConfigError
 from bsrnn.runtime import paths
-
-MARK = "BSRNN_REPRODUCTION"  # in the environment of every job: the root of its reproduction
 
 
 def relative(path: Path) -> str:
@@ -72,53 +70,29 @@ def book_stamp(profile: str) -> str:
     return f"_build/html/profile-{profile}.txt"
 
 
-def release_stale_lock() -> None:
-    """Release a lock in this folder whose Snakemake is gone; raise ConfigError where it still runs.
+def alone_in(root: Path) -> int:
+    """Take this folder's lock for Snakemake, and release what a killed one left behind; a file descriptor.
 
-    Jobs that a killed Snakemake has left running are ended first: theirs are unfinished files to the next one, which
-    makes them again. A training goes on where it was; jobs of a cluster's queue are left to it, and to their locks.
+    The lock is held as long as the descriptor is open in this process or in the Snakemake that inherits it, so the
+    system itself gives it up when both are gone. Jobs that outlive a killed Snakemake hold locks of their own
+    (:mod:`bsrnn.runtime.locks`): the next one's wait for their end.
+
+    Raises:
+        ConfigError: a reproduction is going on here.
     """
-    import psutil
-
-    root = paths.root()
-    locks = root / ".snakemake" / "locks"
-    if not locks.is_dir() or not any(locks.iterdir()):
-        return
-    for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
-        line = process.info["cmdline"] or []
-        is_snakemake = any(Path(word).name == "snakemake" for word in line[:4])
-        if is_snakemake and process.info["cwd"] == str(root) and process.pid != os.getpid():
-            raise ConfigError(f"a reproduction is going on in {root} (process {process.pid}): wait for it or end it")
-    if orphans := _orphans(root):
-        print(f"ending {len(orphans)} process(es) that an interrupted reproduction left behind", flush=True)
-        for process in orphans:
-            _unless_gone(process.terminate)
-        for process in psutil.wait_procs(orphans, timeout=10)[1]:
-            _unless_gone(process.kill)
-    print("releasing the lock that an interrupted reproduction left behind", flush=True)
-    subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
-
-
-def _unless_gone(act: Callable[[], None]) -> None:
-    import psutil
-
-    with suppress(psutil.NoSuchProcess):
-        act()
-
-
-def _orphans(root: Path) -> list:
-    """Processes of this user that a reproduction in ``root`` has started, by the mark that it gives its jobs."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):  # another user's, or gone
-            continue
-        if environment.get(MARK) == str(root) and "SLURM_JOB_ID" not in environment and process.pid != os.getpid():
-            found.append(process)
-    return found
+    folder = root / ".snakemake"
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder / "reproduction.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigError(f"a reproduction is going on in {root}: wait for it or end it") from error
+    locks = folder / "locks"
+    if locks.is_dir() and any(locks.iterdir()):
+        print("releasing the lock that an interrupted reproduction left behind", flush=True)
+        subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
+    return descriptor
 
 
 def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
@@ -133,7 +107,8 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
     from bsrnn.study import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
-    release_stale_lock()
+    root = paths.root()
+    lock = alone_in(root)
     last = ["--until", until] if until else []
     # here a GPU is a resource like another: runs take turns
     where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
@@ -142,9 +117,9 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-    root = str(paths.root())
-    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root,
-                               env={**os.environ, "PATH": path, "BSRNN_ROOT": root, MARK: root})
+    environment = {**os.environ, "PATH": path, "BSRNN_ROOT": str(root)}
+    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root, env=environment, pass_fds=[lock])
+    os.close(lock)  # Snakemake holds it from here on
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
