@@ -85,6 +85,12 @@ PEERS = {
     "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),  # paper: 128 channels, 2 ms; here 4 ms
     "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # paper: 128 channels
 }
+PEER_NAMES = {
+    "hdemucs": "Hybrid Demucs",
+    "umx": "Open-Unmix",
+    "convtasnet": "Conv-TasNet",
+    "convtasnet-stft": "Conv-TasNet on an STFT",
+}
 
 
 @dataclass(frozen=True)

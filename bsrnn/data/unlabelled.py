@@ -8,7 +8,6 @@ from bsrnn.data import songs
 from bsrnn.runtime import paths
 from bsrnn.config import Profile
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.study.runs import unlabelled_folder
 from bsrnn.data.songs import Mixtures
 
 
@@ -37,5 +36,5 @@ def unlabelled_songs(profile: Profile) -> Mixtures:
         raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
     wanted = kinds[profile.finetune.unlabelled]
     if profile.data.source != "embedded":
-        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else Mixtures([])
+        return songs.read_mixtures(paths.unlabelled(), profile.model.sample_rate) if wanted else Mixtures([])
     return Mixtures([song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")])

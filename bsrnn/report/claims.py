@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bsrnn import config
+from bsrnn.config import PEER_NAMES
 from bsrnn.errors import ConfigError
 from bsrnn.report.contrasts import Pair, difference_table, effect, pairs, targets_of
 from bsrnn.report.effects import Effect, holm
@@ -41,7 +42,6 @@ from bsrnn.study.results import (
     published,
     stamp,
 )
-from bsrnn.study.runs import PEER_NAMES
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports

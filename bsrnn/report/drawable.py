@@ -69,7 +69,7 @@ class Artifact:
             return ""
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
-            "finetune": f"its runs need unlabelled music in {runs.unlabelled_folder().relative_to(paths.root())}",
+            "finetune": f"its runs need unlabelled music in {paths.unlabelled().relative_to(paths.root())}",
         }
         reason = reasons[wanted[0].kind] if wanted else "the profile has no such runs"
         return f"Left out: {self.id} ({self.title}) in profile {profile_name}: {reason}."

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES, band_widths
-from bsrnn.study import costs, runs
+from bsrnn.study import costs
 from bsrnn.study.results import Results, is_base, is_baselines, is_peer, is_split, mean
 
 WIDTH_INCHES = 7.5  # a book column
@@ -165,10 +165,10 @@ def learning(results: Results) -> Figure:
     target = results.targets(is_peer)[0]
     dashes = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
     tints = (colour("vocals"), "#0072B2", "#009E73", "#000000", "#CC79A7")
-    looks = dict(zip(("BSRNN", *runs.PEER_NAMES.values()), zip(dashes, tints, strict=True), strict=True))
+    looks = dict(zip(("BSRNN", *config.PEER_NAMES.values()), zip(dashes, tints, strict=True), strict=True))
     seen = set()
     for one in results.find(lambda run: is_base(run) or is_peer(run), target):
-        name = runs.PEER_NAMES[one.run.profile.model.system] if is_peer(one.run) else "BSRNN"
+        name = config.PEER_NAMES[one.run.profile.model.system] if is_peer(one.run) else "BSRNN"
         history, train = one.training["history"], one.run.profile.train
         forward = costs.forward_operations(one.run.profile.model, one.run.profile.mixing.chunk_seconds)
         items = np.array([entry["items"] for entry in history])

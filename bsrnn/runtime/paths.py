@@ -34,6 +34,11 @@ def data() -> Path:
     return Path(given).resolve() if given else root() / "data"
 
 
+def unlabelled() -> Path:
+    """A user's own unlabelled music, for finetuning on real songs; the embedded set brings its own."""
+    return data() / "unlabelled"
+
+
 def results(profile: str) -> Path:
     """Runs, tables, figures and checkpoints of one profile."""
     return root() / "results" / profile

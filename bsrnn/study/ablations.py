@@ -91,7 +91,7 @@ EXTRAS: dict[str, Change] = {
     "attention": Change("attention over frames, two heads", {"model.attention_heads": 2}),
     # trained once, for all targets of the profile; the band split is the replication's
     "shared": Change("one encoder for all targets, 57 bands", {"model.band_split": "simo"}),
-    # as many bands as V7, each placed by one idea (bsrnn.derived_bands)
+    # as many bands as V7, each placed by one idea (bsrnn.bands.derived_widths)
     "mel41": Change("41 bands, equal on the mel scale", {"model.band_split": "mel41"}),
     "notes41": Change("41 bands along the notes", {"model.band_split": "notes41"}),
     "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),

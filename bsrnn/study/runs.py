@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bsrnn.config import PEERS, PeerConfig, Profile
+from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, Profile
 from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
@@ -38,12 +38,6 @@ ADDED: dict[str, object] = {
     "attention_features": 16,
     "window": "triangle",
     "peak": False,
-}
-PEER_NAMES = {
-    "hdemucs": "Hybrid Demucs",
-    "umx": "Open-Unmix",
-    "convtasnet": "Conv-TasNet",
-    "convtasnet-stft": "Conv-TasNet on an STFT",
 }
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 
@@ -132,13 +126,8 @@ class Run:
     def available(self) -> bool:
         """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
         if self.kind == "finetune" and self.profile.data.source != "embedded":
-            return self.profile.finetune.unlabelled == "none" or unlabelled_folder().is_dir()
+            return self.profile.finetune.unlabelled == "none" or paths.unlabelled().is_dir()
         return self.kind != "real" or has_ffmpeg()
-
-
-def unlabelled_folder() -> Path:
-    """Where a user's own unlabelled music lies, for finetuning on real songs; the embedded set brings its own."""
-    return paths.data() / "unlabelled"
 
 
 def has_ffmpeg() -> bool:
