@@ -90,10 +90,10 @@ def drawing(rows: list[Layer], counts: Counter) -> str:
         for number, line in enumerate(lines):
             x = LEFT + PAD
             for name in line:
-                label = "" if name == row.name else name
-                parts.append(f'<text class="house-module" x="{x:.0f}" y="{top + PAD + (number + 0.72) * LINE:.0f}">'
-                             f"<title>{escape(row.modules[name])}</title>{escape(label or 'one file')}</text>")  # fmt: skip
-                x += (len(label or "one file") + 2) * LETTER
+                label, y = "one file" if name == row.name else name, top + PAD + (number + 0.72) * LINE
+                parts.append(f'<text class="house-module" x="{x:.0f}" y="{y:.0f}">'
+                             f"<title>{escape(row.modules[name])}</title>{escape(label)}</text>")  # fmt: skip
+                x += (len(label) + 2) * LETTER
         top += height + GAP
     order = [row.name for row in rows]
     for (importer, imported), count in sorted(counts.items()):
@@ -101,7 +101,8 @@ def drawing(rows: list[Layer], counts: Counter) -> str:
         start, end = middle[importer], middle[imported]
         reach = RIGHT + 14 + 0.32 * abs(end - start)
         what = f"{importer} imports {imported}: {count} time{'s' * (count > 1)}"
-        parts.append(f'<path class="{"house-arrow" if down else "house-upward"}" stroke-width="{0.8 + count**0.5 / 4:.1f}"'
+        kind, width = "house-arrow" if down else "house-upward", 0.8 + count**0.5 / 4
+        parts.append(f'<path class="{kind}" stroke-width="{width:.1f}"'
                      f' d="M {RIGHT} {start:.0f} Q {reach:.0f} {(start + end) / 2:.0f} {RIGHT + 2} {end:.0f}">'
                      f"<title>{escape(what)}</title></path>")  # fmt: skip
     words = "The library's folders from top to bottom; each imports only what stands below it."
@@ -130,7 +131,8 @@ class HouseMap(Directive):
             f"<tr><td><code>{escape(row.name)}</code></td><td>{_with_code(row.purpose)}</td></tr>" for row in rows
         )
         head = "<thead><tr><th>folder or file</th><th>what it is for</th></tr></thead>"
-        html = f'<figure>{drawing(rows, imports(rows))}</figure><table class="table">{head}<tbody>{table}</tbody></table>'
+        table = f'<table class="table">{head}<tbody>{table}</tbody></table>'
+        html = f"<figure>{drawing(rows, imports(rows))}</figure>{table}"
         return [nodes.raw("", html, format="html")]
 
 
