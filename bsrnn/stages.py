@@ -22,7 +22,7 @@ from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.results import best_models
-from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
+from bsrnn.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.separator import Separator
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
@@ -190,7 +190,7 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
     if not distributed.agree(path.is_file()):
         return lambda: write_json(path, settings) if distributed.rank() == 0 else None
-    there = read_json(path)
+    there = deciding(read_json(path))  # an older version may have noted settings of speed, too
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
             f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"

@@ -7,7 +7,7 @@ from pathlib import Path
 from bsrnn import artifacts, config, paths, runs
 from bsrnn.errors import BSRNNError
 from bsrnn.files import read_json
-from bsrnn.results import best_models
+from bsrnn.results import Results, best_models
 
 
 def verify(profile_name: str) -> list[str]:
@@ -36,8 +36,17 @@ def verify(profile_name: str) -> list[str]:
 
 
 def notes(profile_name: str) -> list[str]:
-    """What is worth knowing and not wrong: results whose code has changed without a new version of their stage."""
-    return artifacts.code_notes(profile_name)
+    """What is worth knowing and not wrong: results whose code has changed without a new version of their stage, and
+    trainings that did not get the arithmetic that their profile asks for."""
+    return artifacts.code_notes(profile_name) + _arithmetic_notes(profile_name)
+
+
+def _arithmetic_notes(profile_name: str) -> list[str]:
+    results = Results(profile_name, lambda run: run.result_path().is_file()).finished
+    trained = {one.run.id: (one.training or {}).get("arithmetic", {}) for one in results}
+    other = [run_id for run_id, got in trained.items() if got.get("asked") != got.get("got")]
+    said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
+    return [said + ", ".join(other)] if other else []
 
 
 def _verify_runs(profile_name: str) -> list[str]:
