@@ -70,7 +70,7 @@ def test_the_claims_trainings_run_and_verify_on_this_processor_and_say_in_what(c
 
 
 def test_what_another_processor_recorded_agrees_within_rounding_and_no_further(claims, monkeypatch):
-    """Recorded in bfloat16 (where this processor has it: really so), replayed in float32."""
+    """Recorded in bfloat16 (where this processor has it: really so), replayed in float32; 1 % off may be rounding."""
     run = claims["vocals-s0"]
     result = stages.compute(run)
     result["training"]["arithmetic"] = {"asked": "bfloat16", "got": "bfloat16"}
@@ -78,6 +78,9 @@ def test_what_another_processor_recorded_agrees_within_rounding_and_no_further(c
     monkeypatch.setattr(replay, "fast_dtype", lambda: "float32")
     assert replay.replay("seeds") == ([], ["vocals-s0: replayed 2 step(s)"])
     result["training"]["first_losses"][1] *= 1.01
+    files.write_json(run.result_path(), result)
+    assert replay.replay("seeds")[0] == []
+    result["training"]["first_losses"][1] *= 1.02
     files.write_json(run.result_path(), result)
     [problem] = replay.replay("seeds")[0]
     assert problem.startswith("differs: step 1 of run vocals-s0 had the loss")
