@@ -9,15 +9,15 @@ import torch
 import bsrnn
 from benchmarks import measure
 from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
-from bsrnn.model import project, standardise
-from bsrnn.speed import in_threads, keep_freed_memory
+from bsrnn.models.bsrnn import project, standardise
+from bsrnn.runtime.speed import in_threads, keep_freed_memory
 
 OF_EACH_DTYPE = ("products_gflops", "rnn_gflops", "gemm_gflops", "rnn_gemm_share", "rnn_share_of_time")
 PIECES_OF_EACH_DTYPE = ("RNN along time", "RNN along bands", "linear layer", "normalisation")
 
 
 class CoreAlone:
-    """The RNN core of a model, called as :func:`bsrnn.speed.in_threads` calls a model: with numbers of items."""
+    """The RNN core of a model, called as :func:`bsrnn.runtime.speed.in_threads` calls a model: with numbers of items."""
 
     def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):
         self.config, self.core, self.z = model.config, model.core, z

@@ -6,7 +6,7 @@ import torch
 
 import bsrnn
 from bsrnn import config
-from bsrnn.speed import fast_dtype
+from bsrnn.runtime.speed import fast_dtype
 from bsrnn.train import new_model
 
 RATE, SECONDS = 44100, 3

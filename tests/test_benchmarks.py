@@ -7,9 +7,10 @@ import torch
 
 from benchmarks import __main__ as bench
 from benchmarks import measure, subjects, textbook_bsrnn
-from bsrnn import benchmarked, speed
 from bsrnn.config import ModelConfig
-from bsrnn.files import read_json
+from bsrnn.report import benchmarked
+from bsrnn.runtime import speed
+from bsrnn.runtime.files import read_json
 from bsrnn.train import new_model, objective
 
 

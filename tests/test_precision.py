@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, checkpoint, cli, config, files, replay, runs, speed, stages, train, verify
+from bsrnn import checkpoint, cli, config, train
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.runtime import files, speed
+from bsrnn.study import compute as stages
+from bsrnn.study import runs
+from bsrnn.workflow import replay, verify
 
 REPOSITORY = Path(__file__).parents[1]
 RATE = 44100

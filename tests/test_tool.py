@@ -11,9 +11,12 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, speed, tool
+from bsrnn import checkpoint, cli
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import speed
+from bsrnn.tool import separate as tool
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
 
