@@ -16,6 +16,7 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.runtime import hub
 from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.speed import usable_dtype
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -42,12 +43,14 @@ def save(model: Separator, folder: Path, info: dict | None = None, dtype: str = 
     return folder
 
 
-def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
+def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch.device = "cpu") -> Separator:
     """A model in eval mode from a folder with config.json and model.safetensors, or from the Hugging Face Hub.
 
     Args:
-        path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.runtime.hub`: offline first; needs
-        huggingface_hub). dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32.
+        path_or_hub_id: a folder, or ``"user/name"`` (:mod:`bsrnn.runtime.hub`: offline first; needs huggingface_hub).
+        dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32. Where the device would
+            emulate it, a line on standard error says so and float32 is taken; ``compute_in`` itself emulates.
+        device: where the model is put.
 
     Raises:
         DataError: no such folder or model, or a file that is missing, corrupt or of another model.
@@ -69,7 +72,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
         model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     except RuntimeError as error:
         raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
-    return model.compute_in(DTYPES[dtype]).eval()
+    return model.compute_in(DTYPES[usable_dtype(dtype, device)]).to(device).eval()
 
 
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -335,13 +335,13 @@ def _import(options) -> None:
 def _verify(options) -> int:
     from bsrnn.runtime.files import atomic_write
     from bsrnn.workflow.replay import replay
-    from bsrnn.workflow.verify import verify
+    from bsrnn.workflow.verify import notes, verify
 
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
     fine = f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
-    lines = [*(problems or [fine]), *(f"note: {note}" for note in replayed[1])]
+    lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
         with atomic_write(options.out) as temporary:

@@ -155,7 +155,9 @@ class TrainConfig:
     patience: int = 10  # validations without a better one; 0 = never stop early
     max_bad_steps: int = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
     micro_items: int = 2  # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
-    precision: str = "float32"  # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
+    # paper: not given; "bfloat16": of products inside the model, where the machine is fast in it, else float32 as well;
+    # weights and loss stay float32
+    precision: str = "float32"
     loader_workers: int = 4  # item i depends on (seed, i) alone, so the number changes no bit
 
 
@@ -312,7 +314,7 @@ SEEDS = replace(
         batch_items=1,
         learning_rate=2e-3,
         max_items=1200,  # five minutes a model
-        precision="bfloat16",  # two thirds of the time on a CPU that has it
+        precision="bfloat16",  # two thirds of the time on some CPUs that have it
     ),
     finetune=replace(  # a tenth of training's rate, as the paper's, and a third of its items
         SMALL.finetune,

@@ -120,6 +120,7 @@ def worker(folder: Path, songs: Path) -> None:
         assert distributed.copy_bytes(b"" if rank == 0 else None) == b""
         assert distributed.copy_bytes(None) is None
         assert distributed.agree(rank == 0) and not distributed.agree(rank == 1)
+        assert distributed.all_agree(True) and not distributed.all_agree(rank == 0)
         assert distributed.gather(torch.tensor([rank])).tolist() == [0, 1]
         with pytest.raises(ConfigError, match="a batch of 3 items cannot be shared equally by 2 processes"):
             distributed.share(3)

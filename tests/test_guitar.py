@@ -19,6 +19,7 @@ from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig, SeparateConfig
 from bsrnn.data import fretsonfire, songs
 from bsrnn.errors import DataError
+from bsrnn.runtime import speed
 from bsrnn.runtime.files import write_json
 from bsrnn.study import guitar
 
@@ -197,7 +198,8 @@ def test_the_guitar_split_costs_what_v7_does():
 
 def test_a_key_depends_on_what_decides_a_result_and_on_nothing_else():
     base = guitar.grid()[0]
-    faster = replace(base, profile=replace(base.profile, train=replace(base.profile.train, loader_workers=2)))
+    quickly = replace(base.profile.train, loader_workers=2, precision="float32")
+    faster = replace(base, profile=replace(base.profile, train=quickly))
     assert faster.key == base.key and len({run.key for run in guitar.grid(seeds=(0, 1))}) == 6 * 5
     longer = replace(base, profile=replace(base.profile, train=replace(base.profile.train, max_items=2)))
     others = [longer, replace(base, seed=1), replace(base, digests=base.digests[1:]), replace(base, method="guitar")]
@@ -234,6 +236,7 @@ def small(recordings, monkeypatch):
     return found, {run.id: run for run in guitar.grid(digests, profile=profile)}
 
 
+@pytest.mark.precision
 def test_scores_are_of_the_middle_of_each_held_out_song(small, tmp_path):
     found, runs = small
     run = runs["artist-a-v7-s0"]
@@ -242,6 +245,7 @@ def test_scores_are_of_the_middle_of_each_held_out_song(small, tmp_path):
     rows = result["scores"]["songs"]
     assert [row["song"] for row in rows] == ["A - 0", "A - 1", "A - 2", "A - 3"]
     assert result["training"]["items"] == 4 and len(result["training"]["first_losses"]) == 2
+    assert result["training"]["arithmetic"] == {"asked": "bfloat16", "got": speed.fast_dtype()}
     middle = slice(RATE // 2, RATE // 2 + 2 * RATE)
     for row in rows:
         reference, mixture = (found[row["song"]].read(stem)[:, middle] for stem in ("guitar", "mixture"))
@@ -262,6 +266,7 @@ def test_controls_are_those_of_the_excerpt(small, tmp_path):
     np.testing.assert_array_equal(mixture, found["A - 1"].read("mixture")[:, RATE // 2 :][:, : 2 * RATE])
 
 
+@pytest.mark.precision
 def test_finished_is_read_and_lost_is_made_again(small, tmp_path, monkeypatch):
     found, runs = small
     run, fits = runs["songs-1-guitar-s0"], []
@@ -280,6 +285,7 @@ def test_finished_is_read_and_lost_is_made_again(small, tmp_path, monkeypatch):
     assert again["training"]["first_losses"] == first["training"]["first_losses"]
 
 
+@pytest.mark.precision
 def test_the_last_weights_are_those_that_are_scored(small, tmp_path, monkeypatch):
     """One validation, at the end: nothing is chosen."""
     found, runs = small

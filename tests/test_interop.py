@@ -354,7 +354,7 @@ def test_config_and_card_say_where_it_came_from(tmp_path, capsys):
 def test_bfloat16_core_and_separate_work_on_an_imported_model(tmp_path):
     path = write(tmp_path / "vocals.ckpt", lightning(Twin(heads=2, tac=3)))
     interop.import_checkpoint(path, tmp_path / "model")
-    exact, fast = bsrnn.load(tmp_path / "model"), bsrnn.load(tmp_path / "model", dtype="bfloat16")
+    exact, fast = bsrnn.load(tmp_path / "model"), bsrnn.load(tmp_path / "model").compute_in(torch.bfloat16)
     assert {p.dtype for p in fast.core.parameters()} == {torch.bfloat16}
     mixture = noise(2, 2000)
     with torch.inference_mode():

@@ -159,9 +159,10 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
 
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
-    train = replace(config.QUICK.train, loader_workers=3)
+    train = replace(config.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
     speed = {name: replace(getattr(config.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
-    finetune = replace(config.QUICK.finetune, train=replace(config.QUICK.finetune.train, loader_workers=3))
+    of_finetune = replace(config.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
+    finetune = replace(config.QUICK.finetune, train=of_finetune)
     after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
     assert {id: after[id].key for id in before} == before
     assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]

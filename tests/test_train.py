@@ -14,6 +14,7 @@ from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
+from bsrnn.runtime import speed
 from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
 from bsrnn.train import (
@@ -144,7 +145,9 @@ def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp
     assert not torch.equal(weights(one), weights(checkpoint.load(tmp_path / "c")))
 
 
-def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(profile, tmp_path):
+@pytest.mark.precision
+@pytest.mark.skipif(not speed.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
+def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32():
     found = {}
     for precision in ("float32", "bfloat16"):
         model = new_model(MODEL, 0)
@@ -156,8 +159,12 @@ def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(
     (exact, one), (fast, other) = found.values()
     assert fast == pytest.approx(exact.item(), rel=1e-3) and not torch.equal(one, other)
     assert torch.nn.functional.cosine_similarity(one, other, 0) > 0.99
+
+
+def test_unknown_precisions_are_named(tmp_path):
+    source = Repeat(torch.zeros(2, 2, 8000), torch.zeros(2, 1, 2, 8000))
     with pytest.raises(ConfigError, match="unknown precision 'float16'"):
-        fit(model, Repeat(mixture, targets), lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
+        fit(new_model(MODEL, 0), source, lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
 
 
 class Killed(Exception):

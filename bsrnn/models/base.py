@@ -67,11 +67,13 @@ class Separator(nn.Module):
     # ---- the names of huggingface_hub's mixin, without making it a dependency of the class ----
 
     @classmethod
-    def from_pretrained(cls, path_or_hub_id: str | Path, dtype: str = "float32") -> "Separator":
+    def from_pretrained(
+        cls, path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch.device = "cpu"
+    ) -> "Separator":
         """The same as :func:`bsrnn.load`: a folder, the Hub's cache, or the Hub, in this order."""
         from bsrnn import checkpoint
 
-        return checkpoint.load(path_or_hub_id, dtype)
+        return checkpoint.load(path_or_hub_id, dtype, device)
 
     def save_pretrained(self, folder: str | Path, info: dict | None = None) -> Path:
         """Write config.json, model.safetensors and a card; ``info`` (data, seed, scores) goes into both."""

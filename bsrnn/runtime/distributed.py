@@ -130,6 +130,11 @@ def agree(value: bool) -> bool:
     return bool(total(torch.tensor(float(value and rank() == 0))))
 
 
+def all_agree(value: bool) -> bool:
+    """Whether every process says so."""
+    return bool(total(torch.tensor(float(value))) == size())
+
+
 def total(values: Tensor) -> Tensor:
     """The sum over all processes, in place; every process gets the same bits."""
     if size() > 1:

@@ -29,7 +29,7 @@ from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.results import best_models
-from bsrnn.study.runs import STAGES, Run, data_recipe, load, settings_of
+from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.tool import cards
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
@@ -155,7 +155,7 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
     if not distributed.agree(path.is_file()):
         return lambda: write_json(path, settings) if distributed.rank() == 0 else None
-    there = read_json(path)
+    there = deciding(read_json(path))  # an older version may have noted settings of speed, too
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
             f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"

@@ -232,6 +232,7 @@ def _train(run: Run, train_songs: list[Song], folder: Path) -> dict:
                    loss=settings.loss, info={"label": run.id, "seed": run.seed}, label=run.id)  # fmt: skip
     trained = {"items": progress.items, "seconds": round(progress.seconds, 1), "first_losses": progress.first_losses}
     trained |= {"loss": progress.history[-1]["loss"], "skipped": progress.skipped, "bands": len(model.widths)}
+    trained |= {"arithmetic": progress.arithmetic}
     write_json(done, trained | {"parameters": model.count_parameters()})
     shutil.rmtree(folder / "resume", ignore_errors=True)
     return read_json(done)

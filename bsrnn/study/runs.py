@@ -25,12 +25,11 @@ from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS,
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-# Settings that decide how fast, and no number
-SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead")
+# Settings that decide how fast, and no number but for its rounding
+SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
 ADDED: dict[str, object] = {
-    "precision": "float32",
     "shifted_songs": 0,
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
@@ -136,13 +135,13 @@ def has_ffmpeg() -> bool:
 
 
 def _digest(settings: dict) -> str:
-    return hashlib.sha256(json.dumps(_deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _deciding(settings: dict) -> dict:
+def deciding(settings: dict) -> dict:
     """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
     return {
-        name: _deciding(value) if isinstance(value, dict) else value
+        name: deciding(value) if isinstance(value, dict) else value
         for name, value in settings.items()
         if name not in SPEED and not (name in ADDED and value == ADDED[name])
     }
@@ -151,7 +150,7 @@ def _deciding(settings: dict) -> dict:
 def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    settings = _deciding({name: asdict(getattr(profile, name)) for name in names})
+    settings = deciding({name: asdict(getattr(profile, name)) for name in names})
     for name in ("test_songs", "shifted_songs"):  # are no part of a training
         settings["data"].pop(name, None)
     return settings | {"seed": seed}

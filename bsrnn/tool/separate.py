@@ -25,7 +25,7 @@ from bsrnn.audio import files as audio
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
 from bsrnn.tool import cards
 from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
 
@@ -48,7 +48,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--hop", type=float, default=1.5,
         help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
     add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="of the recurrent core (default: bfloat16 where the device is faster in it, else float32)")  # fmt: skip
+        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
+             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
     add("--format", choices=[suffix[1:] for suffix in audio.FORMATS], default="wav", help="default: wav")
     encoding = command.add_mutually_exclusive_group()
     encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",
@@ -89,15 +90,14 @@ def run(options: argparse.Namespace) -> int:
     names = list(dict.fromkeys(options.model)) or [str(default_models())]
     folders = [folder for name in names for folder in model_folders(name)]
     keep_freed_memory()
-    dtype = fast_dtype(options.device) if options.dtype == "auto" else options.dtype
-    models = {folder: checkpoint.load(folder, dtype) for folder in folders}
+    device = options.device
+    dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
+    models = {folder: checkpoint.load(folder, dtype, device) for folder in folders}
     stem_names(list(models.values()), options.two_stems, options.residual)
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
     if not options.quiet:
         print(*(cards.describe(folder) for folder in models), f"recurrent core in {dtype}", sep="\n", file=sys.stderr)
-    for model in models.values():
-        model.to(options.device)
     place = options.out / label(names)
     jobs, problems = collect(options.songs, options.out)
     for problem in problems:

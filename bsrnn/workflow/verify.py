@@ -10,7 +10,7 @@ from bsrnn.report import artifacts
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.study import runs
-from bsrnn.study.results import best_models
+from bsrnn.study.results import Results, best_models
 
 
 def verify(profile_name: str) -> list[str]:
@@ -36,6 +36,15 @@ def verify(profile_name: str) -> list[str]:
         + _verify_artifacts(profile_name)
         + _verify_readme(profile_name)
     )
+
+
+def notes(profile_name: str) -> list[str]:
+    """What is worth knowing and not wrong: trainings that did not get the arithmetic that their profile asks for."""
+    results = Results(profile_name, lambda run: run.result_path().is_file()).finished
+    trained = {one.run.id: (one.training or {}).get("arithmetic", {}) for one in results}
+    other = [run_id for run_id, got in trained.items() if got.get("asked") != got.get("got")]
+    said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
+    return [said + ", ".join(other)] if other else []
 
 
 def _verify_runs(profile_name: str) -> list[str]:
