@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -78,19 +78,14 @@ def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def model_config(values: dict) -> ModelConfig | PeerConfig:
-    """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type.
+    """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or one that cannot be.
 
     What names a ``system`` is one of :mod:`bsrnn.peers`, all else a BSRNN.
     """
-    default = PeerConfig() if "system" in values else ModelConfig()
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    known = {name: (str, tuple) if name == "band_split" else type(value) for name, value in asdict(default).items()}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
-        if not isinstance(value, known[name]) or isinstance(value, bool):
-            raise ConfigError(f"model setting {name!r} is {value!r}: expected a value like {asdict(default)[name]!r}")
-    return type(default)(**values)
+    kind = PeerConfig if "system" in values else ModelConfig
+    for name in values.keys() - {field.name for field in fields(kind)}:
+        raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:

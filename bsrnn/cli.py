@@ -166,10 +166,10 @@ def _profile(options) -> config.Profile:
     profile = config.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
-    for assignment in getattr(options, "set", ()):
-        profile = overrides.changed(profile, assignment)
+    assignments = getattr(options, "set", ())
+    for assignment in assignments:
         _refuse_unused(options.command, assignment)
-    return profile
+    return overrides.changed(profile, *assignments)
 
 
 def _refuse_unused(command: str, assignment: str) -> None:
@@ -196,11 +196,8 @@ def _micro(profile: config.Profile, options) -> config.Profile:
     """The profile with another number of items taken at a time, if one is asked for."""
     if options.micro_items is None:
         return profile
-    if options.micro_items < 0:
-        raise ConfigError(f"got --micro-items {options.micro_items}: expected 1 or more, or 0 for a whole batch")
-    train = replace(profile.train, micro_items=options.micro_items)
-    finetune = replace(profile.finetune.train, micro_items=options.micro_items)
-    return replace(profile, train=train, finetune=replace(profile.finetune, train=finetune))
+    names = ("train.micro_items", "finetune.train.micro_items")
+    return overrides.with_values(profile, dict.fromkeys(names, options.micro_items))
 
 
 def _data(options) -> None:

@@ -49,16 +49,11 @@ class Peer(Separator):
         config: see :class:`bsrnn.config.PeerConfig`.
 
     Raises:
-        ConfigError: an unknown system, or sizes that make no model. BSRNNError: the system's package is missing.
+        ConfigError: sizes that the system does not have. BSRNNError: the system's package is missing.
     """
 
     def __init__(self, config: PeerConfig):
         super().__init__(config)
-        if config.system not in SYSTEMS:
-            raise ConfigError(f"unknown system {config.system!r}: expected one of {', '.join(SYSTEMS)}")
-        sizes = {name: getattr(config, name) for name in ("width", "depth", "window", "hop_samples")}
-        if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
-            raise ConfigError(f"got {', '.join(small)}: expected at least 1")
         self.system = SYSTEMS[config.system](config)
         self.items_apart = config.system != "umx"  # batch normalisation, and dropout that follows its count
         self.dtype = torch.float32

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsrnn.errors import ConfigError
+from bsrnn.config import SeparateConfig
 from bsrnn.model import BSRNN
 from bsrnn.resampling import Read, resample
 from bsrnn.speed import in_threads
@@ -25,15 +25,10 @@ def fade(samples: int, window: str = "triangle") -> Tensor:
     Args:
         window: "triangle" (ours, after the replication's linear fade), "tenth": linear over a tenth of the segment at
             each end (replication), "flat": none.
-
-    Raises:
-        ConfigError: unknown window.
     """
     ramp = torch.arange(1, samples + 1, dtype=torch.float32)
     triangle = torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
     steepness = {"triangle": 1.0, "tenth": 5.0, "flat": math.inf}  # a half to a tenth
-    if window not in steepness:
-        raise ConfigError(f"unknown window {window!r}: expected one of {', '.join(steepness)}")
     return (steepness[window] * triangle).clamp(max=1)
 
 
@@ -55,17 +50,8 @@ def separate_blocks(
     Raises:
         ConfigError: a segment or hop that cannot work.
     """
-    rate = model.config.sample_rate
-    if not (math.isfinite(segment_seconds) and math.isfinite(hop_seconds)):
-        raise ConfigError(f"got segments of {segment_seconds} s every {hop_seconds} s: expected numbers")
-    segment, hop = round(segment_seconds * rate), round(hop_seconds * rate)
-    if not 0 < hop <= segment or segment <= model.config.n_fft:
-        raise ConfigError(
-            f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
-            f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)"
-        )
-    if batch_segments < 1:
-        raise ConfigError(f"got batch_segments {batch_segments}: expected at least 1")
+    settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
+    segment, hop = settings.samples(model.config)
     device, weight = model.window.device, fade(segment, window)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)

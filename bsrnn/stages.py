@@ -19,7 +19,7 @@ from bsrnn import cards, checkpoint, distributed, paths, scoring, songs
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.errors import ConfigError
 from bsrnn.files import make_folder, read_json, write_json
-from bsrnn.finetune import SemiSupervised, check
+from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.results import best_models
 from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
@@ -218,7 +218,6 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
-    check(profile.finetune)
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
     claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})

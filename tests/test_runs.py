@@ -1,10 +1,11 @@
 """The registry of runs: what is in it, what enters a key, and where results lie."""
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
-from bsrnn import config, runs, variants
+from bsrnn import config, overrides, runs, variants
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.files import write_json
 
@@ -68,11 +69,8 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
             settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
-        for path in change.changed:  # with the base's choice it is the base
-            section, setting = path.split(".")
-            of_base = getattr(getattr(base.profile, section), setting)
-            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
-        assert settings == base.profile
+        of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
     other = with_profile(monkeypatch, details=("drums/layer",))
     assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")
