@@ -14,7 +14,9 @@ from torch.nn import functional
 
 from bsrnn.bands import band_widths, equal_runs
 from bsrnn.config import ModelConfig
+from bsrnn.errors import DataError
 from bsrnn.separator import Separator
+from bsrnn.shapes import check_channels_first
 
 EPS = ModelConfig().normalisation_eps  # of every normalisation, unless set otherwise: float32's (authors' code)
 
@@ -258,12 +260,13 @@ class BSRNN(Separator):
         """Mixture (B, C, L) -> estimates (B, S, C, L), S in the order of ``config.targets``.
 
         Raises:
-            ValueError: not three axes, or not longer than half an STFT window.
+            DataError (a ValueError): not (B, C, L), or not longer than half an STFT window.
         """
-        if mixture.ndim != 3 or mixture.shape[-1] <= self.config.n_fft // 2:
-            raise ValueError(
-                f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L) with more than "
-                f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length"
+        check_channels_first(mixture.shape, "a mixture", "(batch, channels, samples)")
+        if mixture.shape[-1] <= self.config.n_fft // 2:
+            raise DataError(
+                f"got a mixture of shape {tuple(mixture.shape)}, expected more than {self.config.n_fft // 2} samples; "
+                "bsrnn.separate takes songs of any length"
             )
         return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
 

@@ -30,6 +30,7 @@ from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.model import BSRNN
 from bsrnn.separator import Separator
+from bsrnn.shapes import check_channels_first
 
 STEREO = 2
 UMX_HZ = 16_000  # Open-Unmix looks no higher (its paper), though it masks all frequencies
@@ -64,10 +65,12 @@ class Peer(Separator):
         A system that wants stereo is given a mono signal twice, and the mean of its two channels is the estimate.
 
         Raises:
-            ValueError: not three axes, or no samples. DataError: more than two channels for a system that wants stereo.
+            DataError (a ValueError): not (B, C, L), no samples, or more than two channels for a system that wants
+                stereo.
         """
-        if mixture.ndim != 3 or not mixture.shape[-1]:
-            raise ValueError(f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L)")
+        check_channels_first(mixture.shape, "a mixture", "(batch, channels, samples)")
+        if not mixture.shape[-1]:
+            raise DataError(f"got a mixture of shape {tuple(mixture.shape)}, expected a sample or more")
         channels, samples = mixture.shape[1:]
         if not self.config.channels_apart and channels > STEREO:
             raise DataError(f"got {channels} channels: {self.config.system} separates mono and stereo; separate a pair")

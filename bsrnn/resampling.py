@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from bsrnn.errors import ConfigError
+from bsrnn.shapes import as_array, check_channels_first
 
 WIDTH, ROLLOFF, BETA = 64, 0.9475937167399596, 14.769656459379492  # zero crossings a side, cutoff, Kaiser window
 DENSE = 1 << 21  # largest kernel, in values, that is laid out for a matrix product; rarer rates take the slower way
@@ -30,9 +31,10 @@ def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample (C, L) -> (C, ceil(L to_rate / from_rate)) float32.
 
     Raises:
-        ConfigError: a rate that is not a positive whole number.
+        ConfigError: a rate that is not a positive whole number. DataError: not (C, L), or the axes the other way round.
     """
-    audio = np.asarray(audio, dtype=np.float32)
+    audio = as_array(audio).astype(np.float32, copy=False)
+    check_channels_first(audio.shape, "audio")
     frames = audio.shape[-1]
     count = resampled_frames(frames, from_rate, to_rate) if _reduced(from_rate, to_rate) else 0
     return stretch(lambda start, wanted: audio[:, start : start + wanted], frames, 0, count, from_rate, to_rate)

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from bsrnn.config import SeparateConfig
+from bsrnn.errors import DataError
 from bsrnn.model import BSRNN
 from bsrnn.resampling import Read, resample
+from bsrnn.shapes import as_array, check_channels_first
 from bsrnn.speed import in_threads
 
 
@@ -97,7 +99,7 @@ def separate(
 
     Args:
         model: from :func:`bsrnn.load`.
-        mixture: (C, L) array or tensor; every channel is separated on its own.
+        mixture: (C, L) array or tensor, L from 0 on; every channel is separated on its own.
         sample_rate: Hz; another rate than the model's is resampled there and back.
         segment_seconds: T. Shorter is faster to start, longer sees more context.
         hop_seconds: P. The cost goes with T / P (Table II).
@@ -109,17 +111,20 @@ def separate(
         target name -> estimate (C, L) float32.
 
     Raises:
-        ValueError: not (C, L) floats, or not all finite. ConfigError: a segment or hop that cannot work.
+        DataError (a ValueError): not (C, L) floats, the axes the other way round (more than 16 channels, or more
+            than samples), or not all finite. ConfigError: a segment, hop or rate that cannot work.
     """
-    mixture = np.asarray(mixture)
-    if mixture.ndim != 2 or mixture.dtype.kind != "f":
-        raise ValueError(
-            f"got a mixture of shape {mixture.shape} and type {mixture.dtype}, expected (channels, samples) of "
-            "floats between -1 and 1; divide 16 bit integers by 32768"
+    if not isinstance(model, torch.nn.Module):
+        raise DataError(f"got a model of type {type(model).__name__}, expected what bsrnn.load gives; it comes first")
+    mixture = as_array(mixture)
+    check_channels_first(mixture.shape, "a mixture")
+    if mixture.dtype.kind != "f":
+        raise DataError(
+            f"got a mixture of type {mixture.dtype}, expected floats between -1 and 1; divide 16 bit integers by 32768"
         )
     mixture = mixture.astype(np.float32, copy=False)
     if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
-        raise ValueError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
+        raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
     settings = (segment_seconds, hop_seconds, batch_segments, window)
     loudest = float(np.abs(mixture).max(initial=0.0))
     if peak and loudest > 0:
