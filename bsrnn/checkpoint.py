@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from bsrnn import hub
 from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.files import atomic_write, read_json, refuse_pointer, write_json
 from bsrnn.peers import build
 from bsrnn.separator import Separator
 
@@ -58,6 +58,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
+    refuse_pointer(folder / CONFIG)
     values = read_json(folder / CONFIG)
     if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
         raise DataError(
@@ -96,6 +97,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | No
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Tensors of a safetensors file; DataError if it is truncated or corrupt."""
+    refuse_pointer(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

@@ -15,6 +15,7 @@ from bsrnn.model import BSRNN
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
 
 
 @pytest.mark.parametrize(

@@ -369,6 +369,7 @@ def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, folder, tmp_
 
 def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     profile = profile_of(folder, SMALL["umx"], max_items=2, precision="bfloat16")
     run = runs.Run("vocals-umx-s0", "train", profile, "vocals")
     other = replace(run, profile=replace(profile, model=replace(profile.model, width=16)))

@@ -12,6 +12,7 @@ from bsrnn.files import write_json
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setenv("BSRNN_DATA", str(tmp_path / "data"))
     return tmp_path
 

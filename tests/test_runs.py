@@ -13,6 +13,7 @@ from bsrnn.files import write_json
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     return tmp_path
 
 

@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
 def grid(folder, tmp_path, monkeypatch):
     """The runs of a profile on those songs, in a root of their own."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     train = TrainConfig(batch_items=2, schedule="cosine", max_items=4, validate_items=2, patience=0, loader_workers=0)
     profile = Profile(
         "mine", data=DataConfig(source="folder", folder=str(folder)), model=MODEL, train=train, targets=("vocals",),
@@ -119,6 +120,7 @@ def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, m
 
 def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     run = runs.get("tiny", "vocals-s0")
     assert not replay.songs_are_here(run)
     result = {"training": {"first_losses": [1.0]}, "device": "CPU"}

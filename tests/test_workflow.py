@@ -280,6 +280,7 @@ def test_jobs_that_a_killed_reproduction_left_running_are_ended(project):
 
 def test_lock_of_a_living_reproduction_is_respected(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     lock.parent.mkdir(parents=True)
     lock.write_text("x\n")
