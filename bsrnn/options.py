@@ -1,11 +1,11 @@
 """What the command lines share: a parser that knows of files whose names begin with "-", and types of options."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bsrnn.audio import READABLE
 from bsrnn.limits import TRILLION
 
 
@@ -15,19 +15,23 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         self._given = sys.argv[1:] if args is None else list(args)
         for text in self._given:  # or else -other.wav would be read as --out ther.wav
-            if text.startswith("-") and Path(text).suffix.lower() in READABLE and Path(text).is_file():
+            if text.startswith("-") and _is_song(text) and os.path.isfile(text):
                 self.error(f"got {text!r}")
         return super().parse_known_args(self._given, namespace)
 
     def error(self, message: str):
         given = getattr(self, "_given", [])
-        if dashed := next((text for text in given if text.startswith("-") and _is_file(text)), None):
+        if dashed := next((text for text in given if text.startswith("-") and _is_song(text)), None):
             message += f"; {dashed!r} begins with '-', which options do: for the file write ./{dashed}"
         super().error(message)
 
 
-def _is_file(text: str) -> bool:
-    return Path(text).suffix.lower() in READABLE or ("." in text and Path(text).is_file())
+def _is_song(text: str) -> bool:
+    if not (suffix := Path(text).suffix.lower()):
+        return False
+    from bsrnn.audio import READABLE  # only here: a workflow starts without the libraries of sound
+
+    return suffix in READABLE
 
 
 def whole(least: int, most: int = TRILLION) -> Callable[[str], int]:

@@ -39,8 +39,8 @@ def root() -> Path:
         ConfigError: there is none, or ``BSRNN_ROOT`` names another folder.
     """
     if given := os.environ.get("BSRNN_ROOT"):
-        folder = place(given).resolve()
-        if not (folder / MARK).is_file():
+        folder = Path(os.path.realpath(place(given)))
+        if not os.path.isfile(folder / MARK):
             raise ConfigError(f"got BSRNN_ROOT {given!r}: expected the folder of a clone, which holds {MARK}; correct "
                               "it, or unset it and go into your clone")  # fmt: skip
         return folder
@@ -62,8 +62,8 @@ def data() -> Path:
     given = os.environ.get("BSRNN_DATA")
     if not given:
         return root() / "data"
-    folder = place(given).resolve()
-    if folder.exists() and not folder.is_dir():
+    folder = Path(os.path.realpath(place(given)))
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"got BSRNN_DATA {given!r}, which is a file: expected a folder for the songs")
     return folder
 

@@ -131,7 +131,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "project"
     (folder / "bsrnn").mkdir(parents=True)
     (folder / "book").mkdir()
-    for name in ("errors", "paths", "workflow"):
+    for name in ("errors", "limits", "options", "paths", "workflow"):
         shutil.copy(REPOSITORY / "bsrnn" / f"{name}.py", folder / "bsrnn")
     for name, text in (("__init__", ""), ("runs", RUNS), ("config", CONFIG), ("artifacts", ARTIFACTS), ("costs", COSTS),
                        ("notebooks", NOTEBOOKS), ("cli", CLI)):
