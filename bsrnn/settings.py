@@ -93,7 +93,7 @@ _known_widths = lru_cache(band_widths)  # raises ConfigError for a split that ca
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.peers`). What it takes of its size: `PEERS`."""
+    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.models.other_systems`). What it takes of its size: `PEERS`."""
 
     system: Literal["hdemucs", "umx", "convtasnet", "convtasnet-stft"] = "hdemucs"
     targets: Names = ("vocals",)

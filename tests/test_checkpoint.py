@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import checkpoint, files
+from bsrnn import checkpoint
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.files import read_json, write_json
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import files
+from bsrnn.runtime.files import read_json, write_json
 
 CONFIG = ModelConfig(
     targets=("a", "b"),
@@ -156,7 +157,7 @@ def test_a_pointer_of_git_lfs_is_named(saved, name):
     with pytest.raises(DataError, match=f"{name} is a pointer of Git LFS, .*`git lfs pull`") as error:
         bsrnn.load(saved)
     assert "delete" not in str(error.value)
-    from bsrnn import torch_files
+    from bsrnn.tool import torch_files
 
     with pytest.raises(DataError, match="is a pointer of Git LFS"):
         torch_files.read(saved / name)

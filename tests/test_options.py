@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bsrnn import cli, options, paths, tool, workflow
+from bsrnn import cli, options
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import paths
+from bsrnn.tool import separate as tool
+from bsrnn.workflow import reproduce as workflow
 
 REPOSITORY = Path(__file__).parents[1]
 

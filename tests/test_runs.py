@@ -5,9 +5,12 @@ from operator import attrgetter
 
 import pytest
 
-from bsrnn import config, overrides, runs, variants
+from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.files import write_json
+from bsrnn.runtime import overrides
+from bsrnn.runtime.files import write_json
+from bsrnn.study import ablations as variants
+from bsrnn.study import runs
 
 
 @pytest.fixture(autouse=True)

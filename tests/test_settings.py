@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from bsrnn import config, limits, overrides, runs
+from bsrnn import config, limits
 from bsrnn.config import (
     ActivityConfig,
     DataConfig,
@@ -22,6 +22,8 @@ from bsrnn.config import (
     TrainConfig,
 )
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import overrides
+from bsrnn.study import runs
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_keys.json").read_text(encoding="utf-8"))
 HUGE = 10**400  # no float holds it

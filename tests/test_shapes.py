@@ -7,10 +7,10 @@ from fake_models import Fake
 
 import bsrnn
 from bsrnn import metrics
+from bsrnn.audio.resampling import resample
 from bsrnn.config import ModelConfig, PeerConfig
-from bsrnn.model import BSRNN
-from bsrnn.peers import build
-from bsrnn.resampling import resample
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.other_systems import build
 from bsrnn.shapes import as_array, check_channels_first
 
 RATE = 100

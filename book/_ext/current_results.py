@@ -12,8 +12,10 @@ from pathlib import Path
 # whatever folder the build was started from
 os.environ.setdefault("BSRNN_ROOT", str(Path(__file__).resolve().parents[2]))
 
-from bsrnn import artifacts, paths, workflow
 from bsrnn.errors import MissingResult
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.workflow import reproduce as workflow
 
 
 def profile() -> str:
