@@ -101,8 +101,6 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     Args:
         mixture: (B, C, L). targets: (B, S, C, L).
     """
-    if config.reduction not in ("mean", "sum"):
-        raise ConfigError(f"unknown reduction {config.reduction!r}: expected 'mean' or 'sum'")
     estimate, signals = model.estimate_both(mixture)
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
@@ -195,9 +193,7 @@ def learning_rate(items: int, config: TrainConfig) -> float:
     """Of the step that begins at ``items``."""
     if config.schedule == "step":
         return config.learning_rate * config.decay ** (items // config.decay_items)
-    if config.schedule == "cosine":
-        return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2
-    raise ConfigError(f"unknown schedule {config.schedule!r}: expected 'step' or 'cosine'")
+    return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2  # "cosine"
 
 
 def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:

@@ -84,6 +84,7 @@ def extension(tmp_path, monkeypatch):
     (tmp_path / "bsrnn").mkdir()
     (tmp_path / "bsrnn" / "model.py").write_text("old")
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "small")
     paths.results("small").mkdir(parents=True)
     (paths.results("small") / "manifest.json").write_text("old")

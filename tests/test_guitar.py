@@ -324,6 +324,7 @@ def test_third_octaves_hold_the_power_of_a_tone():
 def made_up(tmp_path, monkeypatch):
     """A results/guitar where song i scores i dB with V7; the guitar split 1 dB more over songs, 2 less over artists."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     from bsrnn.report import guitar_tables
 
     names = list(fretsonfire.SONGS)

@@ -3,7 +3,10 @@
 import importlib
 import json
 import shutil
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +92,54 @@ def test_the_network_is_asked_for_what_is_not_in_the_cache_alone(cache, model, m
 @pytest.mark.parametrize("files", [(), (hub.CONFIG,)])
 def test_offline_and_not_in_the_cache(cache, model, files):
     fill(cache, model, files)
-    with pytest.raises(DataError, match=f"no folder '{REPO}' here, and it could not be loaded .* `hf download {REPO}`"):
+    with pytest.raises(DataError, match=f"no folder '{REPO}' here, .*HF_HUB_OFFLINE is set.*`hf download {REPO}`"):
         bsrnn.load(REPO)
+
+
+class Server:
+    """A Hub on this machine that answers every question with ``status``, or takes it and stays silent (None)."""
+
+    def __init__(self, status):
+        self.status, self.socket, self.asked = status, socket.create_server(("127.0.0.1", 0)), []
+        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            self.asked.append(connection)  # kept, or else it would be closed
+            if self.status:
+                connection.recv(10_000)
+                connection.sendall(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n\r\n".encode())
+                connection.close()
+
+
+@pytest.mark.parametrize(("open", "said"), [(True, "timed out|no answer within 0.3 s"), (False, ".*refused")])
+def test_without_a_network_a_missing_folder_is_said_within_seconds(cache, huggingface_hub, monkeypatch, open, said):
+    server = Server(None)
+    if not open:
+        server.socket.close()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
+    monkeypatch.setattr(hub, "PATIENCE", 0.3)
+    before = time.monotonic()
+    with pytest.raises(DataError, match=f"^no folder '{REPO}' here, .*no network: ({said}); HF_HUB_OFFLINE=1 does not"):
+        bsrnn.load(REPO)
+    assert time.monotonic() - before < 2.5  # huggingface_hub alone tries for 23 s
+    server.socket.close()
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 500])
+def test_a_hub_that_answers_is_a_network(huggingface_hub, monkeypatch, status):
+    server = Server(status)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
+    hub._require_network(huggingface_hub)
+    assert len(server.asked) == 1
+    server.socket.close()
 
 
 def test_a_misspelt_folder_is_not_looked_for_on_the_hub(model, monkeypatch):

@@ -74,8 +74,7 @@ def test_usdr_takes_torch_and_sums_in_float64():
 
 
 @pytest.mark.parametrize("reference, estimate", [
-    (np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10))), (np.zeros(10), np.zeros(10)),
-    (np.zeros((1, 2, 10)), np.zeros((1, 2, 10)))])
+    (np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10)))])
 def test_usdr_of_unequal_shapes(reference, estimate):
     with pytest.raises(DataError, match=r"reference of shape \(.*expected one shape \(channels, samples\); cut both"):
         usdr(reference, estimate)
@@ -90,7 +89,7 @@ def test_usdr_refuses_what_is_not_finite(value, reference_too):
         usdr(broken if reference_too else np.ones((2, 10)), broken)
 
 
-@given(st.integers(1, 3), st.integers(1, 400), st.floats(-3, 3), st.integers(0, 99))
+@given(st.integers(1, 3), st.integers(3, 400), st.floats(-3, 3), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_usdr_equals_the_plain_formula(channels, length, gain, seed):
     reference, estimate = noise((channels, length), seed), noise((channels, length), seed + 1)

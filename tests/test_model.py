@@ -463,15 +463,15 @@ def test_wrong_shapes_are_refused(shape):
     [
         ({"band_split": (3, 3)}, "does not fill the spectrum"),
         ({"band_split": "v8"}, "unknown band split"),
-        ({"band_edges": "ceil", "band_split": "v7", "n_fft": 2048, "sample_rate": 44100}, "unknown rule"),
-        ({"normalisation": "batch"}, "unknown normalisation"),
-        ({"normalisation_eps": 0.0}, "normalisation_eps 0.0: expected at least 0, 0, 1, and more than 0"),
+        ({"band_edges": "ceil"}, "got model.band_edges 'ceil': expected one of floor, nearest"),
+        ({"normalisation": "batch"}, "got model.normalisation 'batch': expected one of group, layer"),
+        ({"normalisation_eps": 0.0}, "normalisation_eps 0.0: expected a number above 0"),
         ({"tac_factor": -1}, "tac_factor -1"),
         ({"attention_heads": -1}, "attention_heads -1"),
         ({"attention_heads": 3}, "got 3 attention_heads: expected a divisor of features, 4"),
         ({"attention_heads": 2, "attention_features": 0}, "attention_features 0"),
-        ({"targets": ("../vocals",)}, "those of files"),
-        ({"targets": ("",)}, "those of files"),
+        ({"targets": ("../vocals",)}, "can be the names of files"),
+        ({"targets": ("",)}, "can be the names of files"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message):

@@ -1,11 +1,13 @@
 """The registry of runs: what is in it, what enters a key, and where results lie."""
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
 from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations as variants
 from bsrnn.study import runs
@@ -14,6 +16,7 @@ from bsrnn.study import runs
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     return tmp_path
 
 
@@ -70,11 +73,8 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
             settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
-        for path in change.changed:  # with the base's choice it is the base
-            section, setting = path.split(".")
-            of_base = getattr(getattr(base.profile, section), setting)
-            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
-        assert settings == base.profile
+        of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
     other = with_profile(monkeypatch, details=("drums/layer",))
     assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")

@@ -89,8 +89,6 @@ def test_the_loss_is_equation_one():
     torch.testing.assert_close(objective(model, mixture, target), means)
     sums = parts[0].sum() + parts[1].sum() + 3 * parts[2].sum()
     torch.testing.assert_close(objective(model, mixture, target, LossConfig(1.0, 3.0, "sum")), sums)
-    with pytest.raises(ConfigError, match="unknown reduction 'median'"):
-        objective(model, mixture, target, LossConfig(reduction="median"))
 
 
 def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
@@ -100,8 +98,6 @@ def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
     assert learning_rate(16_000_000 - 1, paper) == pytest.approx(1e-3 * 0.98**49)
     cosine = TrainConfig(schedule="cosine", max_items=100)
     assert [learning_rate(items, cosine) for items in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
-    with pytest.raises(ConfigError, match="unknown schedule"):
-        learning_rate(0, TrainConfig(schedule="linear"))
 
 
 def test_the_first_weights_come_from_the_seed_and_leave_the_global_state_alone():

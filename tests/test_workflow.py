@@ -134,7 +134,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "project"
     (folder / "bsrnn").mkdir(parents=True)
     (folder / "book").mkdir()
-    for name in ("errors.py", "runtime/paths.py", "workflow/reproduce.py"):
+    for name in ("errors.py", "runtime/limits.py", "tool/options.py", "runtime/paths.py", "workflow/reproduce.py"):
         (folder / "bsrnn" / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / "bsrnn" / name, folder / "bsrnn" / name)
     for name, text in STAND_INS.items():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import soxr
 
+from bsrnn.audio.shapes import as_array, check_channels_first
 from bsrnn.errors import ConfigError
 
 QUALITY = "VHQ"  # flat to 0.01 dB up to 0.9 of the lower Nyquist frequency, 110 dB down beyond it (tested)
@@ -27,10 +28,11 @@ def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample (C, L) -> (C, ceil(L to_rate / from_rate)) float32.
 
     Raises:
-        ConfigError: a rate that is not a positive whole number.
+        ConfigError: a rate that is not a positive whole number. DataError: not (C, L), or the axes the other way round.
     """
-    audio, frames = np.asarray(audio, dtype=np.float32), np.shape(audio)[-1]
-    blocks = list(resample_blocks([audio], frames, from_rate, to_rate))
+    audio = as_array(audio).astype(np.float32, copy=False)
+    check_channels_first(audio.shape, "audio")
+    blocks = list(resample_blocks([audio], audio.shape[-1], from_rate, to_rate))
     return np.concatenate(blocks, -1) if blocks else audio[:, :0]
 
 

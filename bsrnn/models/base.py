@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from bsrnn.config import ModelConfig, PeerConfig
-from bsrnn.errors import ConfigError
 
 
 class Separator(nn.Module):
@@ -19,9 +18,6 @@ class Separator(nn.Module):
 
     ``items_apart``: whether the items of a batch leave each other alone in training, so that it may be taken in pieces.
     A subclass has ``forward``, ``estimate_both`` and ``compute_in``.
-
-    Raises:
-        ConfigError: targets that cannot be those of files, or a hop of the STFT that is too long.
     """
 
     items_apart = True
@@ -29,17 +25,6 @@ class Separator(nn.Module):
 
     def __init__(self, config: ModelConfig | PeerConfig):
         super().__init__()
-        if not config.targets or len(set(config.targets)) < len(config.targets):
-            raise ConfigError(f"got targets {config.targets}: expected one or more, each once")
-        if any(not name or name.startswith(".") or set(name) & set("/\\\0\n\r") for name in config.targets):
-            raise ConfigError(f"got targets {config.targets}: expected names that can be those of files")
-        if config.n_fft < 2:
-            raise ConfigError(f"got n_fft {config.n_fft}: expected at least 2")
-        if config.hop_samples > config.n_fft // 2:
-            raise ConfigError(
-                f"got hop_samples {config.hop_samples}: expected at most half of n_fft {config.n_fft}, or the Hann "
-                "windows do not add up to the signal"
-            )
         self.config = config
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 

@@ -6,7 +6,7 @@ profile's in the target and its own split alone.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -52,8 +52,10 @@ def is_split(run: Run) -> bool:
 
 def is_crossed(run: Run) -> bool:
     """Any target with any split but its own."""
-    split = getattr(run.profile.model, "band_split", run.target)
-    return run.kind == "train" and split != run.target and run.profile == _expected(run, band_split=split)
+    model = run.profile.model
+    if run.kind != "train" or hasattr(model, "system") or model.band_split == run.target:
+        return False
+    return run.profile == _expected(run, band_split=model.band_split)
 
 
 def is_peer(run: Run) -> bool:
@@ -74,11 +76,10 @@ def is_rate(run: Run) -> bool:
 
 def is_hop(run: Run) -> bool:
     """Table II: a base's weights scored with another hop."""
-    hop = run.profile.separate.hop_seconds
     expected = _expected(run)
-    return run.kind == "separate" and run.profile == replace(
-        expected, separate=replace(expected.separate, hop_seconds=hop)
-    )
+    separate = asdict(run.profile.separate) | {"hop_seconds": expected.separate.hop_seconds}
+    same = separate == asdict(expected.separate) and replace(run.profile, separate=expected.separate) == expected
+    return run.kind == "separate" and same
 
 
 def is_finetuned(run: Run) -> bool:

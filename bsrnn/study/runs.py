@@ -20,7 +20,7 @@ from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.runtime.overrides import with_value
+from bsrnn.runtime.overrides import with_values
 from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
 
 # Raise one when the numbers that its stage gives for the same settings change.
@@ -258,9 +258,7 @@ def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: i
         change = change_of(name)
         if of_target != target or (not change.scored_only and seed not in profile.detail_seeds):
             continue
-        settings = base.profile
-        for path, value in change.changed.items():
-            settings = with_value(settings, path, value)
+        settings = with_values(base.profile, change.changed)
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}

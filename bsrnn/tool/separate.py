@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from bsrnn import checkpoint
 from bsrnn.audio import files as audio
+from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths
@@ -37,8 +38,8 @@ EXAMPLES = """example: bsrnn separate song.mp3
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options, but for --device."""
     add = command.add_argument
-    add("songs", nargs="+", type=Path, metavar="SONG", help="audio files, or folders of them")
-    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[],
+    add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
+    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
         help="folder of a model or of several, or its name on the Hugging Face Hub; may be repeated "
              "(default: the models of this project's own results)")  # fmt: skip
     left_over = command.add_mutually_exclusive_group()
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
         BSRNNError: no model, options that do not go together: nothing could be separated at all.
     """
     output = Output(options.format, options.encoding, options.clip_mode)
+    settings = SeparateConfig(options.segment, options.hop)
     if options.jobs < 1:
         raise ConfigError(f"got --jobs {options.jobs}: expected at least 1")
     names = list(dict.fromkeys(options.model)) or [str(default_models())]
@@ -98,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
     if not options.quiet:
         print(*(cards.describe(folder) for folder in models), f"recurrent core in {dtype}", sep="\n", file=sys.stderr)
+    for model in models.values():
+        settings.samples(model.config)  # here, and not once a song
     place = options.out / label(names)
     jobs, problems = collect(options.songs, options.out)
     for problem in problems:
@@ -112,14 +116,11 @@ def default_models() -> Path:
     """The models of this project's own results: in the clone around the working folder, or around this package.
 
     Raises:
-        ConfigError: there is no clone, as after `pip install` from elsewhere.
+        ConfigError: there is no clone, as after `pip install` from elsewhere, or BSRNN_ROOT names none.
     """
-    for root in (paths.root, lambda: paths.package().parent):
-        try:
-            folder = root() / "results" / "small" / "checkpoints"
-        except ConfigError:
-            continue
-        if folder.is_dir():
+    clone = paths.root() if os.environ.get("BSRNN_ROOT") else paths.enclosing(Path.cwd())
+    for root in (clone, paths.enclosing(paths.package())):
+        if root and (folder := root / "results" / "small" / "checkpoints").is_dir():
             return folder
     raise ConfigError("no --model, and no results of this project here: expected --model DIR_OR_HUB_ID, or a clone of "
                       "the project around the working folder")  # fmt: skip

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import torch
 
 from bsrnn.errors import DataError
+from bsrnn.runtime.files import refuse_pointer
 from bsrnn.tool.pickle_data import Machine, Storage, Stored, shown
 
 MAX_PICKLE = 16 << 20  # bytes of names and numbers: a hundred times what a model of the paper's size has
@@ -62,6 +63,7 @@ def read(path: Path) -> TorchFile:
         DataError: no such file, not of this format, truncated, damaged, or hostile.
     """
     path = Path(path)
+    refuse_pointer(path)
     try:
         with open(path, "rb") as file:
             head = file.read(512)

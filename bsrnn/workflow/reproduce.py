@@ -4,7 +4,6 @@ Snakemake does the work. Here is what it leaves to its user: a lock that a kille
 its run still goes on, and the end is said in a newcomer's words. The functions that the Snakefile needs stand here too.
 """
 
-import argparse
 import fcntl
 import hashlib
 import json
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from bsrnn.errors import BSRNNError, ConfigError
 from bsrnn.runtime import paths
+from bsrnn.tool.options import Parser, device_name, whole
 
 
 def relative(path: Path) -> str:
@@ -103,10 +103,15 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
         processes: that train one model together, a GPU each.
         cluster: a Snakemake profile, "profiles/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
         until: the last rule of the Snakefile to run, "run" for instance.
+
+    Raises:
+        ConfigError: unknown profile, a device that is not here, or a reproduction that is going on.
     """
     from bsrnn.study import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
+    if device.startswith("cuda") and not cluster:  # a queue's machines may have what this one lacks
+        _require_gpus(processes, dry_run)
     root = paths.root()
     lock = alone_in(root)
     last = ["--until", until] if until else []
@@ -129,6 +134,19 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
             continue
 
 
+def _require_gpus(processes: int, dry_run: bool) -> None:
+    """ConfigError where this machine has too few GPUs; a dry run only says so."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count >= processes:
+        return
+    lack = f"got --device cuda and {processes} process(es): this machine has {count} GPU(s) that torch can use"
+    if not dry_run:
+        raise ConfigError(f"{lack}; take --device cpu, or --cluster profiles/slurm for machines that have them")
+    print(f"note: {lack}; the plan holds, but it cannot be carried out here", file=sys.stderr)
+
+
 def say_result(profile: str, seconds: float) -> None:
     """The end of `make reproduce`: the result table, and where the book lies."""
     from bsrnn.report import artifacts
@@ -138,28 +156,31 @@ def say_result(profile: str, seconds: float) -> None:
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 
 
+def _cores(text: str) -> str:
+    return text if text == "all" else str(whole(1)(text))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line of `make reproduce`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bsrnn.workflow.reproduce", description="Reproduce everything of a profile."
-    )
+    parser = Parser(prog="python -m bsrnn.workflow.reproduce", description="Reproduce everything of a profile.")
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--cores", default="all", help="how many cores to use, or all")
-    parser.add_argument("--device", default="cpu", help="what trains and scores: cpu or cuda")
-    parser.add_argument("--processes", type=int, default=1, help="that train one model together, a GPU each")
+    parser.add_argument("--cores", type=_cores, default="all", help="how many cores to use, or all")
+    parser.add_argument("--device", type=device_name, default="cpu", help="what trains and scores: cpu or cuda")
+    parser.add_argument("--processes", type=whole(1, 1024), default=1, help="that train one model together, a GPU each")
     parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
-    parser.add_argument("--until", metavar="RULE", help="stop after this rule: data, run, artifacts, notebook or book")
+    parser.add_argument("--until", choices=("data", "run", "artifacts", "notebook", "book"),
+                        help="stop after this rule")
     parser.add_argument("--rehearse", action="store_true",
                         help="go through every run of --profile paper once, two steps each at full size, on made-up "
                              "songs, and say how long it will take")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    if options.rehearse:
-        from bsrnn.workflow import rehearsal
-
-        options.profile = rehearsal.prepare(options.profile)
     try:
+        if options.rehearse:
+            from bsrnn.workflow import rehearsal
+
+            options.profile = rehearsal.prepare(options.profile)
         status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
                            options.cluster, options.until)
     except BSRNNError as error:
