@@ -50,7 +50,7 @@ def test_a_checkout_with_windows_line_endings_has_the_same_bytes(tracked, tmp_pa
 
 
 def test_the_books_extension_knows_its_place(tmp_path):
-    code = "import current_results, os; from bsrnn import paths; print(paths.root(), os.environ['BSRNN_ROOT'])"
+    code = "import current_results, os; from bsrnn.runtime import paths; print(paths.root(), os.environ['BSRNN_ROOT'])"
     variables = {name: value for name, value in os.environ.items() if name != "BSRNN_ROOT"}
     variables["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY / "book" / "_ext"), str(REPOSITORY)])
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True)

@@ -96,12 +96,12 @@ def test_a_reproduction_without_its_gpu_is_refused_and_its_plan_has_a_note(monke
     """The plan is not made: what Snakemake says to it is no matter here."""
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(workflow, "release_stale_lock", lambda: pytest.fail("the GPU is asked for first"))
+    monkeypatch.setattr(workflow, "alone_in", lambda root: pytest.fail("the GPU is asked for first"))
     assert workflow.main(["--profile", "tiny", "--device", "cuda"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: got --device cuda and 1 process(es): this machine has 0 GPU(s)")
     assert said.count("\n") == 1
-    monkeypatch.setattr(workflow, "release_stale_lock", lambda: (_ for _ in ()).throw(ConfigError("planned")))
+    monkeypatch.setattr(workflow, "alone_in", lambda root: (_ for _ in ()).throw(ConfigError("planned")))
     assert workflow.main(["--profile", "tiny", "--device", "cuda", "--dry-run"]) == 1
     assert capsys.readouterr().err.startswith("note: got --device cuda and 1 process(es): this machine has 0 GPU(s)")
     assert workflow.main(["--profile", "tiny", "--device", "cuda", "--cluster", "profiles/slurm"]) == 1

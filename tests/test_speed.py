@@ -126,7 +126,7 @@ def test_what_is_fast_here_can_be_trained_in_and_asking_leaves_no_trace():
 @pytest.mark.parametrize("limit", ["AVX2", "AVX512_CORE"])
 def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
     """Whatever the processor has: what torch says of it does not know of the limit."""
-    code = "from bsrnn import speed; print(speed.fast_dtype(), speed.usable_dtype('bfloat16'))"
+    code = "from bsrnn.runtime import speed; print(speed.fast_dtype(), speed.usable_dtype('bfloat16'))"
     limits = {"ONEDNN_MAX_CPU_ISA": limit, "ATEN_CPU_CAPABILITY": "avx2"}
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True)
     assert done.stdout.split() == ["float32", "float32"], done.stderr
