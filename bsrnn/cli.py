@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
-    importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
+    importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
     importer.add_argument("file", type=Path, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
     importer.add_argument(
         "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
