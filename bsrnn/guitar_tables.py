@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn import fretsonfire, guitar, metrics, paths, plots
+from bsrnn import fretsonfire, guitar, paths, plots
 from bsrnn.bands import SCHEMES, widths_from_steps
+from bsrnn.effects import song_interval
 from bsrnn.files import read_json
 from bsrnn.results import OURS, Results, claim_words
 from bsrnn.tables import METHODS
@@ -110,7 +111,7 @@ def means(results: Results) -> pd.DataFrame:
             rows.append(row | {"cSDR, mean (dB)": csdr.mean() if csdr.notna().any() else None, "songs": len(part)})
         difference = part["guitar"] - part["v7"]
         enough = len(part) >= FEWEST
-        low, high = metrics.interval(difference, np.random.default_rng(0)) if enough else (None, None)
+        low, high = song_interval(difference, np.random.default_rng(0)) if enough else (None, None)
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean()}
         row |= {"low": low, "high": high, "songs": len(part)}
         rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
