@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bsrnn import config, overrides, paths, tool
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.speed import share_one_arena
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -131,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    share_one_arena()  # before the first threads
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0

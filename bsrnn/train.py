@@ -24,7 +24,7 @@ from bsrnn.resume import Progress
 from bsrnn.separate import separate
 from bsrnn.separator import Separator
 from bsrnn.songs import Song
-from bsrnn.speed import keep_freed_memory, on_each_core
+from bsrnn.speed import keep_freed_memory, on_each_core, share_one_arena
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
@@ -269,6 +269,7 @@ def fit(
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
         ConfigError: several processes for a model that must see its batches whole.
     """
+    share_one_arena()
     keep_freed_memory()
     part = distributed.share(config.batch_items)
     if distributed.size() > 1 and not model.items_apart:
