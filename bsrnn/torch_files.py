@@ -19,7 +19,8 @@ from torch import Tensor
 from bsrnn.errors import DataError
 
 MAX_PICKLE = 16 << 20  # bytes of names and numbers: a hundred times what a model of the paper's size has
-MAX_TUPLE = 10_000  # values in a tuple, those of the tuples in it counted each time that it has them
+MAX_WORK = 8_000_000  # values that torch may have to copy or hash: a pickle can name one list a million times
+FILLS = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "BUILD")  # steps that put values into one below them
 LEGACY_PICKLES = 5  # PyTorch before 1.6: a magic number, a version, the machine, the value, the storages' keys
 
 # What torch itself makes of a file of weights. It knows more: `bytearray` and tensor classes, which take any memory
@@ -161,13 +162,13 @@ def look_over(path: Path, stream: BytesIO, count: int = 1) -> set[str]:
     """Names of the classes and functions that the next pickles ask for.
 
     Raises:
-        DataError: a name that no checkpoint needs, a step that torch.save does not write, or tuples of tuples that
-            take for ever to hash. ValueError and others of `FAILURES`: no pickle.
+        DataError: a name that no checkpoint needs, a step that torch.save does not write, or so many copies of values
+            that they would take for ever or all memory. ValueError and others of `FAILURES`: no pickle.
     """
-    names = set()
+    names, work = set(), 0
     for _ in range(count):
-        stack: list = []  # of each value, how many values a hash of it looks at; None for a mark
-        memo: dict[int, int] = {}
+        stack: list[list[int] | None] = []  # for each value how many went into it, as a list of one number; or a mark
+        memo: dict[int, list[int]] = {}  # the same list for the same value, which may still be filled
         for step, argument, _ in pickletools.genops(stream):
             if step.proto > 2 or argument != 2 and step.name == "PROTO":
                 version = f"protocol {argument}" if step.name == "PROTO" else f"a step {step.name}"
@@ -182,10 +183,16 @@ def look_over(path: Path, stream: BytesIO, count: int = 1) -> set[str]:
                 stack.append(None)
             else:
                 taken = _taken(stack, step)
-                weight = 1 + sum(taken) if step.name.startswith("TUPLE") else 1
-                if weight > MAX_TUPLE:
-                    raise DataError(f"{path} has a tuple of more than {MAX_TUPLE} values: not a real checkpoint")
-                stack += [weight] * len(step.stack_after)
+                filled = taken.pop() if step.name in FILLS else None
+                weight = sum(values for [values] in taken)
+                work += weight
+                if work > MAX_WORK:
+                    raise DataError(f"{path} has values that hold each other too often: not a real checkpoint")
+                if filled:
+                    filled[0] += weight
+                    stack.append(filled)
+                else:
+                    stack += [[1 + weight] for _ in step.stack_after]
     return names
 
 
