@@ -443,6 +443,12 @@ def test_tensors_come_back(older, tmp_path):
         assert back[name].dtype == torch.float32 and torch.equal(back[name], value.detach().float()), name
 
 
+def test_weights_that_were_on_a_gpu_come_to_the_cpu(tmp_path):
+    on_gpu = tensor(Storage("storage", torch.FloatStorage, "0", "cuda:7", 2), 0, (2,), (1,))
+    weight = read(craft(tmp_path / "file.ckpt", {WEIGHT: on_gpu}))[WEIGHT]
+    assert weight.device.type == "cpu" and weight.tolist() == [1.0, 1.0]
+
+
 # ------------------------------------------------------------------------------------------------------ damaged files
 
 
