@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bsrnn import speed
 from bsrnn.config import LossConfig, ModelConfig
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +116,7 @@ class Libc:
         asked.append(what)
         return 1
 ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
-import bsrnn, bsrnn.cli, bsrnn.speed, bsrnn.separate, bsrnn.stages, bsrnn.train, bsrnn.tool
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
 print("on import", asked)
 """
 

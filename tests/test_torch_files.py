@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from bsrnn import cli
 from bsrnn.errors import DataError
-from bsrnn.torch_files import Placeholder, floats, look_over, read
+from bsrnn.tool.torch_files import Placeholder, floats, look_over, read
 
 WEIGHT = "BN.0.0.weight"
 
