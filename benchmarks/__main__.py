@@ -17,6 +17,7 @@ from benchmarks import evaluating, rooflines, separating, training, tried
 from bsrnn.report import benchmarked
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.speed import share_one_arena
 
 RESULTS = Path(__file__).parent / "results.json"
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
@@ -76,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--toy", action="store_true", help="toy sizes, to try the script; the numbers mean nothing")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"default: {RESULTS.relative_to(paths.root())}")
     options = parser.parse_args(arguments)
+    share_one_arena()
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"unknown benchmark {unknown[0]!r}: expected some of {', '.join(BENCHMARKS)}")
     results = read_json(options.out) if options.out.is_file() else {"benchmarks": {}}

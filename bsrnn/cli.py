@@ -11,6 +11,7 @@ from bsrnn import config
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import overrides, paths
 from bsrnn.runtime.paths import place
+from bsrnn.runtime.speed import share_one_arena
 from bsrnn.tool import separate as tool
 from bsrnn.tool.options import Parser, usable_device, whole
 
@@ -103,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
-    importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
+    importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
     importer.add_argument("file", type=place, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
     importer.add_argument(
         "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
@@ -137,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    share_one_arena()  # before the first threads
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0

@@ -4,7 +4,7 @@ Arrays are (C, L), NumPy or torch; energies are summed in float64. The rules are
 (uSDR: MDX 2021; cSDR: BSSEval v4 as museval computes it) where it gives them; what is ours says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -173,32 +173,6 @@ def aggregate(per_song: Sequence[Mapping[str, float | int | None]]) -> dict[str,
     for key in ("csdr_frames_kept", "csdr_frames", "silent_frames"):
         result[key] = int(sum(song[key] for song in per_song))
     return result
-
-
-def interval(values: Iterable[float], rng: np.random.Generator, level: float = 0.95, statistic=np.mean,
-             resamples: int = 10_000) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic over songs (ours) -> (low, high).
-
-    It says how far the number depends on which songs were scored, not on the seed of the training. For a contrast of
-    two models give the differences song by song.
-
-    Args:
-        values: one number a song.
-        rng: draws the resamples.
-        level: coverage, between 0 and 1.
-        statistic: ``np.mean`` (uSDR), ``np.median`` (cSDR), or another with an ``axis`` argument.
-        resamples: how many.
-
-    Raises:
-        DataError: no values, or one that is not finite.
-    """
-    values = np.asarray(list(values), dtype=np.float64)
-    if values.size == 0 or not np.isfinite(values).all():
-        raise DataError(f"interval of {values.tolist()}, expected one or more finite numbers; leave out songs without "
-                        "a score")
-    drawn = values[rng.integers(0, len(values), size=(resamples, len(values)))]  # (resamples, songs)
-    low, high = np.quantile(statistic(drawn, axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _frames(length: int, sample_rate: int, window_seconds: float) -> list[slice]:

@@ -24,7 +24,7 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
 from bsrnn.runtime import distributed
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, on_each_core, say_emulated
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, on_each_core, say_emulated, share_one_arena
 from bsrnn.separation import separate
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
@@ -272,6 +272,7 @@ def fit(
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
         ConfigError: several processes for a model that must see its batches whole.
     """
+    share_one_arena()
     keep_freed_memory()
     part = distributed.share(config.batch_items)
     if distributed.size() > 1 and not model.items_apart:

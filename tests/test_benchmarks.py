@@ -14,11 +14,11 @@ from bsrnn.runtime.files import read_json
 from bsrnn.train import new_model, objective
 
 
-@pytest.fixture(scope="module", params=[("vocals", 1), ("drums", 2)])
+@pytest.fixture(scope="module", params=[("vocals", 1, ("x",)), ("drums", 2, ("x",)), ("v7", 1, ("x", "y"))])
 def pair(request):
     """Ours with weights that are nowhere 0 or 1, and the textbook's with the same."""
-    split, layers = request.param
-    config = ModelConfig(targets=("x",), band_split=split, features=8, modules=2, mlp_layers=layers)
+    split, layers, targets = request.param
+    config = ModelConfig(targets=targets, band_split=split, features=8, modules=2, mlp_layers=layers)
     model, generator = new_model(config, 0), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -38,8 +38,9 @@ def test_the_textbook_model_gives_our_output(pair):
 def test_the_textbook_model_learns_the_same(pair):
     model, twin = pair
     generator = torch.Generator().manual_seed(2)
-    mixture, target = torch.randn(1, 2, 20000, generator=generator), torch.randn(1, 1, 2, 20000, generator=generator)
-    ours, theirs = objective(model, mixture, target), twin.loss(mixture, target)
+    mixture = torch.randn(1, 2, 20000, generator=generator)
+    targets = torch.randn(1, len(model.config.targets), 2, 20000, generator=generator)
+    ours, theirs = objective(model, mixture, targets), twin.loss(mixture, targets)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     ours.backward()
     theirs.backward()
@@ -52,9 +53,9 @@ def test_the_textbook_model_learns_the_same(pair):
 
 
 def test_what_the_textbook_does_not_have():
-    two = new_model(ModelConfig(targets=("a", "b"), features=4, modules=1), 0)
-    with pytest.raises(ValueError, match="expected one target"):
-        textbook_bsrnn.load(two)
+    for extra in ({"tac_factor": 1}, {"attention_heads": 2}):
+        with pytest.raises(ValueError, match="expected neither stereo module nor attention"):
+            textbook_bsrnn.load(new_model(ModelConfig(features=4, modules=1, **extra), 0))
 
 
 def test_tasks_take_turns_and_ratios_are_of_a_round():

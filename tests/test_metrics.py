@@ -14,7 +14,6 @@ from bsrnn.metrics import (
     aggregate,
     csdr,
     csdr_frames,
-    interval,
     score,
     silent_leakage,
     usdr,
@@ -319,22 +318,3 @@ def test_aggregate_keeps_mean_and_median_apart_and_counts_what_is_left_out():
     assert json.loads(json.dumps(got, allow_nan=False)) == got
     nothing = aggregate([song()])
     assert nothing["songs_silent"] == 1 and nothing["usdr_mean"] is None and nothing["usdr_songs"] == 0
-
-
-def test_interval_of_a_mean_is_about_the_normal_one():
-    values = np.random.default_rng(3).normal(5.0, 2.0, 200)
-    low, high = interval(values, np.random.default_rng(0))
-    half = 1.96 * values.std() / np.sqrt(len(values))
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
-    assert interval(values, np.random.default_rng(0)) == (low, high)  # the generator decides
-    narrow = interval(values, np.random.default_rng(0), level=0.5)
-    assert low < narrow[0] < values.mean() < narrow[1] < high
-
-
-def test_interval_of_few_songs():
-    assert interval([3.0], np.random.default_rng(0)) == (3.0, 3.0)
-    low, high = interval([1.0, 2.0, 3.0], np.random.default_rng(0), statistic=np.median)
-    assert (low, high) == (1.0, 3.0)
-    for bad in ([], [1.0, np.nan]):
-        with pytest.raises(DataError, match="expected one or more finite numbers"):
-            interval(bad, np.random.default_rng(0))

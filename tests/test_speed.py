@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
 
 
@@ -155,6 +157,33 @@ def test_memory_is_kept_where_glibc_is(monkeypatch):
     assert speed.share_one_arena() in (True, False)
     monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
     assert speed.keep_freed_memory() is False and speed.share_one_arena() is False
+
+
+ASKS = """
+import ctypes, platform
+platform.libc_ver = lambda *_: ("glibc", "2")
+asked, load = [], ctypes.CDLL
+class Libc:
+    def mallopt(self, *what):
+        asked.append(what)
+        return 1
+ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+print("on import", asked)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("bsrnn.cli.main(['run', 'no such run', '--profile', 'tiny'])", "asked [(-8, 1)]"),
+        ("bsrnn.train.fit(None, None, None, None, None)", "asked [(-8, 1), (-4, 0), (-1, -1), (-2, 67108864)]"),
+    ],
+)
+def test_the_commands_and_a_training_change_malloc_and_an_import_does_not(code, said):
+    program = f"{ASKS}\ntry:\n    {code}\nexcept (AttributeError, TypeError):\n    pass\nprint('asked', asked)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.splitlines() == ["on import []", said], done.stderr
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

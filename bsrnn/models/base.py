@@ -4,9 +4,6 @@
 Axes as in :mod:`bsrnn.models.bsrnn`.
 """
 
-import tempfile
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -48,32 +45,3 @@ class Separator(nn.Module):
     def count_parameters(self) -> int:
         """Number of trained values."""
         return sum(p.numel() for p in self.parameters())
-
-    # ---- the names of huggingface_hub's mixin, without making it a dependency of the class ----
-
-    @classmethod
-    def from_pretrained(
-        cls, path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch.device = "cpu"
-    ) -> "Separator":
-        """The same as :func:`bsrnn.load`: a folder, the Hub's cache, or the Hub, in this order."""
-        from bsrnn import checkpoint
-
-        return checkpoint.load(path_or_hub_id, dtype, device)
-
-    def save_pretrained(self, folder: str | Path, info: dict | None = None) -> Path:
-        """Write config.json, model.safetensors and a card; ``info`` (data, seed, scores) goes into both."""
-        from bsrnn import checkpoint
-        from bsrnn.tool import cards
-
-        checkpoint.save(self, Path(folder), info)
-        cards.write(Path(folder))
-        return Path(folder)
-
-    def push_to_hub(self, repo_id: str, info: dict | None = None, **options) -> str:
-        """Publish the model with its card; the commit's address. Options and errors as
-        :func:`bsrnn.runtime.hub.push`.
-        """
-        from bsrnn.runtime import hub
-
-        with tempfile.TemporaryDirectory() as folder:
-            return hub.push(self.save_pretrained(folder, info), repo_id, **options)

@@ -8,8 +8,9 @@ import pandas as pd
 
 from bsrnn.config import SeparateConfig
 from bsrnn.data.songs import Song
-from bsrnn.metrics import interval, usdr
+from bsrnn.metrics import usdr
 from bsrnn.models.base import Separator
+from bsrnn.report.effects import song_interval
 from bsrnn.report.tables import ordered, ours
 from bsrnn.separation import separate
 from bsrnn.study.results import Results, is_base, is_baselines, mean
@@ -29,7 +30,8 @@ def failures(results: Results) -> pd.DataFrame:
             chosen = [song for song in songs if inside(song)]
             if not chosen:
                 continue
-            bounds = interval([song["usdr"] for song in chosen], np.random.default_rng(0)) if len(chosen) > 1 else ()
+            scores = [song["usdr"] for song in chosen]
+            bounds = song_interval(scores, np.random.default_rng(0)) if len(chosen) > 1 else ()
             row = {"target": target, "group": words, "songs": len(chosen)}
             for name in ("usdr", "wiener_oracle", "mixture", "seed_sd"):
                 row[name] = mean([song[name] for song in chosen])

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn import metrics
 from bsrnn.bands import SCHEMES, widths_from_steps
 from bsrnn.data import fretsonfire
 from bsrnn.report import plots
+from bsrnn.report.effects import song_interval
 from bsrnn.report.tables import METHODS
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
@@ -114,7 +114,7 @@ def means(results: Results) -> pd.DataFrame:
             rows.append(row | {"cSDR, mean (dB)": csdr.mean() if csdr.notna().any() else None, "songs": len(part)})
         difference = part["guitar"] - part["v7"]
         enough = len(part) >= FEWEST
-        low, high = metrics.interval(difference, np.random.default_rng(0)) if enough else (None, None)
+        low, high = song_interval(difference, np.random.default_rng(0)) if enough else (None, None)
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean()}
         row |= {"low": low, "high": high, "songs": len(part)}
         rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})

@@ -25,7 +25,8 @@ def share_one_arena() -> bool:
     """Ask glibc to serve all threads from one heap; whether it could be asked.
 
     Threads' own heaps give memory back whatever was asked for: a training step in threads took 1.9 times as long. This
-    must come before the first threads, whose heaps later ones inherit, so it happens when this module is imported.
+    must come before the first threads, whose heaps later ones inherit: the command line asks before anything else, and
+    a training once more, for whoever calls it from Python. It holds for the whole process, so importing does not ask.
     """
     arena_max = -8  # malloc.h
     return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).mallopt(arena_max, 1))
@@ -165,6 +166,3 @@ def _thread_seconds(task: Callable[[], object]) -> float:
     begun = time.thread_time()
     task()
     return time.thread_time() - begun
-
-
-share_one_arena()
