@@ -4,7 +4,7 @@
 difference with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors'
 code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
 
-Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
+Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -122,20 +122,23 @@ class MixingConfig:
     chunk_seconds: float = 3.0
     gain_db: float = 10.0  # uniform in [-gain_db, gain_db], one gain an item and source (ours: not per channel)
     drop_probability: float = 0.1  # of each source (replication)
+    # replication: both; authors' code: each is an item. "one" (ours): drawn for each item, all sources alike
+    item_channels: str = "both"
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Equation 1. ``reduction``: paper not given; replication: means."""
+    """Equation 1. ``reduction`` and ``stft_scale``: paper not given; replication: means."""
 
     spectral_weight: float = 1.0
     waveform_weight: float = 1.0
     reduction: str = "mean"  # or "sum"
+    stft_scale: str = "plain"  # "unit" (ours): over the root of the window's energy: weights 1 to 1, not 25 to 1
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimiser, schedule and early stop, counted in items (stereo mixtures)."""
+    """Optimiser, schedule and early stop, counted in items."""
 
     batch_items: int = 16  # paper: 2 on each of 8 GPUs
     learning_rate: float = 1e-3
@@ -143,6 +146,7 @@ class TrainConfig:
     decay: float = 0.98
     decay_items: int = 320_000  # paper: two epochs of 10 000 batches of 16
     clip_norm: float = 5.0
+    ema_decay: float = 0.0  # a step, of an average of the weights that is validated and kept; 0: the weights (paper)
     max_items: int = 16_000_000  # paper: 100 epochs
     validate_items: int = 160_000  # paper: once an epoch
     patience: int = 10  # validations without a better one; 0 = never stop early
@@ -230,9 +234,8 @@ RECOMMENDED = replace(
     PAPER,
     name="recommended",
     model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
-    train=replace(
-        PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000
-    ),  # epochs of 20 000 items
+    # epochs of 20 000 items
+    train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),
 )
 
 # The 7 s previews of MUSDB18: real music, free to download, too little of it for more than a look.
@@ -241,8 +244,7 @@ PREVIEWS = replace(
     name="previews",
     data=DataConfig(source="previews"),
     model=replace(PAPER.model, features=32, modules=4),  # ours: a small one, for ten minutes of music
-    # ours: the fixed budget of the small profiles, for a laptop with patience
-    train=replace(
+    train=replace(  # ours: the fixed budget of the small profiles, for a laptop with patience
         PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0
     ),
     finetuned=(),  # it has no unlabelled songs
@@ -345,15 +347,13 @@ QUICK = replace(
     details=("ten-seconds",),  # likewise
     claims="",
     variants=(),  # likewise
-    finetune_seeds=(),  # likewise
 )
 
 # Every step of the way in seconds, for the tests: the numbers mean nothing.
 TINY = replace(
     QUICK,
     name="tiny",
-    # of 20 s, since in fewer a target may rest throughout
-    data=replace(
+    data=replace(  # of 20 s, since in fewer a target may rest throughout
         SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, shifted_songs=1, song_seconds=20.0
     ),
     model=replace(PAPER.model, features=4, modules=1),

@@ -38,6 +38,9 @@ ADDED: dict[str, object] = {
     "attention_features": 16,
     "window": "triangle",
     "peak": False,
+    "item_channels": "both",
+    "stft_scale": "plain",
+    "ema_decay": 0.0,
 }
 PEER_NAMES = {
     "hdemucs": "Hybrid Demucs",
@@ -195,7 +198,10 @@ def grid(profile_name: str) -> dict[str, Run]:
 
     def add(name: str, kind: str, target: str, seed: int, change: str, start: Run | None = None, **settings) -> Run:
         variant = settings.pop("variant", "")
-        run = Run(f"{name}-s{seed}", kind, replace(profile, **settings), target, seed, start, change, variant)
+        resolved = replace(profile, **settings)
+        if not resolved.model.channels_apart:  # it needs both
+            resolved = with_value(resolved, "mixing.item_channels", "both")
+        run = Run(f"{name}-s{seed}", kind, resolved, target, seed, start, change, variant)
         runs[run.id] = run
         return run
 

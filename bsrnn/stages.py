@@ -15,23 +15,34 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from bsrnn import cards, checkpoint, distributed, paths, scoring, songs
-from bsrnn.config import Profile, TrainConfig
+from bsrnn import averaging, cards, checkpoint, distributed, paths, scoring, songs
+from bsrnn.config import LossConfig, Profile, TrainConfig
 from bsrnn.errors import ConfigError
 from bsrnn.files import make_folder, read_json, write_json
 from bsrnn.finetune import SemiSupervised, check
-from bsrnn.mixing import RandomMixes, index_sources
+from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.results import best_models
 from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
 from bsrnn.separator import Separator
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
-from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
+from bsrnn.train import (
+    ItemSource,
+    Objective,
+    Supervised,
+    fit,
+    learning_rate,
+    new_model,
+    validation_usdr,
+    weight_of_plain_stft,
+)
 from bsrnn.unlabelled import unlabelled_songs, without_held_out
 
 # modules whose code decides a stage's numbers; their hash is recorded as provenance
 CODE = {
-    "train": ("activity", "bands", "finetune", "mixing", "model", "peers", "separator", "songs", "train"),
+    "train": (
+        "activity", "averaging", "bands", "finetune", "mixing", "model", "peers", "separator", "songs", "train"
+    ),  # fmt: skip
     "score": ("bands", "baselines", "labels", "metrics", "model", "peers", "scoring", "separate", "separator", "songs"),
 }
 
@@ -158,6 +169,8 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
+    _check(profile.train, profile.loss)
+    check_channels(profile.mixing, profile.model)
     claim = _claim(Path(folder), settings_of(profile, "train", seed))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
@@ -179,6 +192,14 @@ def supervised(profile: Profile, seed: int) -> Supervised:
         profile.model.sample_rate,
     )
     return Supervised(mixes, profile.train)
+
+
+def _check(config: TrainConfig, loss: LossConfig) -> None:
+    """Raise ConfigError for settings that :func:`bsrnn.train.fit` would refuse once it has begun."""
+    learning_rate(0, config)
+    weight_of_plain_stft(loss, torch.ones(1))
+    Objective(torch.nn.Identity(), loss, config.precision)
+    averaging.check(config.ema_decay)
 
 
 def _claim(folder: Path, settings: dict) -> Callable[[], None]:
@@ -219,6 +240,7 @@ def finetune_model(
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
     check(profile.finetune)
+    _check(profile.finetune.train, profile.loss)
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
     claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})

@@ -1,0 +1,34 @@
+"""The moving average of a model's weights along its training, which is often better than the last of them.
+
+Source: torch's own (`torch.optim.swa_utils`); the paper has none.
+"""
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from bsrnn.errors import ConfigError
+from bsrnn.separator import Separator
+
+
+def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: float) -> AveragedModel | None:
+    """The average that every step of the optimiser moves; None for a decay of 0. Its ``module`` is a model.
+
+    It is the first step's weights, then after each step ``decay`` times itself plus ``1 - decay`` times the new
+    weights; buffers are the model's own. The weights are the same in all processes, and so is their average.
+
+    Raises:
+        ConfigError: not a decay.
+    """
+    check(decay)
+    if not decay:
+        return None
+    # moved to its device, though it is there: that lays the weights of LSTMs out as CUDA wants them
+    average = AveragedModel(model, model.window.device, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    optimiser.register_step_post_hook(lambda *_: average.update_parameters(model))
+    return average
+
+
+def check(decay: float) -> None:
+    """Raise ConfigError for what is no decay."""
+    if not 0 <= decay < 1:
+        raise ConfigError(f"got ema_decay {decay}: expected 0, for none, or more, and less than 1")
