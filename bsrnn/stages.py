@@ -169,7 +169,7 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
-    _check(profile.train, profile.loss)
+    _check_training(profile.train, profile.loss)
     check_channels(profile.mixing, profile.model)
     claim = _claim(Path(folder), settings_of(profile, "train", seed))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
@@ -194,7 +194,7 @@ def supervised(profile: Profile, seed: int) -> Supervised:
     return Supervised(mixes, profile.train)
 
 
-def _check(config: TrainConfig, loss: LossConfig) -> None:
+def _check_training(config: TrainConfig, loss: LossConfig) -> None:
     """Raise ConfigError for settings that :func:`bsrnn.train.fit` would refuse once it has begun."""
     learning_rate(0, config)
     weight_of_plain_stft(loss, torch.ones(1))
@@ -240,7 +240,7 @@ def finetune_model(
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
     check(profile.finetune)
-    _check(profile.finetune.train, profile.loss)
+    _check_training(profile.finetune.train, profile.loss)
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
     claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
@@ -281,6 +281,7 @@ def _fit(
     folder = Path(folder)
     valid = songs.load(profile.data, "valid", targets=profile.model.targets)
     info = {"label": label, "profile": profile.name, "data": data_recipe(profile), "seed": seed}
+    info |= {"item_channels": profile.mixing.item_channels}
     progress = fit(
         model,
         source,
@@ -328,6 +329,7 @@ def publish(profile_name: str) -> list[Path]:
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
         info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
+        info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
         folder = paths.results(profile_name) / "checkpoints" / target
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
         cards.write(folder)

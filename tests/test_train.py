@@ -13,6 +13,7 @@ from bsrnn import checkpoint, stages
 from bsrnn.audio import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.files import read_json
 from bsrnn.metrics import usdr
 from bsrnn.train import (
     Objective,
@@ -277,6 +278,8 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
     resumed = stages.train_model(changed, 0, tmp_path / "killed")
     assert len(steps) == 6 + 1
     assert [entry["valid_usdr"] for entry in resumed["history"]] == [entry["valid_usdr"] for entry in whole["history"]]
+    info = read_json(tmp_path / "whole" / "config.json")["info"]
+    assert info["item_channels"] == ("one" if name == "one channel" else "both")
     killed, unbroken, plain = (weights(checkpoint.load(tmp_path / of)) for of in ("killed", "whole", "plain"))
     assert torch.equal(killed, unbroken) and not torch.equal(killed, plain)
 
