@@ -7,7 +7,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bsrnn.errors import ConfigError
-from bsrnn.separator import Separator
+from bsrnn.models.base import Separator
 
 
 def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: float) -> AveragedModel | None:
