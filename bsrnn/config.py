@@ -4,7 +4,7 @@
 difference with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors'
 code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
 
-Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
+Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -100,9 +100,8 @@ RECOMMENDED = replace(
     PAPER,
     name="recommended",
     model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
-    train=replace(
-        PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000
-    ),  # epochs of 20 000 items
+    # epochs of 20 000 items
+    train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),
 )
 
 # The 7 s previews of MUSDB18: real music, free to download, too little of it for more than a look.
@@ -111,8 +110,7 @@ PREVIEWS = replace(
     name="previews",
     data=DataConfig(source="previews"),
     model=replace(PAPER.model, features=32, modules=4),  # ours: a small one, for ten minutes of music
-    # ours: the fixed budget of the small profiles, for a laptop with patience
-    train=replace(
+    train=replace(  # ours: the fixed budget of the small profiles, for a laptop with patience
         PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0
     ),
     finetuned=(),  # it has no unlabelled songs
@@ -215,15 +213,13 @@ QUICK = replace(
     details=("ten-seconds",),  # likewise
     claims="",
     variants=(),  # likewise
-    finetune_seeds=(),  # likewise
 )
 
 # Every step of the way in seconds, for the tests: the numbers mean nothing.
 TINY = replace(
     QUICK,
     name="tiny",
-    # of 20 s, since in fewer a target may rest throughout
-    data=replace(
+    data=replace(  # of 20 s, since in fewer a target may rest throughout
         SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, shifted_songs=1, song_seconds=20.0
     ),
     model=replace(PAPER.model, features=4, modules=1),

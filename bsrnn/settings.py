@@ -165,6 +165,8 @@ class MixingConfig:
     # uniform in [-gain_db, gain_db], one gain an item and source (ours: not per channel)
     gain_db: Annotated[float, within(0, 200)] = 10.0
     drop_probability: Share = 0.1  # of each source (replication)
+    # replication: both; authors' code: each is an item. "one" (ours): drawn for each item, all sources alike
+    item_channels: Literal["both", "one"] = "both"
 
     def __post_init__(self):
         check(self)
@@ -172,11 +174,13 @@ class MixingConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Equation 1. ``reduction``: paper not given; replication: means."""
+    """Equation 1. ``reduction`` and ``stft_scale``: paper not given; replication: means."""
 
     spectral_weight: NotNegative = 1.0
     waveform_weight: NotNegative = 1.0
     reduction: Literal["mean", "sum"] = "mean"
+    # "unit" (ours): over the root of the window's energy: weights 1 to 1, not 25 to 1
+    stft_scale: Literal["plain", "unit"] = "plain"
 
     def __post_init__(self):
         check(self)
@@ -186,7 +190,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimiser, schedule and early stop, counted in items (stereo mixtures)."""
+    """Optimiser, schedule and early stop, counted in items."""
 
     batch_items: Count = 16  # paper: 2 on each of 8 GPUs
     learning_rate: Positive = 1e-3
@@ -195,6 +199,8 @@ class TrainConfig:
     decay: Annotated[float, within(0, 1, above=True)] = 0.98
     decay_items: Count = 320_000  # paper: two epochs of 10 000 batches of 16
     clip_norm: Positive = 5.0
+    # a step, of an average of the weights that is validated and kept; 0: the weights themselves (paper)
+    ema_decay: Annotated[float, within(0, 0.999_999)] = 0.0
     max_items: Count = 16_000_000  # paper: 100 epochs
     validate_items: Count = 160_000  # paper: once an epoch
     patience: CountOrNone = 10  # validations without a better one; 0 = never stop early

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bsrnn import checkpoint, resume
+from bsrnn import averaging, checkpoint, resume
 from bsrnn.config import LossConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
 from bsrnn.data.songs import Song
 from bsrnn.errors import BSRNNError, ConfigError, DataError
@@ -101,6 +101,7 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     Args:
         mixture: (B, C, L). targets: (B, S, C, L).
     """
+    spectral_weight = weight_of_plain_stft(config, model.window)
     estimate, signals = model.estimate_both(mixture)
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
@@ -108,9 +109,15 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     error = torch.view_as_real(estimate - model.stft(targets)).abs()  # (B, S, C, F, T, 2)
     waveform_error = (signals - targets).abs()
     if config.reduction == "sum":
-        return config.spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
+        return spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
     # the mean over both parts is half of the sum of their means
-    return 2 * config.spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
+    return 2 * spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
+
+
+def weight_of_plain_stft(config: LossConfig, window: Tensor) -> float | Tensor:
+    """What an error of torch's STFT, with this window (n_fft,), weighs: another scale of it is another weight."""
+    unit = config.stft_scale == "unit"
+    return config.spectral_weight / window.square().sum().sqrt() if unit else config.spectral_weight
 
 
 class Objective(nn.Module):
@@ -255,7 +262,7 @@ def fit(
     label: str = "train",
 ) -> Progress:
     """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the
-    first.
+    first. With ``ema_decay`` it is the averaged weights that are validated and kept.
 
     A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped. Where
     the machine lacks the arithmetic of ``config.precision`` it is float32's, which the result says.
@@ -279,7 +286,9 @@ def fit(
         raise ConfigError(f"got {distributed.size()} processes: expected one, the items of this model see each other")
     model.to(device).train()
     optimiser = adam(model, config)
-    progress = resume.restore(Path(out), model, optimiser, source) or Progress()
+    average = averaging.moving_average(model, optimiser, config.ema_decay)
+    judged = average.module if average else model  # validated and kept
+    progress = resume.restore(Path(out), model, optimiser, source, average) or Progress()
     first = distributed.rank() == 0
     progress.arithmetic = arithmetic(config.precision, progress.arithmetic, device)
     learner = distributed.wrap(Objective(model, loss, progress.arithmetic["got"]))
@@ -304,13 +313,13 @@ def fit(
         finished = progress.items >= last_items
         due = finished or progress.items // config.validate_items > before // config.validate_items
         if due:
-            _validate(model, source, validate, progress, config, out, info)
+            _validate(judged, source, validate, progress, config, out, info)
             bar.set_postfix(
                 loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB"
             )
         stopped = config.patience and progress.worse >= config.patience
         if first and (due or time.monotonic() - saved > SAVE_SECONDS):
-            resume.save(Path(out), model, optimiser, source, progress)
+            resume.save(Path(out), model, optimiser, source, progress, average)
             saved = time.monotonic()
         if stopped or finished:
             break

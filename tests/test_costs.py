@@ -77,6 +77,19 @@ def test_what_is_asked_follows_settings_device_and_processes():
     assert (first.seconds, first.memory_gb) == (4, 2)
 
 
+def test_an_item_of_one_channel_takes_half_of_a_stereo_one_and_validations_what_they_did():
+    for name in ("vocals-s0", "vocals-finetuned-s0"):
+        run = runs.grid("small")[name]
+        mono = replace(run, profile=replace(run.profile, mixing=replace(run.profile.mixing, item_channels="one")))
+        passes, train = (3, run.profile.train) if run.kind == "train" else (4, run.profile.finetune.train)
+        items = train.max_items * passes * costs.forward_operations(run.profile.model, 3.0)
+        assert costs.work(run)[0] - costs.work(mono)[0] == pytest.approx(items / 2)
+        assert costs.work(run)[1] == costs.work(mono)[1]
+        weights = costs.parameters_gb(run.profile.model)
+        activations = costs.learning_gb(run) - costs.PYTHON_GB - weights
+        assert costs.learning_gb(mono) - costs.PYTHON_GB - weights == pytest.approx(activations / 2)
+
+
 def test_the_summary_adds_up_what_every_run_costs():
     table = costs.summary(["paper", "previews"], processes=4).set_index(["runs of profile", "what"])
     grid = runs.grid("paper").values()

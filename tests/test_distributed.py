@@ -51,6 +51,12 @@ def profile(folder, **train):
     )
 
 
+def recipe(songs):
+    """Items of one channel, equal weights of spectrum and waveform, averaged weights."""
+    one, unit = MixingConfig(chunk_seconds=0.5, item_channels="one"), LossConfig(stft_scale="unit")
+    return replace(profile(songs, ema_decay=0.5), mixing=one, loss=unit)
+
+
 def finetune(songs, start, folder, ahead=False):
     """Two groups of two batches, the teacher replaced between them if the student is better; their training.json."""
     settings = profile(songs)
@@ -129,6 +135,7 @@ def worker(folder: Path, songs: Path) -> None:
         for name in ("pair", "resumed"):
             trained = stages.train_model(profile(songs), 0, folder / name)
             assert trained["items"] == 16
+        stages.train_model(recipe(songs), 0, folder / "recipe")
         real_source = stages.Supervised
         stages.Supervised = lambda *arguments: Whole(real_source(*arguments))
         stages.train_model(profile(songs), 0, folder / "whole-batches")
@@ -269,6 +276,12 @@ def test_two_processes_train_as_one_does_wherever_they_begin(pair, alone):
         assert not (pair / name / "resume").exists()
     shares, slices = (checkpoint.read_tensors(pair / name / "model.safetensors") for name in ("pair", "whole-batches"))
     assert all(torch.equal(shares[name], slices[name]) for name in shares)
+
+
+def test_two_processes_average_their_weights_as_one_does(pair, songs, alone, tmp_path):
+    stages.train_model(recipe(songs), 0, tmp_path / "alone")
+    assert weights_apart(tmp_path / "alone", pair / "recipe") <= 1e-5
+    assert weights_apart(tmp_path / "alone", alone) > 1e-3
 
 
 def weights_apart(one, other):

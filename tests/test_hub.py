@@ -298,6 +298,20 @@ def test_the_card_says_what_config_json_says(model):
     )
 
 
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"items": 3600}, "- Items (stereo mixtures) seen: 3600"),  # written before there was a choice
+        ({"items": 5, "item_channels": "both"}, "- Items (stereo mixtures) seen: 5"),
+        ({"items": 5, "item_channels": "one"}, "- Items (one channel of a mixture each) seen: 5"),
+    ],
+)
+def test_the_card_says_what_an_item_was(model, info, words):
+    values = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({"model": values["model"], "info": info}))
+    assert words in cards.card(model).splitlines()
+
+
 def test_a_model_that_says_nothing_of_itself(model):
     values = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({"model": values["model"]}))

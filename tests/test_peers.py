@@ -347,9 +347,13 @@ def profile_of(folder, model, **train):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.5])
 @systems
-def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, folder, tmp_path):
-    profile = profile_of(folder, SMALL[system], learning_rate=3e-3)
+def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, decay, folder, tmp_path):
+    """With a decay the average of the weights is what is kept, and items have one channel where the model lets them."""
+    profile = profile_of(folder, SMALL[system], learning_rate=3e-3, ema_decay=decay)
+    if decay and profile.model.channels_apart:
+        profile = overrides.changed(profile, "mixing.item_channels=one")
     source = stages.supervised(profile, 0)
     scores = iter([1.0, 2.0, 3.0] * 2)  # every validation is the best, so that the last weights stay
     whole = new_model(profile.model, 0)
@@ -371,6 +375,8 @@ def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, folder, tmp_
     fit(again, source, lambda _: 4.0, profile.train, tmp_path / "broken")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+    if system == "umx":  # its count of batches and its statistics are not averaged
+        assert whole.state_dict()["system.models.0.bn1.num_batches_tracked"] == 3
 
 
 def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, monkeypatch):

@@ -157,6 +157,35 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
     assert before["vocals-s0"].train_key != after["vocals-s0"].train_key
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "before", "other"),
+    [("mixing", "item_channels", "both", "one"), ("loss", "stft_scale", "plain", "unit"),
+     ("train", "ema_decay", 0.0, 0.99)],
+)  # fmt: skip
+def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch, section, name, before, other):
+    plain, settings = runs.grid("quick")["vocals-s0"], getattr(config.QUICK, section)
+    key = plain.train_key
+    assert getattr(settings, name) == before
+    assert name not in str(runs.settings_of(plain.profile, "train", 0))
+    without = {key: value for key, value in runs.ADDED.items() if key != name}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "ADDED", without)
+        assert runs.grid("quick")["vocals-s0"].train_key != key  # so that it is ADDED which leaves it out
+    changed = with_profile(monkeypatch, **{section: replace(settings, **{name: other})})["vocals-s0"]
+    assert changed.train_key != key
+    assert runs.settings_of(changed.profile, "train", 0)[section][name] == other
+
+
+def test_models_that_compare_channels_keep_both_in_a_grid_of_one(monkeypatch):
+    mixing = replace(config.QUICK.mixing, item_channels="one")
+    peers = ("umx", "hdemucs", "convtasnet-stft")
+    grid = with_profile(monkeypatch, mixing=mixing, peers=peers, details=("tac", "layer"), variants=("fixed",))
+    stereo = {"vocals-umx-s0", "vocals-hdemucs-s0", "vocals-tac-s0"}
+    for name, run in grid.items():
+        assert run.profile.mixing.item_channels == ("both" if name in stereo else "one"), name
+    assert stereo | {"vocals-convtasnet-stft-s0", "vocals-layer-s0", "vocals-finetuned-s0"} <= set(grid)
+
+
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
     train = replace(config.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets

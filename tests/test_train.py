@@ -15,6 +15,7 @@ from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Prof
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.runtime import speed
+from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
 from bsrnn.train import (
@@ -91,6 +92,63 @@ def test_the_loss_is_equation_one():
     torch.testing.assert_close(objective(model, mixture, target, LossConfig(1.0, 3.0, "sum")), sums)
 
 
+def test_an_stft_over_its_windows_energy_has_the_energy_of_a_noise():
+    """The closed form, and what it is for: spectrum and waveform of a noise then weigh 1.4 to 1."""
+    model = new_model(MODEL, 0)
+    for output in model.masks[0].output:
+        torch.nn.init.zeros_(output.weight)
+        torch.nn.init.zeros_(output.bias)
+    target = torch.randn(1, 1, 2, 20_000, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(512)
+    spectrogram = torch.stft(target.view(2, -1), 512, 256, window=window, return_complex=True)
+    energy = float((window**2).sum())
+    assert energy == pytest.approx(3 / 8 * 512)
+    assert (spectrogram.abs() ** 2 / energy).mean() == pytest.approx(1, abs=0.05)
+    spectral = (spectrogram.real.abs().mean() + spectrogram.imag.abs().mean()) / energy**0.5
+    assert spectral / target.abs().mean() == pytest.approx(2**0.5, abs=0.05)
+    for loss, expected in (
+        (LossConfig(stft_scale="unit"), spectral + target.abs().mean()),
+        (LossConfig(2.0, 0.0, "sum", "unit"), 2 * spectral * spectrogram.numel()),
+    ):
+        torch.testing.assert_close(objective(model, target[:, 0], target, loss), expected, rtol=1e-5, atol=0)
+
+
+class Steps(Supervised):
+    """Four batches of noise, of which the second is not finite."""
+
+    def __init__(self):
+        pass
+
+    def batches(self, first_item):
+        generator = torch.Generator().manual_seed(0)
+        made = [(torch.randn(2, 2, 4000, generator=generator), torch.randn(2, 1, 2, 4000, generator=generator))
+                for _ in range(4)]  # fmt: skip
+        made[1][0].fill_(math.nan)
+        return iter(made)
+
+
+def test_the_average_of_the_weights_by_hand_is_what_is_validated_and_kept(tmp_path):
+    """It changes no step; a step that is skipped does not move it."""
+    seen = {0.0: [], 0.75: []}
+    for decay, weights_seen in seen.items():
+        model = new_model(MODEL, 0)
+
+        def validate(judged, weights_seen=weights_seen):
+            weights_seen.append(weights(judged).clone())
+            return float(len(weights_seen))
+
+        config = replace(TRAIN, max_items=8, validate_items=2, ema_decay=decay)
+        fit(model, Steps(), validate, config, tmp_path / str(decay))
+        assert torch.equal(weights(model), weights_seen[-1])
+        assert torch.equal(weights(checkpoint.load(tmp_path / str(decay))), weights_seen[-1])
+    first, after_skip, second, third = seen[0.0]
+    assert torch.equal(first, after_skip) and not torch.equal(first, second)
+    after_second = 0.75 * first + 0.25 * second
+    expected = [first, first, after_second, 0.75 * after_second + 0.25 * third]
+    torch.testing.assert_close(torch.stack(seen[0.75]), torch.stack(expected), rtol=0, atol=3e-7)  # of steps of 1e-3
+    assert not torch.equal(seen[0.75][-1], third)
+
+
 def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
     paper = TrainConfig()
     assert learning_rate(319_999, paper) == 1e-3
@@ -159,7 +217,7 @@ def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(
 
 def test_unknown_precisions_are_named(tmp_path):
     source = Repeat(torch.zeros(2, 2, 8000), torch.zeros(2, 1, 2, 8000))
-    with pytest.raises(ConfigError, match="unknown precision 'float16'"):
+    with pytest.raises(ConfigError, match="got train.precision 'float16'"):
         fit(new_model(MODEL, 0), source, lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
 
 
@@ -189,6 +247,47 @@ def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkey
     assert [entry["loss"] for entry in resumed["history"]] == [entry["loss"] for entry in whole["history"]]
     assert torch.equal(weights(checkpoint.load(tmp_path / "killed")), weights(checkpoint.load(tmp_path / "whole")))
     assert not (tmp_path / "killed" / "resume").exists()
+
+
+RECIPE = {
+    "one channel": {"mixing": MixingConfig(chunk_seconds=0.5, item_channels="one")},
+    "unit": {"loss": LossConfig(stft_scale="unit")},
+    "average": {"train": replace(TRAIN, ema_decay=0.75)},
+}
+
+
+@pytest.mark.parametrize("name", RECIPE)
+def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_recipe(
+    profile, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    changed, steps = replace(profile, **RECIPE[name]), []
+    stages.train_model(profile, 0, tmp_path / "plain")
+    whole = stages.train_model(changed, 0, tmp_path / "whole")
+
+    def failing(*arguments, **named):
+        steps.append(1)
+        if len(steps) == 4:
+            raise Killed
+        return objective(*arguments, **named)
+
+    monkeypatch.setattr("bsrnn.train.objective", failing)
+    with pytest.raises(Killed):
+        stages.train_model(changed, 0, tmp_path / "killed")
+    resumed = stages.train_model(changed, 0, tmp_path / "killed")
+    assert len(steps) == 6 + 1
+    assert [entry["valid_usdr"] for entry in resumed["history"]] == [entry["valid_usdr"] for entry in whole["history"]]
+    info = read_json(tmp_path / "whole" / "config.json")["info"]
+    assert info["item_channels"] == ("one" if name == "one channel" else "both")
+    killed, unbroken, plain = (weights(checkpoint.load(tmp_path / of)) for of in ("killed", "whole", "plain"))
+    assert torch.equal(killed, unbroken) and not torch.equal(killed, plain)
+
+
+def test_settings_that_cannot_be_used_do_not_take_the_folder(profile, tmp_path):
+    changed = replace(profile, model=replace(MODEL, tac_factor=1), **RECIPE["one channel"])
+    with pytest.raises(ConfigError, match="set mixing.item_channels to both"):
+        stages.train_model(changed, 0, tmp_path / "new")
+    assert not (tmp_path / "new" / "settings.json").exists()
 
 
 def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from bsrnn.data.songs import Mixtures
 from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised
-from bsrnn.mixing import RandomMixes, index_sources
+from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed, paths
 from bsrnn.runtime.files import read_json, write_json
@@ -123,6 +123,7 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
+    check_channels(profile.mixing, profile.model)
     claim = _claim(Path(folder), settings_of(profile, "train", seed))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
@@ -236,6 +237,7 @@ def _fit(
     folder = Path(folder)
     valid = songs.load(profile.data, "valid", targets=profile.model.targets)
     info = {"label": label, "profile": profile.name, "data": data_recipe(profile), "seed": seed}
+    info |= {"item_channels": profile.mixing.item_channels}
     progress = fit(
         model,
         source,
@@ -283,6 +285,7 @@ def publish(profile_name: str) -> list[Path]:
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
         info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
+        info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
         folder = paths.results(profile_name) / "checkpoints" / target
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
         cards.write(folder)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bsrnn.config import DataConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, MixingConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +93,8 @@ def parameters_gb(model: ModelConfig | PeerConfig) -> float:
     return 4 * BYTES * (core + len(model.targets) * 16 * n * bins + 2 * n * bins) / 1e9
 
 
-def training_gb(model: ModelConfig | PeerConfig, seconds: float, items: int) -> float:
-    """Memory of one forward and backward pass over so many items."""
+def training_gb(model: ModelConfig | PeerConfig, seconds: float, items: float) -> float:
+    """Memory of one forward and backward pass over so many stereo items."""
     if isinstance(model, PeerConfig):
         return items * _count(model, seconds).kept_bytes / 1e9 + parameters_gb(model)
     kept = positions(model, seconds) * model.modules * 2 * LSTM_VALUES * model.features
@@ -114,9 +114,14 @@ def _scoring(model: ModelConfig, settings: SeparateConfig, songs: int, seconds: 
     return songs * segments * forward_operations(model, settings.segment_seconds)
 
 
+def _of_stereo(mixing: MixingConfig) -> float:
+    """What an item of a training takes, as a part of a stereo item."""
+    return 1 / CHANNELS if mixing.item_channels == "one" else 1
+
+
 def _training(profile: Profile, config: TrainConfig, teacher: bool) -> float:
     """Operations of a training with its validations, by all processes together."""
-    forward = forward_operations(profile.model, profile.mixing.chunk_seconds)
+    forward = _of_stereo(profile.mixing) * forward_operations(profile.model, profile.mixing.chunk_seconds)
     _, valid, _, seconds = _songs(profile.data)
     checks = config.max_items // config.validate_items * _scoring(profile.model, profile.validate, valid, seconds)
     # a backward pass takes two forward ones; the teacher separates as many chunks as there are items
@@ -147,7 +152,7 @@ def learning_gb(run, processes: int = 1) -> float:
     """What one process of a training holds."""
     config = _train_config(run)
     share = max(1, config.batch_items // processes)
-    items = min(config.micro_items or share, share)
+    items = _of_stereo(run.profile.mixing) * min(config.micro_items or share, share)
     return PYTHON_GB + training_gb(run.profile.model, run.profile.mixing.chunk_seconds, items)
 
 

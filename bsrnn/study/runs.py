@@ -37,6 +37,9 @@ ADDED: dict[str, object] = {
     "attention_features": 16,
     "window": "triangle",
     "peak": False,
+    "item_channels": "both",
+    "stft_scale": "plain",
+    "ema_decay": 0.0,
 }
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 
@@ -183,7 +186,10 @@ def grid(profile_name: str) -> dict[str, Run]:
 
     def add(name: str, kind: str, target: str, seed: int, change: str, start: Run | None = None, **settings) -> Run:
         variant = settings.pop("variant", "")
-        run = Run(f"{name}-s{seed}", kind, replace(profile, **settings), target, seed, start, change, variant)
+        resolved = replace(profile, **settings)
+        if not resolved.model.channels_apart:  # it needs both
+            resolved = with_values(resolved, {"mixing.item_channels": "both"})
+        run = Run(f"{name}-s{seed}", kind, resolved, target, seed, start, change, variant)
         runs[run.id] = run
         return run
 

@@ -20,6 +20,7 @@ DATA = {
     "musdb18": "MUSDB18",
     "previews": "the 7 s previews of MUSDB18",
 }
+ITEMS = {"both": "stereo mixtures", "one": "one channel of a mixture each"}
 MIT, OPEN = "MIT", "not stated; the licences of the songs may bind it"
 CITATION = (
     'Yi Luo and Jianwei Yu, "Music Source Separation with Band-split RNN", IEEE/ACM Transactions on Audio, Speech, and '
@@ -76,7 +77,7 @@ def card(folder: str | Path) -> str:
         ("Separates", targets),
         ("Trained on", f"{trained_on(info)}: `{json.dumps(data, sort_keys=True)}`" if data else trained_on(info)),
         ("Seed", info.get("seed")),
-        ("Items (stereo mixtures) seen", info.get("items")),
+        (f"Items ({ITEMS[info.get('item_channels', 'both')]}) seen", info.get("items")),
         ("Run", f"`{info['id']}`, key `{info['key']}`" if {"id", "key"} <= info.keys() else None),
         ("Profile", f"`{info['profile']}`" if info.get("profile") else None),
         ("Scores", _score(info)),
