@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             metavar="NAME=VALUE",
             help="change one setting of the profile, e.g. train.max_items=2000 or finetune.train.max_items=400; "
-            "may be repeated (names: bsrnn/config.py)",
+            "may be repeated (names: bsrnn/settings.py)",
         )
         device(command)
 
