@@ -6,7 +6,6 @@ Written are wav, flac, ogg and mp3; read is whatever libsndfile knows, aiff and 
 import errno
 import os
 import re
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,15 @@ import soundfile
 
 from bsrnn.errors import DataError
 from bsrnn.files import atomic_write
+from bsrnn.notices import note
 from bsrnn.resampling import resample, resampled_frames, stretch
 from bsrnn.spliced import Spliced
 from bsrnn.true_length import open_whole, system_path
+from bsrnn.walking import READABLE, to_wav
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
-READABLE = (*FORMATS, ".aif", ".aiff", ".aifc", ".au", ".bwf", ".caf", ".mp1", ".mp2", ".mpa", ".mpga", ".oga", ".opus",
-            ".rf64", ".snd", ".voc", ".w64", ".wave")  # what a folder is searched for; by name, any file is tried
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
@@ -52,10 +51,14 @@ class AudioInfo:
 def info(path: str | Path, sample_rate: int | None = None) -> AudioInfo:
     """Read the header alone; with ``sample_rate``, what the file will be once it is resampled to that.
 
+    Of mp3, Ogg and the like that is not enough: their frames are walked. What is odd about a file is noted once.
+
     Raises:
         DataError: the file is missing, empty, not audio, without samples, or a wav shorter than its header says.
     """
     with Reader(path, sample_rate) as reader:
+        if reader.remark:
+            note(f"{path}: {reader.remark}")
         return AudioInfo(reader.frames, reader.sample_rate, reader.channels, reader.remark)
 
 
@@ -301,11 +304,6 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
         handle.close()
         raise DataError(f"{path}: {problem}")
     return handle, remark
-
-
-def to_wav(path: Path) -> str:
-    """The command that makes a wav of a file."""
-    return f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(path.stem + '.wav')}"
 
 
 def _check_file(path: Path, wanted: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config, overrides, paths, tool
-from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.errors import BSRNNError, ConfigError, NoSongs
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -218,7 +218,7 @@ def _data(options) -> None:
     for split in ("train", "valid", "test"):
         try:
             found = songs.load(profile.data, split, targets=options.target)
-        except DataError as error:
+        except NoSongs as error:
             if split != "test" or not options.data:
                 raise
             print(f"no test songs, so nothing to evaluate on: {error}")  # two songs are enough to train

@@ -23,6 +23,7 @@ from bsrnn.finetune import SemiSupervised, check
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.results import best_models
 from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
+from bsrnn.same_songs import comparable, with_songs
 from bsrnn.separator import Separator
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
@@ -158,7 +159,7 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     Raises:
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
-    claim = _claim(Path(folder), settings_of(profile, "train", seed))
+    claim = _claim(Path(folder), with_songs(settings_of(profile, "train", seed), profile))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     source = supervised(profile, seed)
@@ -190,10 +191,10 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
     if not distributed.agree(path.is_file()):
         return lambda: write_json(path, settings) if distributed.rank() == 0 else None
-    there = read_json(path)
+    there, settings = comparable(read_json(path), settings)
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
-            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"
+            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or what it was begun with"
         )
     return lambda: None
 
@@ -221,7 +222,8 @@ def finetune_model(
     check(profile.finetune)
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
-    claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
+    settings = with_songs(settings_of(profile, "finetune", seed), profile)
+    claim = _claim(Path(folder), settings | {"start": digest, "unlabelled": names})
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     valid = songs.load(profile.data, "valid", targets=model.config.targets)

@@ -16,6 +16,7 @@ import soundfile
 
 from bsrnn import mpeg
 from bsrnn.spliced import Decoder, Part, Pieces, Spliced
+from bsrnn.walking import MPEG
 
 UNKNOWN = 1 << 62  # so many samples or more: a length that nobody knows
 FLAC_LENGTH = 21  # place of the 36 bits of a flac's length, the upper 4 within this byte
@@ -33,11 +34,15 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
     known = path, status.st_size, status.st_mtime_ns  # what was walked once is not walked again
     if mpeg.begins(path) and (walked := _walked(*known)).parts:
         return Spliced(path, walked.parts, walked.subtype), walked.remark
+    if path.suffix.lower() in MPEG and (error := _unknown(path, status.st_size)):
+        if (walked := _walked(*known)).parts:  # after bytes that are no frames
+            return Spliced(path, walked.parts, walked.subtype), walked.remark
+        raise error
     handle = soundfile.SoundFile(system_path(path))
     if handle.format == "RAW":  # taken for sound by the ending of its name alone
         handle.close()
         raise TypeError("no header")
-    if "MPEG_LAYER" in handle.subtype and (walked := _walked(*known)).parts:  # in a wav, or after bytes that are none
+    if "MPEG_LAYER" in handle.subtype and (walked := _walked(*known)).parts:  # in a wav
         parts, remark = walked.parts, walked.remark
     elif handle.format == "OGG":
         parts = _ogg_parts(*known)
@@ -54,6 +59,15 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
 def system_path(path: Path) -> bytes | str:
     """The path as libsndfile opens it: names need not be UTF-8, but on Windows they are text."""
     return os.fsencode(path) if os.name == "posix" else str(path)
+
+
+def _unknown(path: Path, size: int) -> soundfile.SoundFileError | None:
+    """What libsndfile says of a file by its content; by an ending such as .mp3 it would try, and complain."""
+    try:
+        with Pieces(path, Part(((0, size),), 0, 0, 0)) as content, Decoder(content):
+            return None
+    except soundfile.SoundFileError as error:
+        return error
 
 
 @lru_cache(maxsize=4096)
