@@ -19,7 +19,7 @@ from bsrnn.notices import note
 from bsrnn.resampling import resample, resampled_frames, stretch
 from bsrnn.spliced import Spliced
 from bsrnn.true_length import open_whole, system_path
-from bsrnn.walking import READABLE, to_wav
+from bsrnn.walking import KINDS, to_wav
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
@@ -289,12 +289,12 @@ def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
 
 def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
     """Open for reading, with errors that name the file and say what to do; and what is odd about it, in words."""
-    wanted = f"expected audio ({', '.join(READABLE)})"
+    wanted = f"expected audio ({KINDS})"
     _check_file(path, wanted)
     try:
         handle, remark = open_whole(path)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
-        reason = getattr(error, "error_string", error)
+        reason = getattr(error, "error_string", "samples without a header")
         raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; it is "
                         f"damaged or of another kind: get it again, convert it with `{to_wav(path)}` for instance, or "
                         "remove it from the folder") from error

@@ -78,8 +78,8 @@ def stem_files(folder: Path, targets: tuple[str, ...]) -> tuple[dict[str, Path],
     """
     inside = listing(folder)
     for path in inside.unread:
-        raise DataError(f"{path}: of a kind that is not read, expected {', '.join(walking.READABLE)}; convert it with "
-                        f"`{walking.to_wav(path)}` in its folder, or remove it from there")
+        raise DataError(f"{path}: of a kind that is not read, expected {walking.KINDS}; convert it, with "
+                        f"`{walking.to_wav(path)}` for instance, and remove it, or it would be there twice")
     asked = {stem_name(target): target for target in targets}
     files: dict[str, Path] = {}
     for path in inside.files:

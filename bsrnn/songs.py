@@ -241,7 +241,7 @@ def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None)
     chosen = sorted(chosen, key=lambda path: path.name)
     if not stem_files:
         return chosen
-    cache = paths.data() / "decoded" / f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+    cache = paths.data() / "decoded" / f"{root.name}-{hashlib.sha256(_bytes(str(root.resolve()))).hexdigest()[:8]}"
     chosen = chosen[:limit]
     for name in stem_files:
         musdb_source.decode(root, cache, name, [musdb_source.song_name(p) for p in chosen if p.parent.name == name])
@@ -262,7 +262,7 @@ def _from_split_folders(available: Mapping[str, Mapping[str, Path]], split: str 
 def _hold_out(names: Iterable[str], test: bool = True) -> dict[str, list[str]]:
     """Deal songs to the splits by the rule of this module; ``test=False``: the test songs have their own folder."""
     # file systems differ in how they spell an accented letter; NFC makes the rank the same on each
-    ranked = sorted(names, key=lambda name: hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest())
+    ranked = sorted(names, key=lambda name: hashlib.sha256(_bytes(unicodedata.normalize("NFC", name))).hexdigest())
     share = round(len(ranked) / HELD_OUT)
     valid = max(share, 1) if len(ranked) >= 2 else 0
     tested = (max(share, 1) if len(ranked) >= 3 else 0) if test else 0
@@ -300,6 +300,11 @@ def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: in
     if header.sample_rate != sample_rate:
         raise DataError(f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
                         f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance")
+
+
+def _bytes(name: str) -> bytes:
+    """Of a name on the disk, which need not be UTF-8."""
+    return name.encode(errors="surrogateescape")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -194,7 +194,7 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     there, settings = comparable(read_json(path), settings)
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
-            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or what it was begun with"
+            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or give it its own again"
         )
     return lambda: None
 

@@ -180,7 +180,7 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]
     if passed_over := inside.passed_over(folder):
         note(passed_over)
     if not inside.songs and not problems:
-        raise DataError(f"{folder}: no audio file in it, expected some of {', '.join(audio.READABLE)}; check the path")
+        raise DataError(f"{folder}: no audio file in it, expected some ({walking.KINDS}); check the path")
     songs = []
     for path in inside.songs:
         between = path.parent.relative_to(folder)

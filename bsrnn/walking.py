@@ -14,13 +14,14 @@ from pathlib import Path
 
 READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".bwf", ".caf", ".mp1", ".mp2", ".mpa",
             ".mpga", ".oga", ".opus", ".rf64", ".snd", ".voc", ".w64", ".wave")  # fmt: skip
+KINDS = "wav, flac, ogg, opus, mp3, aiff, ..."
 # sound that libsndfile does not read, and ffmpeg does
 UNREAD = (".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".asf", ".avi", ".dff", ".dsf", ".dts", ".eac3", ".flv",
           ".m4a", ".m4b", ".m4p", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".ra", ".rm", ".spx", ".tak", ".tta",
           ".webm", ".weba", ".wma", ".wmv", ".wv")  # fmt: skip
 MPEG = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
 OURS = re.compile(r"\..*\.partial(\..*)?")
-MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix", "fullmixture")
+MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
 STEMS = ("vocals", "vocal", "voice", "drums", "bass", "other", "guitar", "guitars", "piano", "keys", "synth", "strings",
          "accompaniment", "instrumental", "percussion", "no_vocals")  # fmt: skip
 NAMED = 5  # files of each sort that a line names
@@ -153,5 +154,6 @@ def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iter
 
 
 def to_wav(path: Path) -> str:
-    """The command that makes a wav of a file."""
-    return f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(path.stem + '.wav')}"
+    """The command that makes a wav of a file, beside it."""
+    new = path.with_name(f"{path.stem}{'-new' * (path.suffix.lower() == '.wav')}.wav")
+    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(new))}"
