@@ -19,7 +19,7 @@ from bsrnn.notices import note
 from bsrnn.resampling import resample, resampled_frames, stretch
 from bsrnn.spliced import Spliced
 from bsrnn.true_length import open_whole, system_path
-from bsrnn.walking import KINDS, to_wav
+from bsrnn.walking import KINDS, UNREAD, to_wav
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
@@ -295,9 +295,11 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
         handle, remark = open_whole(path)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", "samples without a header")
-        raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; it is "
-                        f"damaged or of another kind: get it again, convert it with `{to_wav(path)}` for instance, or "
-                        "remove it from the folder") from error
+        advice = f"convert it with `{to_wav(path)}` for instance"
+        if path.suffix.lower() not in UNREAD:
+            advice = f"it is damaged or of another kind: get it again, {advice}, or remove it from the folder"
+        raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; "
+                        f"{advice}") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}, {wanted}; check its permissions and the disk") from error
     if problem := _problem_of(handle):

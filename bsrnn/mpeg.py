@@ -103,6 +103,7 @@ class Stream:
     frames: int = 0
     first: tuple[int, int] = (0, 0)  # bytes of the first frame
     largest: int = 0  # bytes of a frame
+    cut: bool = False  # the file ends within a frame
 
     def add(self, place: int, head: Header) -> None:
         if not self.frames:
@@ -118,7 +119,7 @@ class Stream:
     def promised(self) -> int | None:
         """Frames that the tag promises; None without; some tags count themselves."""
         frames = self.tag and self.tag.frames
-        return self.frames if frames == self.frames + 1 else frames
+        return self.frames if frames == self.frames + 1 and not self.cut else frames
 
     def part(self) -> Part:
         """What a decoder gets.
@@ -163,13 +164,20 @@ def begins(path: Path) -> bool:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as handle:
-        window, place = _Window(handle, path.stat().st_size, FEW), 0
-        while (end := _tag_end(window, place)) > place:
-            place = end
-        while window(place, 1) == b"\0":  # tags are padded
-            place += 1
+        size = path.stat().st_size
+        place, window = tags_end(handle, size), _Window(handle, size, FEW)
         head = header(window(place, 4))
         return head is not None and _goes_on(window, place, head)
+
+
+def tags_end(handle: BinaryIO, size: int) -> int:
+    """Place of the first byte after the tags that a file begins with, and after the zeros that fill them up."""
+    window, place = _Window(handle, size, FEW), 0
+    while (end := _tag_end(window, place)) > place:
+        place = end
+    while place and window(place, 1) == b"\0":
+        place += 1
+    return place
 
 
 def walk(path: Path) -> Walked:
@@ -193,6 +201,8 @@ def walk(path: Path) -> Walked:
             if not streams or head.kind != streams[-1].head.kind:
                 streams.append(Stream(head, None))
             streams[-1].add(place, head)
+        if streams and (rest := header(window(end, 4))):
+            streams[-1].cut = rest.kind == streams[-1].head.kind
     streams = [stream for stream in streams if stream.frames]
     layer = streams[0].head.layer if streams else 3
     return Walked(tuple(stream.part() for stream in streams), _remark(streams, strange), layer)
@@ -200,15 +210,16 @@ def walk(path: Path) -> Walked:
 
 def _remark(streams: list[Stream], strange: int) -> str:
     parts = [stream.part() for stream in streams]
-    words, total, less = [], sum(part.frames for part in parts), False
+    words, total = [], sum(part.frames for part in parts)
     if len(streams) > 1:
         words.append(f"{len(streams)} files joined, its first header promises {parts[0].frames} samples")
     elif streams and streams[0].promised not in (None, streams[0].frames):
         promised = streams[0].promised * streams[0].head.samples - streams[0].tag.delay - streams[0].tag.padding
         words.append(f"its header promises {max(promised, 0)} samples")
-        less = promised > total
     if words:
-        words.append(f"it holds {total}, and all are taken" + ", it may be cut off" * less)
+        words.append(f"it holds {total}, which are taken")
+    if streams and streams[-1].cut:
+        words.append("it ends within a frame, which is left out")
     if strange:
         words.append(f"{strange} bytes amid its sound are no MPEG audio and are left out: it may be damaged")
     return "; ".join(words)

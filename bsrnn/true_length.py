@@ -3,7 +3,8 @@
 - MPEG audio: :mod:`bsrnn.mpeg` walks its frames.
 - Ogg (Vorbis, Opus, FLAC) may be several files joined, by its own rules; libsndfile reads the first. Of Vorbis it finds
   no place within the last page (its issue 885), so that is read from before it.
-- flac that was written to a pipe does not know its length; libsndfile then takes the largest number for it.
+- flac that was written to a pipe does not know its length; libsndfile then takes the largest number for it. Nor does
+  it find places in a flac that has tags before it.
 """
 
 import os
@@ -45,10 +46,9 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
     if "MPEG_LAYER" in handle.subtype and (walked := _walked(*known)).parts:  # in a wav
         parts, remark = walked.parts, walked.remark
     elif handle.format == "OGG":
-        parts = _ogg_parts(*known)
-        remark = f"{len(parts)} files joined, and all are taken" if len(parts) > 1 else ""
-    elif handle.format == "FLAC" and handle.frames >= UNKNOWN:
-        parts, remark = _counted_flac(*known), ""
+        parts, remark = _ogg_parts(*known)
+    elif handle.format == "FLAC" and (handle.frames >= UNKNOWN or not _begins_with(path, b"fLaC")):
+        parts, remark = _flac_parts(*known), ""
     else:
         return handle, ""
     subtype = handle.subtype
@@ -59,6 +59,11 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
 def system_path(path: Path) -> bytes | str:
     """The path as libsndfile opens it: names need not be UTF-8, but on Windows they are text."""
     return os.fsencode(path) if os.name == "posix" else str(path)
+
+
+def _begins_with(path: Path, mark: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def _unknown(path: Path, size: int) -> soundfile.SoundFileError | None:
@@ -76,8 +81,8 @@ def _walked(path: Path, size: int, modified: int) -> mpeg.Walked:
 
 
 @lru_cache(maxsize=4096)
-def _ogg_parts(path: Path, size: int, modified: int) -> tuple[Part, ...]:
-    """The Ogg files that lie in a file one after the other, mostly one."""
+def _ogg_parts(path: Path, size: int, modified: int) -> tuple[tuple[Part, ...], str]:
+    """The Ogg files that lie in a file one after the other, mostly one, and what is odd about them."""
     pages = list(_ogg_pages(path, size))
     starts = [index for index, page in enumerate(pages) if page.begins and not (index and pages[index - 1].begins)]
     found = []
@@ -87,14 +92,19 @@ def _ogg_parts(path: Path, size: int, modified: int) -> tuple[Part, ...]:
         with Pieces(path, unknown) as content, Decoder(content) as decoder:
             before_last = max((page.samples for page in pages[start : stop - 1]), default=0)
             found.append(Part((piece,), decoder.frames, decoder.samplerate, decoder.channels, surely=before_last))
-    return tuple(found)
+    if len(found) > 1:
+        return tuple(found), f"{len(found)} files joined, and all are taken"
+    whole = any(page.ends for page in pages)
+    frames = found[0].frames
+    return tuple(found), "" if whole else f"it has no last page and may be cut off; {frames} samples are taken"
 
 
 class Page(NamedTuple):
-    """Of an Ogg file: its first byte, whether a stream begins with it, and the samples up to its end."""
+    """Of an Ogg file: its first byte, whether a stream begins or ends with it, and the samples up to its end."""
 
     place: int
     begins: bool
+    ends: bool
     samples: int
 
 
@@ -106,22 +116,21 @@ def _ogg_pages(path: Path, size: int) -> Iterator[Page]:
             head = handle.read(PAGE)
             if head[:4] != b"OggS":
                 return
-            yield Page(place, bool(head[5] & 2), int.from_bytes(head[6:14], "little", signed=True))
+            yield Page(place, bool(head[5] & 2), bool(head[5] & 4), int.from_bytes(head[6:14], "little", signed=True))
             place += PAGE + head[26] + sum(handle.read(head[26]))
 
 
 @lru_cache(maxsize=4096)
-def _counted_flac(path: Path, size: int, modified: int) -> tuple[Part, ...]:
-    """A flac whose header has the length that it has when it is decoded to its end."""
+def _flac_parts(path: Path, size: int, modified: int) -> tuple[Part, ...]:
+    """A flac without the tags before it, and with the length that it has when it is decoded to its end."""
     with open(path, "rb") as file:
-        start = file.read(1 << 16).find(b"fLaC")
+        start = mpeg.tags_end(file, size)
         file.seek(start)
         head = bytearray(file.read(FLAC_LENGTH + 5))
-    samples = 0
-    with Decoder(system_path(path)) as decoder:
-        while count := len(decoder.read(COUNTED, dtype="float32")):
-            samples += count
-        rate, channels = decoder.samplerate, decoder.channels
+    with Pieces(path, Part(((start, size),), 0, 0, 0)) as content, Decoder(content) as decoder:
+        samples, rate, channels = decoder.frames, decoder.samplerate, decoder.channels
+        if samples >= UNKNOWN:
+            samples = sum(iter(lambda: len(decoder.read(COUNTED, dtype="float32")), 0))
     head[FLAC_LENGTH] = head[FLAC_LENGTH] & 0xF0 | samples >> 32
     head[FLAC_LENGTH + 1 :] = (samples & 0xFFFFFFFF).to_bytes(4, "big")
     return (Part((bytes(head), (start + len(head), size)), samples, rate, channels),)

@@ -94,7 +94,7 @@ def test_joined_mp3s_are_their_sounds_one_after_the_other(tmp_path):
     assert audio.info(path).frames == 2 * RATE + RATE * 7 // 3 + RATE * 8 // 3 == expected.shape[1]
     assert np.array_equal(audio.read(path), expected)
     assert audio.info(path).remark == (
-        f"3 files joined, its first header promises {2 * RATE} samples; it holds {expected.shape[1]}, and all are taken"
+        f"3 files joined, its first header promises {2 * RATE} samples; it holds {expected.shape[1]}, which are taken"
     )
     assert_stretches_are_the_whole(path)
 
@@ -113,8 +113,8 @@ def test_a_tag_with_a_wrong_number_of_frames(tmp_path, promised):
     assert np.array_equal(found[:, : 3 * RATE], right)
     assert found.shape[1] == frames * FRAME - 1105  # the padding is kept
     remark = audio.info(path).remark
-    assert f"it holds {found.shape[1]}, and all are taken" in remark
-    assert ("it may be cut off" in remark) == (promised == 90_000)
+    assert f"it holds {found.shape[1]}, which are taken" in remark
+    assert "within a frame" not in remark
     assert_stretches_are_the_whole(path)
 
 
@@ -161,9 +161,15 @@ def test_half_of_an_mp3_is_read_and_named(tmp_path):
     found = audio.read(path)
     assert 0.4 < found.shape[1] / whole.shape[1] < 0.55
     assert np.array_equal(found[:, :-FRAME], whole[:, : found.shape[1] - FRAME])
-    assert audio.info(path).remark == (
-        f"its header promises {3 * RATE} samples; it holds {found.shape[1]}, and all are taken, it may be cut off"
-    )
+    words = f"its header promises {3 * RATE} samples; it holds {found.shape[1]}, which are taken"
+    assert audio.info(path).remark == f"{words}; it ends within a frame, which is left out"
+
+
+def test_an_mp3_without_its_last_byte(tmp_path):
+    path = tmp_path / "a.mp3"
+    audio.write(path, sound().T, RATE)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert audio.info(path).remark.endswith("; it ends within a frame, which is left out")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +212,19 @@ def test_joined_ogg_files(tmp_path, name, subtype, rate):
     assert_stretches_are_the_whole(tmp_path / name)
 
 
+def test_an_ogg_file_that_is_cut_off_is_named(tmp_path):
+    soundfile.write(tmp_path / "a.ogg", sound(), RATE, "VORBIS", format="OGG")
+    assert audio.info(tmp_path / "a.ogg").remark == ""
+    content = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "b.ogg").write_bytes(content[: len(content) // 2])
+    frames = audio.info(tmp_path / "b.ogg").frames
+    assert 0 < frames < 3 * RATE
+    remark = audio.info(tmp_path / "b.ogg").remark
+    assert remark == f"it has no last page and may be cut off; {frames} samples are taken"
+    (tmp_path / "c.ogg").write_bytes(content + b"something else" * 9)
+    assert audio.info(tmp_path / "c.ogg").frames == 3 * RATE
+
+
 @pytest.mark.parametrize("seconds", [0.02, 1.3, 4.03])
 def test_any_place_of_an_ogg_file_is_found(tmp_path, seconds):
     """libsndfile misses those within the last page, by what is cut off at the end."""
@@ -227,6 +246,16 @@ def test_a_flac_that_does_not_know_its_length(tmp_path):
     content[22:26] = bytes(4)
     path.write_bytes(content)
     assert audio.info(path) == audio.AudioInfo(3 * RATE, RATE, 2)
+    assert np.array_equal(audio.read(path), right)
+    assert_stretches_are_the_whole(path)
+
+
+def test_a_flac_with_a_tag_before_it(tmp_path):
+    """Its last samples cannot be read by libsndfile."""
+    path = tmp_path / "a.flac"
+    audio.write(path, sound().T, RATE)
+    right = audio.read(path)
+    path.write_bytes(b"ID3\x03\x00\x00\x00\x01\x1c\x20" + bytes(20_000) + path.read_bytes())
     assert np.array_equal(audio.read(path), right)
     assert_stretches_are_the_whole(path)
 
