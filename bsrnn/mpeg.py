@@ -269,14 +269,15 @@ def _next_place(window: _Window, place: int) -> int:
 
 def _tag_end(window: _Window, place: int) -> int:
     """One past the last byte of a tag that begins here (ID3, APE), or ``place``."""
-    start = window(place, 16)
+    start = window(place, 32)
     if start[:3] == b"ID3" and len(start) >= 10 and max(start[6:10]) < 128:
         size = sum(byte << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True))
         return place + 10 + size + 10 * bool(start[5] & 16)
     if start[:3] == b"TAG":
         return place + 128
-    if start[:8] == b"APETAGEX" and len(start) == 16:
-        return place + 32 + int.from_bytes(start[12:16], "little")
+    if start[:8] == b"APETAGEX" and len(start) == 32:  # its first 32 bytes, or, where no others follow, its last
+        begins = int.from_bytes(start[20:24], "little") & 1 << 29
+        return place + 32 + (int.from_bytes(start[12:16], "little") if begins else 0)
     return place
 
 

@@ -32,7 +32,7 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
         soundfile.SoundFileError, TypeError, OSError: it is no audio, or cannot be read.
     """
     status = path.stat()
-    known = path, status.st_size, status.st_mtime_ns  # what was walked once is not walked again
+    known = path.absolute(), status.st_size, status.st_mtime_ns  # what was walked once is not walked again
     if mpeg.begins(path) and (walked := _walked(*known)).parts:
         return Spliced(path, walked.parts, walked.subtype), walked.remark
     if path.suffix.lower() in MPEG and (error := _unknown(path, status.st_size)):

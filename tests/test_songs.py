@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, paths, songs, synthetic
+from bsrnn import audio, config, paths, songs, synthetic, unlabelled
 from bsrnn.config import DataConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.musdb_source import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
@@ -404,6 +404,18 @@ def test_mixtures_that_cannot_be_used(tmp_path):
     make_song(tmp_path, ["wide"], channels=9, mixture=False)
     with pytest.raises(DataError, match=r"wide\.wav: 9 channels, expected at most 8; mix it down"):
         songs.read_mixture(tmp_path / "wide.wav")
+
+
+def test_held_out_songs_that_are_broken_do_not_become_music_to_learn_from(tmp_path):
+    for split in ("train", "valid"):
+        make_song(tmp_path / split / "s", ["vocals", "drums"])
+    profile = replace(config.profile("tiny"), data=DataConfig("folder", folder=str(tmp_path)))
+    music = songs.read_mixtures(tmp_path)
+    kept = unlabelled.without_held_out(music, profile)  # without a test split
+    assert len(music.songs) == 2 and [song.mixture.parent.parent.name for song in kept.songs] == ["train"]
+    audio.write(tmp_path / "valid" / "s" / "drums.wav", np.zeros((2, 9)), RATE)
+    with pytest.raises(DataError, match="song 's': stems of unequal length"):
+        unlabelled.without_held_out(music, profile)
 
 
 # a profile's data set

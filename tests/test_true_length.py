@@ -148,6 +148,10 @@ def test_what_is_no_frame_is_left_out(tmp_path):
     tags = b"TAG" + bytes(125), b"ID3\x03\x00\x00\x00\x00\x00\x0aTIT2......"
     (tmp_path / "b.mp3").write_bytes(tags[1] + bytes(3000) + content[:cut] + tags[1] + content[cut:] + tags[0])
     assert np.array_equal(audio.read(tmp_path / "b.mp3"), right) and audio.info(tmp_path / "b.mp3").remark == ""
+    size = (100).to_bytes(4, "little")
+    first, last = (b"APETAGEX" + bytes(4) + size + bytes(4) + flags + bytes(8) for flags in (b"\0\0\0\xa0", bytes(4)))
+    (tmp_path / "d.mp3").write_bytes(content[:cut] + first + bytes(68) + last + content[cut:] + bytes(68) + last)
+    assert np.array_equal(audio.read(tmp_path / "d.mp3"), right) and audio.info(tmp_path / "d.mp3").remark == ""
     (tmp_path / "c.mp3").write_bytes(content[:cut] + b"\xff\xfb" + bytes(698) + content[cut:])
     assert np.array_equal(audio.read(tmp_path / "c.mp3"), right)
     assert audio.info(tmp_path / "c.mp3").remark.startswith("700 bytes amid its sound are no MPEG audio")
