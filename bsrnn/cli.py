@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, overrides, paths, tool
+from bsrnn import config
 from bsrnn.errors import BSRNNError, ConfigError, NoSongs
+from bsrnn.runtime import overrides, paths
+from bsrnn.tool import separate as tool
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -204,11 +206,11 @@ def _micro(profile: config.Profile, options) -> config.Profile:
 
 
 def _data(options) -> None:
-    from bsrnn import songs
+    from bsrnn.data import songs
 
     profile = _profile(options)
     if profile.data.source == "embedded":
-        from bsrnn.synthetic import ensure
+        from bsrnn.data.synthetic import ensure
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
@@ -228,7 +230,8 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn import distributed, stages
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
 
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
@@ -241,7 +244,10 @@ def _train(options) -> None:
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint, distributed, songs, stages
+    from bsrnn import checkpoint
+    from bsrnn.data import songs
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
     profile = replace(profile, model=checkpoint.load(options.start).config)
@@ -279,8 +285,9 @@ def _finetune(options) -> None:
 def _evaluate(options) -> None:
     import csv
 
-    from bsrnn import checkpoint, scoring
-    from bsrnn.files import atomic_write, write_json
+    from bsrnn import checkpoint
+    from bsrnn.runtime.files import atomic_write, write_json
+    from bsrnn.study import scoring
 
     profile = _profile(options)
     given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
@@ -317,7 +324,7 @@ def _separate(options) -> int:
 
 
 def _import(options) -> None:
-    from bsrnn import interop
+    from bsrnn.tool import import_replication as interop
 
     model = interop.import_checkpoint(options.file, options.out, options.target)
     config = model.config
@@ -326,9 +333,9 @@ def _import(options) -> None:
 
 
 def _verify(options) -> int:
-    from bsrnn.files import atomic_write
-    from bsrnn.replay import replay
-    from bsrnn.verify import notes, verify
+    from bsrnn.runtime.files import atomic_write
+    from bsrnn.workflow.replay import replay
+    from bsrnn.workflow.verify import notes, verify
 
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
@@ -343,7 +350,9 @@ def _verify(options) -> int:
 
 
 def _run(options) -> None:
-    from bsrnn import distributed, runs, stages
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
+    from bsrnn.study import runs
 
     run = runs.get(options.profile, options.id)
     run = replace(run, profile=_micro(run.profile, options))
@@ -359,7 +368,8 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn import artifacts, stages
+    from bsrnn.report import artifacts
+    from bsrnn.study import compute as stages
 
     if not options.print:
         stages.publish(options.profile)

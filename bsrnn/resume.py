@@ -8,9 +8,10 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bsrnn import checkpoint, distributed
+from bsrnn import checkpoint
 from bsrnn.errors import DataError
-from bsrnn.separator import Separator
+from bsrnn.models.base import Separator
+from bsrnn.runtime import distributed
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from bsrnn import songs
 from bsrnn.config import Profile
+from bsrnn.data import songs
 
 
 def with_songs(settings: dict, profile: Profile) -> dict:
-    """A training's settings (:func:`bsrnn.runs.settings_of`), with the songs of its folder, should it have one.
+    """A training's settings (:func:`bsrnn.study.runs.settings_of`), with the songs of its folder, should it have one.
 
     Raises:
         DataError: songs that cannot be used.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn import audio, walking
+from bsrnn import walking
+from bsrnn.audio import files as audio
 from bsrnn.errors import DataError
 from bsrnn.notices import note
 from bsrnn.walking import stem_name

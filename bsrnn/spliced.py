@@ -94,7 +94,7 @@ class Decoder(soundfile.SoundFile):
 
 
 class Spliced:
-    """The parts of a file, one after the other; of soundfile.SoundFile what :class:`bsrnn.audio.Reader` uses."""
+    """The parts of a file, one after the other; of soundfile.SoundFile what :class:`bsrnn.audio.files.Reader` uses."""
 
     def __init__(self, path: Path, parts: tuple[Part, ...], subtype: str):
         self.path, self.parts, self.subtype, self.extra_info = path, parts, subtype, ""

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.runtime.files import atomic_write, read_json, write_json
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):

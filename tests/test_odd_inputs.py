@@ -15,7 +15,8 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, mpeg
+from bsrnn import checkpoint, cli, mpeg
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 
 PAGE = Path(__file__).parents[1] / "book" / "odd_inputs.md"

@@ -12,9 +12,12 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, stems, tool, walking
+from bsrnn import checkpoint, cli, walking
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.tool import separate as tool
+from bsrnn.tool import stems
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bsrnn import audio, mpeg
+from bsrnn import mpeg
+from bsrnn.audio import files as audio
 from bsrnn.errors import DataError
 
 RATE = 44100
