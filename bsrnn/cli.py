@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config
-from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.errors import BSRNNError, ConfigError, NoSongs
 from bsrnn.runtime import overrides, paths
 from bsrnn.runtime.paths import place
 from bsrnn.runtime.speed import share_one_arena
@@ -207,7 +207,7 @@ def _data(options) -> None:
     for split in ("train", "valid", "test"):
         try:
             found = songs.load(profile.data, split, targets=options.target)
-        except DataError as error:
+        except NoSongs as error:
             if split != "test" or not options.data:
                 raise
             print(f"no test songs, so nothing to evaluate on: {error}")  # two songs are enough to train

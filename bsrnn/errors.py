@@ -13,5 +13,9 @@ class DataError(BSRNNError, ValueError):
     """Audio or a data set that cannot be used: missing, corrupt, lacking a stem, of unequal length or rate."""
 
 
+class NoSongs(DataError):
+    """A split that has no songs, where nothing is wrong with those that are there."""
+
+
 class MissingResult(BSRNNError, FileNotFoundError):
     """A result that no run has produced yet; the message names the command that produces it."""

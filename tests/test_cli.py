@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,44 @@ def test_a_model_that_was_not_trained_here_is_not_overwritten(folder, model, tmp
     assert cli.main(arguments) == 1
     assert "holds a model, but no training of this program: choose another --out" in capsys.readouterr().err
     assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+def test_the_same_songs_by_another_path_are_the_same_training(folder, model, tmp_path, monkeypatch, capsys):
+    """Relative, linked, moved and with settings noted before songs were; other songs under the same name are not."""
+    weights = (model / "model.safetensors").read_bytes()
+
+    def again(data):
+        code = cli.main(["train", "--target", "piano", "--data", str(data), "--profile", "tiny", "-o", str(model)])
+        assert (model / "model.safetensors").read_bytes() == weights
+        return code, capsys.readouterr().err
+
+    monkeypatch.chdir(folder.parent)
+    (tmp_path / "linked").symlink_to(folder)
+    shutil.copytree(folder, tmp_path / "moved")
+    for data in (folder.name, folder, tmp_path / "linked", tmp_path / "moved", Path("..", *folder.parts[-2:])):
+        assert again(data)[0] == 0
+    settings = files.read_json(model / "settings.json")
+    first = settings["data"]["songs"][0]
+    assert len(settings["data"]["songs"]) == 5 and first.endswith(f", {7 * RATE} samples, piano, rest")
+    song = next(path for path in (tmp_path / "moved").iterdir() if first.startswith(f"train: {path.name},"))
+    for stem in ("piano", "rest"):
+        audio.write(song / f"{stem}.flac", audio.read(song / f"{stem}.flac")[:, :-1], RATE)
+    code, said = again(tmp_path / "moved")
+    assert code == 1 and "holds a training with another data: choose another --out" in said and "remove" not in said
+    del settings["data"]["songs"]
+    files.write_json(model / "settings.json", settings)
+    assert again(folder.name)[0] == 0 and again(tmp_path / "linked")[0] == 1
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_a_broken_song_is_an_error_in_any_split(tmp_path, capsys, split):
+    for index, name in enumerate(("train", "valid", "test")):
+        for stem in ("piano", "rest"):
+            audio.write(tmp_path / name / "song" / f"{stem}.wav", np.full((2, 1000 + index), 0.1, np.float32), RATE)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == 0
+    audio.write(tmp_path / split / "song" / "rest.wav", np.full((2, 900), 0.1, np.float32), RATE)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == 1
+    assert "song 'song': stems of unequal length" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / split)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == (0 if split == "test" else 1)
 
 
 def test_songs_of_one_name_do_not_overwrite_each_other(model, tmp_path, capsys):

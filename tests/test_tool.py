@@ -1,5 +1,6 @@
 """``bsrnn separate``: which files become which, what is said, and the exit code."""
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,10 +14,12 @@ from fake_models import Fake
 import bsrnn
 from bsrnn import checkpoint, cli
 from bsrnn.audio import files as audio
+from bsrnn.audio import walking
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import paths, speed
 from bsrnn.tool import separate as tool
+from bsrnn.tool import stems
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
 
@@ -91,18 +94,23 @@ def test_without_a_model_and_without_a_clone(tmp_path, monkeypatch):
 
 def test_folders_stand_for_what_is_in_them(models, tmp_path, capsys):
     music = tmp_path / "music"
-    for name in ("b.flac", "a.wav", "cd 1/c.wav", "song/mixture.wav", "song/bass.wav", ".hidden/x.wav", ".y.wav"):
+    for name in ("b.flac", "a.wav", "cd 1/c.wav", "song/mixture.wav", "song/bass.wav", "...Hits/x.wav", ".y.wav"):
         write(music / name)
     (music / "cover.jpg").write_bytes(b"JFIF")
     (music / "cd 1" / "broken.mp3").write_bytes(b"broken")
     out = music / "out"  # in the folder itself: a second call must not separate the stems
-    expected = [f"bass/{name}/bass.wav" for name in ("a", "b", "cd 1/c", "song")]
+    in_order = [f"bass/{name}/bass.wav" for name in (".y", "a", "b", "...Hits/x", "cd 1/c", "song")]
+    expected = sorted(in_order)
+    said = []
     for _ in range(2):
         assert run(music, "--model", models / "bass", "-o", out) == 1
         assert below(out) == expected
         captured = capsys.readouterr()
-        assert captured.out.splitlines() == [str(out / name) for name in expected]
-        assert "broken.mp3: not readable as audio" in captured.err and "1 of 5 songs could not be" in captured.err
+        assert captured.out.splitlines() == [str(out / name) for name in in_order]
+        assert "broken.mp3: not readable as audio" in captured.err and "1 of 7 songs could not be" in captured.err
+        said.append(captured.err)
+    line = f"note: {music}: 2 passed over: 1 stem(s) beside a mixture (song/bass.wav), 1 that are no sound (cover.jpg)"
+    assert said[0].splitlines().count(line) == 1
     assert run(music / "song", "--model", models / "bass", "-o", tmp_path / "other") == 0
     assert below(tmp_path / "other") == ["bass/song/bass.wav"]
 
@@ -207,3 +215,33 @@ def test_a_model_folder_without_models(models, tmp_path, capsys):
     shutil.rmtree(models / "piano")
     assert run(tmp_path / "song.wav", "--model", models) == 1
     assert f"no model in {models}: expected a folder with config.json" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8(models, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    write(tmp_path / "song.wav")
+    try:
+        (tmp_path / "song.wav").rename(tmp_path / f"{name}.wav")
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    [job], problems = tool.collect([tmp_path / f"{name}.wav"], tmp_path / "out")
+    assert problems == [] and str(job.name) == name and job.frames == 2000
+    files = stems.separate_file(Fake(sample_rate=44100), job.path, tmp_path / "out" / job.name).files
+    assert soundfile.info(os.fsencode(files[0])).frames == 2000
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(models, tmp_path, monkeypatch):
+    write(tmp_path / "music" / "a.wav")
+    write(tmp_path / "music" / "closed" / "b.wav")
+    real = walking.listing
+
+    def listing(folder):
+        if folder.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(walking, "listing", listing)
+    jobs, problems = tool.collect([tmp_path / "music"], tmp_path / "out")
+    assert [job.path.name for job in jobs] == ["a.wav"]
+    closed = f"{tmp_path}/music/closed"
+    assert problems == [f"{closed}: Permission denied, expected a readable folder; check its permissions"]

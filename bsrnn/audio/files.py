@@ -14,13 +14,16 @@ import numpy as np
 import soundfile
 
 from bsrnn.audio.resampling import resample, resampled_frames, stretch
+from bsrnn.audio.spliced import Spliced
+from bsrnn.audio.true_length import open_whole, system_path
+from bsrnn.audio.walking import KINDS, UNREAD, to_wav
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write
+from bsrnn.runtime.notices import note
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
-READABLE = (*FORMATS, ".aif", ".aiff", ".aifc", ".au", ".caf", ".oga", ".opus", ".w64")  # what a folder is searched for
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
@@ -30,6 +33,8 @@ DELICATE = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # are re
 LONG, RUN_UP = 1 << 15, 1 << 14  # samples of each channel that are then decoded at a time, and before a jump's aim
 PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
+RATES = (100, 768_000)  # Hz: what is taken for a rate; at 1 Hz, some seconds' samples would be resampled to hours
+POINTER = b"version https://git-lfs.github.com/spec/"
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
 
@@ -40,16 +45,21 @@ class AudioInfo:
     frames: int
     sample_rate: int
     channels: int
+    remark: str = ""  # what is odd about the file, in words
 
 
 def info(path: str | Path, sample_rate: int | None = None) -> AudioInfo:
     """Read the header alone; with ``sample_rate``, what the file will be once it is resampled to that.
 
+    Of mp3, Ogg and the like that is not enough: their frames are walked. What is odd about a file is noted once.
+
     Raises:
         DataError: the file is missing, empty, not audio, without samples, or a wav shorter than its header says.
     """
     with Reader(path, sample_rate) as reader:
-        return AudioInfo(reader.frames, reader.sample_rate, reader.channels)
+        if reader.remark:
+            note(f"{path}: {reader.remark}")
+        return AudioInfo(reader.frames, reader.sample_rate, reader.channels, reader.remark)
 
 
 def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2,
@@ -95,7 +105,7 @@ class Reader:
 
     def __init__(self, path: str | Path, sample_rate: int | None = None, forgiving: bool = False):
         self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
-        self._handle = _open(self.path)
+        self._handle, self.remark = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
         self.sample_rate = sample_rate or self.file_rate
@@ -237,7 +247,7 @@ class Writer:
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
         self.wanted = f"{suffix} may not hold {channels} channel(s) at {sample_rate} Hz"
         try:
-            self._handle = soundfile.SoundFile(path, "w", sample_rate, channels, self.subtype, None,
+            self._handle = soundfile.SoundFile(system_path(path), "w", sample_rate, channels, self.subtype, None,
                                                "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
         except (soundfile.SoundFileError, ValueError) as error:
             raise self._problem(error, channels) from error
@@ -277,28 +287,65 @@ def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
     return steps.astype(np.int16) if bits == 16 else steps.astype(np.int32) << (32 - bits)  # the upper bits are kept
 
 
-def _open(path: Path) -> soundfile.SoundFile:
-    """Open for reading, with errors that name the file and say what to do."""
-    wanted = f"expected audio ({', '.join(READABLE)})"
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
-        raise DataError(f"{path}: {what}, {wanted}; check the path")
+def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
+    """Open for reading, with errors that name the file and say what to do; and what is odd about it, in words."""
+    wanted = f"expected audio ({KINDS})"
+    _check_file(path, wanted)
     try:
-        handle = soundfile.SoundFile(path)
-    except soundfile.SoundFileError as error:
-        size = path.stat().st_size
-        what = "an empty file (0 bytes)" if size == 0 else f"not readable as audio ({size} bytes; {error})"
-        raise DataError(f"{path}: {what}, {wanted}; it is damaged or of another kind: get it again, convert it with "
-                        "`ffmpeg -i IN OUT.wav` for instance, or remove it from the folder") from error
-    problem = None
+        handle, remark = open_whole(path)
+    except (soundfile.SoundFileError, TypeError, ValueError) as error:
+        reason = getattr(error, "error_string", "samples without a header")
+        advice = f"convert it with `{to_wav(path)}` for instance"
+        if path.suffix.lower() not in UNREAD:
+            advice = f"it is damaged or of another kind: get it again, {advice}, or remove it from the folder"
+        raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; "
+                        f"{advice}") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}, {wanted}; check its permissions and the disk") from error
+    if problem := _problem_of(handle):
+        handle.close()
+        raise DataError(f"{path}: {problem}")
+    return handle, remark
+
+
+def _check_file(path: Path, wanted: str) -> None:
+    """DataError where no file can be read, or where one only stands for another."""
+    try:
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
+            raise DataError(f"{path}: {what}, {wanted}; check the path")
+        with open(path, "rb") as file:
+            start = file.read(len(POINTER))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}, {wanted}; check the path and its permissions") from error
+    if not start:
+        raise DataError(f"{path}: an empty file (0 bytes), {wanted}; get it again, or remove it from the folder")
+    if start == POINTER:
+        raise DataError(f"{path}: a git-lfs pointer and not the file itself, {wanted}; fetch it with `git lfs pull`")
+
+
+def _problem_of(handle: soundfile.SoundFile | Spliced) -> str | None:
+    """What is wrong with an open file, and what to do."""
     if handle.frames < 1:
-        problem = "a header without samples"
+        return "a header without samples, expected audio; it is damaged: get or render it again"
+    if not RATES[0] <= handle.samplerate <= RATES[1]:
+        return (f"a rate of {handle.samplerate} Hz, expected {RATES[0]} to {RATES[1]}; its header is damaged: get or "
+                "render it again")
+    if isinstance(handle, Spliced):
+        return _change_of(handle)
     # libsndfile shortens a cut-off wav silently and only notes it in its log
-    elif cut := re.search(r"^data : (\d+) \(should be (\d+)\)", handle.extra_info, re.MULTILINE):
+    if cut := re.search(r"^data : (\d+) \(should be (\d+)\)", handle.extra_info, re.MULTILINE):
         promised, present = map(int, cut.groups())
         if present < promised < STREAMED:
-            problem = f"cut off, {present} of {promised} bytes of samples"
-    if problem:
-        handle.close()
-        raise DataError(f"{path}: {problem}, {wanted}; it is damaged: get or render it again")
-    return handle
+            return f"cut off, {present} of {promised} bytes of samples; it is damaged: get or render it again"
+    return None
+
+
+def _change_of(handle: Spliced) -> str | None:
+    """Where a file's parts are not alike."""
+    for part, start in zip(handle.parts, handle.starts, strict=False):
+        if (part.sample_rate, part.channels) != (handle.samplerate, handle.channels):
+            return (f"from {start / handle.samplerate:.1f} s on it has {part.channels} channel(s) of "
+                    f"{part.sample_rate} Hz, before that {handle.channels} of {handle.samplerate}; expected all alike: "
+                    f"convert it with `{to_wav(handle.path)}`, or take the parts apart")
+    return None

@@ -14,6 +14,7 @@ import numpy as np
 from bsrnn.audio import files as audio
 from bsrnn.errors import BSRNNError, DataError
 from bsrnn.runtime.files import write_json
+from bsrnn.audio.walking import hidden
 
 # mus.yaml of musdb 0.4.3, "validation_tracks" (all lie in train/); a test compares the two
 MUSDB_VALIDATION = (
@@ -41,7 +42,7 @@ HOW_TO_GET = "install ffmpeg (with ffprobe) on the PATH and `pip install bsrnn[m
 def stem_files(root: Path, folder: str) -> list[Path]:
     """The ``.stem.mp4`` files in ``root/folder``, sorted; hidden ones left out."""
     found = (root / folder).glob(f"*{STEM_SUFFIX}")
-    return sorted(path for path in found if not path.name.startswith("."))
+    return sorted(path for path in found if not hidden(path.name))
 
 
 def song_name(path: Path) -> str:

@@ -1,8 +1,11 @@
 """Data sets of multitrack songs, read straight from disk: one reader for every layout.
 
-A song is a folder with one audio file a stem; the file's name is the stem's, "mixture" is the mix. Songs lie
+A song is a folder with one audio file a stem; the file's name is the stem's, in letters of any size. "mixture" is the
+mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the others,
+which is noted. Songs lie
 
-- in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``, ``unlabelled-shifted/``), as the embedded set;
+- in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``, ``unlabelled-shifted/``), as the embedded set,
+  or as people call these (:data:`bsrnn.data.song_folders.SPLIT_NAMES`), in letters of any size;
 - in ``train/`` and ``test/`` only, MUSDB18-HQ's way: validation songs are then the 14 that musdb marks, or, where none
   of those is there, held out of ``train/`` by the rule below; "train" leaves them out;
 - as ``.stem.mp4`` files in ``train/`` and ``test/``, MUSDB18's way: decoded once into wav files;
@@ -10,7 +13,8 @@ A song is a folder with one audio file a stem; the file's name is the stem's, "m
   one from two songs on) for validation. The songs are ranked by the SHA-256 of their names, so the choice depends on
   the names alone; as songs are added, some may change side: make split folders to fix it.
 
-Hidden files, other files and folders without audio are passed over.
+Files that are no sound and folders without audio are passed over; sound of a kind that is not read is an error, and
+songs that are not used are named.
 """
 
 import hashlib
@@ -22,16 +26,18 @@ from pathlib import Path
 
 import numpy as np
 
+from bsrnn.data import song_folders, walking
 from bsrnn.audio import files as audio
 from bsrnn.data import musdb as musdb_source
 from bsrnn.runtime import paths
 from bsrnn.config import DataConfig
-from bsrnn.errors import ConfigError, DataError
+from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.runtime.files import read_json
 from bsrnn.data.musdb import MUSDB_VALIDATION
+from bsrnn.runtime.notices import note
+from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.audio.walking import stem_name
 
-LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
           "directly in it or in train/, valid/, test/")
@@ -122,7 +128,7 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
                 # the split's folder alone, whole: what else is rendered yet must not change what it holds
                 songs += _read_songs(root / name, None, targets, sample_rate, count, musdb=False)
         if not songs:
-            raise DataError(f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
+            raise NoSongs(f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
                             "0); choose a profile or DataConfig with more")
         return sorted(songs, key=lambda song: song.name)[:limit]
     root = Path(data.folder) if data.folder else paths.data() / data.source
@@ -132,7 +138,7 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
 
 
 def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
-    """An audio file of any rate as a song without stems, named after the file, or after its folder if "mixture.*".
+    """An audio file of any rate as a song without stems, named after the file, or after its folder if a "mixture".
 
     Its ``frames`` and ``sample_rate`` are those after resampling to ``sample_rate``. :meth:`Song.read` gives two
     channels: mono is doubled, more than two are mixed down (:func:`bsrnn.audio.files.to_stereo`).
@@ -145,7 +151,7 @@ def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
     if header.channels > max(audio.LAYOUTS):
         raise DataError(f"{path}: {header.channels} channels, expected at most {max(audio.LAYOUTS)}; mix it down, with "
                         "`ffmpeg -i IN -ac 2 OUT` for instance")
-    name = path.resolve().parent.name if path.stem == "mixture" else path.stem
+    name = path.resolve().parent.name if stem_name(path.stem) == "mixture" else path.stem
     return Song(name, {}, path, header.frames, header.sample_rate)
 
 
@@ -161,8 +167,8 @@ class Mixtures:
 def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     """Every audio file below a folder as a song without stems, resampled to ``sample_rate`` as it is read.
 
-    A file that cannot be opened is named on standard error, passed over and counted. Where a folder has a file
-    "mixture.*", the files beside it are its stems and are passed over, as are hidden ones and other kinds of files.
+    A file or folder that cannot be opened is named on standard error, passed over and counted. Where a folder has a
+    mixture, the files beside it are its stems and are passed over, as are other kinds of files: a line names them.
 
     Raises:
         DataError: no such folder, or no readable file in it.
@@ -170,22 +176,17 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
-    found, unreadable = [], {}
-    for below in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())]):
-        if any(part.startswith(".") for part in below.relative_to(folder).parts):
-            continue
+    inside = walking.below(folder)
+    found, unreadable = [], {str(path.relative_to(folder)): why for path, why in inside.closed.items()}
+    if passed_over := inside.passed_over(folder):
+        note(passed_over)
+    for path in inside.songs:
         try:
-            files = _audio_files(below)
-        except OSError as error:  # no permission
-            print(f"passed over: {error}", file=sys.stderr)
-            unreadable[str(below.relative_to(folder))] = str(error)
-            continue
-        for path in [path for path in files if path.stem == "mixture"] or files:
-            try:
-                found.append(read_mixture(path, sample_rate))
-            except DataError as error:
-                print(f"passed over: {error}", file=sys.stderr)
-                unreadable[str(path.relative_to(folder))] = str(error)
+            found.append(read_mixture(path, sample_rate))
+        except DataError as error:
+            unreadable[str(path.relative_to(folder))] = str(error)
+    for why in unreadable.values():
+        print(f"passed over: {why}", file=sys.stderr)
     if not found:
         raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
                         f"{', '.join(audio.FORMATS)}; check the path")
@@ -219,24 +220,26 @@ def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None)
     stem_files = {name: files for name in ("train", "test") if (files := musdb_source.stem_files(root, name))}
     available = {name: {musdb_source.song_name(path): path for path in files} for name, files in stem_files.items()}
     if not available:
-        available = {name: found for name in SPLITS if (found := _folders_with_audio(root / name))}
+        available = song_folders.split_folders(root)
     if available:
         fixed = musdb or bool(stem_files) or bool(set(MUSDB_VALIDATION) & set(available.get("train", ())))
         chosen = _from_split_folders(available, split, fixed)
     else:
-        found = _folders_with_audio(root)
+        found = song_folders.song_folders_in(root)
         if not found:
-            hint = " (its audio files lie loose: put each song's into a folder)" if _audio_files(root) else ""
+            loose = bool(song_folders.listing(root).files)
+            hint = " (its audio files lie loose: put each song's into a folder)" * loose
             raise DataError(f"{root}: no song in it{hint}; {LAYOUT}; put songs there or correct the path")
         chosen = [found[name] for name in (found if split is None else _hold_out(found).get(split, ()))]
+    song_folders.note_unused(root, bool(available))
     if not chosen:
         there = f"folders {_listed(available)}" if available else f"{len(found)} song(s) and no split folders"
-        raise DataError(f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / str(split)}; "
-                        "make that folder, or ask for another split")
+        raise NoSongs(f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / str(split)}; "
+                      "make that folder, or ask for another split")
     chosen = sorted(chosen, key=lambda path: path.name)
     if not stem_files:
         return chosen
-    cache = paths.data() / "decoded" / f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+    cache = paths.data() / "decoded" / f"{root.name}-{hashlib.sha256(_bytes(str(root.resolve()))).hexdigest()[:8]}"
     chosen = chosen[:limit]
     for name in stem_files:
         musdb_source.decode(root, cache, name, [musdb_source.song_name(p) for p in chosen if p.parent.name == name])
@@ -257,7 +260,7 @@ def _from_split_folders(available: Mapping[str, Mapping[str, Path]], split: str 
 def _hold_out(names: Iterable[str], test: bool = True) -> dict[str, list[str]]:
     """Deal songs to the splits by the rule of this module; ``test=False``: the test songs have their own folder."""
     # file systems differ in how they spell an accented letter; NFC makes the rank the same on each
-    ranked = sorted(names, key=lambda name: hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest())
+    ranked = sorted(names, key=lambda name: hashlib.sha256(_bytes(unicodedata.normalize("NFC", name))).hexdigest())
     share = round(len(ranked) / HELD_OUT)
     valid = max(share, 1) if len(ranked) >= 2 else 0
     tested = (max(share, 1) if len(ranked) >= 3 else 0) if test else 0
@@ -266,14 +269,8 @@ def _hold_out(names: Iterable[str], test: bool = True) -> dict[str, list[str]]:
 
 def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
     """Read the headers of a song's files and check them against each other."""
-    files: dict[str, Path] = {}
-    for path in _audio_files(folder):
-        if path.stem in files:
-            raise DataError(f"song {folder.name!r}: both {files[path.stem].name} and {path.name} for stem {path.stem!r}"
-                            f", expected one file a stem; remove one of them from {folder}")
-        files[path.stem] = path
-    headers = {stem: audio.info(path) for stem, path in files.items()}
-    mixture = files.pop("mixture", None)
+    files, mixture = song_folders.stem_files(folder, targets)
+    headers = {stem: audio.info(path) for stem, path in (({"mixture": mixture} if mixture else {}) | files).items()}
     for target in targets:
         if target not in files:
             raise DataError(f"song {folder.name!r} lacks the stem {target!r}, it has {_listed(files)}; put "
@@ -286,9 +283,12 @@ def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
                             f"{unit}), expected all alike; export the stems of {folder} again")
     for stem, header in headers.items():
         _check_header(f"song {folder.name!r}", stem, header, sample_rate)
-    note = folder / "song.json"
+    if not mixture and (whole := song_folders.sum_of_the_others(files, header.frames)) and whole not in targets:
+        note(f"{files[whole]}: equals the sum of the song's other stems, and is taken as its mixture")
+        mixture = files.pop(whole)
+    about = folder / "song.json"
     return Song(folder.name, files, mixture, header.frames, header.sample_rate,
-                read_json(note) if note.is_file() else {})
+                read_json(about) if about.is_file() else {})
 
 
 def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int) -> None:
@@ -300,17 +300,9 @@ def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: in
                         f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance")
 
 
-def _audio_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir()
-                  if path.suffix.lower() in audio.READABLE and not path.name.startswith(".") and path.is_file())
-
-
-def _folders_with_audio(folder: Path) -> dict[str, Path]:
-    """Song name -> folder, sorted; {} where ``folder`` is missing."""
-    if not folder.is_dir():
-        return {}
-    return {path.name: path for path in sorted(folder.iterdir())
-            if path.is_dir() and not path.name.startswith(".") and _audio_files(path)}
+def _bytes(name: str) -> bytes:
+    """Of a name on the disk, which need not be UTF-8."""
+    return name.encode(errors="surrogateescape")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bsrnn.data import songs
 from bsrnn.runtime import paths
 from bsrnn.config import Profile
-from bsrnn.errors import DataError
+from bsrnn.errors import NoSongs
 from bsrnn.data.songs import Mixtures
 
 
@@ -18,7 +18,7 @@ def without_held_out(unlabelled: Mixtures, profile: Profile) -> Mixtures:
         return unlabelled
     held_out = set()
     for split in ("valid", "test"):
-        with suppress(DataError):  # there are none
+        with suppress(NoSongs):
             found = songs.load(profile.data, split)
             held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
     kept = [song for song in unlabelled.songs if song.mixture.resolve().parent not in held_out]

@@ -77,7 +77,7 @@ def write_json(path: str | Path, obj: object) -> None:
                          "write None where there is no value")
     text = json.dumps(obj, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", "utf-8", "backslashreplace")  # a name that is not UTF-8: JSON's own escape
 
 
 def _plain(value: object) -> object:

@@ -30,6 +30,7 @@ from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.results import best_models
 from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
+from bsrnn.study.same_songs import comparable, with_songs
 from bsrnn.tool import cards
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
@@ -124,7 +125,7 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
         DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
     """
     check_channels(profile.mixing, profile.model)
-    claim = _claim(Path(folder), settings_of(profile, "train", seed))
+    claim = _claim(Path(folder), with_songs(settings_of(profile, "train", seed), profile))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     source, model = supervised(profile, seed), new_model(profile.model, seed)
@@ -162,7 +163,7 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     there = read_json(path)
     if not isinstance(there, dict):
         raise DataError(f"{path} describes no training: expected its settings by name; choose another --out")
-    there = deciding(there)  # an older version may have noted settings of speed, too
+    there, settings = comparable(deciding(there), settings)  # an older version noted settings of speed, too
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
             f"{folder} holds a training with another {', '.join(other)}: choose another --out, or go on with that "
@@ -199,7 +200,8 @@ def finetune_model(
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
-    claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})
+    settings = with_songs(settings_of(profile, "finetune", seed), profile)
+    claim = _claim(Path(folder), settings | {"start": digest, "unlabelled": names})
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
     valid = songs.load(profile.data, "valid", targets=model.config.targets)

@@ -1,7 +1,8 @@
 """``bsrnn separate``: any songs in, stems out, shaped like demucs's command line.
 
 - A file is whatever libsndfile reads; a folder stands for all such files in it and below it. Where a folder has a file
-  "mixture.*", it is one song and the files beside it are its stems. Hidden files and what lies in OUT are passed over.
+  "mixture.*" (or "mix", "master", ... beside "vocals", "drums", ...), it is one song and the files beside it are its
+  stems. What is passed over is counted and named in a line, but for what lies in OUT (:mod:`bsrnn.audio.walking`).
 - Stems go to OUT/MODEL/SONG/STEM.FORMAT, with the song's rate, channels and exact length.
 - A file that cannot be separated is one line on standard error, and the others go on. Exit code 0: all were separated;
   1: some or all were not; 2: options that are none; 130: interrupted. Finished files are listed on standard output.
@@ -22,10 +23,12 @@ from tqdm import tqdm
 
 from bsrnn import checkpoint
 from bsrnn.audio import files as audio
+from bsrnn.audio import walking
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths
+from bsrnn.runtime.notices import note
 from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
 from bsrnn.tool import cards
 from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
@@ -150,10 +153,11 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
     jobs, problems, taken = [], [], set()
     for path in given:
         try:
-            files = _below(path, out) if path.is_dir() else [(path, Path(_song_name(path)))]
+            files, closed = _below(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
         except DataError as error:
             problems.append(str(error))
             continue
+        problems += closed
         for file, name in files:
             try:
                 header = audio.info(file)
@@ -169,25 +173,27 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
 
 
 def _song_name(path: Path) -> str:
-    return path.resolve().parent.name if path.stem == "mixture" else path.stem
+    return path.resolve().parent.name if walking.stem_name(path.stem) == "mixture" else path.stem
 
 
-def _below(folder: Path, out: Path) -> list[tuple[Path, Path]]:
-    """(file, name) of every audio file in a folder and below it; the name keeps the folders in between."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _same(here / name, out))
-        files = sorted(here / name for name in names
-                       if not name.startswith(".") and Path(name).suffix.lower() in audio.READABLE)  # fmt: skip
-        inner = here.relative_to(folder)
-        if mixture := [path for path in files if path.stem == "mixture"]:
-            found += [(mixture[0], inner if inner.name else Path(_song_name(mixture[0])))]
-        else:
-            found += [(path, inner / path.stem) for path in files]
-    if not found:
-        raise DataError(f"{folder}: no audio file in it, expected some of {', '.join(audio.READABLE)}; check the path")
-    return found
+def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(file, name) of every song in a folder and below it, and what is wrong there; the name keeps the folders between.
+
+    What is passed over is noted in one line.
+    """
+    inside = walking.below(folder, skip=lambda path: _same(path, out))
+    problems = list(inside.closed.values())
+    if passed_over := inside.passed_over(folder):
+        note(passed_over)
+    if not inside.songs and not problems:
+        raise DataError(f"{folder}: no audio file in it, expected some ({walking.KINDS}); check the path")
+    songs = []
+    for path in inside.songs:
+        between = path.parent.relative_to(folder)
+        alone = path in inside.mixtures  # named after its folder; of several mixtures, the first
+        songs.append((path, (between if between.name else Path(path.resolve().parent.name)) if alone
+                      else between / path.stem))  # fmt: skip
+    return songs, problems
 
 
 def _same(one: Path, other: Path) -> bool:
