@@ -16,6 +16,7 @@ import soundfile
 from bsrnn.errors import DataError
 from bsrnn.files import atomic_write
 from bsrnn.resampling import resample, resampled_frames, stretch
+from bsrnn.system_errors import check_readable
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
@@ -95,6 +96,7 @@ class Reader:
 
     def __init__(self, path: str | Path, sample_rate: int | None = None, forgiving: bool = False):
         self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
+        check_readable(self.path, "audio")
         self._handle = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
@@ -225,20 +227,24 @@ class Writer:
         frames: that will come, in all; a wav that would pass 4 GB becomes an RF64 one, which the usual programs read.
         subtype: as in :func:`write`. mp3 is written at its best rate, ogg at quality 8.
         named: how errors call the file (default: ``path``).
+        comment: a line of ASCII that goes into the file's header ("": none).
 
     Raises:
         DataError: the format does not have this rate, number of channels or subtype.
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
-                 named: Path | None = None):
+                 named: Path | None = None, comment: str = ""):
         suffix = Path(path).suffix.lower()
         self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
         self.wanted = f"{suffix} may not hold {channels} channel(s) at {sample_rate} Hz"
         try:
-            self._handle = soundfile.SoundFile(path, "w", sample_rate, channels, self.subtype, None,
+            name = os.fsencode(path) if os.name == "posix" else path  # a name that is no UTF-8 is none for soundfile
+            self._handle = soundfile.SoundFile(name, "w", sample_rate, channels, self.subtype, None,
                                                "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
+            if comment:
+                self._handle.comment = comment
         except (soundfile.SoundFileError, ValueError) as error:
             raise self._problem(error, channels) from error
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from bsrnn.checkpoint import CONFIG, WEIGHTS
 from bsrnn.errors import DataError
-from bsrnn.files import atomic_write, read_json
+from bsrnn.files import read_json, write_text
 from bsrnn.runs import PEER_NAMES
 
 DATA = {
@@ -56,8 +56,7 @@ def write(folder: str | Path) -> Path:
         DataError: one of them is missing or damaged. BSRNNError: the disk is full.
     """
     path = Path(folder) / "README.md"
-    with atomic_write(path) as temporary:
-        temporary.write_text(card(folder), encoding="utf-8")
+    write_text(path, card(folder))
     return path
 
 

@@ -16,6 +16,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.files import atomic_write, read_json, write_json
 from bsrnn.peers import build
 from bsrnn.separator import Separator
+from bsrnn.system_errors import check_readable, reading
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -56,7 +57,9 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     folder = hub.locate(path_or_hub_id)
     if dtype not in ("float32", "bfloat16"):
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+    with reading(folder, "a model"):
+        complete = (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+    if not complete:
         raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
     values = read_json(folder / CONFIG)
     if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
@@ -68,7 +71,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     try:
         model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     except RuntimeError as error:
-        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
+        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {' '.join(str(error).split())}") from error
     return model.compute_in(DTYPES[dtype]).eval()
 
 
@@ -100,7 +103,8 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | No
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file; DataError if it is truncated or corrupt."""
+    """Tensors of a safetensors file; DataError if it cannot be read, is truncated or corrupt."""
+    check_readable(path, "a model's weights")  # safetensors says of what it may not read that it is not there
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

@@ -7,8 +7,9 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, overrides, paths, tool
+from bsrnn import config, overrides, paths, preflight, terminal, tool
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.system_errors import of_a_path
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -131,18 +132,24 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    terminal.print_any_name()
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0
     except BSRNNError as error:
-        print(f"bsrnn {options.command}: {error}", file=sys.stderr)
+        terminal.say_error(options.command, error)
         return 1
     except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
+        terminal.say_interrupted(options.command)
         return 130
+    except OSError as error:
+        if not of_a_path(error):
+            raise
+        terminal.say_system_error(options.command, error)
+        return 1
 
 
 def _seed(text: str) -> int:
@@ -212,6 +219,7 @@ def _data(options) -> None:
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
+        preflight.rendering(profile.data, options.out or paths.data(), splits)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return
@@ -230,26 +238,37 @@ def _data(options) -> None:
 def _train(options) -> None:
     from bsrnn import distributed, stages
 
-    profile = _profile(options)
-    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    model = replace(profile.model, targets=(options.target,), band_split=scheme)
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile = check(_training_profile, options)
+        preflight.training(check, profile, options.out)
     with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
-        progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
+        progress = stages.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
+def _training_profile(options) -> config.Profile:
+    profile = _profile(options)
+    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
+    return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
+
+
 def _finetune(options) -> None:
     from bsrnn import checkpoint, distributed, songs, stages
 
-    profile = _profile(options)  # first: a mistyped setting need not wait for a model
-    profile = replace(profile, model=checkpoint.load(options.start).config)
-    if options.unlabelled == Path("none"):
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, start = check(_profile, options), check(checkpoint.load, options.start)
         unlabelled = songs.Mixtures([])
-        profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
-    else:
-        unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
+        if options.unlabelled != Path("none"):
+            rate = start.config.sample_rate if start else config.ModelConfig().sample_rate
+            unlabelled = check(songs.read_mixtures, options.unlabelled, rate)
+        elif profile:
+            profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
+        profile = replace(profile, model=start.config) if profile and start else None
+        preflight.training(check, profile, options.out)
     with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
@@ -277,36 +296,25 @@ def _finetune(options) -> None:
 
 
 def _evaluate(options) -> None:
-    import csv
+    from bsrnn import checkpoint, score_files, scoring
 
-    from bsrnn import checkpoint, scoring
-    from bsrnn.files import atomic_write, write_json
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
+        check(preflight.place, options.out, *score_files.FILES)
+        if profile and model:
+            check(preflight.data, profile.data, options.split, model.config.targets)
+    scores = scoring.score_model(model.to(options.device), profile, options.split)
+    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
+    score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
+    print(score_files.table(scores))
 
+
+def _evaluation_profile(options) -> config.Profile:
     profile = _profile(options)
     given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
     separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})
-    profile = replace(profile, separate=separate)
-    model = checkpoint.load(options.model).to(options.device)
-    scores = scoring.score_model(model, profile, options.split)
-    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(separate)}
-    write_json(options.out / "scores.json", {"model": str(options.model), "scores": scores} | conditions)
-    rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]
-    with atomic_write(options.out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{'target':10} {'uSDR':>7} {'cSDR':>7} {'mixture':>7}  song")
-    for row in rows:
-        values = " ".join(f"{_db(row[name]):>7}" for name in ("usdr", "csdr", "usdr_mixture"))
-        print(f"{row['target']:10} {values}  {row['song']}")
-    for target, part in scores.items():
-        summary = part["summary"]
-        usdr = f"uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)"
-        print(f"{target}: {usdr}, cSDR {_db(summary['csdr_median'])} dB (median of {summary['csdr_songs']})")
-
-
-def _db(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return replace(profile, separate=separate)
 
 
 def _separate(options) -> int:
@@ -317,8 +325,14 @@ def _separate(options) -> int:
 
 
 def _import(options) -> None:
-    from bsrnn import interop
+    from bsrnn import interop, torch_files
 
+    with preflight.all_at_once() as check:
+        check(torch_files.read, options.file)
+        check(interop.check_free, options.out)
+        check(preflight.place, options.out)
+        if options.file.is_file():
+            check(preflight.room, options.out, options.file.stat().st_size / 3, "the model")  # without its moments
     model = interop.import_checkpoint(options.file, options.out, options.target)
     config = model.config
     print(f"{', '.join(config.targets)}: N {config.features}, {config.modules} modules, {len(model.widths)} bands, "
@@ -326,10 +340,12 @@ def _import(options) -> None:
 
 
 def _verify(options) -> int:
-    from bsrnn.files import atomic_write
+    from bsrnn.files import write_text
     from bsrnn.replay import replay
     from bsrnn.verify import notes, verify
 
+    if options.out:
+        preflight.place(options.out.parent, options.out.name)
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
@@ -337,8 +353,7 @@ def _verify(options) -> int:
     lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
-        with atomic_write(options.out) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(options.out, "\n".join(lines) + "\n")
     return 1 if problems else 0
 
 
@@ -351,6 +366,7 @@ def _run(options) -> None:
         raise ConfigError(
             f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"
         )
+    preflight.run(run, options.device)
     with distributed.started(options.device) as device:
         result = stages.compute(run, device=device, threads=options.threads)
         if not result:
@@ -359,9 +375,12 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn import artifacts, stages
+    from bsrnn import artifacts, results, stages
 
     if not options.print:
+        with preflight.all_at_once() as check:
+            check(results.require_complete, options.profile)
+            check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
         artifacts.write_all(options.profile)
     print(artifacts.result_table(options.profile))

@@ -26,6 +26,7 @@ from bsrnn.runs import STAGES, Run, data_recipe, load, settings_of
 from bsrnn.separator import Separator
 from bsrnn.songs import Mixtures
 from bsrnn.speed import keep_freed_memory
+from bsrnn.system_errors import writing
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 from bsrnn.unlabelled import unlabelled_songs, without_held_out
 
@@ -45,7 +46,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         MissingResult: a run that it needs has no result. DataError: songs that cannot be read.
     """
     path = run.result_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with alone(_lock_path(run)):
         if distributed.agree(path.is_file()):
             return read_json(path)
@@ -74,11 +75,12 @@ def alone(lock: Path) -> Iterator[None]:
         return
     make_folder(lock.parent)
     held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
-        held.acquire()
+    with writing(lock):
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
+            held.acquire()
     try:
         yield
     finally:
@@ -99,7 +101,7 @@ def peak_memory_gb(device: str) -> float:
 
 def _lock_path(run: Run) -> Path:
     folder = paths.results(run.profile.name) / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder / f"{run.id}.{run.train_key}.lock"
 
 

@@ -1,0 +1,42 @@
+"""What the command line says of names, of the system's errors and of interruptions, whatever the terminal."""
+
+import sys
+
+from bsrnn.system_errors import obstacle
+
+LAST_SAVED = "the same command goes on where the training was saved last, a minute ago at most"
+ANEW = "the same command starts anew"
+INTERRUPTED = {  # what is true of each command
+    "data": "songs that were rendered stay, the same command renders the others",
+    "train": LAST_SAVED,
+    "finetune": LAST_SAVED,
+    "evaluate": f"nothing was written, {ANEW}",
+    "separate": "the stems of finished songs stay, the same command goes on with the other songs",
+    "import": ANEW,
+    "verify": ANEW,
+    "run": f"{LAST_SAVED}; scoring starts anew",
+    "artifacts": "what was written is whole, the same command writes all of it anew",
+}
+
+
+def print_any_name() -> None:
+    """Print what the terminal's encoding lacks, and names that are no UTF-8, as escapes: no song fails for its name."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where a test or a notebook has put something else
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say_error(command: str, error: Exception) -> None:
+    """A line on standard error for each thing that is wrong."""
+    for line in str(error).splitlines():
+        print(f"bsrnn {command}: {line}", file=sys.stderr)
+
+
+def say_system_error(command: str, error: OSError) -> None:
+    """The last resort, of a path that nobody has expected to fail; what opens and writes says more."""
+    print(f"bsrnn {command}: {error.filename or 'a file'}: {obstacle(error)}", file=sys.stderr)
+
+
+def say_interrupted(command: str) -> None:
+    """What became of the command, and what the same one does next."""
+    print(f"bsrnn {command}: interrupted; {INTERRUPTED[command]}", file=sys.stderr)
