@@ -58,7 +58,7 @@ def all_at_once() -> Iterator[Checks]:
 
 def place(path: Path, *files: str) -> None:
     """BSRNNError unless a folder can be made at ``path``, and files of these names in it; nothing is left there."""
-    verb = "cannot be written into" if path.is_dir() else "no folder can be made there"
+    verb = "cannot be written into" if path.is_dir() else "cannot make the folder"
     with writing(path, verb):
         above = _nearest(path)
         for name in path.parts[len(above.parts) :]:
@@ -69,7 +69,7 @@ def place(path: Path, *files: str) -> None:
             file.flush()
     for name in files:
         if (path / name).is_dir():
-            raise BSRNNError(f"{path / name}: cannot be written: a folder is there, expected a file; move it away, or "
+            raise BSRNNError(f"{path / name}: cannot be written: a folder is there, and no file; move it away, or "
                              "choose another --out")  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def _nearest(path: Path) -> Path:
         except (FileNotFoundError, NotADirectoryError):
             path = path.parent
     if not stat.S_ISDIR(os.stat(path).st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     return path
 
 

@@ -20,9 +20,9 @@ OBSTACLES = {
     errno.EPERM: ("not permitted", f"{RIGHTS}, or ask its owner", f"{RIGHTS}, or {ELSEWHERE}"),
     errno.EROFS: ("the disk is read-only", "mount it to be written to", ELSEWHERE),
     errno.ENOENT: ("no such file or folder", "check the path", f"check the path and the links in it, or {ELSEWHERE}"),
-    errno.ENOTDIR: ("a part of the path is a file, expected a folder", "check the path", ELSEWHERE),
-    errno.EISDIR: ("a folder is there, expected a file", "name a file in it", f"move it away, or {ELSEWHERE}"),
-    errno.EEXIST: ("a file or a link that leads nowhere is there", "check the path", f"move it away, or {ELSEWHERE}"),
+    errno.ENOTDIR: ("a part of the path is a file and no folder", "check the path", ELSEWHERE),
+    errno.EISDIR: ("a folder is there, and no file", "name a file in it", f"move it away, or {ELSEWHERE}"),
+    errno.EEXIST: ("a file or a link that leads to no folder is there", "check the path", f"move it away, or {ELSEWHERE}"),
     errno.ELOOP: ("its links lead in a circle", "remove the link", f"remove the link, or {ELSEWHERE}"),
     errno.ENAMETOOLONG: ("a name in it is too long for the system", "give it a shorter name", "choose a shorter one"),
     errno.EILSEQ: ("the disk does not take the letters of its name", "rename it", f"rename it, or {ELSEWHERE}"),
@@ -37,12 +37,12 @@ OBSTACLES = {
 NO_OBSTACLES = (errno.EPIPE, errno.EINTR, errno.ECHILD)  # of processes and pipes, not of paths
 
 
-def obstacle(error: OSError, write: bool = False) -> str:
-    """What is in the way and what to do, as "no permission; change the rights ..."."""
+def obstacle(error: OSError, write: bool = False, expected: str = "") -> str:
+    """What is in the way, what was expected and what to do: "no permission, expected audio; change the rights ..."."""
     what, to_read, to_write = OBSTACLES.get(
         error.errno, (error.strerror or str(error), "check the path and the disk", f"check the disk, or {ELSEWHERE}")
     )
-    return f"{what}; {to_write if write else to_read}"
+    return f"{what}{f', expected {expected}' if expected else ''}; {to_write if write else to_read}"
 
 
 def of_a_path(error: BaseException) -> bool:
@@ -64,8 +64,7 @@ def reading(path: str | Path, expected: str = "") -> Iterator[None]:
     except OSError as error:
         if isinstance(error, BSRNNError) or not of_a_path(error):
             raise
-        wanted = f", expected {expected}" if expected else ""
-        raise DataError(f"{_named(error, path)}: cannot be read{wanted}: {obstacle(error)}") from error
+        raise DataError(f"{_named(error, path)}: cannot be read: {obstacle(error, expected=expected)}") from error
 
 
 @contextmanager
