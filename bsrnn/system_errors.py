@@ -22,7 +22,7 @@ OBSTACLES = {
     errno.ENOENT: ("no such file or folder", "check the path", f"check the path and the links in it, or {ELSEWHERE}"),
     errno.ENOTDIR: ("a part of the path is a file and no folder", "check the path", ELSEWHERE),
     errno.EISDIR: ("a folder is there, and no file", "name a file in it", f"move it away, or {ELSEWHERE}"),
-    errno.EEXIST: ("a file or a link that leads to no folder is there", "check the path", f"move it away, or {ELSEWHERE}"),
+    errno.EEXIST: ("a file, or a link to no folder, is there", "check the path", f"move it away, or {ELSEWHERE}"),
     errno.ELOOP: ("its links lead in a circle", "remove the link", f"remove the link, or {ELSEWHERE}"),
     errno.ENAMETOOLONG: ("a name in it is too long for the system", "give it a shorter name", "choose a shorter one"),
     errno.EILSEQ: ("the disk does not take the letters of its name", "rename it", f"rename it, or {ELSEWHERE}"),

@@ -51,8 +51,8 @@ def in_the_way(folder):
     (folder / "nowhere").symlink_to("missing/folder")
     yield folder / "folder.json", "folder.json: cannot be written: a folder is there, and no file; move it away"
     yield folder / "file" / "a.json", "cannot make the folder"
-    yield folder / "circle" / "a.json", "a link that leads to no folder is there; move it away"
-    yield folder / "nowhere" / "a.json", "a link that leads to no folder is there; move it away"
+    yield folder / "circle" / "a.json", "a file, or a link to no folder, is there; move it away"
+    yield folder / "nowhere" / "a.json", "a file, or a link to no folder, is there; move it away"
     yield folder / ("x" * 300 + ".json"), "a name in it is too long for the system; choose a shorter one"
     yield folder / ("x" * 300) / "a.json", "a name in it is too long for the system; choose a shorter one"
 
@@ -68,7 +68,7 @@ def test_what_is_in_the_way_when_writing(tmp_path):
 def test_what_is_in_the_way_when_reading(tmp_path):
     list(in_the_way(tmp_path))
     for name, message in (("folder.json", "a folder is there, and no file"), ("circle", "lead in a circle"),
-                          ("file/a", "a part of the path is a file"), ("x" * 300, "is too long")):  # fmt: skip
+                          ("file/a", "a file and no folder"), ("x" * 300, "is too long for the system")):  # fmt: skip
         with pytest.raises(DataError, match=rf"cannot be read: .*{message}, expected a JSON file; "):
             read_json(tmp_path / name)
     with pytest.raises(DataError, match="cannot be read: .* is too long for the system, expected a model"):
@@ -119,7 +119,8 @@ def test_without_permission(tmp_path):
         f"{tmp_path}/secret: cannot be read: no permission, expected a JSON file; {rights} ask its owner",
         f"{tmp_path}/secret: cannot be read: no permission, expected a model's weights; {rights} ask its owner",
         f"{tmp_path}/hidden/model/config.json: cannot be read: no permission, expected a model; {rights} ask its owner",
-        f"{tmp_path}/resume/0001.safetensors: cannot be read: no permission, expected the state of a training; {rights} ask its owner",
+        f"{tmp_path}/resume/0001.safetensors: cannot be read: no permission, expected the state of a training; "
+        f"{rights} ask its owner",
     ]
     assert list((tmp_path / "closed").iterdir()) == []
 
