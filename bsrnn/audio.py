@@ -31,6 +31,7 @@ DELICATE = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # are re
 LONG, RUN_UP = 1 << 15, 1 << 14  # samples of each channel that are then decoded at a time, and before a jump's aim
 PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
+SYSTEM_ERROR = 2  # libsndfile's number for whatever the system refuses
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
 
@@ -269,6 +270,12 @@ class Writer:
     def _problem(self, error: Exception, channels: int) -> Exception:
         if shutil.disk_usage(self.path.parent).free < PIECE * channels * 8:
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # atomic_write says what to do
+        if getattr(error, "code", SYSTEM_ERROR) == SYSTEM_ERROR:  # libsndfile does not say which: ask the system again
+            try:
+                with open(self.path, "ab") as file:
+                    file.write(bytes(4096))
+            except OSError as refused:
+                return refused
         return DataError(f"{self.named}: could not be written: {self.wanted} ({error or 'short write'}); choose "
                          "another format, or check the folder's permissions")
 

@@ -14,7 +14,7 @@ import torch
 
 from bsrnn import checkpoint, runs, songs
 from bsrnn.config import DataConfig, Profile
-from bsrnn.errors import BSRNNError, ConfigError
+from bsrnn.errors import BSRNNError, ConfigError, SeveralErrors
 from bsrnn.peers import build
 from bsrnn.runs import Run
 from bsrnn.system_errors import reading, writing
@@ -45,15 +45,15 @@ def all_at_once() -> Iterator[Checks]:
     """Checks that go on after the first error.
 
     Raises:
-        BSRNNError: one error as it is; several as one whose message has a line each.
+        BSRNNError: one error as it is, several as :class:`bsrnn.errors.SeveralErrors`.
     """
     checks = Checks()
     yield checks
-    lines = dict.fromkeys(str(error) for error in checks.errors)
-    if len(lines) == 1:
-        raise checks.errors[0]
-    if lines:
-        raise BSRNNError("\n".join(lines))
+    different = list({str(error): error for error in checks.errors}.values())
+    if len(different) == 1:
+        raise different[0]
+    if different:
+        raise SeveralErrors(different)
 
 
 def place(path: Path, *files: str) -> None:
@@ -93,8 +93,12 @@ def room(path: Path, needed: float, what: str) -> None:
     with reading(path):
         free = shutil.disk_usage(path).free
     if free < needed:
-        raise BSRNNError(f"{path}: {free / 1e9:.2f} GB are free on this disk, but {what} takes about "
-                         f"{needed / 1e9:.2f} GB; free some space, or choose a place on another disk")  # fmt: skip
+        raise BSRNNError(f"{path}: {_size(free)} are free on this disk, but {what} takes about "
+                         f"{_size(needed)}; free some space, or choose a place on another disk")  # fmt: skip
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def device(name: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from bsrnn.errors import SeveralErrors
 from bsrnn.system_errors import obstacle
 
 LAST_SAVED = "the same command goes on where the training was saved last, a minute ago at most"
@@ -28,15 +29,25 @@ def print_any_name() -> None:
 
 def say_error(command: str, error: Exception) -> None:
     """A line on standard error for each thing that is wrong."""
-    for line in str(error).splitlines():
-        print(f"bsrnn {command}: {line}", file=sys.stderr)
+    for each in error.errors if isinstance(error, SeveralErrors) else [error]:
+        say(command, str(each))
+
+
+def say(command: str, text: str) -> None:
+    """One line on standard error, whatever letters the names in it have."""
+    print(f"bsrnn {command}: {one_line(text)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Line breaks, which names of files may have, as escapes."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def say_system_error(command: str, error: OSError) -> None:
     """The last resort, of a path that nobody has expected to fail; what opens and writes says more."""
-    print(f"bsrnn {command}: {error.filename or 'a file'}: {obstacle(error)}", file=sys.stderr)
+    say(command, f"{error.filename or 'a file, or the standard output'}: {obstacle(error)}")
 
 
 def say_interrupted(command: str) -> None:
     """What became of the command, and what the same one does next."""
-    print(f"bsrnn {command}: interrupted; {INTERRUPTED[command]}", file=sys.stderr)
+    say(command, f"interrupted; {INTERRUPTED[command]}")

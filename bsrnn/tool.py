@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from bsrnn import audio, cards, checkpoint, hub, paths, preflight, provenance
+from bsrnn import audio, cards, checkpoint, hub, paths, preflight, provenance, terminal
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.files import remove_leftovers
 from bsrnn.model import BSRNN
@@ -73,13 +73,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One song: its file, what its folder is called, and its length."""
+    """One song: its file, what its folder is called, its length, and what is the same for one file by any path."""
 
     path: Path
     name: Path
     frames: int
     sample_rate: int
     channels: int
+    identity: tuple[int, int]
 
     @property
     def seconds(self) -> float:
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     """On standard error."""
-    print(f"bsrnn separate: {line}", file=sys.stderr)
+    terminal.say("separate", line)
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def plan(jobs: list["Job"], setup: Setup, options: argparse.Namespace) -> tuple[
     settings = {"dtype": setup.dtype, "segment": options.segment, "hop": options.hop, "two_stems": options.two_stems,
                 "residual": options.residual, "output": asdict(setup.output)}  # fmt: skip
     made_with = provenance.made_with(list(setup.models.values()), settings)
-    places = Places(setup.place, setup.files, {file_identity(job.path) for job in jobs})
+    places = Places(setup.place, setup.files, {job.identity for job in jobs})
     tasks, problems = [], []
     for job in jobs:
         song = provenance.Song(job.path, made_with)
@@ -258,13 +259,14 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
             continue
         for file, name in files:
             try:
-                header = audio.info(file)
+                with reading(file, "audio"):
+                    header, identity = audio.info(file), file_identity(file)
             except DataError as error:
                 problems.append(str(error))
                 continue
-            if (identity := file_identity(file)) not in seen:
+            if identity not in seen:
                 seen.add(identity)
-                jobs.append(Job(file, name, header.frames, header.sample_rate, header.channels))
+                jobs.append(Job(file, name, header.frames, header.sample_rate, header.channels, identity))
     return jobs, problems
 
 
@@ -347,10 +349,10 @@ def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
                     result = item.result() if pool else separate(task)
                 except BSRNNError as error:
                     failed += 1
-                    bar.write(f"bsrnn separate: {error}", file=sys.stderr)
+                    bar.write(f"bsrnn separate: {terminal.one_line(str(error))}", file=sys.stderr)
                     continue
                 for line in notes(task.job, result):
-                    bar.write(f"bsrnn separate: {line}", file=sys.stderr)
+                    bar.write(f"bsrnn separate: {terminal.one_line(line)}", file=sys.stderr)
                 bar.write("\n".join(map(str, result.files)), file=sys.stdout)
         except BaseException:
             stop.set()

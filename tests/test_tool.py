@@ -370,7 +370,49 @@ def test_too_small_a_disk_is_said_before_any_song(models, tmp_path, monkeypatch,
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     given = (tmp_path / "song.wav", "--model", models, "-o", tmp_path / "out", "-q")
     assert run(*given) == 1
-    assert "0.00 GB are free on this disk, but separating them takes about 0.00 GB" in capsys.readouterr().err
+    assert "1.1 MB are free on this disk, but separating them takes about 1.1 MB" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     usage.free += 1
     assert run(*given) == 0
+
+
+LIMITED = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from bsrnn import checkpoint, cli
+from fake_models import Fake
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+checkpoint.load = lambda *_: Fake(sample_rate=44100)
+sys.exit(cli.main(["separate", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("encoding", [[], ["--float32"]])
+def test_a_file_that_grows_too_large_for_the_system(models, tmp_path, encoding):
+    """libsndfile says "System error" alone, of the stem or of the floats beside it."""
+    write(tmp_path / "song.wav", 44100)
+    arguments = [tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out", "-q", *encoding]
+    command = [sys.executable, "-c", LIMITED, Path(__file__).parent, *arguments]
+    got = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert got.returncode == 1 and below(tmp_path / "out") == []
+    lines = got.stderr.splitlines()
+    stem = tmp_path / "out" / "bass" / "song" / "a.wav"
+    assert len(lines) == 2 and lines[0].startswith(f"bsrnn separate: {stem}: cannot be written: the disk takes no file")
+
+
+def test_line_breaks_in_names_are_said_in_one_line(models, tmp_path, capsys):
+    (tmp_path / "a\nb.wav").write_bytes(b"broken")
+    assert run(tmp_path / "a\nb.wav", "--model", models / "bass", "-o", tmp_path / "out", "-q") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "a\\nb.wav: not readable as audio" in lines[0]
+
+
+def test_a_song_that_is_gone_when_its_turn_comes(models, tmp_path, monkeypatch, capsys):
+    songs = [tmp_path / f"{index}.wav" for index in range(2)]
+    for path in songs:
+        write(path)
+    rooms = tool.preflight.room
+    monkeypatch.setattr(tool.preflight, "room", lambda *given: (songs[0].unlink(), rooms(*given)))
+    assert run(*songs, "--model", models / "bass", "-o", tmp_path / "out", "-q") == 1
+    assert below(tmp_path / "out") == ["bass/1/bass.wav"]
+    assert f"{songs[0]}: cannot be read: no such file or folder" in capsys.readouterr().err
