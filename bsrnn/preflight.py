@@ -17,17 +17,18 @@ from bsrnn.config import DataConfig, Profile
 from bsrnn.errors import BSRNNError, ConfigError, SeveralErrors
 from bsrnn.peers import build
 from bsrnn.runs import Run
-from bsrnn.system_errors import reading, writing
+from bsrnn.system_errors import obstacle, of_a_path, reading, writing
 
 Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
-STATES = 11  # a training's files, in float32 copies of its model: 3 resume files of weights and two moments, 2 models
+# a training's files, in float32 copies of its model: three resume files of weights and two moments each, two models
+STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
 NAME_BYTES = 255  # of a file, on nearly every disk
 RENDERED = 5 * 44100 * 2 * 2  # bytes a second: four stems and their mixture, stereo, 16 bit
 ON_DISK = ("folder", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
 class Checks:
-    """Collects what is wrong; called with a function and its arguments, gives its result, or None for a BSRNNError."""
+    """Collects what is wrong; called with a function and its arguments, gives its result, or None where it fails."""
 
     def __init__(self):
         self.errors: list[BSRNNError] = []
@@ -37,7 +38,11 @@ class Checks:
             return check(*args)
         except BSRNNError as error:
             self.errors.append(error)
-            return None
+        except OSError as error:
+            if not of_a_path(error):
+                raise
+            self.errors.append(BSRNNError(f"{error.filename}: {obstacle(error)}"))
+        return None
 
 
 @contextmanager
@@ -58,7 +63,7 @@ def all_at_once() -> Iterator[Checks]:
 
 def place(path: Path, *files: str) -> None:
     """BSRNNError unless a folder can be made at ``path``, and files of these names in it; nothing is left there."""
-    verb = "cannot be written into" if path.is_dir() else "cannot make the folder"
+    verb = "cannot be written into" if os.path.isdir(path) else "cannot make the folder"
     with writing(path, verb):
         above = _nearest(path)
         for name in path.parts[len(above.parts) :]:
@@ -68,7 +73,7 @@ def place(path: Path, *files: str) -> None:
             file.write(b"\0")
             file.flush()
     for name in files:
-        if (path / name).is_dir():
+        if os.path.isdir(path / name):
             raise BSRNNError(f"{path / name}: cannot be written: a folder is there, and no file; move it away, or "
                              "choose another --out")  # fmt: skip
 
@@ -147,8 +152,9 @@ def training(check: Checks, profile: Profile | None, folder: Path) -> None:
     for split in (None, "valid"):  # all: what fails to be read is said once, whatever its split
         check(data, profile.data, split, profile.model.targets)
     parameters = check(_parameters, profile)
-    if parameters:
-        check(room, folder, STATES * 4 * parameters, "this training")
+    if parameters and not (folder / "training.json").is_file():
+        states = STATES_GOING_ON if (folder / "settings.json").is_file() else STATES
+        check(room, folder, states * 4 * parameters, "this training")
 
 
 def run(wanted: Run, device_name: str) -> None:

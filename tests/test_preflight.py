@@ -1,5 +1,6 @@
 """Before hours of work: what a command will need at its end is tried, and all that is wrong is said at once."""
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -40,6 +41,10 @@ def said(capsys, command):
     return [line.removeprefix(f"bsrnn {command}: ") for line in lines]
 
 
+def os_error(path):
+    raise OSError(errno.EACCES, "denied", path)
+
+
 def test_one_error_is_raised_as_it_is_and_several_as_a_line_each():
     def fails(kind, text):
         raise kind(text)
@@ -50,6 +55,9 @@ def test_one_error_is_raised_as_it_is_and_several_as_a_line_each():
     with pytest.raises(BSRNNError, match="^a\nb$"), preflight.all_at_once() as check:
         for text in "aba":
             check(fails, ConfigError, text)
+    with pytest.raises(BSRNNError, match="^/x: no permission; .*\n/y: no permission; "), preflight.all_at_once() as check:
+        for path in ("/x", "/y"):
+            check(os_error, path)
     with pytest.raises(ZeroDivisionError), preflight.all_at_once() as check:
         check(lambda: 1 / 0)
 
@@ -58,6 +66,8 @@ def test_a_place_is_tried_and_left_as_it_was(tmp_path):
     preflight.place(tmp_path / "a" / "b", "scores.json")
     preflight.place(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(BSRNNError, match="cannot make the folder: a name in it is too long"):
+        preflight.place(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
     (tmp_path / "circle").symlink_to("circle")
     (tmp_path / "nowhere").symlink_to("missing")
@@ -220,3 +230,24 @@ def test_what_an_interruption_says_is_true_of_each_command(command, monkeypatch,
     goes_on = command in ("train", "finetune", "run")
     assert line.startswith("interrupted; ") and ("goes on where the training was" in line) == goes_on
     assert not goes_on or train.SAVE_SECONDS <= 60
+
+
+def test_the_room_for_a_training(folder, tmp_path, monkeypatch):
+    """Five weeks into a training is no time to learn that its states do not fit."""
+    profile = config.profile("tiny")
+    profile = dataclasses.replace(profile, data=config.DataConfig(source="folder", folder=str(folder)))
+    parameters = train.new_model(profile.model, 0).count_parameters()
+    usage = type("Usage", (), {"free": 44 * parameters - 1})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    def tried():
+        with preflight.all_at_once() as check:
+            preflight.training(check, profile, tmp_path / "m")
+
+    with pytest.raises(BSRNNError, match="are free on this disk, but this training takes about"):
+        tried()
+    (tmp_path / "m").mkdir()
+    for name, free in (("settings.json", 16 * parameters), ("training.json", 0)):
+        (tmp_path / "m" / name).touch()
+        usage.free = free
+        tried()
