@@ -22,11 +22,11 @@ env:  ## the environment in ./.venv, with all extras; does nothing when it is up
 	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
 reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=]
-	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
+	@python -m bsrnn.workflow.reproduce --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 rehearse: env  ## the profile paper, two steps a run at full size on made-up songs, and how long all will take
-	@python -m bsrnn.workflow --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
+	@python -m bsrnn.workflow.reproduce --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 book: env  ## only the book, from the results that are there, into _build/html

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from benchmarks import evaluating, rooflines, separating, training, tried
-from bsrnn import paths
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import atomic_write, read_json, write_json
 
 RESULTS = Path(__file__).parent / "results.json"
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {

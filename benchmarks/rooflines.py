@@ -9,12 +9,12 @@ import torch
 import bsrnn
 from benchmarks import measure
 from benchmarks.subjects import clip, in_bfloat16, paper_model
-from bsrnn.model import project, standardise
-from bsrnn.speed import in_threads, keep_freed_memory
+from bsrnn.models.bsrnn import project, standardise
+from bsrnn.runtime.speed import in_threads, keep_freed_memory
 
 
 class CoreAlone:
-    """The RNN core of a model, called as :func:`bsrnn.speed.in_threads` calls a model: with numbers of items."""
+    """The RNN core of a model, called as :func:`bsrnn.runtime.speed.in_threads` calls a model: with numbers of items."""
 
     def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):
         self.config, self.core, self.z = model.config, model.core, z

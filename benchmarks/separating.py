@@ -9,9 +9,11 @@ import torch
 import bsrnn
 from benchmarks import measure, peers, textbook_bsrnn
 from benchmarks.subjects import RATE, clip, in_bfloat16, paper_model
-from bsrnn import config, paths, songs
-from bsrnn.separate import separate
-from bsrnn.speed import in_threads, keep_freed_memory
+from bsrnn import config
+from bsrnn.data import songs
+from bsrnn.runtime import paths
+from bsrnn.runtime.speed import in_threads, keep_freed_memory
+from bsrnn.separation import separate
 
 
 def separation(options) -> dict:
@@ -69,7 +71,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from benchmarks.subjects import PAPER
-from bsrnn.stems import separate_file
+from bsrnn.tool.stems import separate_file
 from bsrnn.train import new_model
 path, out, size, dtype = sys.argv[1:]
 small = replace(PAPER, features=4, modules=1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import bsrnn
-from bsrnn.model import EPS
+from bsrnn.models.bsrnn import EPS
 
 
 class Residual(nn.Module):

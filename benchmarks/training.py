@@ -8,9 +8,12 @@ import torch
 
 from benchmarks import measure, textbook_bsrnn
 from benchmarks.subjects import SECONDS, clip, paper_model
-from bsrnn import checkpoint, config, costs, paths, runs, stages
+from bsrnn import checkpoint, config
 from bsrnn.config import TrainConfig
-from bsrnn.speed import keep_freed_memory
+from bsrnn.runtime import paths
+from bsrnn.runtime.speed import keep_freed_memory
+from bsrnn.study import compute as stages
+from bsrnn.study import costs, runs
 from bsrnn.train import Objective, adam, gradients, new_model
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from benchmarks import measure
 from benchmarks.subjects import clip, in_bfloat16, paper_model
-from bsrnn.model import project, standardise
-from bsrnn.speed import keep_freed_memory
+from bsrnn.models.bsrnn import project, standardise
+from bsrnn.runtime.speed import keep_freed_memory
 
 
 def tried(options) -> dict:

@@ -21,7 +21,7 @@ from bsrnn.errors import ConfigError, DataError
 
 
 class Readable(Protocol):
-    """What is needed of a :class:`bsrnn.songs.Song`."""
+    """What is needed of a :class:`bsrnn.data.songs.Song`."""
 
     name: str
     frames: int

@@ -10,13 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import load_file, save_file
 
-from bsrnn import hub
 from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
-from bsrnn.peers import build
-from bsrnn.separator import Separator
-from bsrnn.system_errors import check_readable, reading
+from bsrnn.models.base import Separator
+from bsrnn.models.other_systems import build
+from bsrnn.runtime import hub
+from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.system_errors import check_readable, reading
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -47,7 +47,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     """A model in eval mode from a folder with config.json and model.safetensors, or from the Hugging Face Hub.
 
     Args:
-        path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.hub`: offline first; needs huggingface_hub).
+        path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.runtime.hub`: offline first; needs huggingface_hub).
         dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32.
 
     Raises:
@@ -83,7 +83,7 @@ def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 def model_config(values: dict) -> ModelConfig | PeerConfig:
     """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type.
 
-    What names a ``system`` is one of :mod:`bsrnn.peers`, all else a BSRNN.
+    What names a ``system`` is one of :mod:`bsrnn.models.other_systems`, all else a BSRNN.
     """
     default = PeerConfig() if "system" in values else ModelConfig()
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

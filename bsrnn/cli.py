@@ -7,9 +7,12 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, overrides, paths, preflight, terminal, tool
+from bsrnn import config
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.system_errors import of_a_path
+from bsrnn.runtime import overrides, paths, terminal
+from bsrnn.runtime.system_errors import of_a_path
+from bsrnn.tool import preflight
+from bsrnn.tool import separate as tool
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -211,11 +214,11 @@ def _micro(profile: config.Profile, options) -> config.Profile:
 
 
 def _data(options) -> None:
-    from bsrnn import songs
+    from bsrnn.data import songs
 
     profile = _profile(options)
     if profile.data.source == "embedded":
-        from bsrnn.synthetic import ensure
+        from bsrnn.data.synthetic import ensure
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
@@ -236,7 +239,8 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn import distributed, stages
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
@@ -256,7 +260,10 @@ def _training_profile(options) -> config.Profile:
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint, distributed, songs, stages
+    from bsrnn import checkpoint
+    from bsrnn.data import songs
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
@@ -296,7 +303,9 @@ def _finetune(options) -> None:
 
 
 def _evaluate(options) -> None:
-    from bsrnn import checkpoint, score_files, scoring
+    from bsrnn import checkpoint
+    from bsrnn.study import scoring
+    from bsrnn.tool import score_files
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
@@ -325,7 +334,8 @@ def _separate(options) -> int:
 
 
 def _import(options) -> None:
-    from bsrnn import interop, torch_files
+    from bsrnn.tool import import_replication as interop
+    from bsrnn.tool import torch_files
 
     with preflight.all_at_once() as check:
         check(torch_files.read, options.file)
@@ -340,9 +350,9 @@ def _import(options) -> None:
 
 
 def _verify(options) -> int:
-    from bsrnn.files import write_text
-    from bsrnn.replay import replay
-    from bsrnn.verify import notes, verify
+    from bsrnn.runtime.files import write_text
+    from bsrnn.workflow.replay import replay
+    from bsrnn.workflow.verify import notes, verify
 
     if options.out:
         preflight.place(options.out.parent, options.out.name)
@@ -358,7 +368,9 @@ def _verify(options) -> int:
 
 
 def _run(options) -> None:
-    from bsrnn import distributed, runs, stages
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
+    from bsrnn.study import runs
 
     run = runs.get(options.profile, options.id)
     run = replace(run, profile=_micro(run.profile, options))
@@ -375,7 +387,9 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn import artifacts, results, stages
+    from bsrnn.report import artifacts
+    from bsrnn.study import compute as stages
+    from bsrnn.study import results
 
     if not options.print:
         with preflight.all_at_once() as check:

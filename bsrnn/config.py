@@ -54,7 +54,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.peers`). What it takes of its size: `PEERS`."""
+    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.models.other_systems`). What it takes of its size: `PEERS`."""
 
     system: str = "hdemucs"  # or "umx", "convtasnet", "convtasnet-stft"
     targets: tuple[str, ...] = ("vocals",)
@@ -203,7 +203,7 @@ class Profile:
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     hops: tuple[float, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
-    # other choices, see bsrnn.variants.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
+    # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
@@ -211,7 +211,7 @@ class Profile:
     rates: tuple[float, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
     peer_rates: tuple[tuple[str, float], ...] = ()  # a peer's best of them on the validation songs, where not `train`'s
     finetuned: tuple[str, ...] = TARGETS
-    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.variants.VARIANTS; first seed
+    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
     seeds: tuple[int, ...] = (0,)
     finetune_seeds: tuple[int, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
@@ -363,7 +363,7 @@ TINY = replace(
 )
 
 # `paper`, every run of it, with the models at full size and two steps each on made-up songs: that all fits together and
-# how long it will take (bsrnn.rehearsal).
+# how long it will take (bsrnn.workflow.rehearsal).
 REHEARSAL = replace(
     PAPER,
     name="rehearsal",

@@ -129,7 +129,7 @@ def mean_power(songs: Iterable, target: str, n_fft: int = 2048, hop_samples: int
     which the stem is silent, or shorter than a window, are passed over.
 
     Args:
-        songs: :class:`bsrnn.songs.Song` or what reads like it. target: a stem, or "mixture".
+        songs: :class:`bsrnn.data.songs.Song` or what reads like it. target: a stem, or "mixture".
 
     Raises:
         DataError: no song is left.

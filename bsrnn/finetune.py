@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsrnn import distributed
 from bsrnn.activity import Segments
 from bsrnn.config import ActivityConfig, FinetuneConfig, MixingConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.mixing import gain, normalise_peak, read_chunk
-from bsrnn.model import BSRNN
-from bsrnn.songs import Song
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import distributed
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
 KINDS = ("pseudo", "clean_target", "clean_residual")  # what an unlabelled chunk can be

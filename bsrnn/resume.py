@@ -8,10 +8,11 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bsrnn import checkpoint, distributed
+from bsrnn import checkpoint
 from bsrnn.errors import DataError
-from bsrnn.separator import Separator
-from bsrnn.system_errors import reading, writing
+from bsrnn.models.base import Separator
+from bsrnn.runtime import distributed
+from bsrnn.runtime.system_errors import reading, writing
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 

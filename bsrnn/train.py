@@ -14,17 +14,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bsrnn import checkpoint, distributed, resume
+from bsrnn import checkpoint, resume
 from bsrnn.config import LossConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.mixing import RandomMixes
-from bsrnn.peers import build
+from bsrnn.models.base import Separator
+from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
-from bsrnn.separate import separate
-from bsrnn.separator import Separator
-from bsrnn.songs import Song
-from bsrnn.speed import keep_freed_memory, on_each_core
+from bsrnn.runtime import distributed
+from bsrnn.runtime.speed import keep_freed_memory, on_each_core
+from bsrnn.separation import separate
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
@@ -143,7 +144,7 @@ def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossCo
     items do (`Separator.items_apart`) takes a batch whole.
 
     Args:
-        learner: an :class:`Objective`, wrapped by :func:`bsrnn.distributed.wrap`; its device takes each piece.
+        learner: an :class:`Objective`, wrapped by :func:`bsrnn.runtime.distributed.wrap`; its device takes each piece.
         mixture: (B, C, L), this process's share. targets: (B, S, C, L). micro_items: of a piece; 0: all.
     """
     device, apart = next(learner.parameters()).device, getattr(getattr(learner, "model", None), "items_apart", True)
@@ -257,7 +258,7 @@ def fit(
     first.
 
     A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped.
-    Several processes (:mod:`bsrnn.distributed`) share every batch and validation; their number changes the rounding
+    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes the rounding
     alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all of them see.
 
     Args:

@@ -11,27 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsrnn import (
-    artifacts,
-    audio,
-    catalogue,
-    claims,
-    config,
-    detail_tables,
-    exhibits,
-    failure_tables,
-    markup,
-    metrics,
-    results,
-    runs,
-    songs,
-    stages,
-    tables,
-    verify,
-)
-from bsrnn.effects import crossed_effect, holm
+from bsrnn import config, metrics
+from bsrnn.audio import files as audio
+from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.variants import DETAILS, EXTRAS, FINETUNING_DETAILS
+from bsrnn.report import artifacts, catalogue, claims, detail_tables, exhibits, failure_tables, markup, tables
+from bsrnn.report.effects import crossed_effect, holm
+from bsrnn.study import compute as stages
+from bsrnn.study import results, runs
+from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS
+from bsrnn.workflow import verify
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"

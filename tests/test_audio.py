@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bsrnn import audio
+from bsrnn.audio import files as audio
 from bsrnn.errors import BSRNNError, DataError
 
 RATE = 44100

@@ -2,9 +2,11 @@
 
 import pytest
 
-from bsrnn import benchmarked, costs, paths, runs
 from bsrnn.errors import MissingResult
-from bsrnn.files import write_json
+from bsrnn.report import benchmarked
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import write_json
+from bsrnn.study import costs, runs
 
 MACHINE = {"processor": "a processor", "threads": 2, "gpu": None, "torch": "2.11.0", "python": "3.11.7"}
 

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bsrnn import artifacts, paths, workflow
 from bsrnn.errors import MissingResult
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.workflow import reproduce as workflow
 
 REPOSITORY = Path(__file__).parents[1]
 CHAPTERS = sorted((REPOSITORY / "book").glob("*.ipynb"))
@@ -33,7 +35,7 @@ def test_every_module_has_its_place_on_the_page_about_the_structure():
 @pytest.mark.book
 @pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
 def test_chapter_rejects_an_unknown_profile(path, tmp_path, monkeypatch):
-    from bsrnn.notebooks import NotebookError, execute
+    from bsrnn.workflow.notebooks import NotebookError, execute
 
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
     with pytest.raises(NotebookError, match="ConfigError: unknown profile 'quik'"):

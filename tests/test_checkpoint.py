@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import checkpoint, files
+from bsrnn import checkpoint
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.files import read_json, write_json
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import files
+from bsrnn.runtime.files import read_json, write_json
 
 CONFIG = ModelConfig(
     targets=("a", "b"),

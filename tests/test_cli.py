@@ -9,7 +9,9 @@ import pytest
 import soundfile
 
 import bsrnn
-from bsrnn import audio, cli, config, files
+from bsrnn import cli, config
+from bsrnn.audio import files as audio
+from bsrnn.runtime import files
 
 RATE = 44100
 MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")

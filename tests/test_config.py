@@ -2,8 +2,9 @@
 
 import pytest
 
-from bsrnn import config, overrides
+from bsrnn import config
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import overrides
 
 
 @pytest.mark.parametrize(

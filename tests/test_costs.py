@@ -7,9 +7,10 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bsrnn import config, costs, runs
+from bsrnn import config
 from bsrnn.config import ModelConfig
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.study import costs, runs
 
 
 @pytest.fixture(autouse=True)

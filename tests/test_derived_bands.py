@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import derived_bands, paths
+from bsrnn import derived_bands
 from bsrnn.bands import DERIVED, SCHEMES, band_widths
 from bsrnn.config import SMALL, ModelConfig
 from bsrnn.derived_bands import (
@@ -20,6 +20,7 @@ from bsrnn.derived_bands import (
     uniform_widths,
 )
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.runtime import paths
 
 HZ_PER_BIN = 44100 / 2048
 RULES = [uniform_widths, mel_widths, note_widths]
@@ -220,8 +221,8 @@ def test_nothing_to_be_heard(songs):
 @pytest.mark.slow  # reads 250 MB
 def test_the_embedded_vocals_give_energy41():
     """Computed again where the songs are rendered; other processors may round an edge to the next bin."""
-    from bsrnn.songs import read_songs
-    from bsrnn.synthetic import dataset
+    from bsrnn.data.songs import read_songs
+    from bsrnn.data.synthetic import dataset
 
     root = dataset.data_folder(paths.data(), SMALL.data) / "train"
     if len(list(root.glob("train-*"))) < SMALL.data.train_songs:
@@ -232,7 +233,7 @@ def test_the_embedded_vocals_give_energy41():
 
 
 def test_the_figure_has_every_band_of_every_split():
-    from bsrnn import plots
+    from bsrnn.report import plots
 
     axes = plots.derived_bands().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["V7", "uniform", "mel", "notes", "energy"]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, distributed, stages
-from bsrnn.audio import write
+from bsrnn import checkpoint
+from bsrnn.audio.files import write
 from bsrnn.config import (
     DataConfig,
     FinetuneConfig,
@@ -25,9 +25,11 @@ from bsrnn.config import (
     SeparateConfig,
     TrainConfig,
 )
+from bsrnn.data.songs import read_mixtures
 from bsrnn.errors import ConfigError
-from bsrnn.files import read_json
-from bsrnn.songs import read_mixtures
+from bsrnn.runtime import distributed
+from bsrnn.runtime.files import read_json
+from bsrnn.study import compute as stages
 from bsrnn.train import Objective, gradients, new_model, objective
 
 REPOSITORY = Path(__file__).parents[1]

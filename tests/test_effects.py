@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bsrnn.effects import crossed_effect, holm, mean_interval, table_of
 from bsrnn.errors import DataError
+from bsrnn.report.effects import crossed_effect, holm, mean_interval, table_of
 
 
 def test_equal_seeds_give_the_t_interval_over_songs():

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.files import atomic_write, read_json, remove_leftovers, temporary_beside, write_json
+from bsrnn.runtime.files import atomic_write, read_json, remove_leftovers, temporary_beside, write_json
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):
@@ -114,7 +114,7 @@ def test_others_may_read_what_the_owner_lets_them(tmp_path):
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from bsrnn.files import atomic_write, temporary_beside
+from bsrnn.runtime.files import atomic_write, temporary_beside
 path = Path(sys.argv[1])
 with atomic_write(path) as temporary, temporary_beside(path, ".float.wav"):
     temporary.write_text("half")

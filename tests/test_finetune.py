@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, songs, stages, train
-from bsrnn.audio import read, write
+from bsrnn import checkpoint, train
+from bsrnn.audio.files import read, write
 from bsrnn.config import (
     DataConfig,
     FinetuneConfig,
@@ -19,8 +19,10 @@ from bsrnn.config import (
     SeparateConfig,
     TrainConfig,
 )
+from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, classify, kind_of
+from bsrnn.study import compute as stages
 from bsrnn.train import new_model
 
 RATE = 44100

@@ -13,11 +13,14 @@ import pytest
 import soundfile
 import torch
 
-from bsrnn import audio, baselines, fretsonfire, guitar, metrics, songs
+from bsrnn import baselines, metrics
+from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig, SeparateConfig
+from bsrnn.data import fretsonfire, songs
 from bsrnn.errors import DataError
-from bsrnn.files import write_json
+from bsrnn.runtime.files import write_json
+from bsrnn.study import guitar
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE = 44100
@@ -154,7 +157,7 @@ def test_checksums_are_compared_and_differences_said(tmp_path, capsys):
     assert fretsonfire.check_song(known).endswith("288.0 s, as recorded")
     assert "not the recording" in fretsonfire.check_song(known | {"digest": "0"})
     assert fretsonfire.main([str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err.startswith("bsrnn.fretsonfire: ")
+    assert capsys.readouterr().err.startswith("bsrnn.data.fretsonfire: ")
 
 
 # ---- folds ----
@@ -299,7 +302,7 @@ def test_the_last_weights_are_those_that_are_scored(small, tmp_path, monkeypatch
 
 def test_a_folder_without_guitars_is_one_line(tmp_path, capsys):
     assert guitar.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("bsrnn.guitar: ")
+    assert capsys.readouterr().err.startswith("bsrnn.study.guitar: ")
 
 
 def test_third_octaves_hold_the_power_of_a_tone():
@@ -315,7 +318,7 @@ def test_third_octaves_hold_the_power_of_a_tone():
 def made_up(tmp_path, monkeypatch):
     """A results/guitar where song i scores i dB with V7; the guitar split 1 dB more over songs, 2 less over artists."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
-    from bsrnn import guitar_tables
+    from bsrnn.report import guitar_tables
 
     names = list(fretsonfire.SONGS)
     for run in guitar.grid():
@@ -368,7 +371,7 @@ def test_a_fold_that_is_not_whole_is_left_out_and_named(made_up):
 @pytest.fixture
 def committed(monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
-    from bsrnn import guitar_tables
+    from bsrnn.report import guitar_tables
 
     return guitar_tables
 

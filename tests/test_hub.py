@@ -11,9 +11,11 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import cards, checkpoint, cli, hub
+from bsrnn import checkpoint, cli
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, DataError
+from bsrnn.runtime import hub
+from bsrnn.tool import cards
 
 REPO = "someone/band-split"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -117,7 +119,7 @@ def test_the_library_does_not_import_it():
 
 def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
     fill(cache, model)
-    bsrnn.audio.write(tmp_path / "song.wav", np.zeros((2, 3000), np.float32), 44100)
+    bsrnn.audio.files.write(tmp_path / "song.wav", np.zeros((2, 3000), np.float32), 44100)
     out = tmp_path / "out"
     assert cli.main(["separate", str(tmp_path / "song.wav"), "--model", f"{REPO}@main", "-o", str(out), "-q"]) == 0
     assert capsys.readouterr().out == f"{out / 'band-split' / 'song' / 'piano.wav'}\n"

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 import bsrnn
-from bsrnn import checkpoint, cli, interop
+from bsrnn import checkpoint, cli
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.tool import import_replication as interop
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "checkpoints"
 EPS = 1e-7

@@ -10,7 +10,7 @@ from torch.nn import functional
 from bsrnn.bands import band_widths
 from bsrnn.config import PAPER, ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.model import (
+from bsrnn.models.bsrnn import (
     BSRNN,
     EPS,
     BandNorm,

@@ -9,11 +9,13 @@ import soundfile
 import torch
 
 import bsrnn
-from bsrnn import audio, naming, provenance
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import DataError
-from bsrnn.naming import Places, file_identity
-from bsrnn.provenance import Song
+from bsrnn.tool import naming
+from bsrnn.tool import stem_provenance as provenance
+from bsrnn.tool.naming import Places, file_identity
+from bsrnn.tool.stem_provenance import Song
 
 FILES = ["vocals.wav", "drums.wav"]
 

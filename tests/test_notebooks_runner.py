@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bsrnn.errors import ConfigError
-from bsrnn.notebooks import NotebookError, code_hash, execute, main
+from bsrnn.workflow.notebooks import NotebookError, code_hash, execute, main
 
 nbformat = pytest.importorskip("nbformat", reason="the book extra is not installed")
 pytest.importorskip("papermill", reason="the book extra is not installed")

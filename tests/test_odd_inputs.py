@@ -15,8 +15,10 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, provenance
+from bsrnn import checkpoint, cli
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
+from bsrnn.tool import stem_provenance as provenance
 
 PAGE = Path(__file__).parents[1] / "book" / "odd_inputs.md"
 START, END = "<!-- table:start -->", "<!-- table:end -->"

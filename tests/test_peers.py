@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import audio, cards, checkpoint, config, costs, overrides, peers, runs, stages
+from bsrnn import checkpoint, config
+from bsrnn.audio import files as audio
 from bsrnn.config import PEERS, DataConfig, LossConfig, MixingConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.files import read_json, write_json
-from bsrnn.peers import DEPTHS, Peer, build
+from bsrnn.models import other_systems as peers
+from bsrnn.models.other_systems import DEPTHS, Peer, build
+from bsrnn.runtime import overrides
+from bsrnn.runtime.files import read_json, write_json
+from bsrnn.study import compute as stages
+from bsrnn.study import costs, runs
+from bsrnn.tool import cards
 from bsrnn.train import Objective, fit, gradients, new_model, objective
 
 pytest.importorskip("torchaudio")

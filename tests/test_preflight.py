@@ -10,9 +10,15 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, config, files, preflight, score_files, scoring, stages, synthetic, train
+from bsrnn import checkpoint, cli, config, train
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
+from bsrnn.data import synthetic
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.runtime import files
+from bsrnn.study import compute as stages
+from bsrnn.study import scoring
+from bsrnn.tool import preflight, score_files
 
 RATE = 44100
 
@@ -204,7 +210,7 @@ def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, 
 
 
 def test_verify_tries_its_file_first(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("bsrnn.verify.verify", None)
+    monkeypatch.setattr("bsrnn.workflow.verify.verify", None)
     assert cli.main(["verify", "--profile", "tiny", "-o", str(tmp_path)]) == 1
     assert "a folder is there, and no file" in said(capsys, "verify")[0]
 

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from bsrnn import config, costs, paths, rehearsal, runs, songs
+from bsrnn import config
+from bsrnn.data import songs
 from bsrnn.errors import ConfigError
-from bsrnn.files import write_json
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import write_json
+from bsrnn.study import costs, runs
+from bsrnn.workflow import rehearsal
 
 
 @pytest.fixture(autouse=True)

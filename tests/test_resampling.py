@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import resampling
+from bsrnn.audio import resampling
+from bsrnn.audio.resampling import resample, resample_blocks, resampled_frames, stretch
 from bsrnn.errors import ConfigError
-from bsrnn.resampling import resample, resample_blocks, resampled_frames, stretch
 
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000])
 FEW = settings(max_examples=40)

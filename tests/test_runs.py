@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bsrnn import config, runs, variants
+from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.files import write_json
+from bsrnn.runtime.files import write_json
+from bsrnn.study import ablations as variants
+from bsrnn.study import runs
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import audio
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.model import BSRNN
-from bsrnn.separate import fade, separate, separate_blocks
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.separation import fade, separate, separate_blocks
 
 RATE = 100  # Hz: one sample is 0.01 s
 SHORT = settings(max_examples=60)

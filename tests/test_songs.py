@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, paths, songs, synthetic
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig
+from bsrnn.data import songs, synthetic
+from bsrnn.data.musdb import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.musdb_source import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
+from bsrnn.runtime import paths
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -322,7 +324,7 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         asked.append((config.seed, root, tuple(splits), limit))
         return tree(tmp_path / "set", train=["a", "b", "c"], valid=["v"], test=["t"], unlabelled_matched=["u", "w"])
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=2, valid_songs=1, test_songs=0, unlabelled_songs=1, seed=5)
     assert names(songs.load(config, "train", targets=["vocals"])) == ["a", "b"]  # as many as the profile says
     assert names(songs.load(config, "train", limit=1)) == ["a"]
@@ -337,7 +339,7 @@ def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_fol
     """On a new machine train/ is there before valid/: nothing is held out of it then."""
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(7)] for split in splits})
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=7, valid_songs=2)
     before = names(songs.load(config, "train"))
     assert before == [f"train-{i}" for i in range(7)]

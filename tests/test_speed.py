@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
-from bsrnn import speed
 from bsrnn.config import LossConfig, ModelConfig
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 
 import bsrnn
-from bsrnn import audio, baselines, config, files, replay, runs, songs, stages
+from bsrnn import baselines, config
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.data import songs
+from bsrnn.runtime import files
+from bsrnn.study import compute as stages
+from bsrnn.study import runs
+from bsrnn.workflow import replay
 
 RATE = 44100
 MODEL = ModelConfig(n_fft=2048, hop_samples=1024, features=4, modules=1)

@@ -10,12 +10,13 @@ from fake_models import Fake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import audio, stems
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.model import BSRNN
-from bsrnn.separate import separate
-from bsrnn.stems import Output, in_step, separate_file, stem_names
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.separation import separate
+from bsrnn.tool import stems
+from bsrnn.tool.stems import Output, in_step, separate_file, stem_names
 
 FLOAT = Output(encoding="float32")
 SHORT = settings(max_examples=25)

@@ -11,8 +11,8 @@ import torch
 
 from bsrnn import checkpoint, cli
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
-from bsrnn.system_errors import OBSTACLES, check_readable, reading, writing
+from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.system_errors import OBSTACLES, check_readable, reading, writing
 
 # root obeys permissions like anybody without these two
 LIKE_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -81,9 +81,10 @@ def test_what_is_in_the_way_when_reading(tmp_path):
 REFUSED = """
 import sys
 from pathlib import Path
-from bsrnn import checkpoint, preflight, resume
+from bsrnn import checkpoint, resume
+from bsrnn.tool import preflight
 from bsrnn.errors import BSRNNError
-from bsrnn.files import make_folder, read_json, write_json
+from bsrnn.runtime.files import make_folder, read_json, write_json
 folder = Path(sys.argv[1])
 for call, *given in ((write_json, folder / "closed" / "a.json", {}), (make_folder, folder / "closed" / "new"),
                      (preflight.place, folder / "closed" / "new"), (preflight.place, folder / "closed"),
@@ -136,7 +137,7 @@ def test_the_command_line_is_the_last_resort(monkeypatch, capsys):
 
 def test_a_model_that_does_not_fit_is_one_line(tmp_path):
     from bsrnn.config import ModelConfig
-    from bsrnn.model import BSRNN
+    from bsrnn.models.bsrnn import BSRNN
 
     checkpoint.save(BSRNN(ModelConfig(targets=("a",), band_split="v1", features=4, modules=1)), tmp_path)
     checkpoint.write_tensors(tmp_path / "model.safetensors", {"a": torch.zeros(1), "b": torch.zeros(1)})

@@ -15,9 +15,11 @@ import torch
 from fake_models import Fake
 
 import bsrnn
-from bsrnn import audio, checkpoint, cli, tool
+from bsrnn import checkpoint, cli
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.tool import separate as tool
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from bsrnn import cli
 from bsrnn.errors import DataError
-from bsrnn.pickle_data import Machine, Name, Placeholder
-from bsrnn.torch_files import read
+from bsrnn.tool.pickle_data import Machine, Name, Placeholder
+from bsrnn.tool.torch_files import read
 
 WEIGHT = "BN.0.0.weight"
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, stages
-from bsrnn.audio import write
+from bsrnn import checkpoint
+from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
+from bsrnn.study import compute as stages
 from bsrnn.train import (
     Objective,
     Supervised,
@@ -189,7 +190,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkey
 def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path, monkeypatch):
     stages.train_model(profile, 0, tmp_path / "whole")
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.stages.shutil.rmtree", lambda *arguments, **named: None)
+    monkeypatch.setattr("bsrnn.study.compute.shutil.rmtree", lambda *arguments, **named: None)
     stages.train_model(profile, 0, tmp_path / "cut")
     files = sorted((tmp_path / "cut" / "resume").iterdir())
     assert [int(path.stem) for path in files] == [10, 12]
@@ -221,7 +222,7 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
 def test_the_first_losses_are_kept_through_a_restart(profile, tmp_path, monkeypatch):
     """For `bsrnn verify` to compute them again."""
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.stages.shutil.rmtree", lambda *arguments, **named: None)
+    monkeypatch.setattr("bsrnn.study.compute.shutil.rmtree", lambda *arguments, **named: None)
     whole = stages.train_model(profile, 0, tmp_path)
     (tmp_path / "training.json").unlink()
     assert stages.train_model(profile, 0, tmp_path)["first_losses"] == whole["first_losses"]
@@ -260,7 +261,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_too_many_stop_with_the_batch_s
 
 
 def test_validation_leaves_silent_references_out_and_refuses_only_silence(profile, tmp_path):
-    from bsrnn import songs
+    from bsrnn.data import songs
 
     model = new_model(MODEL, 0).eval()
     audio = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32) * 0.1

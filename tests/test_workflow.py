@@ -1,6 +1,6 @@
 """The graph behind `make reproduce`: what it plans, on a stand-in project whose runs take no time.
 
-The Snakefile and bsrnn.workflow are the real ones; the registries and the commands that the rules call are stand-ins.
+The Snakefile and bsrnn.workflow.reproduce are the real ones; the registries and the commands that the rules call are stand-ins.
 """
 
 import os
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from bsrnn import workflow
 from bsrnn.errors import ConfigError
+from bsrnn.workflow import reproduce as workflow
 
 pytest.importorskip("snakemake", reason="the book extra is not installed")
 REPOSITORY = Path(__file__).parents[1]
 RUNS = '''
 import os
 from dataclasses import dataclass
-from bsrnn import config, paths
+from bsrnn import config
+from bsrnn.runtime import paths
 
 @dataclass(frozen=True)
 class Run:
@@ -58,7 +59,7 @@ def profile(name):
     return Profile()
 '''
 ARTIFACTS = '''
-from bsrnn import paths
+from bsrnn.runtime import paths
 
 class Table:
     def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
@@ -81,7 +82,9 @@ if __name__ == "__main__":
 '''
 CLI = '''
 import sys
-from bsrnn import artifacts, paths, runs
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.study import runs
 
 def write(path):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +109,11 @@ def shell(folder, name, text):
 
 
 def start(folder, *options, **variables):
-    """`python -m bsrnn.workflow` in the stand-in project."""
+    """`python -m bsrnn.workflow.reproduce` in the stand-in project."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SNAKEMAKE_"))}
     environment |= {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
                     "PYTHONPATH": str(folder), **variables}
-    return subprocess.run([sys.executable, "-m", "bsrnn.workflow", *options], cwd=folder, env=environment,
+    return subprocess.run([sys.executable, "-m", "bsrnn.workflow.reproduce", *options], cwd=folder, env=environment,
                           capture_output=True, text=True, timeout=120)
 
 

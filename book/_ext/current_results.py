@@ -7,8 +7,10 @@ the profile; by it the Snakefile knows whose book it is.
 
 from pathlib import Path
 
-from bsrnn import artifacts, paths, workflow
 from bsrnn.errors import MissingResult
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.workflow import reproduce as workflow
 
 
 def profile() -> str:

@@ -1,0 +1,41 @@
+"""The mixtures that a finetuning uses, and those that it must not."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bsrnn.data import songs
+from bsrnn.runtime import paths
+from bsrnn.config import Profile
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.study.runs import unlabelled_folder
+from bsrnn.data.songs import Mixtures
+
+
+def without_held_out(unlabelled: Mixtures, profile: Profile) -> Mixtures:
+    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music."""
+    root = Path(profile.data.folder) if profile.data.folder else paths.data() / profile.data.source
+    if profile.data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
+        return unlabelled
+    held_out = set()
+    for split in ("valid", "test"):
+        with suppress(DataError):  # there are none
+            found = songs.load(profile.data, split)
+            held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
+    kept = [song for song in unlabelled.songs if song.mixture.resolve().parent not in held_out]
+    return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
+
+
+def _inside(path: Path | None, folder: Path) -> bool:
+    return path is not None and path.resolve().is_relative_to(folder.resolve())
+
+
+def unlabelled_songs(profile: Profile) -> Mixtures:
+    """The mixtures that a profile's finetuning uses: the embedded kinds, or a user's own music beside real songs."""
+    kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
+    if profile.finetune.unlabelled not in kinds:
+        raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
+    wanted = kinds[profile.finetune.unlabelled]
+    if profile.data.source != "embedded":
+        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else Mixtures([])
+    return Mixtures([song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")])
