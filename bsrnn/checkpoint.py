@@ -17,6 +17,7 @@ from bsrnn.models.other_systems import build
 from bsrnn.runtime import hub
 from bsrnn.runtime.files import atomic_write, read_json, refuse_pointer, write_json
 from bsrnn.runtime.speed import usable_dtype
+from bsrnn.runtime.system_errors import check_readable, reading
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -59,7 +60,9 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch
     folder = hub.locate(path_or_hub_id)
     if dtype not in ("float32", "bfloat16"):
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+    with reading(folder, "a model"):
+        complete = (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+    if not complete:
         raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
     refuse_pointer(folder / CONFIG)
     values = read_json(folder / CONFIG)
@@ -72,7 +75,7 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch
     try:
         model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     except RuntimeError as error:
-        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
+        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {' '.join(str(error).split())}") from error
     return model.compute_in(DTYPES[usable_dtype(dtype, device)]).to(device).eval()
 
 
@@ -99,7 +102,8 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | No
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file; DataError if it is truncated or corrupt."""
+    """Tensors of a safetensors file; DataError if it cannot be read, is truncated or corrupt."""
+    check_readable(path, "a model's weights")  # safetensors says of what it may not read that it is not there
     refuse_pointer(path)
     try:
         return load_file(path)

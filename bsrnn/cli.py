@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bsrnn import config
 from bsrnn.errors import BSRNNError, ConfigError, NoSongs
-from bsrnn.runtime import overrides, paths
+from bsrnn.runtime import overrides, paths, preflight, terminal
 from bsrnn.runtime.paths import place
 from bsrnn.runtime.speed import share_one_arena
+from bsrnn.runtime.system_errors import of_a_path
 from bsrnn.tool import separate as tool
 from bsrnn.tool.options import Parser, usable_device, whole
 
@@ -139,18 +140,24 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
     share_one_arena()  # before the first threads
+    terminal.print_any_name()
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0
     except BSRNNError as error:
-        print(f"bsrnn {options.command}: {error}", file=sys.stderr)
+        terminal.say_error(options.command, error)
         return 1
     except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
+        terminal.say_interrupted(options.command)
         return 130
+    except OSError as error:
+        if not of_a_path(error):
+            raise
+        terminal.say_system_error(options.command, error)
+        return 1
 
 
 def _profile(options) -> config.Profile:
@@ -198,9 +205,11 @@ def _data(options) -> None:
     profile = _profile(options)
     if profile.data.source == "embedded":
         from bsrnn.data.synthetic import ensure
+        from bsrnn.study import needs
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
+        needs.rendering(profile.data, options.out or paths.data(), splits)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return
@@ -219,15 +228,23 @@ def _data(options) -> None:
 def _train(options) -> None:
     from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
+    from bsrnn.study import needs
 
-    profile = _profile(options)
-    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    model = replace(profile.model, targets=(options.target,), band_split=scheme)
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile = check(_training_profile, options)
+        needs.training(check, profile, options.out)
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
+        progress = stages.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
+
+
+def _training_profile(options) -> config.Profile:
+    profile = _profile(options)
+    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
+    return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
 
 
 def _finetune(options) -> None:
@@ -235,14 +252,19 @@ def _finetune(options) -> None:
     from bsrnn.data import songs
     from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
+    from bsrnn.study import needs
 
-    profile = _profile(options)  # first: a mistyped setting need not wait for a model
-    profile = replace(profile, model=checkpoint.load(options.start).config)
-    if options.unlabelled == Path("none"):
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, start = check(_profile, options), check(checkpoint.load, options.start)
         unlabelled = songs.Mixtures([])
-        profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
-    else:
-        unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
+        if options.unlabelled != Path("none"):
+            rate = start.config.sample_rate if start else config.ModelConfig().sample_rate
+            unlabelled = check(songs.read_mixtures, options.unlabelled, rate)
+        elif profile:
+            profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
+        profile = replace(profile, model=start.config) if profile and start else None
+        needs.training(check, profile, options.out)
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
@@ -270,37 +292,27 @@ def _finetune(options) -> None:
 
 
 def _evaluate(options) -> None:
-    import csv
-
     from bsrnn import checkpoint
-    from bsrnn.runtime.files import atomic_write, write_json
-    from bsrnn.study import scoring
+    from bsrnn.study import needs, scoring
+    from bsrnn.tool import score_files
 
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
+        check(preflight.place, options.out, *score_files.FILES)
+        if profile and model:
+            check(needs.data, profile.data, options.split, model.config.targets)
+    scores = scoring.score_model(model.to(options.device), profile, options.split)
+    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
+    score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
+    print(score_files.table(scores))
+
+
+def _evaluation_profile(options) -> config.Profile:
     profile = _profile(options)
     given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
     separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})
-    profile = replace(profile, separate=separate)
-    model = checkpoint.load(options.model).to(options.device)
-    scores = scoring.score_model(model, profile, options.split)
-    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(separate)}
-    write_json(options.out / "scores.json", {"model": str(options.model), "scores": scores} | conditions)
-    rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]
-    with atomic_write(options.out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{'target':10} {'uSDR':>7} {'cSDR':>7} {'mixture':>7}  song")
-    for row in rows:
-        values = " ".join(f"{_db(row[name]):>7}" for name in ("usdr", "csdr", "usdr_mixture"))
-        print(f"{row['target']:10} {values}  {row['song']}")
-    for target, part in scores.items():
-        summary = part["summary"]
-        usdr = f"uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)"
-        print(f"{target}: {usdr}, cSDR {_db(summary['csdr_median'])} dB (median of {summary['csdr_songs']})")
-
-
-def _db(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return replace(profile, separate=separate)
 
 
 def _separate(options) -> int:
@@ -312,7 +324,14 @@ def _separate(options) -> int:
 
 def _import(options) -> None:
     from bsrnn.tool import import_replication as interop
+    from bsrnn.tool import torch_files
 
+    with preflight.all_at_once() as check:
+        check(torch_files.read, options.file)
+        check(interop.check_free, options.out)
+        check(preflight.place, options.out)
+        if options.file.is_file():
+            check(preflight.room, options.out, options.file.stat().st_size / 3, "the model")  # without its moments
     model = interop.import_checkpoint(options.file, options.out, options.target)
     config = model.config
     print(f"{', '.join(config.targets)}: N {config.features}, {config.modules} modules, {len(model.widths)} bands, "
@@ -320,10 +339,12 @@ def _import(options) -> None:
 
 
 def _verify(options) -> int:
-    from bsrnn.runtime.files import atomic_write
+    from bsrnn.runtime.files import write_text
     from bsrnn.workflow.replay import replay
     from bsrnn.workflow.verify import notes, verify
 
+    if options.out:
+        preflight.place(options.out.parent, options.out.name)
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
@@ -331,15 +352,14 @@ def _verify(options) -> int:
     lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
-        with atomic_write(options.out) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(options.out, "\n".join(lines) + "\n")
     return 1 if problems else 0
 
 
 def _run(options) -> None:
     from bsrnn.runtime import distributed
     from bsrnn.study import compute as stages
-    from bsrnn.study import runs
+    from bsrnn.study import needs, runs
 
     run = runs.get(options.profile, options.id)
     run = replace(run, profile=_micro(run.profile, options))
@@ -347,6 +367,7 @@ def _run(options) -> None:
         raise ConfigError(
             f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"
         )
+    needs.run(run, options.device)
     with distributed.started(options.device) as device:
         result = stages.compute(run, device=device, threads=options.threads)
         if not result:
@@ -357,8 +378,12 @@ def _run(options) -> None:
 def _artifacts(options) -> None:
     from bsrnn.report import artifacts
     from bsrnn.study import compute as stages
+    from bsrnn.study import results
 
     if not options.print:
+        with preflight.all_at_once() as check:
+            check(results.require_complete, options.profile)
+            check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
         artifacts.write_all(options.profile)
     print(artifacts.result_table(options.profile))

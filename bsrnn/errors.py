@@ -19,3 +19,11 @@ class NoSongs(DataError):
 
 class MissingResult(BSRNNError, FileNotFoundError):
     """A result that no run has produced yet; the message names the command that produces it."""
+
+
+class SeveralErrors(BSRNNError):
+    """All that is wrong with a command, in ``errors``; its text has a line for each."""
+
+    def __init__(self, errors: list[BSRNNError]):
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = errors

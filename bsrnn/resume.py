@@ -15,6 +15,7 @@ from bsrnn import checkpoint
 from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
+from bsrnn.runtime.system_errors import reading, writing
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 
@@ -56,7 +57,8 @@ def save(
     path = out / "resume" / f"{progress.items:012d}.safetensors"
     checkpoint.write_tensors(path, tensors, {"progress": asdict(progress), "source": values})
     for old in sorted(path.parent.glob("[0-9]*.safetensors"))[:-RESUME_FILES]:
-        old.unlink()
+        with writing(old, "cannot be removed"):
+            old.unlink()
 
 
 def restore(out: Path, model: Separator, optimiser, source, average: AveragedModel | None = None) -> Progress | None:
@@ -83,7 +85,8 @@ def restore(out: Path, model: Separator, optimiser, source, average: AveragedMod
 def _newest(out: Path) -> bytes | None:
     """The newest whole resume file."""
     for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
-        data = path.read_bytes()
+        with reading(path, "the state of a training"):
+            data = path.read_bytes()
         try:
             checkpoint.parse_tensors(data)
         except DataError as error:

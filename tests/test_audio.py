@@ -169,10 +169,10 @@ def test_absurd_rates(tmp_path, rate, taken):
 
 
 def test_what_the_system_refuses_is_one_line(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="File name too long, expected audio"):
+    with pytest.raises(DataError, match="a name in it is too long for the system, expected audio"):
         audio.info(tmp_path / ("x" * 300 + ".wav"))
     (tmp_path / "loop.wav").symlink_to("loop.wav")
-    with pytest.raises(DataError, match=r"loop\.wav: no such file"):
+    with pytest.raises(DataError, match=r"loop\.wav: cannot be read: its links lead in a circle"):
         audio.info(tmp_path / "loop.wav")
     audio.write(tmp_path / "a.wav", tone(10), RATE)
 

@@ -16,6 +16,7 @@ from bsrnn.runtime import files
 
 RATE = 44100
 MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
+FINETUNE = ("finetune", "--from", f"{MODELS}/vocals", "--unlabelled", "none")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_a_model_that_was_not_trained_here_is_not_overwritten(folder, model, tmp
         (tmp_path / name).write_bytes((model / name).read_bytes())
     arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(tmp_path)]
     assert cli.main(arguments) == 1
-    assert "holds a model, but no training of this program: choose another --out" in capsys.readouterr().err
+    assert "holds config.json and model.safetensors, which no training here has made" in capsys.readouterr().err
     assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
 def test_the_same_songs_by_another_path_are_the_same_training(folder, model, tmp_path, monkeypatch, capsys):
     """Relative, linked, moved and with settings noted before songs were; other songs under the same name are not."""
@@ -146,13 +147,16 @@ def test_a_broken_song_is_an_error_in_any_split(tmp_path, capsys, split):
 
 
 def test_songs_of_one_name_do_not_overwrite_each_other(model, tmp_path, capsys):
-    """Two files called mixture take their folders' names; two that would meet all the same are refused."""
+    """Two files called mixture take their folders' names; two that would meet all the same have these before theirs."""
     for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav"):
         audio.write(tmp_path / name, np.zeros((2, RATE), np.float32), RATE)
     files = [str(tmp_path / name) for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav")]
-    assert cli.main(["separate", *files, "--model", str(model), "-o", str(tmp_path / "out")]) == 1
-    assert sorted(path.name for path in (tmp_path / "out" / "piano").iterdir()) == ["a", "b", "song"]
-    assert "another song of this call is named 'song', too" in capsys.readouterr().err
+    place = tmp_path / "out" / "piano"
+    assert cli.main(["separate", *files, "--model", str(model), "-o", str(tmp_path / "out")]) == 0
+    folders = [path.parent.relative_to(place).as_posix() for path in place.rglob("*.wav")]
+    assert sorted(folders) == ["a", "b", "d/song", "song"]
+    said = capsys.readouterr().err
+    assert f"{files[3]}: its stems go to {place}/d/song, since {place}/song holds those of song.wav" in said
 
 
 @pytest.mark.parametrize("bad", [["--device", "gpu"], ["--seed", "-1"]])
@@ -241,9 +245,9 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         (["train", "--set", "model.targets=piano"], "use --target for it"),
         (["train", "--set", "finetune.threshold_db=20"], "bsrnn train uses model, train, data"),
         (["train", "--set", "seeds=1,2"], "bsrnn train uses model, train, data"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "model.features=8"], "that of the model in --from"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "train.max_items=9"], "own is finetune.train"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "finetune.unlabelled=none"], "use --unlabelled"),
+        ([*FINETUNE, "--set", "model.features=8"], "that of the model in --from"),
+        ([*FINETUNE, "--set", "train.max_items=9"], "own is finetune.train"),
+        ([*FINETUNE, "--set", "finetune.unlabelled=none"], "use --unlabelled"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):

@@ -49,7 +49,7 @@ def separated(folder, mixture, rate, models, **options):
 
 @SHORT
 @given(
-    frames=st.integers(1, 400),
+    frames=st.integers(8, 400),
     channels=st.integers(1, 8),
     rate=st.sampled_from(RATES),
     segment=st.integers(5, 300),
@@ -71,7 +71,7 @@ def test_any_length_channels_segment_and_hop_give_back_the_input(
 
 @SHORT
 @given(
-    frames=st.integers(1, 6000),
+    frames=st.integers(8, 6000),
     channels=st.integers(1, 3),
     rate=st.sampled_from(RATES),
     model_rate=st.sampled_from([16000, 44100, 48000]),

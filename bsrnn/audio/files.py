@@ -20,6 +20,7 @@ from bsrnn.audio.walking import KINDS, UNREAD, to_wav
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write
 from bsrnn.runtime.notices import note
+from bsrnn.runtime.system_errors import check_readable
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
@@ -35,6 +36,7 @@ PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 RATES = (100, 768_000)  # Hz: what is taken for a rate; at 1 Hz, some seconds' samples would be resampled to hours
 POINTER = b"version https://git-lfs.github.com/spec/"
+SYSTEM_ERROR = 2  # libsndfile's number for whatever the system refuses
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
 
@@ -105,6 +107,7 @@ class Reader:
 
     def __init__(self, path: str | Path, sample_rate: int | None = None, forgiving: bool = False):
         self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
+        check_readable(self.path, "audio")
         self._handle, self.remark = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
@@ -235,13 +238,14 @@ class Writer:
         frames: that will come, in all; a wav that would pass 4 GB becomes an RF64 one, which the usual programs read.
         subtype: as in :func:`write`. mp3 is written at its best rate, ogg at quality 8.
         named: how errors call the file (default: ``path``).
+        comment: a line of ASCII that goes into the file's header ("": none).
 
     Raises:
         DataError: the format does not have this rate, number of channels or subtype.
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
-                 named: Path | None = None):
+                 named: Path | None = None, comment: str = ""):
         suffix = Path(path).suffix.lower()
         self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
@@ -249,6 +253,8 @@ class Writer:
         try:
             self._handle = soundfile.SoundFile(system_path(path), "w", sample_rate, channels, self.subtype, None,
                                                "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
+            if comment:
+                self._handle.comment = comment
         except (soundfile.SoundFileError, ValueError) as error:
             raise self._problem(error, channels) from error
 
@@ -273,6 +279,12 @@ class Writer:
     def _problem(self, error: Exception, channels: int) -> Exception:
         if shutil.disk_usage(self.path.parent).free < PIECE * channels * 8:
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # atomic_write says what to do
+        if getattr(error, "code", SYSTEM_ERROR) == SYSTEM_ERROR:  # libsndfile does not say which: ask the system again
+            try:
+                with open(self.path, "ab") as file:
+                    file.write(bytes(4096))
+            except OSError as refused:
+                return refused
         return DataError(f"{self.named}: could not be written: {self.wanted} ({error or 'short write'}); choose "
                          "another format, or check the folder's permissions")
 

@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.data import song_folders, walking
+from bsrnn.audio import walking
+from bsrnn.data import song_folders
 from bsrnn.audio import files as audio
 from bsrnn.data import musdb as musdb_source
 from bsrnn.runtime import paths

@@ -10,7 +10,7 @@ from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report.catalogue import REGISTRY, Artifact, get
 from bsrnn.runtime import paths
-from bsrnn.runtime.files import atomic_write, write_json
+from bsrnn.runtime.files import atomic_write, write_json, write_text
 from bsrnn.study import results as finished
 from bsrnn.study import runs
 from bsrnn.study.results import Results
@@ -168,6 +168,5 @@ def readme_table(profile_name: str = README_PROFILE) -> str:
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise ConfigError(f"{path}: expected the lines {start} and {end} once each, in this order")
     body, before, after = readme_text(profile_name), text[: text.index(start)], text[text.index(end) :]
-    with atomic_write(path) as temporary:
-        temporary.write_text(f"{before}{start}\n{body}\n{after}", encoding="utf-8")
+    write_text(path, f"{before}{start}\n{body}\n{after}")
     return body

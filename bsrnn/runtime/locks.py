@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import make_folder
+from bsrnn.runtime.system_errors import writing
 
 
 @contextmanager
@@ -22,11 +23,12 @@ def alone(lock: Path) -> Iterator[None]:
         return
     make_folder(lock.parent)
     held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
-        held.acquire()
+    with writing(lock):
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
+            held.acquire()
     try:
         yield
     finally:

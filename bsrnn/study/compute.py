@@ -23,7 +23,7 @@ from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed, paths
-from bsrnn.runtime.files import read_json, write_json
+from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
@@ -44,7 +44,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         MissingResult: a run that it needs has no result. DataError: songs that cannot be read.
     """
     path = run.result_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with alone(_lock_path(run)):
         if distributed.agree(path.is_file()):
             return read_json(path)
@@ -76,7 +76,7 @@ def peak_memory_gb(device: str) -> float:
 
 def _lock_path(run: Run) -> Path:
     folder = paths.results(run.profile.name) / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder / f"{run.id}.{run.train_key}.lock"
 
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from bsrnn.checkpoint import CONFIG, WEIGHTS
 from bsrnn.config import PEER_NAMES
 from bsrnn.errors import DataError
-from bsrnn.runtime.files import atomic_write, read_json
+from bsrnn.runtime.files import read_json, write_text
 
 DATA = {
     "embedded": "songs that this project renders itself, not real music",
@@ -57,8 +57,7 @@ def write(folder: str | Path) -> Path:
         DataError: one of them is missing or damaged. BSRNNError: the disk is full.
     """
     path = Path(folder) / "README.md"
-    with atomic_write(path) as temporary:
-        temporary.write_text(card(folder), encoding="utf-8")
+    write_text(path, card(folder))
     return path
 
 

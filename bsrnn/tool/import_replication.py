@@ -49,8 +49,7 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
             or unknown. ConfigError: targets that do not fit, or a folder that holds a model. Nothing is written then.
     """
     path, folder = Path(path), Path(folder)
-    if (folder / checkpoint.CONFIG).exists():
-        raise ConfigError(f"{folder} holds a model already: choose another --out, or delete it first")
+    check_free(folder)
     content = read(path)
     tensors, settings = contents(path, content)
     config = infer_config(path, tensors, target_names(path, tensors, settings, targets))
@@ -65,13 +64,22 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
     info = {"imported": describe(path, content)}
     try:
         with atomic_write(folder / CARD) as temporary:
-            temporary.write_text(card(model, info["imported"]), encoding="utf-8")
+            temporary.write_text(card(model, info["imported"]), encoding="utf-8", errors="backslashreplace")
             checkpoint.save(model, folder, info)
     except BSRNNError:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         raise
     return model
+
+
+def check_free(folder: Path) -> None:
+    """ConfigError for a folder in which something would be replaced."""
+    if (folder / checkpoint.CONFIG).exists():
+        raise ConfigError(f"{folder} holds a model already: choose another --out, or delete it first")
+    for name in (checkpoint.WEIGHTS, CARD):
+        if (folder / name).exists():
+            raise ConfigError(f"{folder} holds a {name} already, which would be replaced: choose another --out")
 
 
 # ---- what the file says ----

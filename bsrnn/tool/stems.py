@@ -15,7 +15,7 @@ from bsrnn.audio.files import FORMATS, Reader, Writer
 from bsrnn.audio.resampling import resample_blocks
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.runtime.files import atomic_write
+from bsrnn.runtime.files import atomic_write, temporary_beside
 from bsrnn.separation import separate_blocks
 
 ENCODINGS = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
@@ -31,12 +31,13 @@ class Output:
 
     ``encoding`` "" is 16 bit for wav and flac, and the only one that ogg and mp3 have. ``clip_mode`` is about samples
     beyond full scale, which only float32 can hold: "rescale" makes all files of the song quieter by one factor, so that
-    they still add up; "clamp" cuts the samples off.
+    they still add up; "clamp" cuts the samples off. ``comment`` is a line of ASCII that goes into every file's header.
     """
 
     format: str = "wav"
     encoding: str = ""
     clip_mode: str = "rescale"
+    comment: str = ""
 
     def __post_init__(self):
         formats = [suffix[1:] for suffix in FORMATS]
@@ -48,6 +49,11 @@ class Output:
         if self.encoding and self.encoding not in held:
             what = f"holds {' or '.join(held)}" if held else "has one encoding of its own"
             raise ConfigError(f"got format {self.format} as {self.encoding}: {self.format} {what}; wav holds float32")
+
+    @property
+    def waits(self) -> bool:
+        """Whether a song's samples wait as floats for its peak, by which all of them are made quieter."""
+        return self.clip_mode == "rescale" and self.subtype != "FLOAT"
 
     @property
     def subtype(self) -> str | None:
@@ -174,24 +180,21 @@ class _Sink:
 
     def __init__(self, files: Sequence[Path], song: Reader, output: Output):
         self.files, self.song, self.output, self.peak = files, song, output, 0.0
-        self.late = output.clip_mode == "rescale" and output.subtype != "FLOAT"
+        self.late = output.waits
 
     def __enter__(self) -> "_Sink":
         with ExitStack() as stack:
             stack.callback(_remove_if_empty, self.files[0].parent)
             temporaries = [stack.enter_context(atomic_write(file)) for file in self.files]
+            size, output = (self.song.sample_rate, self.song.channels, self.song.frames), self.output
             self.writers = [
-                stack.enter_context(
-                    Writer(path, self.song.sample_rate, self.song.channels, self.song.frames, self.output.subtype, file)
-                )
+                stack.enter_context(Writer(path, *size, output.subtype, file, output.comment))
                 for path, file in zip(temporaries, self.files, strict=True)
             ]
             if self.late:
-                self.scratch = [path.with_suffix(".float.wav") for path in temporaries]
-                for path in self.scratch:
-                    stack.callback(path.unlink, missing_ok=True)
-                size = (self.song.sample_rate, self.song.channels, self.song.frames)
-                self.floats = [stack.enter_context(Writer(path, *size, "FLOAT")) for path in self.scratch]
+                self.scratch = [stack.enter_context(temporary_beside(file, ".float.wav")) for file in self.files]
+                self.floats = [stack.enter_context(Writer(path, *size, "FLOAT", file))
+                               for path, file in zip(self.scratch, self.files, strict=True)]
             self.stack = stack.pop_all()
         return self
 
