@@ -206,6 +206,7 @@ def test_every_dtype_separates_on_this_machine(models, tmp_path, capsys):
     exact, asked = in_both_dtypes(models, tmp_path)
     assert np.abs(exact - asked).max() < 0.05 * np.abs(exact).max()
     assert ("would be emulated" in capsys.readouterr().err) == np.array_equal(exact, asked)
+    assert speed.trains_in_bfloat16() or np.array_equal(exact, asked)  # no minutes of emulation
 
 
 def test_the_folder_is_called_after_the_models():
