@@ -46,8 +46,9 @@ test-book: env  ## the book, every Sphinx warning an error, and checks of notebo
 bench: env  ## speed and memory against others, into benchmarks/results.json; on an idle machine, half an hour
 	python -m benchmarks
 
-lint: env  ## style, and notebooks without outputs
+lint: env  ## style, who imports whom, and notebooks without outputs
 	ruff check .
+	lint-imports
 	nbstripout --keep-id --verify book/*.ipynb
 
 clean:  ## what can be made again in minutes: the built book and caches; results and data stay

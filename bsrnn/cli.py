@@ -13,6 +13,7 @@ from bsrnn.runtime import overrides, paths, preflight, terminal
 from bsrnn.runtime.paths import place
 from bsrnn.runtime.speed import share_one_arena
 from bsrnn.runtime.system_errors import of_a_path
+from bsrnn.study import profiles
 from bsrnn.tool import separate as tool
 from bsrnn.tool.options import Parser, usable_device, whole
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(call=call)
         command.add_argument(
-            "--profile", default="quick", choices=list(config.PROFILES), help="how big (default: quick)"
+            "--profile", default="quick", choices=list(profiles.PROFILES), help="how big (default: quick)"
         )
         return command
 
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             metavar="NAME=VALUE",
             help="change one setting of the profile, e.g. train.max_items=2000 or finetune.train.max_items=400; "
-            "may be repeated (names: bsrnn/settings.py)",
+            "may be repeated (names: bsrnn/config.py)",
         )
         device(command)
 
@@ -160,9 +161,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _profile(options) -> config.Profile:
+def _profile(options) -> profiles.Profile:
     """The profile, on the user's own songs if there are any."""
-    profile = config.profile(options.profile)
+    profile = profiles.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
     assignments = getattr(options, "set", ())
@@ -191,7 +192,7 @@ def _refuse_unused(command: str, assignment: str) -> None:
         raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")
 
 
-def _micro(profile: config.Profile, options) -> config.Profile:
+def _micro(profile: profiles.Profile, options) -> profiles.Profile:
     """The profile with another number of items taken at a time, if one is asked for."""
     if options.micro_items is None:
         return profile
@@ -241,7 +242,7 @@ def _train(options) -> None:
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
-def _training_profile(options) -> config.Profile:
+def _training_profile(options) -> profiles.Profile:
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
     return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
@@ -308,7 +309,7 @@ def _evaluate(options) -> None:
     print(score_files.table(scores))
 
 
-def _evaluation_profile(options) -> config.Profile:
+def _evaluation_profile(options) -> profiles.Profile:
     profile = _profile(options)
     given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
     separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})

@@ -17,7 +17,7 @@ from bsrnn.data import synthetic
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import files, preflight
 from bsrnn.study import compute as stages
-from bsrnn.study import needs, scoring
+from bsrnn.study import needs, profiles, scoring
 from bsrnn.tool import score_files
 
 RATE = 44100
@@ -199,7 +199,7 @@ def test_a_run_is_tried_before_it_trains(tmp_path, monkeypatch, capsys):
 
 
 def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, capsys):
-    data = config.profile("tiny").data
+    data = profiles.profile("tiny").data
     (tmp_path / "file").touch()
     monkeypatch.setattr(synthetic, "ensure", None)
     assert cli.main(["data", "--profile", "tiny", "-o", str(tmp_path / "file")]) == 1
@@ -242,7 +242,7 @@ def test_what_an_interruption_says_is_true_of_each_command(command, monkeypatch,
 
 def test_the_room_for_a_training(folder, tmp_path, monkeypatch):
     """Five weeks into a training is no time to learn that its states do not fit."""
-    profile = config.profile("tiny")
+    profile = profiles.profile("tiny")
     profile = dataclasses.replace(profile, data=config.DataConfig(source="folder", folder=str(folder)))
     parameters = train.new_model(profile.model, 0).count_parameters()
     usage = type("Usage", (), {"free": 44 * parameters - 1})

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import config
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig
 from bsrnn.data import songs, synthetic, unlabelled
 from bsrnn.data.musdb import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import paths
+from bsrnn.study import profiles
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -412,13 +412,13 @@ def test_mixtures_that_cannot_be_used(tmp_path):
 def test_held_out_songs_that_are_broken_do_not_become_music_to_learn_from(tmp_path):
     for split in ("train", "valid"):
         make_song(tmp_path / split / "s", ["vocals", "drums"])
-    profile = replace(config.profile("tiny"), data=DataConfig("folder", folder=str(tmp_path)))
+    profile = replace(profiles.profile("tiny"), data=DataConfig("folder", folder=str(tmp_path)))
     music = songs.read_mixtures(tmp_path)
-    kept = unlabelled.without_held_out(music, profile)  # without a test split
+    kept = unlabelled.without_held_out(music, profile.data)  # without a test split
     assert len(music.songs) == 2 and [song.mixture.parent.parent.name for song in kept.songs] == ["train"]
     audio.write(tmp_path / "valid" / "s" / "drums.wav", np.zeros((2, 9)), RATE)
     with pytest.raises(DataError, match="song 's': stems of unequal length"):
-        unlabelled.without_held_out(music, profile)
+        unlabelled.without_held_out(music, profile.data)
 
 
 # a profile's data set

@@ -17,6 +17,7 @@ from docutils.parsers.rst import Directive
 
 ROOT = Path(__file__).resolve().parents[2]
 METHOD = "the method"
+LOWER = "The method's settings and band splits, which songs and audio need, too."
 WIDTH, LEFT, RIGHT = 760, 100, 560  # of the drawing, and of its boxes, in units of the view box
 LINE, PAD, GAP, LETTER = 19, 9, 12, 6.9  # height of a line of names, inside and between boxes, width of a letter
 
@@ -40,8 +41,10 @@ def layers(root: Path = ROOT) -> list[Layer]:
 def _layer(package: Path, names: list[str]) -> Layer:
     """A row of the contract: a folder or a file, or all of the method's."""
     if len(names) > 1:
+        method = "models" in names
         modules = {name: text for member in names for name, text in _modules(package / member, package).items()}
-        return Layer(METHOD, "The paper's method: the files at the top of `bsrnn/`, and `models/`.", modules)
+        purpose = "The paper's method: the files at the top of `bsrnn/`, and `models/`." if method else LOWER
+        return Layer(METHOD if method else ", ".join(names), purpose, modules)
     [name] = names
     folder = package / name
     purpose = _first_line(folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py"))
@@ -66,7 +69,7 @@ def imports(rows: list[Layer]) -> Counter:
     """(importing row, imported row) -> number of imports between their modules."""
     row_of = {}
     for row in rows:
-        for module in row.modules if row.name == METHOD else [row.name]:
+        for module in row.modules if row.name == METHOD else row.name.split(", "):
             row_of[module.split("/")[0]] = row.name
     graph, counts = grimp.build_graph("bsrnn", cache_dir=None), Counter()
     for importer in graph.modules - {"bsrnn"}:

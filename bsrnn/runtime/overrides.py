@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
+from typing import TypeVar
 
-from bsrnn.config import Profile
 from bsrnn.errors import ConfigError
 
+Settings = TypeVar("Settings")  # a frozen dataclass, of such dataclasses or of values
 
-def with_values(settings, changes: Mapping[str, object]):
+
+def with_values(settings: Settings, changes: Mapping[str, object]) -> Settings:
     """Settings with those at the paths replaced ("section.name" in a profile), all at once: one may need the other.
 
     Raises:
@@ -24,7 +26,7 @@ def with_values(settings, changes: Mapping[str, object]):
     return replace(settings, **own, **parts)
 
 
-def changed(settings: Profile, *assignments: str) -> Profile:
+def changed(settings: Settings, *assignments: str) -> Settings:
     """A profile with settings changed, each written as "section.name=value", for instance "finetune.threshold_db=20".
 
     Lists are written with commas. Raises:
@@ -33,7 +35,7 @@ def changed(settings: Profile, *assignments: str) -> Profile:
     return with_values(settings, dict(_read(settings, assignment) for assignment in assignments))
 
 
-def _read(settings: Profile, assignment: str) -> tuple[str, object]:
+def _read(settings: object, assignment: str) -> tuple[str, object]:
     """Path and value of "path=value"."""
     path, equals, text = assignment.partition("=")
     if not equals:

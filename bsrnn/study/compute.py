@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from bsrnn import checkpoint
-from bsrnn.config import Profile, TrainConfig
+from bsrnn.config import TrainConfig
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
-from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
+from bsrnn.data.unlabelled import without_held_out
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, check_channels, index_sources
@@ -28,9 +28,10 @@ from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import best_models
 from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
-from bsrnn.study.same_songs import comparable, with_songs
+from bsrnn.study.training_songs import comparable, unlabelled_of, with_songs
 from bsrnn.tool import cards
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
@@ -113,7 +114,7 @@ def _train(run: Run, device: str) -> dict:
 
 
 def _finetune(run: Run, device: str) -> dict:
-    unlabelled = unlabelled_songs(run.profile)
+    unlabelled = unlabelled_of(run.profile)
     start, folder = run.start.weights_folder(), run.weights_folder()
     return finetune_model(run.profile, run.target, run.seed, start, unlabelled, folder, device, label=run.id)
 
@@ -198,7 +199,7 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
-    unlabelled = without_held_out(unlabelled, profile)
+    unlabelled = without_held_out(unlabelled, profile.data)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
     settings = with_songs(settings_of(profile, "finetune", seed), profile)
     claim = _claim(Path(folder), settings | {"start": digest, "unlabelled": names})

@@ -5,12 +5,13 @@ from pathlib import Path
 import torch
 
 from bsrnn import checkpoint
-from bsrnn.config import DataConfig, Profile
+from bsrnn.config import DataConfig
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError
 from bsrnn.models.other_systems import build
 from bsrnn.runtime import preflight
 from bsrnn.study import runs
+from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run
 
 # a training's files, in float32 copies of its model: three resume files of weights and two moments each, two models

@@ -6,16 +6,16 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 from bsrnn import baselines, checkpoint, metrics
-from bsrnn.config import Profile
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
-from bsrnn.data.unlabelled import unlabelled_songs
 from bsrnn.errors import DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
 from bsrnn.study import pseudo_labels as labels
+from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
+from bsrnn.study.training_songs import unlabelled_of
 
 
 def score(run: Run, device: str) -> dict:
@@ -37,7 +37,7 @@ def _score_model(run: Run, device: str, split: str = "test") -> dict:
 def _score_teacher(run: Run, device: str) -> dict:
     """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
     model = checkpoint.load(run.weights_folder()).to(device)
-    unlabelled = unlabelled_songs(run.profile).songs
+    unlabelled = unlabelled_of(run.profile).songs
     rows = labels.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
     shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
     return shifted | {"chunks": rows}

@@ -12,6 +12,7 @@ from bsrnn.runtime.speed import fast_dtype
 from bsrnn.study import compute as stages
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
+from bsrnn.study.training_songs import unlabelled_of
 from bsrnn.train import first_losses, new_model
 
 # Relative difference of a loss that is still taken for rounding (ours): one machine gives the same bits twice, another
@@ -59,7 +60,7 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
         model, source, config = new_model(profile.model, run.seed), stages.supervised(profile, run.seed), profile.train
     else:
         model, teacher = (checkpoint.load(run.start.weights_folder()) for _ in range(2))
-        unlabelled, config = stages.unlabelled_songs(profile), profile.finetune.train
+        unlabelled, config = unlabelled_of(profile), profile.finetune.train
         source = stages.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
     now = first_losses(model, source, replace(config, precision=dtype), profile.loss, len(recorded))
     close = CLOSE if result["device"].startswith("CPU") and dtype == began else ROUGHLY_CLOSE

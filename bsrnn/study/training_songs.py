@@ -1,9 +1,16 @@
-"""Which songs a training learns from, for telling two of them apart: the songs decide, not the path to them."""
+"""Which songs a training learns from; for telling two trainings apart the songs decide, not the path to them."""
 
 from pathlib import Path
 
-from bsrnn.config import Profile
 from bsrnn.data import songs
+from bsrnn.data.songs import Mixtures
+from bsrnn.data.unlabelled import unlabelled_songs
+from bsrnn.study.profiles import Profile
+
+
+def unlabelled_of(profile: Profile) -> Mixtures:
+    """The mixtures that a profile's finetuning uses."""
+    return unlabelled_songs(profile.data, profile.finetune.unlabelled, profile.model.sample_rate)
 
 
 def with_songs(settings: dict, profile: Profile) -> dict:
