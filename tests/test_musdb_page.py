@@ -26,7 +26,7 @@ import pytest
 from bsrnn import cli, config
 from bsrnn.audio import files as audio
 from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.study import results, runs
+from bsrnn.study import profiles, results, runs
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "book" / "musdb.md"
@@ -75,7 +75,7 @@ def clone(tmp_path, monkeypatch):
 @pytest.fixture
 def twins(monkeypatch):
     for name in ("paper", "previews"):
-        monkeypatch.setitem(config.PROFILES, name, twin(config.PROFILES[name]))
+        monkeypatch.setitem(profiles.PROFILES, name, twin(profiles.PROFILES[name]))
 
 
 def make_hq(folder):

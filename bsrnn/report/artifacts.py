@@ -6,13 +6,12 @@ What there is stands in :mod:`bsrnn.report.catalogue`.
 import hashlib
 import os
 
-from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report.catalogue import REGISTRY, Artifact, get
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, write_json
+from bsrnn.study import profiles, runs
 from bsrnn.study import results as finished
-from bsrnn.study import runs
 from bsrnn.study.results import Results
 
 __all__ = [
@@ -43,7 +42,7 @@ def resolve_profile(name: str = "auto") -> str:
         name = os.environ.get("BSRNN_PROFILE") or next(filter(runs.is_complete, LARGEST_FIRST), "")
     if not name:
         raise MissingResult("no profile has all its results: `make reproduce` computes those of the profile quick")
-    return config.profile(name).name
+    return profiles.profile(name).name
 
 
 # ---- showing ----

@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from bsrnn import config
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.report.plots import GREY, WIDTH_INCHES
+from bsrnn.study import profiles
 from bsrnn.study.results import Results
 
 BLUE, ORANGE, GREEN, PLAIN = "#D6E8F5", "#FBE3CF", "#D3EDE3", "#F2F2F2"
@@ -74,7 +74,7 @@ def _sum(axes, x: float, y: float, sign: str) -> None:
 
 def architecture(results: Results) -> Figure:
     """Figure 1 with the sizes of the profile's vocals model."""
-    model, paper = results.profile.model, config.PAPER.model
+    model, paper = results.profile.model, profiles.PAPER.model
     widths = band_widths("vocals", model.n_fft, model.sample_rate, model.band_edges)
     bins, frames = sum(widths), 1 + round(results.profile.mixing.chunk_seconds * model.sample_rate) // model.hop_samples
     figure, axes = _canvas(6.55)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 import soundfile
 
-from bsrnn import checkpoint, config
+from bsrnn import checkpoint
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.report import plots
 from bsrnn.runtime import paths
+from bsrnn.study import profiles, runs
 from bsrnn.study import results as finished
-from bsrnn.study import runs
 
 PLAYER_SECONDS = 4.0  # a page with a dozen players stays below a megabyte
 FLOOR_DB = -80.0  # of a spectrogram, below its loudest bin
@@ -32,7 +32,7 @@ def trained_model(profile_name: str, target: str) -> BSRNN:
     base = [run for run in runs.grid(profile_name).values() if finished.is_base(run) and run.target == target]
     best = finished.best_models(profile_name).get(target)
     if not base:
-        known = ", ".join(config.profile(profile_name).targets)
+        known = ", ".join(profiles.profile(profile_name).targets)
         raise ConfigError(f"profile {profile_name!r} trains no model for {target!r}: expected one of {known}")
     published = paths.results(profile_name) / "checkpoints" / target
     for folder in (published, *([best.weights_folder()] if best else []), base[0].weights_folder()):

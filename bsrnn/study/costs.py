@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bsrnn.config import DataConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
+from bsrnn.study.profiles import Profile
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bsrnn import config
-from bsrnn.config import Profile
 from bsrnn.errors import DataError, MissingResult
 from bsrnn.runtime import paths
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 from bsrnn.study.ablations import DETAILS, EXTRAS
+from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run
 
 Role = Callable[[Run], bool]
@@ -34,7 +33,7 @@ OURS = "our runs"
 
 def _expected(run: Run, **model_settings) -> Profile:
     """The profile's own settings for a run's target, but for what is named."""
-    base = config.profile(run.profile.name)
+    base = profiles.profile(run.profile.name)
     return replace(
         base, model=replace(base.model, **({"targets": (run.target,), "band_split": run.target} | model_settings))
     )
@@ -183,7 +182,7 @@ def present(run: Run) -> bool:
 
 def claims_profile(profile_name: str) -> str:
     """The profile whose runs decide the claims: another one where the profile names it and its runs are all there."""
-    other = config.profile(profile_name).claims
+    other = profiles.profile(profile_name).claims
     return other if other and runs.is_complete(other) else profile_name
 
 
@@ -199,7 +198,7 @@ class Results:
     """
 
     def __init__(self, profile_name: str, role: Role | None):
-        self.profile = config.profile(profile_name)
+        self.profile = profiles.profile(profile_name)
         chosen = [run for run in runs.grid(profile_name).values() if role and role(run) and present(run)]
         self.finished = [Finished(run, runs.load(run)) for run in chosen]
 

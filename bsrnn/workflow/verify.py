@@ -4,12 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from bsrnn import config
 from bsrnn.errors import BSRNNError
 from bsrnn.report import artifacts
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 from bsrnn.study.results import Results, best_models
 
 
@@ -25,7 +24,7 @@ def verify(profile_name: str) -> list[str]:
     Raises:
         ConfigError: unknown profile.
     """
-    config.profile(profile_name)
+    profiles.profile(profile_name)
     problems = _verify_runs(profile_name)
     if any(line.startswith(("missing", "damaged")) for line in problems):
         return problems  # what would be drawn from them cannot be compared
