@@ -71,11 +71,6 @@ class PeerConfig:
         """Whether the channels of an item do not see each other."""
         return self.system.startswith("convtasnet")
 
-    @property
-    def band_split(self) -> str:
-        """None: no comparison of splits takes a peer for one of its rows."""
-        return ""
-
 
 # Each as it stands in its paper, but for a size that brings a training step near that of `small`'s BSRNN. Measured side
 # by side in CPU seconds, float32, one item of 3 s: 1.3, 0.6, 1.2 and 1.0 times as long.

@@ -231,7 +231,7 @@ def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, m
     quick = replace(QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
     monkeypatch.setitem(config.PROFILES, PROFILE, quick)
     fake_results.write_results(PROFILE)
-    row = claims.table(results.Results(PROFILE, claims.ROLE)).set_index("claim").loc["C5"]
+    row = claims.table(results.Results(PROFILE, claims.ROLES)).set_index("claim").loc["C5"]
     means = {
         (kind, seed): result(f"vocals-{kind}-s{seed}")["scores"]["summary"]["usdr_mean"]
         for kind in ("finetuned", "control")
@@ -323,7 +323,7 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
     if artifact.lacks and artifact.left_out(PROFILE):
         pytest.skip(artifact.left_out(PROFILE))
     drawn = artifact.draw(PROFILE)
-    if artifact.role is not None:
+    if artifact.role:
         assert "seeds: 0" in caption and "carries no claim" in caption
         data = results.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
         assert data in caption
@@ -334,7 +334,7 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
         assert "profile" in drawn.columns
         if artifact.id == "open_details":
             assert "from our runs" not in caption and "our runs" in caption and drawn["measured"].ne("-").any()
-        elif artifact.role is not None or artifact.lacks:
+        elif artifact.role or artifact.lacks:
             ours = drawn[drawn["source"] == results.OURS]
             assert len(ours) and ours[["data", "profile", "seeds", "note"]].notna().all(axis=None)
             assert set(ours["note"]) == {"one seed, carries no claim"}
@@ -549,7 +549,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
         assert (row["seeds"], row["songs"]) == ("0, 1, 2, 3, 4", 8)
         assert row["verdict"] == claims.judge(row["effect"], row["low"], row["high"], 5, row["margin"], True)[0]
     assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
-    shown = claims.overview(results.Results(PROFILE, claims.ROLE))
+    shown = claims.overview(results.Results(PROFILE, claims.ROLES))
     assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", "C5"] and set(shown["paper_data"]) == {claims.NOT_TESTED}
 
 
@@ -634,7 +634,7 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
         content = json.loads(path.read_text())
         content["scores"]["summary"]["usdr_mean"] = -0.02
         path.write_text(json.dumps(content))
-    said = claims.beside(results.Results(PROFILE, claims.ROLE))
+    said = claims.beside(results.Results(PROFILE, claims.ROLES))
     model = np.mean([result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in range(5)])
     known = result("vocals-baselines-s0")["scores"]["wiener"]["summary"]["usdr_mean"]
     assert f"vocals {model:.2f} dB ({known:.2f})" in said
@@ -645,7 +645,7 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
 
 
 def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
-    base = results.Results(PROFILE, results.is_base).find(results.is_base, "vocals")
+    base = results.Results(PROFILE, {"base"}).find("base", "vocals")
     row = detail_tables.measured(base, base)
     assert (row["effect"], row["low"], row["interval_over"]) == (0.0, None, "equal in every song")
 
@@ -673,7 +673,7 @@ def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch)
     loud, quiet = (table.loc["vocals", f"target {words} half)"] for words in
                    ("loud in the mixture (upper", "quiet in the mixture (lower"))  # fmt: skip
     assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
-    role = results.any_of(results.is_base, results.is_baselines)
+    role = {"base", "baselines"}
     assert failure_tables.worst(results.Results(PROFILE, role), "vocals", 4) == int(np.argmin(usdr[:4]))
 
 

@@ -125,7 +125,7 @@ def provenance(profile_name: str) -> dict:
     for source in dict.fromkeys((profile_name, finished.claims_profile(profile_name))):
         before = "" if source == profile_name else f"{source}/"
         folder = "" if source == profile_name else f"../{source}/"
-        for one in Results(source, lambda run: True).finished:
+        for one in Results(source, runs.ROLES).finished:
             entries[f"{before}{one.run.id}"] = {name: one.result[name] for name in PROVENANCE} | {
                 "file": f"{folder}runs/{one.run.result_path().name}",
                 "train_seconds": round(one.training["seconds"], 1) if one.training else 0.0,

@@ -14,7 +14,6 @@ from bsrnn.report import plots
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.study import costs, runs
-from bsrnn.study.results import is_base
 
 DAY = 86400.0
 COLOURS = {"fp32": "#0072B2", "bf16": "#D55E00"}
@@ -101,7 +100,7 @@ def projection(measured: Mapping[str, dict], profile_name: str = "paper") -> pd.
     """
     rates = {"this machine": training_rate(measured)}
     rates |= {f"at {rate} TFLOP/s": rate * 1e12 for rate in (10, 50, 150)}
-    base = [run for run in runs.grid(profile_name).values() if is_base(run)]
+    base = [run for run in runs.grid(profile_name).values() if "base" in run.roles]
     rows = {}
     for run in base:
         training, _ = costs.work(run)

@@ -7,7 +7,8 @@ from bsrnn.errors import ConfigError
 from bsrnn.report import claims
 from bsrnn.report.drawable import Artifact
 from bsrnn.study import results as finished
-from bsrnn.study.results import OURS, any_of
+from bsrnn.study import runs
+from bsrnn.study.results import OURS
 
 __all__ = ["FROM_CONFIG", "REGISTRY", "Artifact", "get"]
 FROM_CONFIG = "drawn from the configuration"
@@ -41,7 +42,7 @@ REGISTRY: dict[str, Artifact] = {
             "04_training",
             "Training loss (equation 1) and mean uSDR of the validation songs against the number of training items.",
             "plots.training",
-            any_of(finished.is_base, finished.is_split),
+            {"base", "split"},
             songs=finished.validation_words,
         ),
         Artifact(
@@ -53,7 +54,7 @@ REGISTRY: dict[str, Artifact] = {
             "of training and scoring on one core of a machine that did two runs and other things at a time, and the "
             "sum in minutes.",
             "tables.grid",
-            lambda run: True,
+            runs.ROLES,
             both=True,
         ),
         Artifact(
@@ -75,7 +76,7 @@ REGISTRY: dict[str, Artifact] = {
             "thresholds of the sweep, the paper's in bold; the outer bins hold all beyond; counts are linear to 10, "
             "logarithmic above.",
             "tuning_plots.label_energies",
-            finished.is_teacher,
+            {"teacher"},
             songs=finished.unlabelled_words,
         ),
         Artifact(
@@ -87,7 +88,7 @@ REGISTRY: dict[str, Artifact] = {
             "took the estimates' place. Leak: median level, below the mixture, of what a called chunk should be free "
             "of (-120: nothing).",
             "tuning_tables.label_thresholds",
-            finished.is_teacher,
+            {"teacher"},
             songs=finished.unlabelled_words,
         ),
         Artifact(
@@ -98,7 +99,7 @@ REGISTRY: dict[str, Artifact] = {
             "The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the "
             "energies are taken, both channels or each (then every channel counts as a chunk).",
             "tuning_tables.label_choices",
-            finished.is_teacher,
+            {"teacher"},
             songs=finished.unlabelled_words,
         ),
         Artifact(
@@ -109,7 +110,7 @@ REGISTRY: dict[str, Artifact] = {
             "Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the "
             "true stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target.",
             "tuning_tables.label_quality",
-            finished.is_teacher,
+            {"teacher"},
             songs=finished.unlabelled_words,
         ),
         Artifact(
@@ -120,7 +121,7 @@ REGISTRY: dict[str, Artifact] = {
             "Decisions on the unlabelled chunks while each teacher was in place, the clean pairs from labelled songs "
             "beside them, and the share of the training items' targets and residuals that came from unlabelled songs.",
             "tuning_tables.finetuning_counts",
-            finished.is_finetuned,
+            {"finetuned"},
             songs=finished.unlabelled_words,
         ),
         Artifact(
@@ -132,9 +133,9 @@ REGISTRY: dict[str, Artifact] = {
             "labelled songs only and the upper bound that is given the unlabelled songs' true stems; a triangle marks "
             "the student's taking the teacher's place, the dotted line is the start.",
             "tuning_plots.finetuning",
-            any_of(finished.is_finetuned, finished.is_control, finished.is_variant),
+            {"finetuned", "control", "variant"},
             songs=finished.validation_words,
-            essential=finished.is_finetuned,
+            essential={"finetuned"},
         ),
         Artifact(
             "finetuning_gain",
@@ -148,10 +149,8 @@ REGISTRY: dict[str, Artifact] = {
             "there are several; each stands for itself. Over start, over control and cSDR are of the test songs "
             "without the shifted ones.",
             "tuning_tables.finetuning_gain",
-            any_of(
-                finished.is_start, finished.is_finetuned, finished.is_control, finished.is_variant, finished.is_teacher
-            ),
-            essential=finished.is_finetuned,
+            {"start", "finetuned", "control", "variant", "teacher"},
+            essential={"finetuned"},
         ),
         Artifact(
             "table2",
@@ -160,7 +159,7 @@ REGISTRY: dict[str, Artifact] = {
             "06_separation_and_evaluation",
             "uSDR of vocals for each hop, same weights; the cost counts model evaluations relative to a hop of 3 s.",
             "tables.table2",
-            finished.is_hop,
+            {"hop"},
             f"paper, Table II, and {OURS}",
         ),
         Artifact(
@@ -171,7 +170,7 @@ REGISTRY: dict[str, Artifact] = {
             "uSDR of every test song beside estimators without a network; songs sorted by the model's score, "
             "those with the training songs' timbres apart from those with new ones.",
             "plots.songs",
-            any_of(finished.is_base, finished.is_baselines),
+            {"base", "baselines"},
         ),
         Artifact(
             "failures",
@@ -182,7 +181,7 @@ REGISTRY: dict[str, Artifact] = {
             "mean standard deviation of a song over seeds, and beside it the mixture and the filter that knows the "
             "song. Halves by the median of all; groups overlap, and the best and worst are chosen by the score itself.",
             "failure_tables.failures",
-            any_of(finished.is_base, finished.is_baselines),
+            {"base", "baselines"},
             of_claims=True,  # many songs, and seeds to tell them from
         ),
         Artifact(
@@ -192,7 +191,7 @@ REGISTRY: dict[str, Artifact] = {
             "07_real_recording",
             "The models, trained on this profile's songs only, on real music, beside estimators without a network.",
             "tables.real",
-            finished.is_real,
+            {"real"},
             data=finished.REAL_RECORDING,
         ),
         Artifact(
@@ -204,7 +203,7 @@ REGISTRY: dict[str, Artifact] = {
             "the median of the pair target and residual (silence and the mixture have none), leakage the level "
             "where the target rests (-120: nothing).",
             "tables.results",
-            any_of(finished.is_base, finished.is_baselines),
+            {"base", "baselines"},
         ),
         Artifact(
             "table1",
@@ -215,7 +214,7 @@ REGISTRY: dict[str, Artifact] = {
             "decides its claims, with the seeds that each was trained with; rows of different data or profiles must "
             "not be compared.",
             "tables.table1",
-            finished.is_split,
+            {"split"},
             f"paper, Table I, and {OURS}",
             both=True,
         ),
@@ -228,7 +227,7 @@ REGISTRY: dict[str, Artifact] = {
             "compared, nor those of different profiles, which trained and scored on other songs and for other times. "
             "Our cSDR scores a target and its residual as a pair.",
             "tables.table3",
-            finished.is_system,
+            {"base", "baselines", "finetuned", "peer"},
             f"paper, Table III, replication (arXiv 2603.09187), and {OURS}",
             both=True,
         ),
@@ -242,8 +241,8 @@ REGISTRY: dict[str, Artifact] = {
             "95 % interval over seeds and songs, or over songs alone where one seed was run. GFLOP: of one item "
             "forward; seconds of a machine that did two runs and other things at a time.",
             "peer_tables.peers",
-            any_of(finished.is_base, finished.is_peer),
-            essential=finished.is_peer,
+            {"base", "peer"},
+            essential={"peer"},
             of_claims=True,
         ),
         Artifact(
@@ -254,8 +253,8 @@ REGISTRY: dict[str, Artifact] = {
             "Every system was tried with the same learning rates, on the first seed; what was best on the validation "
             "songs (mean uSDR in dB) was taken for all seeds.",
             "peer_tables.rates",
-            finished.is_tried_with_rates,
-            essential=finished.is_rate,
+            {"tried"},
+            essential={"rate"},
             of_claims=True,
         ),
         Artifact(
@@ -265,9 +264,9 @@ REGISTRY: dict[str, Artifact] = {
             "08_results",
             "Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed.",
             "plots.learning",
-            any_of(finished.is_base, finished.is_peer),
+            {"base", "peer"},
             songs=finished.validation_words,
-            essential=finished.is_peer,
+            essential={"peer"},
             of_claims=True,
         ),
         Artifact(
@@ -280,7 +279,7 @@ REGISTRY: dict[str, Artifact] = {
             "contrasts makes their tests against no difference hold together with 95 % (Holm). Detectable: the true "
             "effect that such an interval tells from 0 four times in five.",
             "claims.table",
-            claims.ROLE,
+            claims.ROLES,
             of_claims=True,
         ),
         Artifact(
@@ -291,7 +290,7 @@ REGISTRY: dict[str, Artifact] = {
             "Mean difference of uSDR and its interval over seeds and songs, primary contrasts in bold; each point is a "
             "seed, the diamond the paper's own difference on its data, the dashed line the margin set beforehand.",
             "plots.contrasts",
-            claims.ROLE,
+            claims.ROLES,
             of_claims=True,
         ),
         Artifact(
@@ -304,8 +303,8 @@ REGISTRY: dict[str, Artifact] = {
             "songs alone where one seed was run; each interval by itself. Of this profile, and of the one that decides "
             "its claims.",
             "detail_tables.details",
-            finished.any_of_details,
-            essential=any_of(finished.is_open_choice, finished.is_variant),
+            {"base", "hop", "detail", "finetuned", "variant"},
+            essential={"open", "variant"},
             both=True,
         ),
         Artifact(
@@ -317,8 +316,8 @@ REGISTRY: dict[str, Artifact] = {
             "difference of the mean uSDR in dB with its 95 % interval. Work: operations of one item forward, for every "
             "target that the model has, relative to the base.",
             "detail_tables.beyond",
-            finished.is_beyond_or_its_base,
-            essential=finished.is_beyond,
+            {"beyond", "compared"},
+            essential={"beyond"},
             of_claims=True,
         ),
         Artifact(
@@ -329,7 +328,7 @@ REGISTRY: dict[str, Artifact] = {
             "What the paper, the authors' public code and the replication say, what is done here and which test holds "
             "it, and what another choice was measured to change.",
             "detail_tables.open_details",
-            finished.any_of_details,
+            {"base", "hop", "detail", "finetuned", "variant"},
             source="paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs",
             both=True,
         ),

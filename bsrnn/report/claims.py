@@ -24,36 +24,27 @@ from bsrnn.report.effects import Effect, holm
 from bsrnn.study.results import (
     OURS,
     Results,
-    Role,
-    any_of,
     claim_words,
     claims_profile,
     data_words,
-    is_base,
-    is_baselines,
-    is_control,
-    is_crossed,
-    is_finetuned,
-    is_hop,
-    is_peer,
-    is_split,
     mean,
     published,
     stamp,
 )
-from bsrnn.study.runs import PEER_NAMES
+from bsrnn.study.runs import PEER_NAMES, Run
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
 SILENT_DB = 0.1  # a mean uSDR nearer to 0 is that of a model that learnt to be silent
+Choice = Callable[[Run], bool]
 NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect")
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That runs of role ``better`` score higher (mean uSDR) than those of role ``worse``.
+    """That the runs ``better`` score higher (mean uSDR) than the runs ``worse``.
 
     margin_db: what a difference must be to matter. paper_db: the paper's own difference, from data/published.
     """
@@ -61,8 +52,8 @@ class Claim:
     id: str
     statement: str
     contrast: str
-    better: Role
-    worse: Role
+    better: Choice
+    worse: Choice
     targets: tuple[str, ...] = config.TARGETS
     margin_db: float = MARGIN_DB
     paper_db: Callable[[Sequence[str]], float | None] = lambda targets: None
@@ -73,21 +64,25 @@ class Claim:
         return "," not in self.id
 
 
-def _split(scheme: str) -> Role:
+def _role(role: str) -> Choice:
+    return lambda run: role in run.roles
+
+
+def _split(scheme: str) -> Choice:
     names = ("v7", "vocals") if scheme == "v7" else (scheme,)
-    return lambda run: is_split(run) and run.profile.model.band_split in names
+    return lambda run: "split" in run.roles and run.profile.model.band_split in names
 
 
-def _hop(seconds: float) -> Role:
-    return lambda run: is_hop(run) and run.profile.separate.hop_seconds == seconds
+def _hop(seconds: float) -> Choice:
+    return lambda run: "hop" in run.roles and run.profile.separate.hop_seconds == seconds
 
 
-def _crossed(schemes: dict[str, str]) -> Role:
-    return lambda run: is_crossed(run) and run.profile.model.band_split == schemes.get(run.target)
+def _crossed(schemes: dict[str, str]) -> Choice:
+    return lambda run: "crossed" in run.roles and run.profile.model.band_split == schemes.get(run.target)
 
 
-def _peer(system: str) -> Role:
-    return lambda run: is_peer(run) and run.profile.model.system == system
+def _peer(system: str) -> Choice:
+    return lambda run: "peer" in run.roles and run.profile.model.system == system
 
 
 def _in_table(name: str, key: str, better, worse) -> Callable[[Sequence[str]], float]:
@@ -112,22 +107,22 @@ CLAIMS = (
           paper_db=_in_table("table1", "split", "v7", "v4")),
     Claim("C1, control", "It is where the bands are, not how many.", "V7 - 41 equal bands", _split("v7"),
           _split("uniform41"), VOCALS),
-    Claim("C2", "Bass and drums do better with splits of their own, in the mean.", "own split - V7", is_base,
+    Claim("C2", "Bass and drums do better with splits of their own, in the mean.", "own split - V7", _role("base"),
           _crossed({"bass": "v7", "drums": "v7"}), ("bass", "drums")),
-    Claim("C2, control", "And better than with each other's.", "own split - the other's", is_base,
+    Claim("C2, control", "And better than with each other's.", "own split - the other's", _role("base"),
           _crossed({"bass": "drums", "drums": "bass"}), ("bass", "drums")),
     # The paper's own difference is below 0.3 dB, and the claim is of any overlap: half of the paper's difference
     Claim("C3", "Overlapping segments beat abutting ones.", "hop 1.5 s - hop 3 s", _hop(1.5), _hop(3.0), VOCALS, 0.1,
           _in_table("table2", "hop_seconds", 1.5, 3.0)),
-    Claim("C4", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.", "BSRNN - Hybrid Demucs", is_base,
-          _peer("hdemucs"), VOCALS),
-    Claim("C4, Open-Unmix", "And Open-Unmix.", "BSRNN - Open-Unmix", is_base, _peer("umx"), VOCALS),
-    Claim("C4, Conv-TasNet", "And Conv-TasNet's convolutions over an STFT.", "BSRNN - Conv-TasNet on an STFT", is_base,
-          _peer("convtasnet-stft"), VOCALS),
-    Claim("C5", "Finetuning on unlabelled songs helps, in the mean over targets.", "finetuned - control", is_finetuned,
-          is_control, paper_db=_finetuning),
+    Claim("C4", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.", "BSRNN - Hybrid Demucs",
+          _role("base"), _peer("hdemucs"), VOCALS),
+    Claim("C4, Open-Unmix", "And Open-Unmix.", "BSRNN - Open-Unmix", _role("base"), _peer("umx"), VOCALS),
+    Claim("C4, Conv-TasNet", "And Conv-TasNet's convolutions over an STFT.", "BSRNN - Conv-TasNet on an STFT",
+          _role("base"), _peer("convtasnet-stft"), VOCALS),
+    Claim("C5", "Finetuning on unlabelled songs helps, in the mean over targets.", "finetuned - control",
+          _role("finetuned"), _role("control"), paper_db=_finetuning),
 )  # fmt: skip
-ROLE = any_of(is_base, is_split, is_crossed, is_hop, is_peer, is_finetuned, is_control)
+ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control"}
 
 
 def table(results: Results) -> pd.DataFrame:
@@ -181,9 +176,10 @@ def _row(claim: Claim, found: list[Pair], measured: Effect | None, level: float,
 
 
 def _pairs(claim: Claim, results: Results) -> list[Pair]:
-    better, worse = ([one for one in results.find(role) if one.run.target in claim.targets]
-                     for role in (claim.better, claim.worse))  # fmt: skip
-    return pairs(better, worse)
+    of_targets = [done for done in results.finished if done.run.target in claim.targets]
+    return pairs(
+        [done for done in of_targets if claim.better(done.run)], [done for done in of_targets if claim.worse(done.run)]
+    )
 
 
 def judge(
@@ -216,19 +212,20 @@ def overview(results: Results) -> pd.DataFrame:
 def beside(results: Results) -> str:
     """What belongs to the overview: how good the models are whose differences it shows, and the other contrasts."""
     profile = results.profile
-    scores = Results(profile.name, any_of(is_base, is_baselines))
+    scores = Results(profile.name, {"base", "baselines"})
     means = []
-    for target in scores.targets(is_base):
-        model = [one.scores["summary"]["usdr_mean"] for one in scores.find(is_base, target)]
-        known = [one.scores["wiener"]["summary"]["usdr_mean"] for one in scores.find(is_baselines, target)]
+    for target in scores.targets("base"):
+        model = [one.scores["summary"]["usdr_mean"] for one in scores.find("base", target)]
+        known = [one.scores["wiener"]["summary"]["usdr_mean"] for one in scores.find("baselines", target)]
         if None not in (mean(model), mean(known)):
             means.append(f"{target} {mean(model):.2f} dB ({mean(known):.2f})")
     opening = "Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs)"
     said = [f"{opening}: {', '.join(means)}."] if means else []
     for system, name in PEER_NAMES.items():
-        found = [one.scores["summary"]["usdr_mean"] for one in results.find(_peer(system))]
-        if silent := sum(value is not None and abs(value) < SILENT_DB for value in found):
-            said.append(f"{silent} of {len(found)} trainings of {name} stayed at 0 dB, which is silence.")
+        trained = [done for done in results.find("peer") if done.run.profile.model.system == system]
+        scores = [done.scores["summary"]["usdr_mean"] for done in trained]
+        if silent := sum(score is not None and abs(score) < SILENT_DB for score in scores):
+            said.append(f"{silent} of {len(scores)} trainings of {name} stayed at 0 dB, which is silence.")
     rows = [row for row in table(results).itertuples() if "," in row.claim and not pd.isna(row.low)]
     others = [f"{row.claim}: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" for row in rows]
     return " ".join(said) + (f" Controls and secondary contrasts: {'; '.join(others)}." if others else "")
@@ -240,7 +237,7 @@ def show_overview(profile_name: str) -> None:
 
     from bsrnn.report import markup
 
-    results = Results(claims_profile(profile_name), ROLE)
+    results = Results(claims_profile(profile_name), ROLES)
     caption = markup.caption(f"The paper's claims. {beside(results)} {stamp(results, OURS)}")
     body = f'<div style="overflow-x:auto">{markup.to_html(overview(results), "overview")}</div>'
     display(HTML(f'<figure id="overview" style="margin:1em 0">{body}{caption}</figure>'))
@@ -254,7 +251,7 @@ def verdict(profile_name: str, *ids: str) -> None:
     """
     from IPython.display import Markdown, display
 
-    rows = table(Results(claims_profile(profile_name), ROLE)).set_index("claim")
+    rows = table(Results(claims_profile(profile_name), ROLES)).set_index("claim")
     if unknown := [name for name in ids if name not in rows.index]:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:

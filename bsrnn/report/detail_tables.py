@@ -11,16 +11,11 @@ from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 from bsrnn.study.results import (
     Finished,
     Results,
-    any_of_details,
-    is_base,
-    is_detail,
-    is_finetuned,
-    is_hop,
-    is_variant,
     published,
     with_claims,
 )
 
+COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
 EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
 
 
@@ -30,7 +25,7 @@ def details(results: Results) -> pd.DataFrame:
     Of the profile, and of the one that decides its claims where that is another; so in the ledger.
     """
     rows = []
-    for of_profile in with_claims(results, any_of_details):
+    for of_profile in with_claims(results, COMPARED):
         for target, words, detail, changed, against in _comparisons(of_profile):
             if detail:
                 row = {"target": target, "another choice": words, "what is left open": detail}
@@ -59,11 +54,11 @@ def _comparisons(results: Results) -> list[tuple[str, str, str, list[Finished], 
     found = []
     for target in results.profile.targets:
         for name, change in (DETAILS | EXTRAS).items():
-            changed = [one for one in results.find(is_detail, target) if one.run.variant == name]
+            changed = [one for one in results.find("detail", target) if one.run.variant == name]
             found.append((target, change.words, change.detail, changed, _against(results, target, change.against)))
         for name, detail in FINETUNING_DETAILS.items():
-            changed = [one for one in results.find(is_variant, target) if one.run.variant == name]
-            tuned = results.find(is_finetuned, target)
+            changed = [one for one in results.find("variant", target) if one.run.variant == name]
+            tuned = results.find("finetuned", target)
             found.append((target, f"finetuning: {VARIANTS[name][0]}", detail, changed, tuned))
     return [comparison for comparison in found if comparison[3]]
 
@@ -71,10 +66,10 @@ def _comparisons(results: Results) -> list[tuple[str, str, str, list[Finished], 
 def _against(results: Results, target: str, kind: str) -> list[Finished]:
     """The base, or the runs of another change, or those with the hop that "hop1.5" names."""
     if not kind:
-        return results.find(is_base, target)
+        return results.find("base", target)
     if kind in DETAILS | EXTRAS:
-        return [one for one in results.find(is_detail, target) if one.run.variant == kind]
-    return [one for one in results.find(is_hop, target) if one.run.id.startswith(f"{target}-{kind}-")]
+        return [one for one in results.find("detail", target) if one.run.variant == kind]
+    return [one for one in results.find("hop", target) if one.run.id.startswith(f"{target}-{kind}-")]
 
 
 def measured(changed: list[Finished], against: list[Finished]) -> dict:
@@ -95,7 +90,7 @@ def open_details(results: Results) -> pd.DataFrame:
     """The ledger; our setting is read from the profile, the measured effect of another choice from its runs."""
     table = published("open_details")
     table["our_setting"] = [_setting(results.profile, key) for key in table["config_key"]]
-    both = with_claims(results, any_of_details)
+    both = with_claims(results, COMPARED)
     table["measured"] = [_words(both, detail) for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
     return table[[*columns, "measured"]].assign(profile=results.profile.name)
@@ -122,8 +117,8 @@ def _words(profiles: list[Results], detail: str) -> str:
 def _spread(results: Results) -> str:
     """Standard deviation of the mean uSDR over the seeds of each base; "" for one seed."""
     words = []
-    for target in results.targets(is_base):
-        means = [one.scores["summary"]["usdr_mean"] for one in results.find(is_base, target)]
+    for target in results.targets("base"):
+        means = [one.scores["summary"]["usdr_mean"] for one in results.find("base", target)]
         if len(means) > 1 and None not in means:
             words.append(f"{target} {np.std(means, ddof=1):.2f} dB")
     return f"standard deviation over seeds: {', '.join(words)} (profile {results.profile.name})" if words else ""

@@ -6,7 +6,7 @@ claim. What there is stands in :mod:`bsrnn.report.catalogue`.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bsrnn.errors import MissingResult
 from bsrnn.runtime import paths
 from bsrnn.study import results as finished
 from bsrnn.study import runs
-from bsrnn.study.results import OURS, Results, Role
+from bsrnn.study.results import OURS, Results
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Artifact:
     """One figure or table.
 
     kind: "figure" or "table". about: what it shows, one or two sentences. maker: "module.function" that draws it from
-    :class:`bsrnn.study.results.Results`. role: which runs of the grid it needs; None: it is drawn from the
-    configuration. chapter: the notebook that shows it. of_claims: drawn from the profile that decides the claims, see
-    :func:`bsrnn.study.results.claims_profile`; both: from the profile and from that one.
+    :class:`bsrnn.study.results.Results`. role: which runs of the grid it needs, words of
+    :data:`bsrnn.study.runs.ROLES`; none: it is drawn from the configuration. chapter: the notebook that shows it.
+    of_claims: drawn from the profile that decides the claims, see :func:`bsrnn.study.results.claims_profile`; both:
+    from the profile and from that one.
     """
 
     id: str
@@ -33,11 +34,11 @@ class Artifact:
     chapter: str
     about: str
     maker: str
-    role: Role | None = None
+    role: Collection[str] = ()
     source: str = OURS
     data: str | None = None  # what was scored, where it is not the profile's songs
     songs: Callable[[Results], str] = finished.test_words  # how many songs stand behind the numbers, in words
-    essential: Role | None = None  # of these at least one must be there; None: of all that ``role`` names
+    essential: Collection[str] = ()  # of these at least one must be there; none: of all that ``role`` names
     of_claims: bool = False
     both: bool = False
     # of an artifact with results of its own, the same in every profile: "module.function" that says why it cannot be
@@ -56,7 +57,7 @@ class Artifact:
         source = self.drawn_from(profile_name)
         before = "" if source == profile_name else f"{source}/"
         grid = runs.grid(source).values() if self.role else ()
-        return [f"{before}{run.id}" for run in grid if self.role(run) and finished.present(run)]
+        return [f"{before}{run.id}" for run in grid if run.roles & set(self.role) and finished.present(run)]
 
     def left_out(self, profile_name: str) -> str:
         """Why a profile does not have this artifact, in one line; "" if it has."""
@@ -64,8 +65,8 @@ class Artifact:
             reason = _maker(self.lacks)()
             return f"Left out: {self.id} ({self.title}): {reason}." if reason else ""
         role = self.essential or self.role
-        wanted = [run for run in runs.grid(self.drawn_from(profile_name)).values() if role and role(run)]
-        if role is None or any(finished.present(run) for run in wanted):
+        wanted = [run for run in runs.grid(self.drawn_from(profile_name)).values() if run.roles & set(role)]
+        if not role or any(finished.present(run) for run in wanted):
             return ""
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",

@@ -29,7 +29,7 @@ def trained_model(profile_name: str, target: str) -> BSRNN:
     Raises:
         ConfigError: unknown profile, or a target that it does not train. MissingResult: neither is there.
     """
-    base = [run for run in runs.grid(profile_name).values() if finished.is_base(run) and run.target == target]
+    base = [run for run in runs.grid(profile_name).values() if "base" in run.roles and run.target == target]
     best = finished.best_models(profile_name).get(target)
     if not base:
         known = ", ".join(config.profile(profile_name).targets)

@@ -12,7 +12,7 @@ from bsrnn.metrics import interval, usdr
 from bsrnn.models.base import Separator
 from bsrnn.report.tables import ordered, ours
 from bsrnn.separation import separate
-from bsrnn.study.results import Results, is_base, is_baselines, mean
+from bsrnn.study.results import Results, mean
 
 WORST = 5  # songs at either end
 
@@ -23,7 +23,7 @@ def failures(results: Results) -> pd.DataFrame:
     Scores of a song are means over seeds first; low and high are a 95 % interval over a group's songs. Groups overlap.
     """
     rows = []
-    for target in results.targets(is_base):
+    for target in results.targets("base"):
         songs = _songs(results, target)
         for words, inside in _groups(songs).items():
             chosen = [song for song in songs if inside(song)]
@@ -85,8 +85,8 @@ def _level(sound: np.ndarray) -> float:
 
 def _songs(results: Results, target: str) -> list[dict]:
     """One row a song whose target is not silent: scores, means over seeds."""
-    seeds = [one.scores["songs"] for one in results.find(is_base, target)]
-    filters = results.find(is_baselines, target)[0].scores["wiener_oracle"]["songs"]
+    seeds = [one.scores["songs"] for one in results.find("base", target)]
+    filters = results.find("baselines", target)[0].scores["wiener_oracle"]["songs"]
     rows = []
     for index, song in enumerate(seeds[0]):
         if song["usdr"] is None:

@@ -6,17 +6,17 @@ from bsrnn.report.contrasts import pairs
 from bsrnn.report.detail_tables import measured
 from bsrnn.report.tables import ordered, ours, seed_deviation, summaries_of
 from bsrnn.study import costs, runs
-from bsrnn.study.results import Finished, Results, is_base, is_peer, is_rate, mean
+from bsrnn.study.results import Finished, Results, mean
 
 
 def peers(results: Results) -> pd.DataFrame:
     """Every system: size, work, time, score, and how far BSRNN lies above it."""
     rows = []
-    for target in results.targets(is_peer):
-        base = results.find(is_base, target)
+    for target in results.targets("peer"):
+        base = results.find("base", target)
         rows.append({"target": target, "system": "BSRNN"} | _row(base) | ours(results, base))
         for system, name in runs.PEER_NAMES.items():
-            found = [one for one in results.find(is_peer, target) if one.run.profile.model.system == system]
+            found = [one for one in results.find("peer", target) if one.run.profile.model.system == system]
             if not found:
                 continue
             above = measured([a for a, _ in pairs(base, found)], found)
@@ -32,7 +32,7 @@ def rates(results: Results) -> pd.DataFrame:
     for one in results.finished:
         model, train = one.run.profile.model, one.run.profile.train
         row = {"target": one.run.target, "system": runs.PEER_NAMES.get(getattr(model, "system", ""), "BSRNN")}
-        row |= {"learning_rate": train.learning_rate, "taken": "-" if is_rate(one.run) else "yes"}
+        row |= {"learning_rate": train.learning_rate, "taken": "-" if "rate" in one.run.roles else "yes"}
         row |= {"valid_usdr": one.training["best"], "usdr_mean": one.scores["summary"]["usdr_mean"]}
         rows.append(row | ours(results, [one]) | {"songs": one.scores["summary"]["songs"]})
     rows.sort(key=lambda row: (row["system"], row["learning_rate"]))  # BSRNN first, by its name

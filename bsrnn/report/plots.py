@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES, band_widths
 from bsrnn.study import costs, runs
-from bsrnn.study.results import Results, is_base, is_baselines, is_peer, is_split, mean
+from bsrnn.study.results import Results, mean
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
@@ -73,9 +73,9 @@ def training(results: Results) -> Figure:
     left, right = figure.subplots(1, 2)
     dashes = iter(["--", ":", "-.", (0, (1, 3)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (6, 3))])
     dash_of: dict[str, object] = {}
-    for one in results.find(lambda run: is_base(run) or is_split(run)):
+    for one in results.finished:
         split = one.run.profile.model.band_split
-        own = is_base(one.run)
+        own = "base" in one.run.roles
         label = f"{one.run.target}, {'its own split' if own else f'split {str(split).upper()}'}"
         seen = label in dash_of
         dash = dash_of.setdefault(label, "-" if own else next(dashes, "--"))
@@ -95,7 +95,7 @@ def training(results: Results) -> Figure:
 
 def songs(results: Results) -> Figure:
     """Every test song's uSDR, by method; one panel a target and a group of timbres."""
-    targets = results.targets(is_base)
+    targets = results.targets("base")
     groups = {target: _song_groups(results, target) for target in targets}
     columns = max(len(group) for group in groups.values())
     counts = [max(len(list(group.values())[i]) for group in groups.values() if i < len(group)) for i in range(columns)]
@@ -115,8 +115,8 @@ def songs(results: Results) -> Figure:
 
 def _song_groups(results: Results, target: str) -> dict[str, list[dict]]:
     """Words for the timbres -> one dict a song: method -> uSDR, sorted by the model's, which is a mean over seeds."""
-    seeds = [one.scores["songs"] for one in results.find(is_base, target)]
-    others = results.find(is_baselines, target)[0].scores
+    seeds = [one.scores["songs"] for one in results.find("base", target)]
+    others = results.find("baselines", target)[0].scores
     groups: dict[str, list[dict]] = {}
     for index, song in enumerate(seeds[0]):
         if song["usdr"] is None:
@@ -162,13 +162,13 @@ def learning(results: Results) -> Figure:
     """Validation uSDR of BSRNN and its peers against steps and against operations, a curve a seed."""
     figure = new_figure(3.2)
     panels = figure.subplots(1, 2, sharey=True)
-    target = results.targets(is_peer)[0]
+    target = results.targets("peer")[0]
     dashes = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
     tints = (colour("vocals"), "#0072B2", "#009E73", "#000000", "#CC79A7")
     looks = dict(zip(("BSRNN", *runs.PEER_NAMES.values()), zip(dashes, tints, strict=True), strict=True))
     seen = set()
-    for one in results.find(lambda run: is_base(run) or is_peer(run), target):
-        name = runs.PEER_NAMES[one.run.profile.model.system] if is_peer(one.run) else "BSRNN"
+    for one in results.find(target=target):
+        name = runs.PEER_NAMES[one.run.profile.model.system] if "peer" in one.run.roles else "BSRNN"
         history, train = one.training["history"], one.run.profile.train
         forward = costs.forward_operations(one.run.profile.model, one.run.profile.mixing.chunk_seconds)
         items = np.array([entry["items"] for entry in history])

@@ -5,7 +5,7 @@ say for every row of ours which profile and seeds it comes from, and whether it 
 mean over seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,22 +18,14 @@ from bsrnn.study.results import (
     REAL_RECORDING,
     Finished,
     Results,
-    Role,
     claim_words,
     data_words,
-    is_base,
-    is_baselines,
-    is_finetuned,
-    is_hop,
-    is_peer,
-    is_real,
-    is_split,
-    is_system,
     mean,
     published,
     seed_words,
     with_claims,
 )
+from bsrnn.study.runs import ROLES
 
 METHODS = {
     "silence": "silence",
@@ -81,22 +73,22 @@ def summaries_of(runs: list[Finished]) -> list[dict]:
 def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
     """Method -> one list of song rows a seed, in the order of METHODS."""
     found = {name: [] for name in METHODS}
-    for one in results.find(is_baselines, target):
+    for one in results.find("baselines", target):
         for name, scores in one.scores.items():
             found[name].append(scores["songs"])
-    found["model"] = [one.scores["songs"] for one in results.find(is_base, target)]
+    found["model"] = [one.scores["songs"] for one in results.find("base", target)]
     return {name: songs for name, songs in found.items() if songs}
 
 
 def _behind(results: Results) -> dict[str, list[Finished]]:
     """Method -> its runs: an estimator without a network is computed once, whatever seeds the profile has."""
-    return dict.fromkeys(METHODS, results.find(is_baselines)) | {"model": results.find(is_base)}
+    return dict.fromkeys(METHODS, results.find("baselines")) | {"model": results.find("base")}
 
 
 def results(results: Results) -> pd.DataFrame:
     """target x method x timbre; where several targets are there, their mean uSDR as a target of its own."""
     rows, behind = [], _behind(results)
-    for target in results.targets(is_base):
+    for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
             timbres = sorted({song["timbre"] for song in seeds[0] if song["timbre"]}, reverse=True)  # seen, new
             for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
@@ -132,13 +124,13 @@ def table1(results: Results) -> pd.DataFrame:
         | PUBLISHED
         for row in published("table1").itertuples()
     ]
-    rows += _of_both(results, is_split, _our_splits)
+    rows += _of_both(results, {"split"}, _our_splits)
     return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
 
 
-def _of_both(results: Results, role: Role, rows_of: Callable[[Results], list[dict]]) -> list[dict]:
+def _of_both(results: Results, roles: Collection[str], rows_of: Callable[[Results], list[dict]]) -> list[dict]:
     """Rows of the profile, then of the one that decides its claims: other songs, other trainings."""
-    return [row for of_profile in with_claims(results, role) for row in rows_of(of_profile)]
+    return [row for of_profile in with_claims(results, roles) for row in rows_of(of_profile)]
 
 
 def _our_splits(results: Results) -> list[dict]:
@@ -171,8 +163,8 @@ def table2(results: Results) -> pd.DataFrame:
         | PUBLISHED
         for row in published("table2").itertuples()
     ]
-    for hop in sorted({one.run.profile.separate.hop_seconds for one in results.find(is_hop)}):
-        runs = [one for one in results.find(is_hop) if one.run.profile.separate.hop_seconds == hop]
+    for hop in sorted({one.run.profile.separate.hop_seconds for one in results.find("hop")}):
+        runs = [one for one in results.find("hop") if one.run.profile.separate.hop_seconds == hop]
         summaries = summaries_of(runs)
         seconds = mean([song["seconds"] for one in runs for song in one.scores["songs"]])
         row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean([s["usdr_mean"] for s in summaries])}
@@ -183,7 +175,7 @@ def table2(results: Results) -> pd.DataFrame:
 def table3(results: Results) -> pd.DataFrame:
     """Systems: the paper's rows, the replication's, and ours, also of the profile that decides the claims."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
-    rows = _of_both(results, is_system, _our_systems)
+    rows = _of_both(results, {"base", "baselines", "finetuned", "peer"}, _our_systems)
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     table = _whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
     return table[["model", "source", "data", "profile", "seeds", *scores, "songs", "note"]]  # names may be twice
@@ -191,13 +183,13 @@ def table3(results: Results) -> pd.DataFrame:
 
 def _our_systems(results: Results) -> list[dict]:
     systems = {name: {} for name in (*METHODS, "finetuned")}  # method -> target -> one summary a seed
-    behind = _behind(results) | {"finetuned": results.find(is_finetuned)}
-    for target in results.targets(is_base):
+    behind = _behind(results) | {"finetuned": results.find("finetuned")}
+    for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
             systems[method][target] = [aggregate(songs) for songs in seeds]
-        if tuned := results.find(is_finetuned, target):
+        if tuned := results.find("finetuned", target):
             systems["finetuned"][target] = summaries_of(tuned)
-        for one in results.find(is_peer, target):
+        for one in results.find("peer", target):
             systems.setdefault(one.run.change, {}).setdefault(target, []).append(one.scores["summary"])
             behind.setdefault(one.run.change, []).append(one)
     model = results.profile.model
@@ -227,7 +219,7 @@ def grid(results: Results) -> pd.DataFrame:
     Of the profile, and of the one that decides its claims where that is another.
     """
     rows = []
-    for of_profile in with_claims(results, lambda run: True):
+    for of_profile in with_claims(results, ROLES):
         groups: dict[tuple[str, str], list[Finished]] = {}
         for one in of_profile.finished:
             groups.setdefault((one.run.kind, one.run.id.rsplit("-s", 1)[0]), []).append(one)
@@ -247,8 +239,8 @@ def _group(kind: str, name: str, found: list[Finished], results: Results) -> dic
 def real(results: Results) -> pd.DataFrame:
     """The real recording, method by method."""
     rows = []
-    for target in results.targets(is_real):
-        for one in results.find(is_real, target):
+    for target in results.targets("real"):
+        for one in results.find("real", target):
             for method, words in METHODS.items():
                 scores = scores_of([one.scores[method]["summary"]])
                 rows.append({"target": target, "method": words} | scores | ours(results, [one], REAL_RECORDING))

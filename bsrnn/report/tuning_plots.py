@@ -7,23 +7,23 @@ from matplotlib.ticker import MaxNLocator
 from bsrnn.report import plots
 from bsrnn.report.plots import GREY, colour
 from bsrnn.report.tuning_tables import THRESHOLDS_DB
-from bsrnn.study.results import Finished, Results, is_control, is_finetuned, is_teacher, is_variant
+from bsrnn.study.results import Finished, Results
 
 HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin
 
 
 def finetuning(results: Results) -> Figure:
     """Validation uSDR of finetuned, control and upper bound, one panel a target."""
-    targets = results.targets(is_finetuned)
+    targets = results.targets("finetuned")
     figure = plots.new_figure(3.4)
     panels = figure.subplots(1, len(targets), squeeze=False)[0]
     for axes, target in zip(panels, targets, strict=True):
         control = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.4, "marker": "s", "markersize": 3}
         truth = {"color": "black", "linestyle": "-.", "linewidth": 1.0, "marker": "d", "markersize": 3}
-        _curves(axes, results.find(is_control, target), "control: labelled songs only", control)
-        upper = [one for one in results.find(is_variant, target) if one.run.profile.finetune.labels == "truth"]
+        _curves(axes, results.find("control", target), "control: labelled songs only", control)
+        upper = [one for one in results.find("variant", target) if one.run.profile.finetune.labels == "truth"]
         _curves(axes, upper, "true stems of the unlabelled songs", truth)
-        tuned = results.find(is_finetuned, target)
+        tuned = results.find("finetuned", target)
         _curves(axes, tuned, "finetuned", {"color": colour(target), "linewidth": 1.6})
         boosts = [entry for one in tuned for entry in one.training["history"] if entry["teacher_replaced"]]
         points = [entry["items"] for entry in boosts], [entry["valid_usdr"] for entry in boosts]
@@ -51,7 +51,7 @@ def _curves(axes, runs: list[Finished], label: str, look: dict) -> None:
 
 def label_energies(results: Results) -> Figure:
     """How far below the mixture the teacher puts target and residual, where by the stems they are there or rest."""
-    teachers = results.find(is_teacher)
+    teachers = results.find("teacher")
     figure = plots.new_figure(2.6 * len(teachers))
     bins = np.arange(-4, HIGHEST_DB + 2, 2)
     for row, one in zip(figure.subplots(len(teachers), 2, squeeze=False, sharex=True), teachers, strict=True):

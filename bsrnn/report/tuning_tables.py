@@ -9,11 +9,6 @@ from bsrnn.report.tables import ordered, ours, summaries_of
 from bsrnn.study.results import (
     Finished,
     Results,
-    is_control,
-    is_finetuned,
-    is_start,
-    is_teacher,
-    is_variant,
     mean,
 )
 
@@ -37,7 +32,7 @@ USED = {
 def label_thresholds(results: Results) -> pd.DataFrame:
     """Chunks that the rules would call clean at each threshold, and how many of them are, by the stems."""
     rows = []
-    for one in results.find(is_teacher):
+    for one in results.find("teacher"):
         for kind in ("clean_residual", "clean_target"):
             for threshold in THRESHOLDS_DB:
                 row = {"target": one.run.target, "kind": kind.replace("_", " "), "threshold_db": threshold}
@@ -51,7 +46,7 @@ def label_choices(results: Results) -> pd.DataFrame:
     """The same at the profile's threshold, for each way to read the rules."""
     rows = []
     threshold = results.profile.finetune.threshold_db
-    for one in results.find(is_teacher):
+    for one in results.find("teacher"):
         for kind in ("clean_residual", "clean_target"):
             for words, keys in CHOICES.items():
                 row = {"target": one.run.target, "kind": kind.replace("_", " "), "the rules see": words}
@@ -94,7 +89,7 @@ def _rule(chunks: list[dict], kind: str, threshold: float, target: str, residual
 def label_quality(results: Results) -> pd.DataFrame:
     """uSDR of the pseudo labels, of chunks that no rule calls clean; by set, and by what the teacher sees."""
     rows = []
-    for one in results.find(is_teacher):
+    for one in results.find("teacher"):
         for name, words in SETS.items():
             rule = results.profile.finetune.threshold_db
             chunks = [
@@ -122,7 +117,7 @@ def _median(chunks: list[dict], key: str) -> float | None:
 def finetuning_counts(results: Results) -> pd.DataFrame:
     """What the rules decided and what the items were made of, teacher by teacher."""
     rows = []
-    for one in results.find(is_finetuned):
+    for one in results.find("finetuned"):
         stages: dict[int, dict] = {}
         for entry in one.training["history"]:
             stage = stages.setdefault(entry["teacher"], {"until": 0})
@@ -151,10 +146,10 @@ def finetuning_gain(results: Results) -> pd.DataFrame:
     where there are several.
     """
     rows = []
-    for target in results.targets(is_finetuned):
-        models = {"start": results.find(is_start, target), "control": results.find(is_control, target)}
-        models["finetuned"] = results.find(is_finetuned, target)
-        for one in results.find(is_variant, target):
+    for target in results.targets("finetuned"):
+        models = {"start": results.find("start", target), "control": results.find("control", target)}
+        models["finetuned"] = results.find("finetuned", target)
+        for one in results.find("variant", target):
             models.setdefault(one.run.change, []).append(one)
         for name, runs in models.items():
             if not runs:
@@ -214,8 +209,8 @@ def _gain(results: Results, runs: list[Finished], others: list[Finished], group:
 def _song_usdr(results: Results, one: Finished, group: str) -> dict[str, float]:
     """Song -> uSDR of the test songs, "all" or of a group; the start's shifted ones are scored by its "teacher" run."""
     if group == "shifted":
-        if is_start(one.run):
-            found = results.find(is_teacher, one.run.target, one.run.seed)
+        if "start" in one.run.roles:
+            found = results.find("teacher", one.run.target, one.run.seed)
             songs = found[0].scores.get("songs", []) if found else []
         else:
             songs = one.result.get("shifted", {}).get("songs", [])

@@ -1,12 +1,9 @@
 """What figures and tables are drawn from: the finished runs of a profile by their role, the published numbers, and the
 words that say where a number comes from.
-
-A role is read from what a run is, never from its name: "the base of vocals" is the run whose settings differ from the
-profile's in the target and its own split alone.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,10 +12,8 @@ from bsrnn.config import Profile
 from bsrnn.errors import DataError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.study import runs
-from bsrnn.study.ablations import DETAILS, EXTRAS
 from bsrnn.study.runs import Run
 
-Role = Callable[[Run], bool]
 DATA_NAMES = {
     "musdb18hq": "MUSDB18-HQ",
     "musdb18": "MUSDB18",
@@ -27,131 +22,6 @@ DATA_NAMES = {
 }
 REAL_RECORDING = "one real recording, 6 s: The Easton Ellises - Falcon 69 (MUSDB18, CC BY-NC-SA)"
 OURS = "our runs"
-
-
-# ---- roles ----
-
-
-def _expected(run: Run, **model_settings) -> Profile:
-    """The profile's own settings for a run's target, but for what is named."""
-    base = config.profile(run.profile.name)
-    return replace(
-        base, model=replace(base.model, **({"targets": (run.target,), "band_split": run.target} | model_settings))
-    )
-
-
-def is_base(run: Run) -> bool:
-    """The model of a target with the target's own split."""
-    return run.kind == "train" and run.profile == _expected(run)
-
-
-def is_split(run: Run) -> bool:
-    """Table I: vocals with any split."""
-    return run.target == "vocals" and (is_base(run) or is_crossed(run))
-
-
-def is_crossed(run: Run) -> bool:
-    """Any target with any split but its own."""
-    split = getattr(run.profile.model, "band_split", run.target)
-    return run.kind == "train" and split != run.target and run.profile == _expected(run, band_split=split)
-
-
-def is_peer(run: Run) -> bool:
-    """Another system, trained from scratch on the same songs."""
-    return run.kind == "train" and hasattr(run.profile.model, "system") and not is_rate(run)
-
-
-def is_tried_with_rates(run: Run) -> bool:
-    """One system with one rate of the shared grid, its own or another; first seed."""
-    own = is_peer(run) or (is_base(run) and run.target == run.profile.targets[0])
-    return run.seed == run.profile.seeds[0] and (own or is_rate(run))
-
-
-def is_rate(run: Run) -> bool:
-    """The base or another system with a learning rate of the shared grid that is not its own."""
-    return run.variant == "rate"
-
-
-def is_hop(run: Run) -> bool:
-    """Table II: a base's weights scored with another hop."""
-    hop = run.profile.separate.hop_seconds
-    expected = _expected(run)
-    return run.kind == "separate" and run.profile == replace(
-        expected, separate=replace(expected.separate, hop_seconds=hop)
-    )
-
-
-def is_finetuned(run: Run) -> bool:
-    """Finetuned as the profile says."""
-    return run.kind == "finetune" and run.profile == _expected(run)
-
-
-def is_control(run: Run) -> bool:
-    """Finetuned in the same way, but on labelled songs only."""
-    expected = _expected(run)
-    return run.kind == "finetune" and run.profile == replace(
-        expected, finetune=replace(expected.finetune, unlabelled="none")
-    )
-
-
-def is_variant(run: Run) -> bool:
-    """Finetuned with one change."""
-    return run.kind == "finetune" and not is_finetuned(run) and not is_control(run)
-
-
-def is_detail(run: Run) -> bool:
-    """The base with one other choice, of what the paper leaves open or beyond it."""
-    return run.kind in ("train", "separate") and run.variant in DETAILS | EXTRAS
-
-
-def is_open_choice(run: Run) -> bool:
-    """Another choice of what the paper leaves open."""
-    return is_detail(run) and run.variant in DETAILS
-
-
-def is_beyond(run: Run) -> bool:
-    """Another model, split or budget, which the paper does not have."""
-    return is_detail(run) and run.variant in EXTRAS
-
-
-def is_beyond_or_its_base(run: Run) -> bool:
-    """What goes beyond the paper, and the bases that it is held against: those of the same seeds."""
-    return is_beyond(run) or (is_base(run) and run.seed in run.profile.detail_seeds)
-
-
-def is_teacher(run: Run) -> bool:
-    """A model's labels of the unlabelled songs, held against the truth."""
-    return run.kind == "teacher"
-
-
-def is_start(run: Run) -> bool:
-    """The base of a target that the profile finetunes."""
-    return is_base(run) and run.target in run.profile.finetuned
-
-
-def is_baselines(run: Run) -> bool:
-    """Estimators without a network."""
-    return run.kind == "baselines"
-
-
-def is_real(run: Run) -> bool:
-    """The real recording."""
-    return run.kind == "real" and run.profile == _expected(run)
-
-
-def any_of(*roles: Role) -> Role:
-    """Runs of one of these roles."""
-    return lambda run: any(role(run) for role in roles)
-
-
-def is_system(run: Run) -> bool:
-    """Table III: what separates a target, with a network or without."""
-    return any_of(is_base, is_baselines, is_finetuned, is_peer)(run)
-
-
-def any_of_details(run: Run) -> bool:
-    """Runs with another choice, and all that they are held against."""
-    return any_of(is_base, is_hop, is_detail, is_finetuned, is_variant)(run)
 
 
 # ---- finished runs ----
@@ -191,39 +61,41 @@ class Results:
 
     Args:
         profile_name: of which profile.
-        role: which of its runs.
+        roles: which of its runs, words of :data:`bsrnn.study.runs.ROLES`.
 
     Raises:
         ConfigError: unknown profile. MissingResult: a run without a result; the message names the command.
     """
 
-    def __init__(self, profile_name: str, role: Role | None):
+    def __init__(self, profile_name: str, roles: Collection[str]):
         self.profile = config.profile(profile_name)
-        chosen = [run for run in runs.grid(profile_name).values() if role and role(run) and present(run)]
+        chosen = [run for run in runs.grid(profile_name).values() if run.roles & set(roles) and present(run)]
         self.finished = [Finished(run, runs.load(run)) for run in chosen]
 
     def __bool__(self) -> bool:
         return bool(self.finished)
 
-    def find(self, role: Role, target: str | None = None, seed: int | None = None) -> list[Finished]:
-        """Those of a role, a target and a seed, in the grid's order."""
+    def find(self, role: str = "", target: str | None = None, seed: int | None = None) -> list[Finished]:
+        """Those of a role, a target and a seed, in the grid's order; each if it is named."""
         return [
-            one
-            for one in self.finished
-            if role(one.run) and target in (None, one.run.target) and seed in (None, one.run.seed)
+            done
+            for done in self.finished
+            if (not role or role in done.run.roles)
+            and target in (None, done.run.target)
+            and seed in (None, done.run.seed)
         ]
 
-    def targets(self, role: Role) -> list[str]:
+    def targets(self, role: str) -> list[str]:
         """Targets that have a run of this role, in the profile's order."""
-        there = {one.run.target for one in self.find(role)}
-        return [target for target in self.profile.targets if target in there]
+        with_runs = {done.run.target for done in self.find(role)}
+        return [target for target in self.profile.targets if target in with_runs]
 
 
-def with_claims(results: Results, role: Role) -> list[Results]:
+def with_claims(results: Results, roles: Collection[str]) -> list[Results]:
     """The results of a profile, and those of the one that decides its claims where that is another."""
     name = results.profile.name
     other = claims_profile(name)
-    return [results] if other == name else [results, Results(other, role)]
+    return [results] if other == name else [results, Results(other, roles)]
 
 
 def best_models(profile_name: str) -> dict[str, Run]:
@@ -231,13 +103,12 @@ def best_models(profile_name: str) -> dict[str, Run]:
 
     Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
     """
-    found: dict[str, tuple[float, Run]] = {}
-    for run in runs.grid(profile_name).values():
-        if run.kind == "train" and run.profile.model == _expected(run).model and run.result_path().is_file():
-            best = runs.load(run)["training"]["best"]
-            if run.target not in found or best > found[run.target][0]:
-                found[run.target] = best, run
-    return {target: run for target, (_, run) in found.items()}
+    grid = runs.grid(profile_name).values()
+    own = {run.target: run.profile.model for run in grid if "base" in run.roles}
+    trained = [run for run in grid if run.kind == "train" and run.profile.model == own[run.target]]
+    scores = {run: runs.load(run)["training"]["best"] for run in trained if run.result_path().is_file()}
+    targets = dict.fromkeys(run.target for run in scores)
+    return {target: max((run for run in scores if run.target == target), key=scores.get) for target in targets}
 
 
 def mean(values: Sequence[float | None]) -> float | None:
