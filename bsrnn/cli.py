@@ -368,13 +368,13 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn.report import artifacts
+    from bsrnn.report import manifest
     from bsrnn.study import compute as stages
 
     if not options.print:
         stages.publish(options.profile)
-        artifacts.write_all(options.profile)
-    print(artifacts.result_table(options.profile))
+        manifest.write_all(options.profile)
+    print(manifest.result_table(options.profile))
 
 
 if __name__ == "__main__":

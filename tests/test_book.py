@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import artifacts
+from bsrnn.report import show
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
@@ -63,7 +63,7 @@ def extension(tmp_path, monkeypatch):
     (tmp_path / "bsrnn").mkdir()
     (tmp_path / "bsrnn" / "model.py").write_text("old")
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
-    monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "small")
+    monkeypatch.setattr(show, "resolve_profile", lambda name: "small")
     paths.results("small").mkdir(parents=True)
     (paths.results("small") / "manifest.json").write_text("old")
     source = REPOSITORY / "book" / "_ext" / "current_results.py"
@@ -84,8 +84,8 @@ def no_results(name):
 @pytest.mark.parametrize("change", [
     lambda root, monkeypatch: (root / "results" / "small" / "manifest.json").write_text("new"),
     lambda root, monkeypatch: (root / "bsrnn" / "model.py").write_text("new"),
-    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "quick"),
-    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", no_results),
+    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", lambda name: "quick"),
+    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", no_results),
 ], ids=["results", "library", "profile", "no results"])
 def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, change):
     env = SimpleNamespace(found_docs={"index", "08_results"})

@@ -151,6 +151,10 @@ class Run:
         trained = self if self.kind in ("train", "finetune") else self.start
         return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
 
+    def finished(self) -> bool:
+        """Whether it has a result."""
+        return self.result_path().is_file()
+
     def available(self) -> bool:
         """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
         if self.kind == "finetune" and self.profile.data.source != "embedded":
@@ -375,8 +379,3 @@ def load(run: Run) -> dict:
             f"computes all of them, `bsrnn run {run.id} --profile {name}` this one"
         )
     return read_json(path)
-
-
-def is_complete(profile_name: str) -> bool:
-    """Whether every run of a profile has a result (but for those that this machine cannot compute)."""
-    return all(run.result_path().is_file() or not run.available() for run in grid(profile_name).values())

@@ -156,9 +156,9 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
 
 def say_result(profile: str, seconds: float) -> None:
     """The end of `make reproduce`: the result table, and where the book lies."""
-    from bsrnn.report import artifacts
+    from bsrnn.report import manifest
 
-    print(f"\n{artifacts.result_table(profile)}\n")
+    print(f"\n{manifest.result_table(profile)}\n")
     print(f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {relative(paths.results(profile))}/tables")
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 

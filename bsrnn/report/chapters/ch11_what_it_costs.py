@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bsrnn import config
 from bsrnn.errors import MissingResult
-from bsrnn.report import plots
+from bsrnn.report import figures
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.study import costs, runs
@@ -66,9 +66,9 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     """Each piece of the model under the machine's roof: its memory's bandwidth, then its best matrix product."""
     pieces, products = measured["pieces"], measured["roofline"]
     bandwidth = pieces["bandwidth_gb_per_second"]["median"]
-    figure = plots.new_figure(3.6)
+    figure = figures.new_figure(3.6)
     axes = figure.subplots()
-    plots.style(axes, "FLOPs per byte that must move", "GFLOP/s")
+    figures.style(axes, "FLOPs per byte that must move", "GFLOP/s")
     low, high = 0.3, 2000.0
     for short, colour in COLOURS.items():
         roof = products[f"gemm_gflops_{short}"]["median"]
@@ -83,7 +83,7 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
-    axes.legend(fontsize=plots.FONT_POINTS - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(fontsize=figures.FONT_POINTS - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
