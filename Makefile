@@ -11,6 +11,9 @@ SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
+# Holds torch to the instructions of a processor without bfloat16, whatever this one has; only x86-64 knows these
+OLDER := $(if $(filter x86_64 amd64,$(shell uname -m)),ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2)
+
 .DEFAULT_GOAL := help
 .PHONY: help env reproduce rehearse book test test-book bench lint clean clean-data
 
@@ -34,6 +37,7 @@ book: env  ## only the book, from the results that are there, into _build/html
 
 test: env  ## the fast tests, minutes
 	python -m pytest -m "not slow and not book" -n "$(WORKERS)"
+	$(OLDER) python -m pytest -m precision -n "$(WORKERS)"
 
 test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and pages
 	jupyter-book build book/ -n -W --keep-going

@@ -10,7 +10,10 @@ from pathlib import Path
 from bsrnn import config
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import overrides, paths
+from bsrnn.runtime.paths import place
+from bsrnn.runtime.speed import share_one_arena
 from bsrnn.tool import separate as tool
+from bsrnn.tool.options import Parser, usable_device, whole
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -26,10 +29,12 @@ EPILOG = {
     "artifacts": "example: bsrnn artifacts --profile quick --print",
 }
 
+SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    main_parser = argparse.ArgumentParser("bsrnn", description="Music source separation with the band-split RNN.")
+    main_parser = Parser("bsrnn", description="Music source separation with the band-split RNN.")
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, help: str, call) -> argparse.ArgumentParser:
@@ -43,15 +48,15 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     def out(command, default: str, help: str):
-        command.add_argument("--out", "-o", type=Path, default=Path(default), help=f"{help} (default: {default})")
+        command.add_argument("--out", "-o", type=place, default=Path(default), help=f"{help} (default: {default})")
 
     def device(command):
-        command.add_argument("--device", type=_device, default="cpu", help="cpu or cuda (default: cpu)")
+        command.add_argument("--device", type=usable_device, default="cpu", help="cpu or cuda (default: cpu)")
 
     def trains(command):
-        command.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+        command.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
         command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
-        command.add_argument("--seed", type=_seed, default=0, help="of weights and data order (default: 0)")
+        command.add_argument("--seed", type=SEED, default=0, help="of weights and data order (default: 0)")
         command.add_argument(
             "--set",
             action="append",
@@ -63,10 +68,10 @@ def parser() -> argparse.ArgumentParser:
         device(command)
 
     data = add("data", "Render or check a data set.", _data)
-    data.add_argument("--data", type=Path, help="folder of songs to check; default: the profile's own data set")
+    data.add_argument("--data", type=place, help="folder of songs to check; default: the profile's own data set")
     data.add_argument("--target", action="append", default=[], help="stem that every song must have; may be repeated")
-    data.add_argument("--out", "-o", type=Path, help="where rendered songs go (default: data/)")
-    data.add_argument("--jobs", "-j", type=int, help="songs rendered at a time (default: one a core)")
+    data.add_argument("--out", "-o", type=place, help="where rendered songs go (default: data/)")
+    data.add_argument("--jobs", "-j", type=whole(1, 1024), help="songs rendered at a time (default: one a core)")
 
     train = add("train", "Train a model for one target; goes on with an unfinished training in --out.", _train)
     trains(train)
@@ -77,15 +82,15 @@ def parser() -> argparse.ArgumentParser:
 
     finetune = add("finetune", "Finetune a model on unlabelled music, semi-supervised.", _finetune)
     trains(finetune)
-    finetune.add_argument("--from", dest="start", type=Path, required=True, help="folder of the trained model")
+    finetune.add_argument("--from", dest="start", type=place, required=True, help="folder of the trained model")
     finetune.add_argument(
-        "--unlabelled", type=Path, required=True, help="folder of audio files; none: the control, labelled songs only"
+        "--unlabelled", type=place, required=True, help="folder of audio files; none: the control, labelled songs only"
     )
     out(finetune, "models/finetuned", "folder of the model")
 
     evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
-    evaluate.add_argument("--model", type=Path, required=True, help="folder of the model")
-    evaluate.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+    evaluate.add_argument("--model", type=place, required=True, help="folder of the model")
+    evaluate.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
     evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
     evaluate.add_argument("--segment", type=float, help="seconds the model sees at a time (default: the profile's)")
     evaluate.add_argument("--hop", type=float, help="seconds between segments (default: the profile's)")
@@ -95,36 +100,36 @@ def parser() -> argparse.ArgumentParser:
     separate = add("separate", "Songs in, stems out.", _separate)
     tool.add_arguments(separate)
     separate.add_argument(
-        "--device", "-d", type=_device, default=None, help="cpu or cuda (default: cuda if there is one)"
+        "--device", "-d", type=usable_device, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
-    importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
-    importer.add_argument("file", type=Path, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
+    importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
+    importer.add_argument("file", type=place, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
     importer.add_argument(
         "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
     )
-    importer.add_argument("--out", "-o", type=Path, required=True, help="folder of the model")
+    importer.add_argument("--out", "-o", type=place, required=True, help="folder of the model")
 
     verify = add(
         "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
     )
     verify.add_argument(
         "--replay",
-        type=int,
+        type=whole(0),
         default=2,
         metavar="STEPS",
         help="first steps of each training that are computed again, where its songs are here (default: 2; at most 3)",
     )
-    verify.add_argument("--out", "-o", type=Path, help="also write the findings into this file")
+    verify.add_argument("--out", "-o", type=place, help="also write the findings into this file")
 
     run = add("run", "Compute one run of a profile.", _run)
     run.add_argument("id", help="of the run; an unknown one lists them")
     device(run)
     run.add_argument(
-        "--micro-items", type=int, help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
+        "--micro-items", type=whole(0), help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
     )
-    run.add_argument("--threads", type=int, help="CPU threads (default: the run's own)")
+    run.add_argument("--threads", type=whole(1, 1024), help="CPU threads (default: the run's own)")
 
     artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
     artifacts.add_argument("--print", action="store_true", help="print the result table, and draw nothing")
@@ -133,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    share_one_arena()  # before the first threads
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0
@@ -147,31 +153,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _seed(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0 on")
-    return int(text)
-
-
-def _device(text: str) -> str:
-    import torch
-
-    if text.split(":")[0] not in ("cpu", "cuda"):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
-    if text.startswith("cuda") and not torch.cuda.is_available():
-        raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has no GPU that torch can use")
-    return text
-
-
 def _profile(options) -> config.Profile:
     """The profile, on the user's own songs if there are any."""
     profile = config.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
-    for assignment in getattr(options, "set", ()):
-        profile = overrides.changed(profile, assignment)
+    assignments = getattr(options, "set", ())
+    for assignment in assignments:
         _refuse_unused(options.command, assignment)
-    return profile
+    return overrides.changed(profile, *assignments)
 
 
 def _refuse_unused(command: str, assignment: str) -> None:
@@ -198,11 +188,8 @@ def _micro(profile: config.Profile, options) -> config.Profile:
     """The profile with another number of items taken at a time, if one is asked for."""
     if options.micro_items is None:
         return profile
-    if options.micro_items < 0:
-        raise ConfigError(f"got --micro-items {options.micro_items}: expected 1 or more, or 0 for a whole batch")
-    train = replace(profile.train, micro_items=options.micro_items)
-    finetune = replace(profile.finetune.train, micro_items=options.micro_items)
-    return replace(profile, train=train, finetune=replace(profile.finetune, train=finetune))
+    names = ("train.micro_items", "finetune.train.micro_items")
+    return overrides.with_values(profile, dict.fromkeys(names, options.micro_items))
 
 
 def _data(options) -> None:
@@ -230,13 +217,13 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn.runtime import distributed
+    from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
 
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
     model = replace(profile.model, targets=(options.target,), band_split=scheme)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
         if distributed.rank() > 0:
             return
@@ -246,7 +233,7 @@ def _train(options) -> None:
 def _finetune(options) -> None:
     from bsrnn import checkpoint
     from bsrnn.data import songs
-    from bsrnn.runtime import distributed
+    from bsrnn.runtime import distributed, locks
     from bsrnn.study import compute as stages
 
     profile = _profile(options)  # first: a mistyped setting need not wait for a model
@@ -256,7 +243,7 @@ def _finetune(options) -> None:
         profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
     else:
         unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
         )
@@ -335,13 +322,13 @@ def _import(options) -> None:
 def _verify(options) -> int:
     from bsrnn.runtime.files import atomic_write
     from bsrnn.workflow.replay import replay
-    from bsrnn.workflow.verify import verify
+    from bsrnn.workflow.verify import notes, verify
 
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
     fine = f"results/{options.profile}: every run and artifact is as the registry and the manifest say"
-    lines = [*(problems or [fine]), *(f"note: {note}" for note in replayed[1])]
+    lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
         with atomic_write(options.out) as temporary:

@@ -1,4 +1,4 @@
-"""Profiles (how big) and the frozen settings that they are made of.
+"""Profiles: how big everything is, made of the frozen settings of :mod:`bsrnn.settings`.
 
 `PAPER` holds what the paper states. Every other profile is made from it with :func:`dataclasses.replace`, each
 difference with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors'
@@ -7,69 +7,23 @@ code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.
 Schedules count **items** (one stereo mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 from bsrnn.errors import ConfigError
+from bsrnn.runtime.limits import Names, Positive, Seconds, Seed, check, require
+from bsrnn.settings import (
+    ActivityConfig,
+    DataConfig,
+    FinetuneConfig,
+    LossConfig,
+    MixingConfig,
+    ModelConfig,
+    PeerConfig,
+    SeparateConfig,
+    TrainConfig,
+)
 
 TARGETS = ("vocals", "drums", "bass", "other")
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N.
-
-    The defaults are the paper's model. The last settings are variants of others: two mask layers and the normalisation
-    of the *authors' code*; `normalisation_eps` 1e-7, `tac_factor` 3 and two `attention_heads` of the *replication*,
-    which calls the model with the last two oBSRNN, and with several targets over one encoder oBSRNN-SIMO.
-    """
-
-    targets: tuple[str, ...] = ("vocals",)  # paper: one model per target
-    band_split: str | tuple[int, ...] = "vocals"  # a scheme of bsrnn.bands, or the widths in bins
-    sample_rate: int = 44100
-    n_fft: int = 2048
-    hop_samples: int = 512
-    features: int = 128  # N
-    modules: int = 12  # each is one RNN over time and one over bands: 24 residual BLSTM layers
-    mlp_layers: int = 1  # paper: one hidden layer; authors' code: 2
-    normalisation: str = "group"  # paper: axes not given; authors' code: GroupNorm(1), over time too. Or "layer"
-    band_edges: str = "floor"  # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist). Or "nearest"
-    normalisation_eps: float = 2.0**-23  # paper: not given; authors' code: float32's; replication: 1e-7
-    tac_factor: int = 0  # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
-    attention_heads: int = 0  # of attention over frames, N / heads values each; 0: none (paper); replication: 2
-    attention_features: int = 16  # of queries and keys, in each head and subband (replication)
-
-    @property
-    def channels_apart(self) -> bool:
-        """Whether the channels of an item do not see each other."""
-        return not self.tac_factor
-
-    @property
-    def lstm_hidden(self) -> int:
-        return 2 * self.features
-
-    @property
-    def mlp_hidden(self) -> int:
-        return 4 * self.features
-
-
-@dataclass(frozen=True)
-class PeerConfig:
-    """One earlier system, trained as BSRNN is (see :mod:`bsrnn.models.other_systems`). What it takes of its size:
-    `PEERS`."""
-
-    system: str = "hdemucs"  # or "umx", "convtasnet", "convtasnet-stft"
-    targets: tuple[str, ...] = ("vocals",)
-    sample_rate: int = 44100
-    n_fft: int = 2048  # of the loss, as BSRNN's
-    hop_samples: int = 512  # likewise
-    width: int = 8  # channels after the first layer, hidden size of the LSTMs' input, channels between the blocks
-    depth: int = 6  # layers of the U-Net, LSTMs on each other, blocks of each of three stacks
-    window: int = 4096  # samples of its own STFT (hop: a quarter), or of the learnt encoder's kernel (hop: half)
-
-    @property
-    def channels_apart(self) -> bool:
-        """Whether the channels of an item do not see each other."""
-        return self.system.startswith("convtasnet")
 
 
 # Each as it stands in its paper, but for a size that brings a training step near that of `small`'s BSRNN. Measured side
@@ -80,104 +34,12 @@ PEERS = {
     "convtasnet": PeerConfig("convtasnet", width=32, depth=8, window=176),  # paper: 128 channels, 2 ms; here 4 ms
     "convtasnet-stft": PeerConfig("convtasnet-stft", width=96, depth=8, window=2048),  # paper: 128 channels
 }
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which songs. Counts apply to the embedded set only; the other sources are used whole."""
-
-    source: str = "musdb18hq"  # "embedded", "musdb18hq", "musdb18", "previews" or "folder"
-    folder: str = ""  # where the songs lie; "" = data/<source>
-    train_songs: int = 0
-    valid_songs: int = 0
-    test_songs: int = 0  # half of them with timbres of the training songs, half with new ones
-    unlabelled_songs: int = 0  # mixtures of each kind: matched, shifted
-    shifted_songs: int = 0  # test songs like the shifted mixtures: other styles, mastered
-    song_seconds: float = 30.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class ActivityConfig:
-    """Source activity detection (section IV-A)."""
-
-    segment_seconds: float = 6.0
-    overlap: float = 0.5
-    chunks: int = 10
-    floor: float = 1e-5  # energy given to silent chunks
-    quantile: float = 0.15  # of all chunk energies of the track
-    minimum: float = 1e-3  # the threshold is never below this
-    active_share: float = 0.5  # salient: more than this share of chunks above the threshold
-    energy: str = "rms"  # paper: undefined; replication: RMS, so the minimum is -60 dBFS. Or "mean" (-30), "sum"
-
-
-@dataclass(frozen=True)
-class MixingConfig:
-    """On-the-fly mixing (section IV-A)."""
-
-    chunk_seconds: float = 3.0
-    gain_db: float = 10.0  # uniform in [-gain_db, gain_db], one gain an item and source (ours: not per channel)
-    drop_probability: float = 0.1  # of each source (replication)
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Equation 1. ``reduction``: paper not given; replication: means."""
-
-    spectral_weight: float = 1.0
-    waveform_weight: float = 1.0
-    reduction: str = "mean"  # or "sum"
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Optimiser, schedule and early stop, counted in items (stereo mixtures)."""
-
-    batch_items: int = 16  # paper: 2 on each of 8 GPUs
-    learning_rate: float = 1e-3
-    schedule: str = "step"  # paper: times decay every decay_items; "cosine": to zero at max_items (ours)
-    decay: float = 0.98
-    decay_items: int = 320_000  # paper: two epochs of 10 000 batches of 16
-    clip_norm: float = 5.0
-    max_items: int = 16_000_000  # paper: 100 epochs
-    validate_items: int = 160_000  # paper: once an epoch
-    patience: int = 10  # validations without a better one; 0 = never stop early
-    max_bad_steps: int = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
-    micro_items: int = 2  # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
-    precision: str = "float32"  # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
-    loader_workers: int = 4  # item i depends on (seed, i) alone, so the number changes no bit
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """Semi-supervised finetuning (sections III, IV-B); optimiser and schedule in ``train``."""
-
-    train: TrainConfig = field(default_factory=lambda: replace(TrainConfig(), learning_rate=1e-4))
-    threshold_db: float = 30.0  # of both energy rules
-    unlabelled: str = "both"  # "matched", "shifted", "both", or "none": the control, labelled data only
-    self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
-    labels: str = "teacher"  # paper; "truth": the unlabelled songs' own stems, where there are any (upper bound)
-    keep: tuple[str, ...] = ("pseudo", "clean_target", "clean_residual")  # paper: all three kinds are used
-    # The paper's open choices, each with its alternative (defaults: ours)
-    teacher_sees: str = "chunk"  # the 3 s that are mixed; "segment": the 6 s of the salient segment around them
-    energy_over: str = "chunk"  # what the rules measure; "segment": all that the teacher has seen
-    channels: str = "both"  # are judged and drawn together; "each" by itself: an item's channels are then unrelated
-    pools: str = "signals"  # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals
-    # Speed alone
-    teacher_batch: int = 16  # chunks that the teacher separates at once
-    # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
-    teacher_ahead: bool = False
-
-
-@dataclass(frozen=True)
-class SeparateConfig:
-    """Inference (section IV-C)."""
-
-    segment_seconds: float = 3.0
-    hop_seconds: float = 0.5
-    batch_segments: int = 8
-    window: str = "triangle"  # paper: not given; linear fades over half a segment. Or "tenth" (replication), "flat"
-    peak: bool = False  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
+PEER_NAMES = {
+    "hdemucs": "Hybrid Demucs",
+    "umx": "Open-Unmix",
+    "convtasnet": "Conv-TasNet",
+    "convtasnet-stft": "Conv-TasNet on an STFT",
+}
 
 
 @dataclass(frozen=True)
@@ -194,24 +56,36 @@ class Profile:
     finetune: FinetuneConfig = FinetuneConfig()
     separate: SeparateConfig = SeparateConfig()  # for the test scores
     validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
-    targets: tuple[str, ...] = TARGETS
+    targets: Names = TARGETS
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
-    hops: tuple[float, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
+    hops: tuple[Seconds, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
     # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
-    detail_seeds: tuple[int, ...] = (0,)  # of those that are trained
+    detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
-    peer_seeds: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of a peer that is not trained with all seeds
-    rates: tuple[float, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
-    peer_rates: tuple[tuple[str, float], ...] = ()  # a peer's best of them on the validation songs, where not `train`'s
+    peer_seeds: tuple[tuple[str, tuple[Seed, ...]], ...] = ()  # of a peer that is not trained with all seeds
+    rates: tuple[Positive, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
+    # a peer's best of them on the validation songs, where not `train`'s
+    peer_rates: tuple[tuple[str, Positive], ...] = ()
     finetuned: tuple[str, ...] = TARGETS
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
-    seeds: tuple[int, ...] = (0,)
-    finetune_seeds: tuple[int, ...] = ()  # more data orders of the finetuning and its control, from one start
+    seeds: tuple[Seed, ...] = (0,)
+    finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
+
+    def __post_init__(self):
+        check(self)
+        self.separate.samples(self.model)
+        self.validate.samples(self.model)
+        rate, half = self.model.sample_rate, self.model.n_fft // 2
+        require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
+                f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
+        require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
+                f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
+                "at least a sample in each")  # fmt: skip
 
     def asdict(self) -> dict:
         """Plain dict for JSON."""
@@ -301,7 +175,7 @@ SEEDS = replace(
         batch_items=1,
         learning_rate=2e-3,
         max_items=1200,  # five minutes a model
-        precision="bfloat16",  # two thirds of the time on a CPU that has it
+        precision="bfloat16",  # two thirds of the time on some CPUs that have it
     ),
     finetune=replace(  # a tenth of training's rate, as the paper's, and a third of its items
         SMALL.finetune,

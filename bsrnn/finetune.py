@@ -31,14 +31,6 @@ from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import distributed
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
-KINDS = ("pseudo", "clean_target", "clean_residual")  # what an unlabelled chunk can be
-CHOICES = {
-    "labels": ("teacher", "truth"),
-    "teacher_sees": ("chunk", "segment"),
-    "energy_over": ("chunk", "segment"),
-    "channels": ("both", "each"),
-    "pools": ("signals", "kinds"),
-}
 Pool = list[tuple[str, np.ndarray]]  # (kind, (C, L))
 
 
@@ -102,7 +94,7 @@ class SemiSupervised:
         teacher_score: its mean validation uSDR in dB.
 
     Raises:
-        ConfigError: a setting that is not one of its choices. DataError: songs without a salient segment.
+        ConfigError: channels "each" for a model that compares them. DataError: songs without a salient segment.
     """
 
     def __init__(
@@ -117,7 +109,6 @@ class SemiSupervised:
         activity: ActivityConfig = ActivityConfig(),
         seed: int = 0,
     ):
-        check(config)
         if config.channels == "each" and not teacher.config.channels_apart:
             raise ConfigError(
                 "channels 'each' makes an item of unrelated channels, but the model has a stereo module, or is stereo"
@@ -332,18 +323,3 @@ class SemiSupervised:
             "short": self.short,
             "unreadable": found.unreadable,
         }
-
-
-def check(config: FinetuneConfig) -> None:
-    """Raise ConfigError for settings that are not among the choices, or do not go together."""
-    for name, choices in CHOICES.items():
-        if (value := getattr(config, name)) not in choices:
-            raise ConfigError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
-    if unknown := [kind for kind in config.keep if kind not in KINDS]:
-        raise ConfigError(f"unknown kind {unknown[0]!r} in keep: expected some of {', '.join(KINDS)}")
-    if config.energy_over == "segment" and config.teacher_sees != "segment":
-        raise ConfigError(
-            "energy_over 'segment' needs teacher_sees 'segment': the teacher has seen no more than a chunk"
-        )
-    if not config.threshold_db > 0:
-        raise ConfigError(f"got threshold_db {config.threshold_db}: expected more than 0")

@@ -31,6 +31,9 @@ class Progress:
     seconds: float = 0.0
     first_losses: list[float | None] = field(default_factory=list)  # of the first steps; None: not finite
     history: list[dict] = field(default_factory=list)
+    # "asked": TrainConfig.precision; "got": what this machine has of it; "began": what the first steps were in, where
+    # that was on a machine with another
+    arithmetic: dict[str, str] = field(default_factory=dict)
 
 
 def save(out: Path, model: Separator, optimiser, source, progress: Progress) -> None:

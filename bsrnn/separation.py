@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from bsrnn.audio.resampling import Read, resample
-from bsrnn.errors import ConfigError
+from bsrnn.audio.shapes import as_array, check_channels_first
+from bsrnn.config import SeparateConfig
+from bsrnn.errors import DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime.speed import in_threads
 
@@ -25,15 +27,10 @@ def fade(samples: int, window: str = "triangle") -> Tensor:
     Args:
         window: "triangle" (ours, after the replication's linear fade), "tenth": linear over a tenth of the segment at
             each end (replication), "flat": none.
-
-    Raises:
-        ConfigError: unknown window.
     """
     ramp = torch.arange(1, samples + 1, dtype=torch.float32)
     triangle = torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
     steepness = {"triangle": 1.0, "tenth": 5.0, "flat": math.inf}  # a half to a tenth
-    if window not in steepness:
-        raise ConfigError(f"unknown window {window!r}: expected one of {', '.join(steepness)}")
     return (steepness[window] * triangle).clamp(max=1)
 
 
@@ -55,17 +52,8 @@ def separate_blocks(
     Raises:
         ConfigError: a segment or hop that cannot work.
     """
-    rate = model.config.sample_rate
-    if not (math.isfinite(segment_seconds) and math.isfinite(hop_seconds)):
-        raise ConfigError(f"got segments of {segment_seconds} s every {hop_seconds} s: expected numbers")
-    segment, hop = round(segment_seconds * rate), round(hop_seconds * rate)
-    if not 0 < hop <= segment or segment <= model.config.n_fft:
-        raise ConfigError(
-            f"got segments of {segment_seconds:g} s every {hop_seconds:g} s: expected 0 < hop <= segment and a "
-            f"segment longer than the STFT window ({model.config.n_fft / rate:.3f} s)"
-        )
-    if batch_segments < 1:
-        raise ConfigError(f"got batch_segments {batch_segments}: expected at least 1")
+    settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
+    segment, hop = settings.samples(model.config)
     device, weight = model.window.device, fade(segment, window)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)
@@ -111,7 +99,7 @@ def separate(
 
     Args:
         model: from :func:`bsrnn.load`.
-        mixture: (C, L) array or tensor; every channel is separated on its own.
+        mixture: (C, L) array or tensor, L from 0 on; every channel is separated on its own.
         sample_rate: Hz; another rate than the model's is resampled there and back.
         segment_seconds: T. Shorter is faster to start, longer sees more context.
         hop_seconds: P. The cost goes with T / P (Table II).
@@ -123,17 +111,20 @@ def separate(
         target name -> estimate (C, L) float32.
 
     Raises:
-        ValueError: not (C, L) floats, or not all finite. ConfigError: a segment or hop that cannot work.
+        DataError (a ValueError): not (C, L) floats, the axes the other way round (more than 16 channels, or more
+            than samples), or not all finite. ConfigError: a segment, hop or rate that cannot work.
     """
-    mixture = np.asarray(mixture)
-    if mixture.ndim != 2 or mixture.dtype.kind != "f":
-        raise ValueError(
-            f"got a mixture of shape {mixture.shape} and type {mixture.dtype}, expected (channels, samples) of "
-            "floats between -1 and 1; divide 16 bit integers by 32768"
+    if not isinstance(model, torch.nn.Module):
+        raise DataError(f"got a model of type {type(model).__name__}, expected what bsrnn.load gives; it comes first")
+    mixture = as_array(mixture)
+    check_channels_first(mixture.shape, "a mixture")
+    if mixture.dtype.kind != "f":
+        raise DataError(
+            f"got a mixture of type {mixture.dtype}, expected floats between -1 and 1; divide 16 bit integers by 32768"
         )
     mixture = mixture.astype(np.float32, copy=False)
     if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
-        raise ValueError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
+        raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
     settings = (segment_seconds, hop_seconds, batch_segments, window)
     loudest = float(np.abs(mixture).max(initial=0.0))
     if peak and loudest > 0:

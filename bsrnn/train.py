@@ -24,7 +24,7 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
 from bsrnn.runtime import distributed
-from bsrnn.runtime.speed import keep_freed_memory, on_each_core
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, on_each_core, say_emulated, share_one_arena
 from bsrnn.separation import separate
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
@@ -101,8 +101,6 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     Args:
         mixture: (B, C, L). targets: (B, S, C, L).
     """
-    if config.reduction not in ("mean", "sum"):
-        raise ConfigError(f"unknown reduction {config.reduction!r}: expected 'mean' or 'sum'")
     estimate, signals = model.estimate_both(mixture)
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
@@ -120,7 +118,8 @@ class Objective(nn.Module):
 
     Args:
         precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
-            in float32. bfloat16 has float32's range, so that no loss need be scaled.
+            in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
+            :func:`bsrnn.runtime.speed.usable_dtype`.
 
     Raises:
         ConfigError: unknown precision.
@@ -194,9 +193,7 @@ def learning_rate(items: int, config: TrainConfig) -> float:
     """Of the step that begins at ``items``."""
     if config.schedule == "step":
         return config.learning_rate * config.decay ** (items // config.decay_items)
-    if config.schedule == "cosine":
-        return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2
-    raise ConfigError(f"unknown schedule {config.schedule!r}: expected 'step' or 'cosine'")
+    return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2  # "cosine"
 
 
 def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
@@ -208,7 +205,10 @@ def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
 def first_losses(
     model: Separator, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
 ) -> list[float | None]:
-    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
+    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES.
+
+    They are computed in ``config.precision`` itself, which must be one that this machine has.
+    """
     keep_freed_memory()
     optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss, config.precision)
     for _, (mixture, targets) in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
@@ -257,10 +257,11 @@ def fit(
     """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the
     first.
 
-    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped.
-    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes the
-    rounding
-    alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all of them see.
+    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped. Where
+    the machine lacks the arithmetic of ``config.precision`` it is float32's, which the result says.
+    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes
+    the rounding alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all
+    of them see.
 
     Args:
         model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better.
@@ -271,6 +272,7 @@ def fit(
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
         ConfigError: several processes for a model that must see its batches whole.
     """
+    share_one_arena()
     keep_freed_memory()
     part = distributed.share(config.batch_items)
     if distributed.size() > 1 and not model.items_apart:
@@ -278,7 +280,9 @@ def fit(
     model.to(device).train()
     optimiser = adam(model, config)
     progress = resume.restore(Path(out), model, optimiser, source) or Progress()
-    learner, first = distributed.wrap(Objective(model, loss, config.precision)), distributed.rank() == 0
+    first = distributed.rank() == 0
+    progress.arithmetic = arithmetic(config.precision, progress.arithmetic, device)
+    learner = distributed.wrap(Objective(model, loss, progress.arithmetic["got"]))
     last_items = config.max_items - config.max_items % config.batch_items
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     bar = tqdm(
@@ -316,6 +320,20 @@ def fit(
     distributed.copy_first(model.state_dict())
     model.eval()
     return progress
+
+
+def arithmetic(asked: str, before: dict[str, str], device: str) -> dict[str, str]:
+    """What products are computed in, the same in every process; see :class:`bsrnn.resume.Progress`.
+
+    Args:
+        asked: of the settings. before: of the training that is gone on with, which keeps its own where it can; or {}.
+    """
+    wanted = before["got"] if before.get("asked") == asked else asked
+    got = wanted if distributed.all_agree(wanted != "bfloat16" or fast_dtype(device) == wanted) else "float32"
+    if got != wanted and distributed.rank() == 0:
+        say_emulated(device)
+    began = before.get("began", before.get("got", got))
+    return {"asked": asked, "got": got} | ({"began": began} if began != got else {})
 
 
 def _shares(source: ItemSource, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:

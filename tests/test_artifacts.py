@@ -36,6 +36,7 @@ QUICK = replace(config.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*
 def root(tmp_path, monkeypatch):
     """An empty project root with the published numbers, on a machine with ffmpeg."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.delenv("BSRNN_PROFILE", raising=False)
     monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
     monkeypatch.setitem(config.PROFILES, PROFILE, QUICK)
@@ -62,6 +63,7 @@ def once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("once")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSRNN_ROOT", str(folder))
+        (folder / "_config.yml").touch()
         patch.setattr(runs, "has_ffmpeg", lambda: True)
         patch.setitem(config.PROFILES, PROFILE, QUICK)
         shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")

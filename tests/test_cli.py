@@ -69,6 +69,43 @@ def test_a_folder_that_holds_another_training_is_refused(folder, model, change, 
     assert (model / "model.safetensors").read_bytes() == before
 
 
+def test_settings_that_cannot_be_take_no_folder(folder, tmp_path, capsys):
+    out = tmp_path / "new"
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(out)]
+    for wrong in (["--split", "v9"], ["--set", "train.batch_items=0"], ["--set", "train.learning_rate=nan"],
+                  ["--set", "train.max_items=-5"], ["--set", "mixing.chunk_seconds=0.001"],
+                  ["--set", "validate.segment_seconds=1e9"], ["--set", "data.seed=-1"]):  # fmt: skip
+        assert cli.main(arguments + wrong) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("bsrnn train: ") and "expected" in line
+        assert not out.exists()
+
+
+def test_a_folder_with_settings_alone_is_taken_over_and_one_with_work_is_kept(folder, tmp_path, capsys):
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(tmp_path)]
+    files.write_json(tmp_path / "settings.json", {"seed": 7})
+    (tmp_path / "resume").mkdir()
+    for name in ("resume/000000000002.safetensors", "model.safetensors", "training.json"):
+        (tmp_path / name).write_bytes(b"hours of work")
+        assert cli.main(arguments) == 1
+        line = capsys.readouterr().err
+        assert "holds a training with another activity, data" in line and "remove" not in line and "delete" not in line
+        assert (tmp_path / name).read_bytes() == b"hours of work"
+        (tmp_path / name).unlink()
+    assert cli.main(arguments) == 0
+    assert files.read_json(tmp_path / "settings.json")["seed"] == 0
+    bsrnn.load(tmp_path)
+
+
+def test_a_model_that_was_not_trained_here_is_not_overwritten(folder, model, tmp_path, capsys):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((model / name).read_bytes())
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 1
+    assert "holds a model, but no training of this program: choose another --out" in capsys.readouterr().err
+    assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
 def test_songs_of_one_name_do_not_overwrite_each_other(model, tmp_path, capsys):
     """Two files called mixture take their folders' names; two that would meet all the same are refused."""
     for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav"):

@@ -17,6 +17,7 @@ from bsrnn.study import costs, runs
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import derived_bands
-from bsrnn.bands import DERIVED, SCHEMES, band_widths
-from bsrnn.config import SMALL, ModelConfig
-from bsrnn.derived_bands import (
+from bsrnn import bands
+from bsrnn.bands import (
+    DERIVED,
     ENERGY41_VOCALS,
+    SCHEMES,
+    band_widths,
     equal_energy_widths,
     mean_power,
     mel_widths,
     note_widths,
     uniform_widths,
 )
+from bsrnn.config import SMALL, ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.runtime import paths
 
@@ -47,7 +49,7 @@ def test_a_model_takes_the_name(name):
     from bsrnn import BSRNN
 
     model = BSRNN(ModelConfig(band_split=name, features=4, modules=1))
-    assert model.widths == list(derived_bands.by_name(name))
+    assert model.widths == list(bands.derived_widths(name))
 
 
 # ---- rules ----
@@ -119,7 +121,7 @@ def test_names_that_are_not_there():
     with pytest.raises(ConfigError, match="expected one of v1.*simo, uniform41, mel41, notes41, energy41, or widths"):
         band_widths("mel40")
     with pytest.raises(ConfigError, match="unknown derived band split 'mel40': expected one of uniform41"):
-        derived_bands.by_name("mel40")
+        bands.derived_widths("mel40")
     with pytest.raises(ConfigError, match="'energy41' at n_fft 4096.*computed for 2048 at 44100 Hz"):
         band_widths("energy41", 4096)
     with pytest.raises(ConfigError, match="got 41 bands, n_fft 64"):
@@ -208,7 +210,7 @@ def test_blocks_are_the_whole_song(monkeypatch):
     song = Tone(33, frames=9000)
     whole = mean_power([song], "x", 256, 64)
     for frames in (1, 2, 7, 100):
-        monkeypatch.setattr(derived_bands, "BLOCK_FRAMES", frames)
+        monkeypatch.setattr(bands, "BLOCK_FRAMES", frames)
         np.testing.assert_allclose(mean_power([song], "x", 256, 64), whole, rtol=1e-6, atol=1e-12)
 
 

@@ -208,8 +208,8 @@ def test_a_checkpoint_of_an_unknown_system_or_setting(tmp_path):
     checkpoint.save(make("umx"), tmp_path)
     described = read_json(tmp_path / "config.json")
     for change, said in (
-        ({"system": "spleeter"}, "unknown system 'spleeter': expected one of hdemucs, umx, convtasnet, conv"),
-        ({"system": 3}, "'system' is 3"),
+        ({"system": "spleeter"}, "got peer.system 'spleeter': expected one of hdemucs, umx, convtasnet, conv"),
+        ({"system": 3}, "got peer.system 3: expected one of"),
         ({"features": 16}, "unknown model setting 'features'"),
     ):
         write_json(tmp_path / "config.json", described | {"model": described["model"] | change})
@@ -237,9 +237,6 @@ def test_every_hybrid_demucs_that_is_let_through_works(window, depth):
         (PeerConfig("umx", width=7), "multiples of 2 and 4"),
         (PeerConfig("convtasnet", window=33), "an even number"),
         (PeerConfig("convtasnet-stft", window=34), "a multiple of 4"),
-        (PeerConfig("umx", depth=0), "depth 0: expected at least 1"),
-        (PeerConfig("umx", targets=("a", "a")), "each once"),
-        (PeerConfig("umx", hop_samples=1025), "at most half of n_fft"),
     ],
 )
 def test_settings_that_make_no_model(settings, said):
@@ -378,6 +375,7 @@ def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, folder, tmp_
 
 def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     profile = profile_of(folder, SMALL["umx"], max_items=2, precision="bfloat16")
     run = runs.Run("vocals-umx-s0", "train", profile, "vocals")
     other = replace(run, profile=replace(profile, model=replace(profile.model, width=16)))

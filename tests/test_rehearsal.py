@@ -16,6 +16,7 @@ from bsrnn.workflow import rehearsal
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setenv("BSRNN_DATA", str(tmp_path / "data"))
     return tmp_path
 

@@ -1,11 +1,13 @@
 """The registry of runs: what is in it, what enters a key, and where results lie."""
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
 from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations as variants
 from bsrnn.study import runs
@@ -15,6 +17,7 @@ from bsrnn.study.results import Study
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     return tmp_path
 
 
@@ -88,11 +91,8 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
             settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
-        for path in change.changed:  # with the base's choice it is the base
-            section, setting = path.split(".")
-            of_base = getattr(getattr(base.profile, section), setting)
-            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
-        assert settings == base.profile
+        of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
     other = with_profile(monkeypatch, details=("drums/layer",))
     assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")
@@ -177,9 +177,10 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
 
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
-    train = replace(config.QUICK.train, loader_workers=3)
+    train = replace(config.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
     speed = {name: replace(getattr(config.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
-    finetune = replace(config.QUICK.finetune, train=replace(config.QUICK.finetune.train, loader_workers=3))
+    of_finetune = replace(config.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
+    finetune = replace(config.QUICK.finetune, train=of_finetune)
     after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
     assert {id: after[id].key for id in before} == before
     assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]

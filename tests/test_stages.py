@@ -38,11 +38,12 @@ def folder(tmp_path_factory):
 def grid(folder, tmp_path, monkeypatch):
     """The runs of a profile on those songs, in a root of their own."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     train = TrainConfig(batch_items=2, schedule="cosine", max_items=4, validate_items=2, patience=0, loader_workers=0)
     profile = Profile(
         "mine", data=DataConfig(source="folder", folder=str(folder)), model=MODEL, train=train, targets=("vocals",),
         mixing=MixingConfig(chunk_seconds=0.5), separate=SeparateConfig(1.0, 1.0), validate=SeparateConfig(1.0, 1.0),
-        table_one=(), finetuned=(),
+        table_one=(), finetuned=(), hops=(0.5, 1.0),
     )  # fmt: skip
     monkeypatch.setitem(config.PROFILES, "mine", profile)
     return runs.grid("mine")
@@ -82,7 +83,7 @@ def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trai
 
 def test_a_run_whose_start_has_no_result_names_the_command(grid):
     with pytest.raises(runs.MissingResult, match="`bsrnn run vocals-s0 --profile mine`"):
-        stages.compute(grid["vocals-hop3-s0"])
+        stages.compute(grid["vocals-hop1-s0"])
 
 
 def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
@@ -123,6 +124,7 @@ def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, m
 
 def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     run = runs.get("tiny", "vocals-s0")
     assert not replay.songs_are_here(run)
     result = {"training": {"first_losses": [1.0]}, "device": "CPU"}
@@ -161,9 +163,3 @@ def test_the_published_model_is_the_trained_one_in_half_precision_with_a_card(gr
         np.testing.assert_allclose(published.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     card = (folder / "README.md").read_text()
     assert f"uSDR {result['scores']['summary']['usdr_mean']:.2f} dB" in card and run.key in card
-
-
-def test_unknown_unlabelled_sets_are_named(grid):
-    profile = replace(grid["vocals-s0"].profile, finetune=config.FinetuneConfig(unlabelled="all"))
-    with pytest.raises(config.ConfigError, match="unknown unlabelled set 'all': expected one of both, matched"):
-        stages.unlabelled_songs(profile)

@@ -15,7 +15,7 @@ from bsrnn import checkpoint, cli
 from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.runtime import paths
+from bsrnn.runtime import paths, speed
 from bsrnn.tool import separate as tool
 
 COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
@@ -165,12 +165,36 @@ def test_an_interruption_ends_all_and_leaves_no_half_files(models, tmp_path, job
     assert all(path.suffix == ".wav" and "partial" not in path.name for path in (tmp_path / "out").rglob("*.wav"))
 
 
-def test_bfloat16_is_close(models, tmp_path):
-    write(tmp_path / "song.wav", 20_000)
+def in_both_dtypes(models, folder):
+    """A song's stem by ``--dtype float32`` and by ``--dtype bfloat16``."""
+    write(folder / "song.wav", 20_000)
     for dtype in ("float32", "bfloat16"):
-        assert run(tmp_path / "song.wav", "--model", models / "bass", "--dtype", dtype, "-o", tmp_path / dtype) == 0
-    one, other = (soundfile.read(tmp_path / d / "bass" / "song" / "bass.wav")[0] for d in ("float32", "bfloat16"))
-    assert 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
+        assert run(folder / "song.wav", "--model", models / "bass", "--dtype", dtype, "-o", folder / dtype) == 0
+    return [soundfile.read(folder / dtype / "bass" / "song" / "bass.wav")[0] for dtype in ("float32", "bfloat16")]
+
+
+def test_bfloat16_is_close(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed, "fast_dtype", lambda device: "bfloat16")
+    exact, fast = in_both_dtypes(models, tmp_path)
+    assert 0 < np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
+    said = capsys.readouterr().err
+    assert "recurrent core in bfloat16" in said and "emulated" not in said
+
+
+def test_bfloat16_that_would_be_emulated_is_one_line_and_float32(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
+    monkeypatch.setattr(speed, "bfloat16_cost", lambda: 7.6)
+    assert np.array_equal(*in_both_dtypes(models, tmp_path))
+    said = capsys.readouterr().err
+    assert said.count("would be emulated on this machine and take 8 times as long as float32") == 1
+    assert said.count("recurrent core in float32") == 2
+
+
+@pytest.mark.precision
+def test_every_dtype_separates_on_this_machine(models, tmp_path, capsys):
+    exact, asked = in_both_dtypes(models, tmp_path)
+    assert np.abs(exact - asked).max() < 0.05 * np.abs(exact).max()
+    assert ("would be emulated" in capsys.readouterr().err) == np.array_equal(exact, asked)
 
 
 def test_the_folder_is_called_after_the_models():

@@ -14,6 +14,8 @@ from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
+from bsrnn.runtime import speed
+from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
 from bsrnn.train import (
     Objective,
@@ -87,8 +89,6 @@ def test_the_loss_is_equation_one():
     torch.testing.assert_close(objective(model, mixture, target), means)
     sums = parts[0].sum() + parts[1].sum() + 3 * parts[2].sum()
     torch.testing.assert_close(objective(model, mixture, target, LossConfig(1.0, 3.0, "sum")), sums)
-    with pytest.raises(ConfigError, match="unknown reduction 'median'"):
-        objective(model, mixture, target, LossConfig(reduction="median"))
 
 
 def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
@@ -98,8 +98,6 @@ def test_learning_rates_of_the_paper_and_of_the_fixed_budget():
     assert learning_rate(16_000_000 - 1, paper) == pytest.approx(1e-3 * 0.98**49)
     cosine = TrainConfig(schedule="cosine", max_items=100)
     assert [learning_rate(items, cosine) for items in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
-    with pytest.raises(ConfigError, match="unknown schedule"):
-        learning_rate(0, TrainConfig(schedule="linear"))
 
 
 def test_the_first_weights_come_from_the_seed_and_leave_the_global_state_alone():
@@ -143,7 +141,9 @@ def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp
     assert not torch.equal(weights(one), weights(checkpoint.load(tmp_path / "c")))
 
 
-def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(profile, tmp_path):
+@pytest.mark.precision
+@pytest.mark.skipif(not speed.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
+def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32():
     found = {}
     for precision in ("float32", "bfloat16"):
         model = new_model(MODEL, 0)
@@ -155,8 +155,12 @@ def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32(
     (exact, one), (fast, other) = found.values()
     assert fast == pytest.approx(exact.item(), rel=1e-3) and not torch.equal(one, other)
     assert torch.nn.functional.cosine_similarity(one, other, 0) > 0.99
+
+
+def test_unknown_precisions_are_named(tmp_path):
+    source = Repeat(torch.zeros(2, 2, 8000), torch.zeros(2, 1, 2, 8000))
     with pytest.raises(ConfigError, match="unknown precision 'float16'"):
-        fit(model, Repeat(mixture, targets), lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
+        fit(new_model(MODEL, 0), source, lambda model: 0.0, replace(TRAIN, precision="float16"), tmp_path)
 
 
 class Killed(Exception):
@@ -205,10 +209,10 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
     order = []
 
     def second():
-        with stages.alone(tmp_path / "one" / ".lock"):
+        with alone(tmp_path / "one" / ".lock"):
             order.append(stages.train_model(profile, 0, tmp_path / "one"))
 
-    with stages.alone(tmp_path / "one" / ".lock"):
+    with alone(tmp_path / "one" / ".lock"):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)

@@ -4,33 +4,30 @@
 ``other.wav``, the layout that :mod:`bsrnn.data.songs` reads. A package holds a folder a song, with ``guitar.ogg``,
 ``song.ogg`` (the rest) and, in other packages of the game, ``rhythm.ogg``.
 
-A .deb is an ``ar`` archive with a ``data.tar.*`` in it; both are read here, and nothing but the songs is taken out.
+A package is unpacked by ``dpkg-deb``, or by ``bsdtar`` where there is no dpkg; they let no file out of their folder.
 """
 
 import argparse
 import configparser
 import hashlib
 import re
+import shutil
+import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
 
 import numpy as np
 
 from bsrnn.audio import files as audio
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.runtime.files import atomic_write, write_json
+from bsrnn.runtime.files import write_json
 
 RATE = 44100  # Hz
 STEMS = {"guitar.ogg": "guitar", "song.ogg": "other", "rhythm.ogg": "rhythm"}
-WANTED = (*STEMS, "song.ini")
+UNPACKING = 120  # seconds after which a package counts as damaged
 SILENT = 1e-4  # RMS below which a stem counts as missing
-MAGIC, HEADER = b"!<arch>\n", 60
-LARGEST = 200_000_000  # bytes of one file in a package
 
 # word in the package's song.ini -> artist, composer, licence: as the packages' copyright files give them
 ARTISTS = {
@@ -145,57 +142,44 @@ def _credits(words: str) -> tuple[str, str, str]:
 
 
 def _songs(source: Path, scratch: Path) -> Iterator[Path]:
-    """Folders with guitar.ogg: of an unpacked tree as they are, of a package one after the other in ``scratch``."""
+    """Folders with guitar.ogg: of an unpacked tree as they are, of a package those that it unpacks into ``scratch``."""
     if source.is_dir():
         yield from sorted({path.parent for name in STEMS for path in source.rglob(name)})
         return
     if not source.is_file():
         raise DataError(f"{source}: no such file or folder, expected a package fretsonfire-songs-*.deb, or the folder "
                         "that it was unpacked into; check the path")  # fmt: skip
-    unpacked: dict[PurePosixPath, Path] = {}
-    with _data_tar(source) as archive:
-        for member in archive:
-            path = PurePosixPath(member.name)
-            if not member.isfile() or path.name not in WANTED:
-                continue
-            if member.size > LARGEST:
-                raise DataError(f"{source}: {member.name} has {member.size} bytes, expected a song; get it again")
-            # a folder name of our own: what a package calls its files decides no path here
-            folder = unpacked.setdefault(path.parent, scratch / f"{source.stem}-{len(unpacked)}")
-            with atomic_write(folder / path.name) as temporary:
-                temporary.write_bytes(archive.extractfile(member).read())
-    yield from (folder for folder in unpacked.values() if any((folder / name).is_file() for name in STEMS))
+    _unpack(source, scratch)
+    yield from _songs(scratch, scratch)
 
 
-@contextmanager
-def _data_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """The open data.tar.* of a .deb."""
-    with open(path, "rb") as handle:
-        if handle.read(len(MAGIC)) != MAGIC:
-            raise DataError(f"{path}: not a Debian package, expected a file fretsonfire-songs-*.deb; check the path")
-        name = _seek_data(handle, path)
-        out = f"unpack it with `dpkg-deb -x {path.name} FOLDER` and give FOLDER instead"
-        if name.endswith(".zst") and sys.version_info < (3, 14):
-            raise DataError(f"{path}: {name} is packed with zstd, which this Python cannot read; {out}")
-        try:
-            with tarfile.open(fileobj=handle, mode="r|*") as archive:
-                yield archive
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-            if isinstance(error, BSRNNError):
-                raise
-            raise DataError(f"{path}: {name} cannot be unpacked ({error}); get the package again, or {out}") from error
+def _unpack(package: Path, folder: Path) -> None:
+    """The files of a Debian package into ``folder``.
+
+    Raises:
+        DataError: nothing here that can unpack one, or a package that cannot be unpacked.
+    """
+    if shutil.which("dpkg-deb"):
+        _call(package, "dpkg-deb", "-x", package, folder)
+    elif shutil.which("bsdtar"):
+        _call(package, "bsdtar", "-xf", package, "-C", folder, "data.tar*")  # the one archive lies in the other
+        for data in folder.glob("data.tar*"):
+            _call(package, "bsdtar", "-xf", data, "-C", folder)
+    else:
+        raise DataError(f"{package} cannot be unpacked: neither dpkg-deb nor bsdtar is here; install one (dpkg, or "
+                        "libarchive), or unpack it elsewhere and give the folder instead")  # fmt: skip
 
 
-def _seek_data(handle: BinaryIO, path: Path) -> str:
-    """Go to the first byte of the member data.tar.* of an ar archive; its name."""
-    while len(header := handle.read(HEADER)) == HEADER and header.endswith(b"`\n"):
-        name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), header[48:58].strip()
-        if not size.isdigit():
-            break
-        if name.startswith("data.tar"):
-            return name
-        handle.seek(int(size) + int(size) % 2, 1)  # members begin at even bytes
-    raise DataError(f"{path}: no data.tar in it, expected a whole Debian package; it is damaged: get it again")
+def _call(package: Path, *command: str | Path) -> None:
+    """Run a command; DataError with the last line that it says if it fails, or hangs (dpkg-deb on half a zstd file)."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=UNPACKING)
+    except subprocess.TimeoutExpired as error:
+        words = f"took {command[0]} more than {UNPACKING} s"
+        raise DataError(f"{package} {words}: it is damaged, get it again") from error
+    if done.returncode:
+        words = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DataError(f"{package} cannot be unpacked ({words}); expected a whole Debian package: get it again")
 
 
 def main(arguments: list[str] | None = None) -> int:

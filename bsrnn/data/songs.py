@@ -105,7 +105,7 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
     """Songs of a profile's data set; the embedded one is rendered, MUSDB18's mp4 decoded, where that is not done yet.
 
     Raises:
-        ConfigError: unknown source or split. DataError: as :func:`read_songs`.
+        ConfigError: unknown split. DataError: as :func:`read_songs`.
     """
     targets = tuple(targets)
     if split is not None and split not in SPLITS:
@@ -125,11 +125,6 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
             raise DataError(f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
                             "0); choose a profile or DataConfig with more")
         return sorted(songs, key=lambda song: song.name)[:limit]
-    if data.source == "folder" and not data.folder:
-        raise ConfigError("source 'folder' without a folder; expected DataConfig.folder to name one; set it")
-    if data.source not in ("musdb18hq", "musdb18", "previews", "folder"):
-        raise ConfigError(f"unknown data source {data.source!r}, expected embedded, musdb18hq, musdb18, previews or "
-                          "folder; correct DataConfig.source")
     root = Path(data.folder) if data.folder else paths.data() / data.source
     if not root.is_dir() and data.source != "folder":
         raise DataError(f"{root}: no such folder; {musdb_source.how_to_get(data.source, root)}")

@@ -7,8 +7,7 @@ from pathlib import Path
 from bsrnn.data import songs
 from bsrnn.runtime import paths
 from bsrnn.config import Profile
-from bsrnn.errors import ConfigError, DataError
-from bsrnn.study.runs import unlabelled_folder
+from bsrnn.errors import DataError
 from bsrnn.data.songs import Mixtures
 
 
@@ -33,9 +32,7 @@ def _inside(path: Path | None, folder: Path) -> bool:
 def unlabelled_songs(profile: Profile) -> Mixtures:
     """The mixtures that a profile's finetuning uses: the embedded kinds, or a user's own music beside real songs."""
     kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
-    if profile.finetune.unlabelled not in kinds:
-        raise ConfigError(f"unknown unlabelled set {profile.finetune.unlabelled!r}: expected one of {', '.join(kinds)}")
     wanted = kinds[profile.finetune.unlabelled]
     if profile.data.source != "embedded":
-        return songs.read_mixtures(unlabelled_folder(), profile.model.sample_rate) if wanted else Mixtures([])
+        return songs.read_mixtures(paths.unlabelled(), profile.model.sample_rate) if wanted else Mixtures([])
     return Mixtures([song for kind in wanted for song in songs.load(profile.data, f"unlabelled-{kind}")])

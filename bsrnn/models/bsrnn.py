@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bsrnn.audio.shapes import check_channels_first
 from bsrnn.bands import band_widths, equal_runs
 from bsrnn.config import ModelConfig
-from bsrnn.errors import ConfigError
+from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
 
 EPS = ModelConfig().normalisation_eps  # of every normalisation, unless set otherwise: float32's (authors' code)
@@ -53,8 +54,6 @@ class BandNorm(nn.Module):
 
     def __init__(self, bands: int, features: int, mode: str, eps: float = EPS):
         super().__init__()
-        if mode not in ("group", "layer"):
-            raise ConfigError(f"unknown normalisation {mode!r}: expected 'group' or 'layer'")
         self.axes, self.eps = (1, 3) if mode == "group" else (3,), eps
         self.weight = nn.Parameter(torch.ones(bands, 1, 1, features))
         self.bias = nn.Parameter(torch.zeros(bands, 1, 1, features))
@@ -232,24 +231,10 @@ class BSRNN(Separator):
     Args:
         config: see :class:`bsrnn.config.ModelConfig`. At the paper's size (N 128, 12 modules, V7) it has 25.6 M
             parameters, 36.4 M with two mask layers.
-
-    Raises:
-        ConfigError: an unknown band split, widths that do not fill the spectrum, or sizes that make no model.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
-        sizes = {name: getattr(config, name) for name in ("features", "modules", "mlp_layers", "hop_samples")}
-        if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
-            raise ConfigError(f"got {', '.join(small)}: expected at least 1")
-        heads, wide = config.attention_heads, config.attention_features
-        if config.tac_factor < 0 or heads < 0 or wide < 1 or not config.normalisation_eps > 0:
-            raise ConfigError(
-                f"got tac_factor {config.tac_factor}, attention_heads {heads}, attention_features {wide}, "
-                f"normalisation_eps {config.normalisation_eps}: expected at least 0, 0, 1, and more than 0"
-            )
-        if heads and config.features % heads:
-            raise ConfigError(f"got {heads} attention_heads: expected a divisor of features, {config.features}")
         self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
         self.split = BandSplit(self.widths, config)
         self.core = nn.Sequential(*(BandSequence(len(self.widths), config) for _ in range(config.modules)))
@@ -275,12 +260,13 @@ class BSRNN(Separator):
         """Mixture (B, C, L) -> estimates (B, S, C, L), S in the order of ``config.targets``.
 
         Raises:
-            ValueError: not three axes, or not longer than half an STFT window.
+            DataError (a ValueError): not (B, C, L), or not longer than half an STFT window.
         """
-        if mixture.ndim != 3 or mixture.shape[-1] <= self.config.n_fft // 2:
-            raise ValueError(
-                f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L) with more than "
-                f"{self.config.n_fft // 2} samples; bsrnn.separate takes songs of any length"
+        check_channels_first(mixture.shape, "a mixture", "(batch, channels, samples)")
+        if mixture.shape[-1] <= self.config.n_fft // 2:
+            raise DataError(
+                f"got a mixture of shape {tuple(mixture.shape)}, expected more than {self.config.n_fft // 2} samples; "
+                "bsrnn.separate takes songs of any length"
             )
         return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
 

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bsrnn.audio.shapes import check_channels_first
 from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.base import Separator
@@ -49,16 +50,11 @@ class Peer(Separator):
         config: see :class:`bsrnn.config.PeerConfig`.
 
     Raises:
-        ConfigError: an unknown system, or sizes that make no model. BSRNNError: the system's package is missing.
+        ConfigError: sizes that the system does not have. BSRNNError: the system's package is missing.
     """
 
     def __init__(self, config: PeerConfig):
         super().__init__(config)
-        if config.system not in SYSTEMS:
-            raise ConfigError(f"unknown system {config.system!r}: expected one of {', '.join(SYSTEMS)}")
-        sizes = {name: getattr(config, name) for name in ("width", "depth", "window", "hop_samples")}
-        if small := [f"{name} {size}" for name, size in sizes.items() if size < 1]:
-            raise ConfigError(f"got {', '.join(small)}: expected at least 1")
         self.system = SYSTEMS[config.system](config)
         self.items_apart = config.system != "umx"  # batch normalisation, and dropout that follows its count
         self.dtype = torch.float32
@@ -69,10 +65,12 @@ class Peer(Separator):
         A system that wants stereo is given a mono signal twice, and the mean of its two channels is the estimate.
 
         Raises:
-            ValueError: not three axes, or no samples. DataError: more than two channels for a system that wants stereo.
+            DataError (a ValueError): not (B, C, L), no samples, or more than two channels for a system that wants
+                stereo.
         """
-        if mixture.ndim != 3 or not mixture.shape[-1]:
-            raise ValueError(f"got a mixture of shape {tuple(mixture.shape)}, expected (B, C, L)")
+        check_channels_first(mixture.shape, "a mixture", "(batch, channels, samples)")
+        if not mixture.shape[-1]:
+            raise DataError(f"got a mixture of shape {tuple(mixture.shape)}, expected a sample or more")
         channels, samples = mixture.shape[1:]
         if not self.config.channels_apart and channels > STEREO:
             raise DataError(f"got {channels} channels: {self.config.system} separates mono and stereo; separate a pair")

@@ -14,7 +14,6 @@ from bsrnn.errors import MissingResult
 from bsrnn.report import captions, figures
 from bsrnn.report.captions import OURS
 from bsrnn.runtime import paths
-from bsrnn.study import runs
 from bsrnn.study.results import Results, Study
 
 PROFILE, DECIDING, BOTH = "the profile", "the one that decides its claims", "both"
@@ -49,7 +48,7 @@ class Runs:
         wanted = [run.kind for run in drawn_from.grid.values() if run.roles & roles]
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
-            "finetune": f"its runs need unlabelled music in {runs.unlabelled_folder().relative_to(paths.root())}",
+            "finetune": f"its runs need unlabelled music in {paths.unlabelled().relative_to(paths.root())}",
         }
         return reasons[wanted[0]] if wanted else "the profile has no such runs"
 

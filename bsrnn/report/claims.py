@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bsrnn import config
-from bsrnn.config import Profile
+from bsrnn.config import PEER_NAMES, Profile
 from bsrnn.report.captions import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
 from bsrnn.report.tables import mean_of, published, summaries_of
 from bsrnn.study.results import Results
-from bsrnn.study.runs import PEER_NAMES, Run
+from bsrnn.study.runs import Run
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports

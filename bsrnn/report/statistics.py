@@ -6,6 +6,9 @@ All of them form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n
 drawn at random: another training and another song would give others. The interval covers both. The mean squares of the
 two-way analysis of variance give the variance of the mean, and Satterthwaite's rule its degrees of freedom, so that a
 t-distribution answers.
+
+Where there is one seed, `song_interval` is over songs alone. scipy comes with the extras data and book and is slow to
+import, so it is imported where it is used.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from bsrnn.errors import DataError
-from bsrnn.metrics import interval
 from bsrnn.study.results import Finished
 
 EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
@@ -82,13 +84,43 @@ def crossed_effect(differences) -> Effect:
     return Effect(float(mean), float(np.sqrt(variance / (seeds * songs))), float(max(freedom, 1.0)), seeds, songs)
 
 
+def song_interval(values: Iterable[float], rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over songs, with 10 000 resamples -> (low, high).
+
+    It says how far the mean depends on which songs were scored, not on the seed of the training. For a contrast of
+    two models give the differences song by song.
+
+    Args:
+        values: one number a song.
+        rng: draws the resamples.
+        level: coverage, between 0 and 1.
+
+    Raises:
+        DataError: no values, or one that is not finite.
+    """
+    from scipy.stats import bootstrap
+
+    values = np.asarray(list(values), dtype=np.float64)
+    if values.size == 0 or not np.isfinite(values).all():
+        raise DataError(
+            f"interval of {values.tolist()}, expected one or more finite numbers; leave out songs without a score"
+        )
+    if len(values) == 1:
+        return float(values[0]), float(values[0])
+    resampled = bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", confidence_level=level, rng=rng
+    )
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
+
+
 def mean_interval(differences) -> tuple[float, float, float]:
     """(mean, low, high) with 95 %, of a table (seeds, songs): over both where there are two of each or more.
 
     Else over songs alone, by the bootstrap: where one song or one seed says nothing of the next.
     """
     d = np.asarray(differences, dtype=np.float64)
-    low, high = crossed_effect(d).interval() if min(d.shape) >= 2 else interval(d.mean(0), np.random.default_rng(0))
+    crossed = min(d.shape) >= 2
+    low, high = crossed_effect(d).interval() if crossed else song_interval(d.mean(0), np.random.default_rng(0))
     return float(d.mean()), low, high
 
 
@@ -163,6 +195,6 @@ def effect(differences: pd.DataFrame) -> Effect | None:
 
 
 def _t():
-    from scipy.stats import t  # comes with museval and is slow to import
+    from scipy.stats import t
 
     return t

@@ -1,14 +1,14 @@
-"""One training on several GPUs or machines: plain torch.distributed, started by torchrun or by SLURM's srun (ours).
+"""One training on several GPUs or machines: plain torch.distributed, started by torchrun (ours).
 
-Every process runs the same code. What differs is asked here: :func:`rank` and :func:`size` are 0 and 1 in an ordinary
-process, so that the training loop is one and the same. Only rank 0 writes.
+torchrun says in the environment who is who (RANK, WORLD_SIZE, LOCAL_RANK) and where all meet; nothing else is read. On
+a SLURM cluster srun starts one torchrun a machine, see book/cluster.md. Every process runs the same code. What differs
+is asked here: :func:`rank` and :func:`size` are 0 and 1 in an ordinary process, so that the training loop is one and
+the same. Only rank 0 writes.
 """
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
@@ -20,41 +20,6 @@ WAIT = timedelta(hours=1)  # for the slowest process, which may be reading songs
 _beside: "distributed.ProcessGroup | None" = None  # of `by_shares`, which may run in a thread beside the training
 
 
-@dataclass(frozen=True)
-class Place:
-    """Of one process among all; ``meeting`` is where they find each other, as torch spells it."""
-
-    rank: int
-    size: int
-    local_rank: int  # on its machine
-    meeting: str = "env://"
-
-
-def place(environment: Mapping[str, str]) -> Place:
-    """Where torchrun or srun put this process; alone where neither started it.
-
-    An sbatch script's own process is alone, too, whatever number of tasks the job has: srun starts those.
-    """
-    if "RANK" in environment and "WORLD_SIZE" in environment:  # torchrun
-        return Place(*(int(environment.get(name, 0)) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
-    if int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
-        host = environment.get("MASTER_ADDR") or _first_host(environment["SLURM_STEP_NODELIST"])
-        # two trainings on one machine must not meet each other
-        job, step = int(environment.get("SLURM_JOB_ID", 0)), int(environment.get("SLURM_STEP_ID", 0))
-        port = environment.get("MASTER_PORT") or 20_000 + (job * 16 + step % 16) % 20_000
-        return Place(*(int(environment[name]) for name in names), f"tcp://{host}:{port}")
-    return Place(0, 1, 0)
-
-
-def _first_host(nodes: str) -> str:
-    """The first machine of SLURM's list, "gpu[03-04]" for instance, which scontrol spells out."""
-    if "[" not in nodes:
-        return nodes.split(",")[0]
-    done = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
-    return done.stdout.split()[0]
-
-
 @contextmanager
 def started(device: str = "cpu") -> Iterator[str]:
     """Join the other processes of this training, if there are any; gives the device of this one.
@@ -62,25 +27,21 @@ def started(device: str = "cpu") -> Iterator[str]:
     Raises:
         ConfigError: a device that several processes cannot share.
     """
-    here = place(os.environ)
-    if here.size == 1 or distributed.is_initialized():
+    processes, local_rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
+    if processes == 1 or "RANK" not in os.environ or distributed.is_initialized():
         yield device
         return
     gpus = torch.cuda.device_count() if device.startswith("cuda") else 0
     if device not in ("cpu", "cuda"):
-        raise ConfigError(
-            f"got device {device!r} for {here.size} processes, expected cuda: each takes a GPU of its own"
-        )
+        raise ConfigError(f"got device {device!r} for {processes} processes, expected cuda: each has a GPU of its own")
     if device == "cuda":
-        # SLURM may show each task its own GPU alone
-        index = 0 if gpus == 1 and here.meeting != "env://" else here.local_rank
-        if index >= gpus:
-            raise ConfigError(f"process {here.local_rank} of this machine finds {gpus} GPU(s): start one process a GPU")
-        device = f"cuda:{index}"
+        if local_rank >= gpus:
+            raise ConfigError(f"process {local_rank} of this machine finds {gpus} GPU(s): start one process a GPU")
+        device = f"cuda:{local_rank}"
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
     global _beside
-    distributed.init_process_group(backend, here.meeting, WAIT, here.size, here.rank)
+    distributed.init_process_group(backend, timeout=WAIT)
     _beside = distributed.new_group(backend="gloo", timeout=WAIT)
     try:
         yield device
@@ -128,6 +89,11 @@ def wrap(module: nn.Module) -> nn.Module:
 def agree(value: bool) -> bool:
     """What rank 0 says, everywhere: others may see a file of a shared disk a moment later."""
     return bool(total(torch.tensor(float(value and rank() == 0))))
+
+
+def all_agree(value: bool) -> bool:
+    """Whether every process says so."""
+    return bool(total(torch.tensor(float(value))) == size())
 
 
 def total(values: Tensor) -> Tensor:

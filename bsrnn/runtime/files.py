@@ -115,3 +115,16 @@ def read_json(path: str | Path) -> object:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as JSON ({error}); it is damaged: delete it and run what wrote it "
                         "again") from error
+
+
+def refuse_pointer(path: str | Path) -> None:
+    """DataError for what Git LFS leaves in the place of a file that a clone did not fetch."""
+    begins = b"version https://git-lfs.github.com/spec/"
+    try:
+        with open(path, "rb") as file:
+            is_pointer = file.read(len(begins)) == begins
+    except OSError:  # whoever reads it says so
+        return
+    if is_pointer:
+        raise DataError(f"{path} is a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
+                        "download the file")

@@ -3,19 +3,21 @@
 ``user/name`` (or ``user/name@revision``, or ``hf://user/name`` where a folder stands in the way) is looked for on the
 disk first, then in the Hub's cache, and only then in the network. So what was loaded once needs no network, and does
 not change behind your back: a new version is loaded by its revision, or after its cache is deleted.
-``huggingface_hub`` is an extra, imported only here; its own settings hold (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). A model
-has the names of its mixin, ``BSRNN.from_pretrained``, ``save_pretrained`` and ``push_to_hub``. The mixin itself
-publishes. It does not load or save, since it asks the network first and removes a folder's config.json before a new one
-is whole; nor is it a base of the model's class, which would then need it.
+``huggingface_hub`` is an extra, imported only where it is asked for; its own settings hold (HF_HOME, HF_TOKEN,
+HF_HUB_OFFLINE). :mod:`bsrnn.tool.publish` goes the other way.
 """
 
 import re
-import shutil
+import ssl
 from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from bsrnn.errors import BSRNNError, DataError
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+PATIENCE = 3  # seconds until a network counts as missing
 HUB_ID = re.compile(r"(hf://)?(?P<id>[A-Za-z0-9][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -36,17 +38,19 @@ def locate(name: str | Path) -> Path:
     found = _hub_id(name)
     if not found:
         return Path(name)
-    hub = _huggingface_hub(f"to load {found['id']!r}, which is no folder here, from the Hugging Face Hub")
+    hub = huggingface_hub(f"to load {found['id']!r}, which is no folder here, from the Hugging Face Hub")
     repository = {"repo_id": found["id"], "revision": found["revision"]}
     try:
         files = [hub.hf_hub_download(filename=file, local_files_only=True, **repository) for file in (CONFIG, WEIGHTS)]
     except hub.errors.LocalEntryNotFoundError:
         try:
+            _require_network(hub)
             files = [hub.hf_hub_download(filename=file, **repository) for file in (CONFIG, WEIGHTS)]
         except hub.errors.HFValidationError as error:
             raise DataError(f"{found['id']!r} is no name that the Hugging Face Hub allows ({error})") from error
         except (hub.errors.EntryNotFoundError, OSError) as error:
-            what = str(error).strip().splitlines()[0]
+            what = str(error).strip().splitlines()[0].removesuffix(".")
+            what = "HF_HUB_OFFLINE is set" if hub.constants.HF_HUB_OFFLINE else what
             raise DataError(
                 f"no folder {found['id']!r} here, and it could not be loaded from the Hugging Face Hub ({what}); "
                 "expected a folder, or a model of that name and a network. Once loaded it needs none: run `hf download "
@@ -55,37 +59,32 @@ def locate(name: str | Path) -> Path:
     return Path(files[0]).parent
 
 
-def push(folder: str | Path, repo_id: str, **options) -> str:
-    """Publish the model in ``folder``: its config.json, model.safetensors and card, nothing else; the commit's address.
+def _require_network(hub) -> None:
+    """Raise OSError within seconds where the Hub cannot be reached; huggingface_hub itself tries for half a minute.
 
-    The repository is made if it is not there. A folder without a card gets one, from its config.json.
-
-    Args:
-        options: of huggingface_hub's ``ModelHubMixin.push_to_hub``: private, token, branch, create_pr, commit_message.
-
-    Raises:
-        BSRNNError: huggingface_hub is missing, or the Hub refuses (no token, no right, no network).
-        DataError: no model in ``folder``.
+    Nothing is asked where its own HF_HUB_OFFLINE says that there is no network. Whatever answers is enough, a refusal
+    or a certificate that Python does not know too: the download then says what is wrong.
     """
-    from bsrnn import checkpoint
-    from bsrnn.tool import cards
+    if hub.constants.HF_HUB_OFFLINE:
+        return
+    failed = []
 
-    folder = Path(folder)
-    checkpoint.load(folder)  # what cannot be loaded is not published
-    if not (folder / CARD).is_file():
-        cards.write(folder)
-    hub = _huggingface_hub("to publish a model")
+    def ask() -> None:
+        try:
+            urlopen(Request(hub.constants.ENDPOINT, method="HEAD"), timeout=PATIENCE).close()
+        except (HTTPError, ssl.SSLError):
+            pass
+        except OSError as error:
+            if not isinstance(getattr(error, "reason", None), ssl.SSLError):
+                failed.append(f"no network: {getattr(error, 'reason', error)}")
 
-    class Publisher(hub.ModelHubMixin):
-        def _save_pretrained(self, save_directory: Path) -> None:
-            for name in (CONFIG, WEIGHTS, CARD):
-                shutil.copy(folder / name, save_directory / name)
-
-    try:
-        return str(Publisher().push_to_hub(repo_id, **({"commit_message": "Upload a BSRNN"} | options)))
-    except (OSError, hub.errors.HFValidationError) as error:
-        raise BSRNNError(f"{repo_id}: the Hugging Face Hub did not take it ({error}); `hf auth login` or HF_TOKEN give "
-                         "the right to write") from error  # fmt: skip
+    asking = Thread(target=ask, daemon=True)  # since a name server that does not answer knows no time limit
+    asking.start()
+    asking.join(PATIENCE)
+    if asking.is_alive():
+        failed.append(f"no network: no answer within {PATIENCE} s")
+    if failed:
+        raise OSError(f"{failed[0]}; HF_HUB_OFFLINE=1 does not even ask")
 
 
 def _hub_id(name: str | Path) -> re.Match | None:
@@ -95,10 +94,11 @@ def _hub_id(name: str | Path) -> re.Match | None:
     return found if found[1] or not Path(name).parent.exists() else None
 
 
-def _huggingface_hub(purpose: str):
+def huggingface_hub(purpose: str):
+    """The module of that name; BSRNNError, with ``purpose``, where it is missing."""
     try:
         import huggingface_hub
-        from huggingface_hub import errors  # noqa: F401
+        from huggingface_hub import constants, errors  # noqa: F401
     except ImportError as error:
         raise BSRNNError(f"huggingface_hub is needed {purpose} ({error}): `pip install bsrnn[hub]`; or give the "
                          "folder of a model") from error  # fmt: skip

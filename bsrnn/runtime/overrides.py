@@ -1,40 +1,53 @@
-"""A profile with single settings changed: by a path such as "finetune.threshold_db", as runs and `--set` name them."""
+"""A profile with some settings changed: by a path such as "finetune.threshold_db", as runs and `--set` name them."""
 
+from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 
 from bsrnn.config import Profile
 from bsrnn.errors import ConfigError
 
 
-def with_value(settings: Profile, path: str, value) -> Profile:
-    """The profile with the setting at ``path`` ("section.name") replaced."""
-    section, name = path.split(".")
-    return replace(settings, **{section: replace(getattr(settings, section), **{name: value})})
+def with_values(settings, changes: Mapping[str, object]):
+    """Settings with those at the paths replaced ("section.name" in a profile), all at once: one may need the other.
+
+    Raises:
+        ConfigError: values that cannot be, or do not go together.
+    """
+    own, inside = {}, {}
+    for path, value in changes.items():
+        name, _, rest = path.partition(".")
+        if rest:
+            inside.setdefault(name, {})[rest] = value
+        else:
+            own[name] = value
+    parts = {name: with_values(getattr(settings, name), some) for name, some in inside.items()}
+    return replace(settings, **own, **parts)
 
 
-def changed(settings: Profile, assignment: str) -> Profile:
-    """A profile with one setting changed, written as "section.name=value", for instance "finetune.threshold_db=20".
+def changed(settings: Profile, *assignments: str) -> Profile:
+    """A profile with settings changed, each written as "section.name=value", for instance "finetune.threshold_db=20".
 
     Lists are written with commas. Raises:
-        ConfigError: no such setting, or a value that cannot be one.
+        ConfigError: no such setting, a value that cannot be one, or settings that do not go together.
     """
+    return with_values(settings, dict(_read(settings, assignment) for assignment in assignments))
+
+
+def _read(settings: Profile, assignment: str) -> tuple[str, object]:
+    """Path and value of "path=value"."""
     path, equals, text = assignment.partition("=")
     if not equals:
         raise ConfigError(f"got {assignment!r}, expected NAME=VALUE, for instance train.max_items=2000")
-    return _replaced(settings, path.split("."), text, assignment)
-
-
-def _replaced(part, names: list[str], text: str, assignment: str):
-    known = part.__dataclass_fields__ if is_dataclass(part) else {}
-    if names[0] not in known:
-        raise ConfigError(
-            f"got {assignment!r}: there is no {names[0]!r}, expected one of {', '.join(known) or 'nothing'}"
-        )
-    value = getattr(part, names[0])
-    if len(names) > 1 or is_dataclass(value):
-        return replace(part, **{names[0]: _replaced(value, names[1:] or [""], text, assignment)})
+    value, names = settings, path.split(".")
+    while names or is_dataclass(value):
+        name = names.pop(0) if names else ""
+        known = value.__dataclass_fields__ if is_dataclass(value) else {}
+        if name not in known:
+            names_there = ", ".join(known) or "nothing"
+            raise ConfigError(f"got {assignment!r}: there is no {name!r}, expected one of {names_there}")
+        value = getattr(value, name)
     try:
-        return replace(part, **{names[0]: _parsed(text, value)})
+        return path, _parsed(text, value)
     except ValueError as error:
         kind = {tuple: "a list", bool: "true or false"}.get(type(value), f"a value such as {value}")
         raise ConfigError(f"got {assignment!r}: {text!r} is not {kind}") from error

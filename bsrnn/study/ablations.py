@@ -85,20 +85,19 @@ DETAILS: dict[str, Change] = {
     ),
     "batch2": Change("two items a step, so half of the steps", {"train.batch_items": 2}, "batch on fewer GPUs"),
 }
-# Beyond the paper: other models, other arithmetic, more of the same
+# Beyond the paper: other models, more of the same
 EXTRAS: dict[str, Change] = {
     "tac": Change("stereo module (TAC)", {"model.tac_factor": 3}),
     "attention": Change("attention over frames, two heads", {"model.attention_heads": 2}),
     # trained once, for all targets of the profile; the band split is the replication's
     "shared": Change("one encoder for all targets, 57 bands", {"model.band_split": "simo"}),
-    # as many bands as V7, each placed by one idea (bsrnn.derived_bands)
+    # as many bands as V7, each placed by one idea (bsrnn.bands.derived_widths)
     "mel41": Change("41 bands, equal on the mel scale", {"model.band_split": "mel41"}),
     "notes41": Change("41 bands along the notes", {"model.band_split": "notes41"}),
     "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),
     # claim C1 where a band of many bins has to give up less
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),
-    "float32": Change("trained in float32", {"train.precision": "float32"}),
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),
 }

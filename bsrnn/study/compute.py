@@ -6,31 +6,30 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 from bsrnn import checkpoint
 from bsrnn.config import Profile, TrainConfig
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
 from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
-from bsrnn.errors import ConfigError
-from bsrnn.finetune import SemiSupervised, check
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed, paths
-from bsrnn.runtime.files import make_folder, read_json, write_json
+from bsrnn.runtime.files import read_json, write_json
+from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.results import Study
-from bsrnn.study.runs import STAGES, Run, data_recipe, load, settings_of
+from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.tool import cards
 from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
 
@@ -60,28 +59,6 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         result["memory_gb"] = peak_memory_gb(device)
         write_json(path, result)
     return result
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other training holds this lock: an orphaned process and its replacement never write together.
-
-    The system takes a lock from a process that is killed. Of several processes of one training the first holds it.
-    """
-    if distributed.rank() > 0:
-        yield
-        return
-    make_folder(lock.parent)
-    held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
 
 
 def peak_memory_gb(device: str) -> float:
@@ -149,9 +126,9 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     claim = _claim(Path(folder), settings_of(profile, "train", seed))
     if distributed.agree((done := Path(folder) / "training.json").is_file()):
         return read_json(done)
-    source = supervised(profile, seed)
+    source, model = supervised(profile, seed), new_model(profile.model, seed)
     claim()
-    return _fit(profile, seed, new_model(profile.model, seed), source, profile.train, folder, device, label, {})
+    return _fit(profile, seed, model, source, profile.train, folder, device, label, {})
 
 
 def supervised(profile: Profile, seed: int) -> Supervised:
@@ -170,20 +147,33 @@ def supervised(profile: Profile, seed: int) -> Supervised:
 
 
 def _claim(folder: Path, settings: dict) -> Callable[[], None]:
-    """Refuse a folder that holds a training with other settings; what is given back notes these in it.
+    """Refuse a folder that holds another model or training; what is given back notes these settings in it.
 
-    That is for when all else is well: settings or songs that cannot be used must not take the folder.
+    That is for when all else is well: settings or songs that cannot be used must not take the folder. One that holds
+    settings alone, as a training that failed before its first validation leaves it, has nothing to lose.
     """
     path = folder / "settings.json"
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
-    if not distributed.agree(path.is_file()):
+    if not distributed.agree(_holds_work(folder)):
         return lambda: write_json(path, settings) if distributed.rank() == 0 else None
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds a model, but no training of this program: choose another --out")
     there = read_json(path)
+    if not isinstance(there, dict):
+        raise DataError(f"{path} describes no training: expected its settings by name; choose another --out")
+    there = deciding(there)  # an older version may have noted settings of speed, too
     if other := sorted(name for name in there.keys() | settings.keys() if there.get(name) != settings.get(name)):
         raise ConfigError(
-            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or remove the folder"
+            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or go on with that "
+            f"training by the settings in its {path.name}"
         )
     return lambda: None
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether something in a folder would be lost: weights, a finished training, or the state of an unfinished one."""
+    kept = (folder / checkpoint.WEIGHTS, folder / "training.json")
+    return any(path.is_file() for path in kept) or any((folder / "resume").glob("*.safetensors"))
 
 
 def finetune_model(
@@ -206,7 +196,6 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     digest = hashlib.sha256((Path(start) / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
-    check(profile.finetune)
     unlabelled = without_held_out(unlabelled, profile)
     names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
     claim = _claim(Path(folder), settings_of(profile, "finetune", seed) | {"start": digest, "unlabelled": names})

@@ -33,9 +33,9 @@ from bsrnn.data.songs import Song
 from bsrnn.errors import BSRNNError, DataError
 from bsrnn.mixing import RandomMixes, index_sources
 from bsrnn.runtime.files import read_json, write_json
+from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.separation import separate
-from bsrnn.study import compute as stages
 from bsrnn.study import runs
 from bsrnn.train import Supervised, fit, new_model
 
@@ -200,7 +200,7 @@ def compute(run: Run, found: Mapping[str, Song], out: Path) -> dict:
     """
     path = run.path(out)
     folder = path.parent / "weights" / path.stem
-    with stages.alone(folder.with_suffix(".lock")):
+    with alone(folder.with_suffix(".lock")):
         if path.is_file():
             return read_json(path)
         train_songs, test_songs = ([found[name] for name in part] for part in (run.fold.train, run.fold.test))
@@ -232,6 +232,7 @@ def _train(run: Run, train_songs: list[Song], folder: Path) -> dict:
                    loss=settings.loss, info={"label": run.id, "seed": run.seed}, label=run.id)  # fmt: skip
     trained = {"items": progress.items, "seconds": round(progress.seconds, 1), "first_losses": progress.first_losses}
     trained |= {"loss": progress.history[-1]["loss"], "skipped": progress.skipped, "bands": len(model.widths)}
+    trained |= {"arithmetic": progress.arithmetic}
     write_json(done, trained | {"parameters": model.count_parameters()})
     shutil.rmtree(folder / "resume", ignore_errors=True)
     return read_json(done)

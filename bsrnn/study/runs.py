@@ -15,22 +15,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bsrnn.config import PEERS, PeerConfig, Profile
+from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, Profile
 from bsrnn.config import profile as named_profile
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.runtime.overrides import with_value
+from bsrnn.runtime.overrides import with_values
 from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-# Settings that decide how fast, and no number
-SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead")
+# Settings that decide how fast, and no number but for its rounding
+SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
 ADDED: dict[str, object] = {
-    "precision": "float32",
     "shifted_songs": 0,
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
@@ -38,12 +37,6 @@ ADDED: dict[str, object] = {
     "attention_features": 16,
     "window": "triangle",
     "peak": False,
-}
-PEER_NAMES = {
-    "hdemucs": "Hybrid Demucs",
-    "umx": "Open-Unmix",
-    "convtasnet": "Conv-TasNet",
-    "convtasnet-stft": "Conv-TasNet on an STFT",
 }
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 # What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
@@ -158,13 +151,8 @@ class Run:
     def available(self) -> bool:
         """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
         if self.kind == "finetune" and self.profile.data.source != "embedded":
-            return self.profile.finetune.unlabelled == "none" or unlabelled_folder().is_dir()
+            return self.profile.finetune.unlabelled == "none" or paths.unlabelled().is_dir()
         return self.kind != "real" or has_ffmpeg()
-
-
-def unlabelled_folder() -> Path:
-    """Where a user's own unlabelled music lies, for finetuning on real songs; the embedded set brings its own."""
-    return paths.data() / "unlabelled"
 
 
 def has_ffmpeg() -> bool:
@@ -173,13 +161,13 @@ def has_ffmpeg() -> bool:
 
 
 def _digest(settings: dict) -> str:
-    return hashlib.sha256(json.dumps(_deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _deciding(settings: dict) -> dict:
+def deciding(settings: dict) -> dict:
     """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
     return {
-        name: _deciding(value) if isinstance(value, dict) else value
+        name: deciding(value) if isinstance(value, dict) else value
         for name, value in settings.items()
         if name not in SPEED and not (name in ADDED and value == ADDED[name])
     }
@@ -188,7 +176,7 @@ def _deciding(settings: dict) -> dict:
 def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    settings = _deciding({name: asdict(getattr(profile, name)) for name in names})
+    settings = deciding({name: asdict(getattr(profile, name)) for name in names})
     for name in ("test_songs", "shifted_songs"):  # are no part of a training
         settings["data"].pop(name, None)
     return settings | {"seed": seed}
@@ -314,9 +302,7 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         change = change_of(name)
         if of_target != base.target or (not change.scored_only and base.seed not in profile.detail_seeds):
             continue
-        settings = base.profile
-        for path, value in change.changed.items():
-            settings = with_value(settings, path, value)
+        settings = with_values(base.profile, change.changed)
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}

@@ -10,9 +10,9 @@ from pathlib import Path
 from safetensors import safe_open
 
 from bsrnn.checkpoint import CONFIG, WEIGHTS
+from bsrnn.config import PEER_NAMES
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write, read_json
-from bsrnn.study.runs import PEER_NAMES
 
 DATA = {
     "embedded": "songs that this project renders itself, not real music",

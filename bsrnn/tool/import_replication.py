@@ -28,8 +28,7 @@ from bsrnn.config import TARGETS, ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN, HeadMap
 from bsrnn.runtime.files import atomic_write
-from bsrnn.tool.pickle_data import Placeholder, Stored, shown
-from bsrnn.tool.torch_files import TorchFile, read
+from bsrnn.tool.torch_files import Placeholder, floats, read, shown
 
 EPS = 1e-7  # replication: of every normalisation
 MOST_TENSORS = 20_000  # the largest published model has 3000
@@ -41,7 +40,7 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
     """Read a published checkpoint and write ``folder`` with config.json, model.safetensors and a model card.
 
     Args:
-        path: the file; it is never unpickled, see `bsrnn.tool.pickle_data`.
+        path: the file; nothing that it names is run, see `bsrnn.tool.torch_files`.
         folder: must not hold a model yet.
         targets: names of the targets, in the file's order; () = as the file's settings or else its name say.
 
@@ -52,8 +51,8 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
     path, folder = Path(path), Path(folder)
     if (folder / checkpoint.CONFIG).exists():
         raise ConfigError(f"{folder} holds a model already: choose another --out, or delete it first")
-    file = read(path)
-    tensors, settings = contents(file)
+    content = read(path)
+    tensors, settings = contents(path, content)
     config = infer_config(path, tensors, target_names(path, tensors, settings, targets))
     try:
         with torch.device("meta"):  # shapes only: nothing is allocated before they are known to fit the file's
@@ -62,8 +61,8 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
         raise DataError(f"{path} is no model that we know: {error}") from error
     check_names(path, tensors, expected)
     model = BSRNN(config).eval()
-    fill(file, tensors, model)
-    info = {"imported": describe(path, file.content)}
+    fill(path, tensors, model)
+    info = {"imported": describe(path, content)}
     try:
         with atomic_write(folder / CARD) as temporary:
             temporary.write_text(card(model, info["imported"]), encoding="utf-8")
@@ -78,16 +77,15 @@ def import_checkpoint(path: Path, folder: Path, targets: Sequence[str] = ()) -> 
 # ---- what the file says ----
 
 
-def contents(file: TorchFile) -> tuple[dict[str, Stored], dict]:
+def contents(path: Path, content: object) -> tuple[dict[str, Tensor], dict]:
     """Tensors by name, in the newer naming, and the hyper-parameters ({} where there are none)."""
-    content = file.content
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not any(isinstance(value, Stored) for value in state.values()):
-        raise DataError(f"{file.path} holds no weights: expected a Lightning checkpoint with a 'state_dict'")
+    if not isinstance(state, dict) or not any(isinstance(value, Tensor) for value in state.values()):
+        raise DataError(f"{path} holds no weights: expected a Lightning checkpoint with a 'state_dict'")
     if len(state) > MOST_TENSORS:
-        raise DataError(f"{file.path} has {len(state)} tensors, expected at most {MOST_TENSORS}")
-    if odd := [shown(name) for name, value in state.items() if not isinstance(value, Stored)]:
-        raise DataError(f"{file.path}: {_listed(odd)} in the 'state_dict' is no tensor")
+        raise DataError(f"{path} has {len(state)} tensors, expected at most {MOST_TENSORS}")
+    if odd := [shown(name) for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise DataError(f"{path}: {_listed(odd)} in the 'state_dict' is no tensor")
     if not any(str(name).startswith("maskers.") for name in state):  # older files have one mask estimator, unnumbered
         state = {re.sub(r"^mask\.", "maskers.0.mask.", str(name)): value for name, value in state.items()}
     settings = content.get("hyper_parameters")
@@ -96,7 +94,7 @@ def contents(file: TorchFile) -> tuple[dict[str, Stored], dict]:
 
 def plain(value: object, depth: int = 3) -> object:
     """An OmegaConf list or value as what it wraps, as deep as a list of names lies; others as they are."""
-    if depth and isinstance(value, Placeholder) and value.kind and value.kind.module.startswith("omegaconf."):
+    if depth and isinstance(value, Placeholder):
         state = value.state if isinstance(value.state, dict) else {}
         return plain(state.get("_content", state.get("_val")), depth - 1)
     if depth and isinstance(value, list):
@@ -104,7 +102,7 @@ def plain(value: object, depth: int = 3) -> object:
     return value
 
 
-def target_names(path: Path, tensors: dict[str, Stored], settings: dict, given: Sequence[str] = ()) -> tuple[str, ...]:
+def target_names(path: Path, tensors: dict[str, Tensor], settings: dict, given: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the targets: those given, those in the settings, or the one in the file's name."""
     count = len(_numbers(tensors, r"maskers\.(\d+)\."))
     named = plain(settings.get("targets"))
@@ -125,7 +123,7 @@ def target_names(path: Path, tensors: dict[str, Stored], settings: dict, given: 
     return tuple(names)
 
 
-def infer_config(path: Path, tensors: dict[str, Stored], targets: Sequence[str]) -> ModelConfig:
+def infer_config(path: Path, tensors: dict[str, Tensor], targets: Sequence[str]) -> ModelConfig:
     """The model that the tensors' shapes belong to.
 
     Raises:
@@ -135,7 +133,7 @@ def infer_config(path: Path, tensors: dict[str, Stored], targets: Sequence[str])
     def shape(name: str, axes: int) -> tuple[int, ...]:
         if name not in tensors:
             raise DataError(f"{path} is no checkpoint of a BSRNN that we know: it has no tensor {name!r}")
-        if len(found := tensors[name].shape) != axes:
+        if len(found := tuple(tensors[name].shape)) != axes:
             raise DataError(f"{path}: {name!r} has the shape {found}, expected {axes} axes")
         return found
 
@@ -230,12 +228,12 @@ def layout(model: BSRNN) -> dict[str, Tensor]:
     return views
 
 
-def check_names(path: Path, tensors: dict[str, Stored], expected: dict[str, Tensor]) -> None:
+def check_names(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """DataError that lists tensors which are missing, unknown, or of another shape than the model's."""
     missing = [name for name in expected if name not in tensors]
     unknown = [shown(name) for name in tensors if name not in expected and name not in WINDOWS]
     other = [
-        f"{name} is {tensors[name].shape}, expected {tuple(view.shape)}"
+        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(view.shape)}"
         for name, view in expected.items()
         if name in tensors and tensors[name].shape != tuple(view.shape)
     ]
@@ -253,23 +251,23 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 
 @torch.no_grad()
-def fill(file: TorchFile, tensors: dict[str, Stored], model: BSRNN) -> None:
+def fill(path: Path, tensors: dict[str, Tensor], model: BSRNN) -> None:
     """Copy the file's values into the model.
 
     Raises:
         DataError: another STFT window than Hann's, or tensors that are one in our model and differ in the file.
     """
     views, done = layout(model), {}
-    for name, values in file.tensors(tensors):
+    for name, values in floats(path, tensors):
         if name in WINDOWS:
             if values.shape != model.window.shape or (values - model.window).abs().max() > 0.01:
-                raise DataError(f"{file.path}: {name} is no Hann window of {len(model.window)} samples")
+                raise DataError(f"{path}: {name} is no Hann window of {len(model.window)} samples")
             continue
         first = done.setdefault(views[name].data_ptr(), name)
         if first == name:
             views[name].copy_(values)
         elif not torch.equal(views[name], values):
-            raise DataError(f"{file.path}: {name} and {first} differ, expected one PReLU for both")
+            raise DataError(f"{path}: {name} and {first} differ, expected one PReLU for both")
 
 
 # ---- where it came from ----

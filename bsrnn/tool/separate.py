@@ -22,10 +22,11 @@ from tqdm import tqdm
 
 from bsrnn import checkpoint
 from bsrnn.audio import files as audio
+from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
 from bsrnn.tool import cards
 from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
 
@@ -37,8 +38,8 @@ EXAMPLES = """example: bsrnn separate song.mp3
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options, but for --device."""
     add = command.add_argument
-    add("songs", nargs="+", type=Path, metavar="SONG", help="audio files, or folders of them")
-    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[],
+    add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
+    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
         help="folder of a model or of several, or its name on the Hugging Face Hub; may be repeated "
              "(default: the models of this project's own results)")  # fmt: skip
     left_over = command.add_mutually_exclusive_group()
@@ -48,7 +49,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--hop", type=float, default=1.5,
         help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
     add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="of the recurrent core (default: bfloat16 where the device is faster in it, else float32)")  # fmt: skip
+        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
+             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
     add("--format", choices=[suffix[1:] for suffix in audio.FORMATS], default="wav", help="default: wav")
     encoding = command.add_mutually_exclusive_group()
     encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",
@@ -84,20 +86,22 @@ def run(options: argparse.Namespace) -> int:
         BSRNNError: no model, options that do not go together: nothing could be separated at all.
     """
     output = Output(options.format, options.encoding, options.clip_mode)
+    settings = SeparateConfig(options.segment, options.hop)
     if options.jobs < 1:
         raise ConfigError(f"got --jobs {options.jobs}: expected at least 1")
     names = list(dict.fromkeys(options.model)) or [str(default_models())]
     folders = [folder for name in names for folder in model_folders(name)]
     keep_freed_memory()
-    dtype = fast_dtype(options.device) if options.dtype == "auto" else options.dtype
-    models = {folder: checkpoint.load(folder, dtype) for folder in folders}
+    device = options.device
+    dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
+    models = {folder: checkpoint.load(folder, dtype, device) for folder in folders}
     stem_names(list(models.values()), options.two_stems, options.residual)
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
     if not options.quiet:
         print(*(cards.describe(folder) for folder in models), f"recurrent core in {dtype}", sep="\n", file=sys.stderr)
     for model in models.values():
-        model.to(options.device)
+        settings.samples(model.config)  # here, and not once a song
     place = options.out / label(names)
     jobs, problems = collect(options.songs, options.out)
     for problem in problems:
@@ -112,14 +116,11 @@ def default_models() -> Path:
     """The models of this project's own results: in the clone around the working folder, or around this package.
 
     Raises:
-        ConfigError: there is no clone, as after `pip install` from elsewhere.
+        ConfigError: there is no clone, as after `pip install` from elsewhere, or BSRNN_ROOT names none.
     """
-    for root in (paths.root, lambda: paths.package().parent):
-        try:
-            folder = root() / "results" / "small" / "checkpoints"
-        except ConfigError:
-            continue
-        if folder.is_dir():
+    clone = paths.root() if os.environ.get("BSRNN_ROOT") else paths.enclosing(Path.cwd())
+    for root in (clone, paths.enclosing(paths.package())):
+        if root and (folder := root / "results" / "small" / "checkpoints").is_dir():
             return folder
     raise ConfigError("no --model, and no results of this project here: expected --model DIR_OR_HUB_ID, or a clone of "
                       "the project around the working folder")  # fmt: skip

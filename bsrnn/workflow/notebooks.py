@@ -9,13 +9,16 @@ beside the place where its output would have stood, with its failing cell named.
 Run one process a notebook: kernels started in parallel from one process race for ports.
 """
 
-import argparse
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError, ConfigError
+from bsrnn.runtime.files import make_folder
+from bsrnn.runtime.paths import enclosing, place
+from bsrnn.tool.options import Parser
 
 
 class NotebookError(BSRNNError):
@@ -26,11 +29,28 @@ def check_parameters(notebook: Path, parameters: dict) -> None:
     """Raise ConfigError for a parameter that the notebook's `parameters` cell does not set."""
     import papermill
 
+    _check_notebook(notebook)
     known = papermill.inspect_notebook(str(notebook))
     for name in parameters:
         if name not in known:
             has = f"it has {', '.join(sorted(known))}" if known else "it has none"
             raise ConfigError(f"{notebook.name} has no parameter {name!r}: {has}")
+
+
+def _check_notebook(path: Path) -> None:
+    from nbformat.validator import iter_validate
+
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # neither text nor JSON
+        raise ConfigError(f"{path} is no notebook: expected JSON, as in an .ipynb file ({error})") from error
+    version = [notebook.get(name) for name in ("nbformat", "nbformat_minor")] if isinstance(notebook, dict) else [None]
+    if version[0] != 4 or type(version[1]) is not int:
+        raise ConfigError(f"{path} is no notebook: expected JSON with cells and nbformat 4, as in an .ipynb file")
+    problems = [error.message for error in iter_validate(notebook, version=4, version_minor=version[1])]
+    problems = [words for words in problems if words != "'id' is a required property"]  # older tools leave it out
+    if problems:
+        raise ConfigError(f"{path} is no notebook that Jupyter takes: {problems[0]}")
 
 
 def execute(notebook: Path, output: Path, parameters: dict) -> None:
@@ -45,7 +65,9 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
     if not notebook.is_file():
         raise ConfigError(f"no notebook at {notebook}")
     check_parameters(notebook, parameters)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder: expected a file for the executed notebook")
     failed = output.with_suffix(".failed.ipynb")
     running = output.with_suffix(".running.ipynb")  # papermill saves after every cell: never where a whole one belongs
     try:
@@ -83,20 +105,33 @@ def code_hash(notebook: Path) -> str:
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; 0 only when every cell ran."""
+def _value(name: str, text: str):
+    """A parameter's value, written as YAML."""
     import yaml
 
-    parser = argparse.ArgumentParser(
-        prog="python -m bsrnn.workflow.notebooks", description="Execute one notebook, strictly."
-    )
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("output", type=Path)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or "not readable"
+        raise ConfigError(f"got -p {name} {text!r}, no YAML ({why}): expected quick, 3, true or [1, 2]") from error
+    if not isinstance(value, str | int | float | bool | list | dict | None):
+        raise ConfigError(f"got -p {name} {text!r}, which YAML reads as a {type(value).__name__}: put it in quotes")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 0 only when every cell ran."""
+    parser = Parser(prog="python -m bsrnn.workflow.notebooks", description="Execute one notebook, strictly.")
+    parser.add_argument("notebook", type=place)
+    parser.add_argument("output", type=place)
     parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                         help="a value for the notebook's parameters cell, read as YAML: quick, 3, true")
     options = parser.parse_args(arguments)
+    project = enclosing(options.notebook.parent)
+    if project and not enclosing(Path.cwd()):  # started elsewhere: the notebook's own project is meant
+        os.environ.setdefault("BSRNN_ROOT", str(project))
     try:
-        execute(options.notebook, options.output, {name: yaml.safe_load(text) for name, text in options.parameters})
+        execute(options.notebook, options.output, {name: _value(name, text) for name, text in options.parameters})
     except BSRNNError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

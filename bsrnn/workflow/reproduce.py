@@ -4,7 +4,7 @@ Snakemake does the work. Here is what it leaves to its user: a lock that a kille
 its run still goes on, and the end is said in a newcomer's words. The functions that the Snakefile needs stand here too.
 """
 
-import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -12,15 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError, ConfigError
 from bsrnn.runtime import paths
-
-MARK = "BSRNN_REPRODUCTION"  # in the environment of every job: the root of its reproduction
+from bsrnn.tool.options import Parser, device_name, whole
 
 
 def relative(path: Path) -> str:
@@ -72,53 +70,29 @@ def book_stamp(profile: str) -> str:
     return f"_build/html/profile-{profile}.txt"
 
 
-def release_stale_lock() -> None:
-    """Release a lock in this folder whose Snakemake is gone; raise ConfigError where it still runs.
+def alone_in(root: Path) -> int:
+    """Take this folder's lock for Snakemake, and release what a killed one left behind; a file descriptor.
 
-    Jobs that a killed Snakemake has left running are ended first: theirs are unfinished files to the next one, which
-    makes them again. A training goes on where it was; jobs of a cluster's queue are left to it, and to their locks.
+    The lock is held as long as the descriptor is open in this process or in the Snakemake that inherits it, so the
+    system itself gives it up when both are gone. Jobs that outlive a killed Snakemake hold locks of their own
+    (:mod:`bsrnn.runtime.locks`): the next one's wait for their end.
+
+    Raises:
+        ConfigError: a reproduction is going on here.
     """
-    import psutil
-
-    root = paths.root()
-    locks = root / ".snakemake" / "locks"
-    if not locks.is_dir() or not any(locks.iterdir()):
-        return
-    for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
-        line = process.info["cmdline"] or []
-        is_snakemake = any(Path(word).name == "snakemake" for word in line[:4])
-        if is_snakemake and process.info["cwd"] == str(root) and process.pid != os.getpid():
-            raise ConfigError(f"a reproduction is going on in {root} (process {process.pid}): wait for it or end it")
-    if orphans := _orphans(root):
-        print(f"ending {len(orphans)} process(es) that an interrupted reproduction left behind", flush=True)
-        for process in orphans:
-            _unless_gone(process.terminate)
-        for process in psutil.wait_procs(orphans, timeout=10)[1]:
-            _unless_gone(process.kill)
-    print("releasing the lock that an interrupted reproduction left behind", flush=True)
-    subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
-
-
-def _unless_gone(act: Callable[[], None]) -> None:
-    import psutil
-
-    with suppress(psutil.NoSuchProcess):
-        act()
-
-
-def _orphans(root: Path) -> list:
-    """Processes of this user that a reproduction in ``root`` has started, by the mark that it gives its jobs."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):  # another user's, or gone
-            continue
-        if environment.get(MARK) == str(root) and "SLURM_JOB_ID" not in environment and process.pid != os.getpid():
-            found.append(process)
-    return found
+    folder = root / ".snakemake"
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder / "reproduction.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigError(f"a reproduction is going on in {root}: wait for it or end it") from error
+    locks = folder / "locks"
+    if locks.is_dir() and any(locks.iterdir()):
+        print("releasing the lock that an interrupted reproduction left behind", flush=True)
+        subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all"], cwd=root, check=True)
+    return descriptor
 
 
 def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
@@ -129,11 +103,17 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
         processes: that train one model together, a GPU each.
         cluster: a Snakemake profile, "profiles/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
         until: the last rule of the Snakefile to run, "run" for instance.
+
+    Raises:
+        ConfigError: unknown profile, a device that is not here, or a reproduction that is going on.
     """
     from bsrnn.study import runs
 
     runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
-    release_stale_lock()
+    if device.startswith("cuda") and not cluster:  # a queue's machines may have what this one lacks
+        _require_gpus(processes, dry_run)
+    root = paths.root()
+    lock = alone_in(root)
     last = ["--until", until] if until else []
     # here a GPU is a resource like another: runs take turns
     where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
@@ -142,9 +122,9 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
                "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-    root = str(paths.root())
-    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root,
-                               env={**os.environ, "PATH": path, "BSRNN_ROOT": root, MARK: root})
+    environment = {**os.environ, "PATH": path, "BSRNN_ROOT": str(root)}
+    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root, env=environment, pass_fds=[lock])
+    os.close(lock)  # Snakemake holds it from here on
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
@@ -152,6 +132,19 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
             return process.wait()
         except KeyboardInterrupt:
             continue
+
+
+def _require_gpus(processes: int, dry_run: bool) -> None:
+    """ConfigError where this machine has too few GPUs; a dry run only says so."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count >= processes:
+        return
+    lack = f"got --device cuda and {processes} process(es): this machine has {count} GPU(s) that torch can use"
+    if not dry_run:
+        raise ConfigError(f"{lack}; take --device cpu, or --cluster profiles/slurm for machines that have them")
+    print(f"note: {lack}; the plan holds, but it cannot be carried out here", file=sys.stderr)
 
 
 def say_result(profile: str, seconds: float) -> None:
@@ -163,28 +156,31 @@ def say_result(profile: str, seconds: float) -> None:
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 
 
+def _cores(text: str) -> str:
+    return text if text == "all" else str(whole(1)(text))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line of `make reproduce`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bsrnn.workflow.reproduce", description="Reproduce everything of a profile."
-    )
+    parser = Parser(prog="python -m bsrnn.workflow.reproduce", description="Reproduce everything of a profile.")
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--cores", default="all", help="how many cores to use, or all")
-    parser.add_argument("--device", default="cpu", help="what trains and scores: cpu or cuda")
-    parser.add_argument("--processes", type=int, default=1, help="that train one model together, a GPU each")
+    parser.add_argument("--cores", type=_cores, default="all", help="how many cores to use, or all")
+    parser.add_argument("--device", type=device_name, default="cpu", help="what trains and scores: cpu or cuda")
+    parser.add_argument("--processes", type=whole(1, 1024), default=1, help="that train one model together, a GPU each")
     parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
-    parser.add_argument("--until", metavar="RULE", help="stop after this rule: data, run, artifacts, notebook or book")
+    parser.add_argument("--until", choices=("data", "run", "artifacts", "notebook", "book"),
+                        help="stop after this rule")
     parser.add_argument("--rehearse", action="store_true",
                         help="go through every run of --profile paper once, two steps each at full size, on made-up "
                              "songs, and say how long it will take")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    if options.rehearse:
-        from bsrnn.workflow import rehearsal
-
-        options.profile = rehearsal.prepare(options.profile)
     try:
+        if options.rehearse:
+            from bsrnn.workflow import rehearsal
+
+            options.profile = rehearsal.prepare(options.profile)
         status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
                            options.cluster, options.until)
     except BSRNNError as error:

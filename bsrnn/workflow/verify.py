@@ -41,6 +41,16 @@ def verify(profile_name: str) -> list[str]:
     return problems + _verify_readme(profile_name)
 
 
+def notes(profile_name: str) -> list[str]:
+    """What is worth knowing and not wrong: trainings that did not get the arithmetic that their profile asks for."""
+    study = Study(profile_name)
+    results = [study.finished(run) for run in study.grid.values() if run.finished()]
+    trained = {done.run.id: (done.training or {}).get("arithmetic", {}) for done in results}
+    other = [run_id for run_id, got in trained.items() if got.get("asked") != got.get("got")]
+    said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
+    return [said + ", ".join(other)] if other else []
+
+
 def _verify_runs(study: Study) -> list[str]:
     profile_name, grid = study.profile.name, study.grid
     expected = {run.result_path().name: run for run in grid.values()}

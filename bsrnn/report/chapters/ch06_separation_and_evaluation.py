@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from bsrnn.config import SeparateConfig
 from bsrnn.data.songs import Song
-from bsrnn.metrics import interval, usdr
+from bsrnn.metrics import usdr
 from bsrnn.models.base import Separator
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import DECIDING, Runs
 from bsrnn.report.captions import OURS
 from bsrnn.report.figures import FONT_POINTS, GREY
+from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS, PUBLISHED, mean_of, ordered, ours, published, summaries_of
 from bsrnn.separation import separate
 from bsrnn.study.results import Results, mean
@@ -123,7 +124,7 @@ def failures(results: Results) -> pd.DataFrame:
             row |= {name: group[name].mean() for name in ("seed_sd", "wiener_oracle")}
             row["mixture"] = group["usdr_mixture"].mean()
             if len(group) > 1:
-                row["low"], row["high"] = interval(group["model"], np.random.default_rng(0))
+                row["low"], row["high"] = song_interval(group["model"], np.random.default_rng(0))
             rows.append(row | {"above_filter": row["usdr_mean"] - row["wiener_oracle"]} | ours(results))
     columns = ("usdr_mean", "low", "high", "seed_sd", "mixture", "wiener_oracle", "above_filter")
     return ordered(rows, "target", "group", "songs", *columns)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.bands import band_widths
+from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
 from bsrnn.report import artifact, captions, claims, figures
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
@@ -25,7 +26,6 @@ from bsrnn.report.tables import (
 )
 from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results, mean
-from bsrnn.study.runs import PEER_NAMES
 
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))

@@ -17,6 +17,7 @@ from bsrnn.study import costs, runs
 
 DAY = 86400.0
 COLOURS = {"fp32": "#0072B2", "bf16": "#D55E00"}
+WHY_LEFT_OUT = "as this machine would emulate bfloat16"
 MARKS = {"RNN along time": "o", "RNN along bands": "s", "linear layer": "^", "normalisation": "v",
          "band split": "D", "mask estimation": "P", "STFT": "X"}  # fmt: skip
 
@@ -42,6 +43,18 @@ def machine(measured: Mapping[str, dict]) -> str:
         for m in (part["machine"] for part in measured.values())
     }
     return "measured on: " + "; ".join(sorted(lines))
+
+
+def left_out(measured: Mapping[str, dict]) -> list[str]:
+    """Which numbers there are not, in a line, as the machine has no bfloat16; none where it has them all."""
+    names = [name for part in measured.values() for name in part.get("left_out", ())]
+    return [f"left out, {WHY_LEFT_OUT}: {', '.join(names)}"] if names else []
+
+
+def lost_by_bfloat16(measured: Mapping[str, dict]) -> pd.DataFrame:
+    """uSDR that bfloat16 loses, a row a model; none where the machine has none."""
+    lost = measured["bfloat16_loss"].get("lost_by_bfloat16", {})
+    return pd.DataFrame.from_dict(lost, "index", columns=None if lost else ["usdr_mean_float32", "lost_db", "songs"])
 
 
 def ratios(parts: Mapping[str, dict]) -> pd.DataFrame:
@@ -71,6 +84,8 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     figures.style(axes, "FLOPs per byte that must move", "GFLOP/s")
     low, high = 0.3, 2000.0
     for short, colour in COLOURS.items():
+        if f"gemm_gflops_{short}" not in products:
+            continue  # a machine without bfloat16
         roof = products[f"gemm_gflops_{short}"]["median"]
         corner = roof / bandwidth
         axes.plot([low, corner, high], [low * bandwidth, roof, roof], color=colour, linewidth=1.2,

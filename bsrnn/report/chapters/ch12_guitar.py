@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn import metrics
 from bsrnn.bands import SCHEMES, widths_from_steps
 from bsrnn.data import fretsonfire
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Elsewhere
 from bsrnn.report.captions import OURS, claim_words
+from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
@@ -151,7 +151,7 @@ def means() -> pd.DataFrame:
         difference = part["guitar"] - part["v7"]
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean(), "songs": len(part)}
         if len(part) >= FEWEST:
-            row["low"], row["high"] = metrics.interval(difference, np.random.default_rng(0))
+            row["low"], row["high"] = song_interval(difference, np.random.default_rng(0))
         rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
     columns = ["held out", "method", "usdr_mean", "low", "high", "cSDR, mean (dB)", "songs"]
     return pd.DataFrame(rows).reindex(columns=columns).assign(**OURS_HERE)

@@ -1,0 +1,273 @@
+"""The frozen settings that a profile of :mod:`bsrnn.config` is made of, with the paper's values as defaults.
+
+The type of a setting says what it may be (:mod:`bsrnn.runtime.limits`); what is not, or does not go together, raises
+ConfigError where it is made. Where the paper leaves a detail open the comment says whose choice the default is:
+*authors' code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from bsrnn.bands import band_widths
+from bsrnn.runtime.limits import (
+    Count,
+    CountOrNone,
+    Names,
+    NotNegative,
+    Positive,
+    SampleRate,
+    Seconds,
+    Seed,
+    Share,
+    Size,
+    Workers,
+    check,
+    require,
+    within,
+)
+
+Window = Annotated[int, within(2, 65_536, why="memory")]  # of an STFT, in samples
+Kind = Literal["pseudo", "clean_target", "clean_residual"]  # what an unlabelled chunk can be
+
+
+def _check_stft(settings: "ModelConfig | PeerConfig") -> None:
+    n_fft, hop = settings.n_fft, settings.hop_samples
+    require(hop <= n_fft // 2, f"hop_samples {hop} with n_fft {n_fft}",
+            "a hop of at most half of n_fft, or the Hann windows do not add up to the signal")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One BSRNN. Widths follow the paper: LSTM hidden 2N, mask MLP hidden 4N.
+
+    The defaults are the paper's model. The last settings are variants of others: two mask layers and the normalisation
+    of the *authors' code*; `normalisation_eps` 1e-7, `tac_factor` 3 and two `attention_heads` of the *replication*,
+    which calls the model with the last two oBSRNN, and with several targets over one encoder oBSRNN-SIMO.
+    """
+
+    targets: Names = ("vocals",)  # paper: one model per target
+    band_split: str | tuple[int, ...] = "vocals"  # a scheme of bsrnn.bands, or the widths in bins
+    sample_rate: SampleRate = 44100
+    n_fft: Window = 2048
+    hop_samples: Size = 512
+    features: Annotated[int, within(1, 4096, why="memory")] = 128  # N
+    modules: Annotated[int, within(1, 1024)] = 12  # one RNN over time and one over bands: 24 residual BLSTM layers
+    mlp_layers: Annotated[int, within(1, 64)] = 1  # paper: one hidden layer; authors' code: 2
+    # paper: axes not given; authors' code: GroupNorm(1), over time too
+    normalisation: Literal["group", "layer"] = "group"
+    # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist)
+    band_edges: Literal["floor", "nearest"] = "floor"
+    # paper: not given; authors' code: float32's; replication: 1e-7
+    normalisation_eps: Annotated[float, within(0, 1, above=True)] = 2.0**-23
+    # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
+    tac_factor: Annotated[int, within(0, 64)] = 0
+    # of attention over frames, N / heads values each; 0: none (paper); replication: 2
+    attention_heads: Annotated[int, within(0, 4096)] = 0
+    attention_features: Size = 16  # of queries and keys, in each head and subband (replication)
+
+    def __post_init__(self):
+        check(self)
+        _check_stft(self)
+        heads = self.attention_heads
+        require(not heads or self.features % heads == 0, f"{heads} attention_heads",
+                f"a divisor of features, {self.features}")  # fmt: skip
+        _known_widths(self.band_split, self.n_fft, self.sample_rate, self.band_edges)
+
+    @property
+    def channels_apart(self) -> bool:
+        """Whether the channels of an item do not see each other."""
+        return not self.tac_factor
+
+    @property
+    def lstm_hidden(self) -> int:
+        return 2 * self.features
+
+    @property
+    def mlp_hidden(self) -> int:
+        return 4 * self.features
+
+
+_known_widths = lru_cache(band_widths)  # raises ConfigError for a split that cannot be; profiles are made often
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """One earlier system, trained as BSRNN is (:mod:`bsrnn.models.other_systems`); what it takes of its size: PEERS."""
+
+    system: Literal["hdemucs", "umx", "convtasnet", "convtasnet-stft"] = "hdemucs"
+    targets: Names = ("vocals",)
+    sample_rate: SampleRate = 44100
+    n_fft: Window = 2048  # of the loss, as BSRNN's
+    hop_samples: Size = 512  # likewise
+    width: Size = 8  # channels after the first layer, hidden size of the LSTMs' input, channels between the blocks
+    depth: Annotated[int, within(1, 64)] = 6  # layers of the U-Net, LSTMs on each other, blocks of each of three stacks
+    window: Size = 4096  # samples of its own STFT (hop: a quarter), or of the learnt encoder's kernel (hop: half)
+
+    def __post_init__(self):
+        check(self)
+        _check_stft(self)
+
+    @property
+    def channels_apart(self) -> bool:
+        """Whether the channels of an item do not see each other."""
+        return self.system.startswith("convtasnet")
+
+    @property
+    def band_split(self) -> str:
+        """None: no comparison of splits takes a peer for one of its rows."""
+        return ""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which songs. Counts apply to the embedded set only; the other sources are used whole."""
+
+    source: Literal["embedded", "musdb18hq", "musdb18", "previews", "folder"] = "musdb18hq"
+    folder: str = ""  # where the songs lie; "" = data/<source>
+    train_songs: CountOrNone = 0
+    valid_songs: CountOrNone = 0
+    test_songs: CountOrNone = 0  # half of them with timbres of the training songs, half with new ones
+    unlabelled_songs: CountOrNone = 0  # mixtures of each kind: matched, shifted
+    shifted_songs: CountOrNone = 0  # test songs like the shifted mixtures: other styles, mastered
+    song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
+    seed: Seed = 0
+
+    def __post_init__(self):
+        check(self)
+        require(self.source != "folder" or bool(self.folder), "data.source 'folder' without data.folder",
+                "the folder that holds the songs")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ActivityConfig:
+    """Source activity detection (section IV-A)."""
+
+    segment_seconds: Seconds = 6.0
+    overlap: Annotated[float, within(0, 0.99)] = 0.5
+    chunks: Annotated[int, within(1, 10_000)] = 10
+    floor: Positive = 1e-5  # energy given to silent chunks
+    quantile: Share = 0.15  # of all chunk energies of the track
+    minimum: NotNegative = 1e-3  # the threshold is never below this
+    active_share: Share = 0.5  # salient: more than this share of chunks above the threshold
+    # paper: undefined; replication: RMS, so the minimum is -60 dBFS ("mean": -30)
+    energy: Literal["rms", "mean", "sum"] = "rms"
+
+    def __post_init__(self):
+        check(self)
+
+
+@dataclass(frozen=True)
+class MixingConfig:
+    """On-the-fly mixing (section IV-A)."""
+
+    chunk_seconds: Seconds = 3.0
+    # uniform in [-gain_db, gain_db], one gain an item and source (ours: not per channel)
+    gain_db: Annotated[float, within(0, 200)] = 10.0
+    drop_probability: Share = 0.1  # of each source (replication)
+
+    def __post_init__(self):
+        check(self)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Equation 1. ``reduction``: paper not given; replication: means."""
+
+    spectral_weight: NotNegative = 1.0
+    waveform_weight: NotNegative = 1.0
+    reduction: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self):
+        check(self)
+        require(self.spectral_weight + self.waveform_weight > 0, "loss.spectral_weight 0 and loss.waveform_weight 0",
+                "one of them above 0, or there is nothing to learn from")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimiser, schedule and early stop, counted in items (stereo mixtures)."""
+
+    batch_items: Count = 16  # paper: 2 on each of 8 GPUs
+    learning_rate: Positive = 1e-3
+    # paper: times decay every decay_items; "cosine": to zero at max_items (ours)
+    schedule: Literal["step", "cosine"] = "step"
+    decay: Annotated[float, within(0, 1, above=True)] = 0.98
+    decay_items: Count = 320_000  # paper: two epochs of 10 000 batches of 16
+    clip_norm: Positive = 5.0
+    max_items: Count = 16_000_000  # paper: 100 epochs
+    validate_items: Count = 160_000  # paper: once an epoch
+    patience: CountOrNone = 10  # validations without a better one; 0 = never stop early
+    max_bad_steps: Count = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
+    # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
+    micro_items: CountOrNone = 2
+    # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
+    precision: Literal["float32", "bfloat16"] = "float32"
+    loader_workers: Workers = 4  # item i depends on (seed, i) alone, so the number changes no bit
+
+    def __post_init__(self):
+        check(self)
+        require(self.max_items >= self.batch_items, f"max_items {self.max_items} and batch_items {self.batch_items}",
+                "at least one batch of items")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Semi-supervised finetuning (sections III, IV-B); optimiser and schedule in ``train``."""
+
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(learning_rate=1e-4))
+    threshold_db: Annotated[float, within(0, 1000, above=True)] = 30.0  # of both energy rules
+    # "none": the control, labelled data only
+    unlabelled: Literal["both", "matched", "shifted", "none"] = "both"
+    self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
+    # paper; "truth": the unlabelled songs' own stems, where there are any (upper bound)
+    labels: Literal["teacher", "truth"] = "teacher"
+    keep: tuple[Kind, ...] = ("pseudo", "clean_target", "clean_residual")  # paper: all three kinds are used
+    # The paper's open choices, each with its alternative (defaults: ours)
+    # the 3 s that are mixed; "segment": the 6 s of the salient segment around them
+    teacher_sees: Literal["chunk", "segment"] = "chunk"
+    energy_over: Literal["chunk", "segment"] = "chunk"  # what the rules measure; "segment": all that the teacher sees
+    # are judged and drawn together; "each" by itself: an item's channels are then unrelated
+    channels: Literal["both", "each"] = "both"
+    # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals
+    pools: Literal["signals", "kinds"] = "signals"
+    # Speed alone
+    teacher_batch: Count = 16  # chunks that the teacher separates at once
+    # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
+    teacher_ahead: bool = False
+
+    def __post_init__(self):
+        check(self)
+        require(self.energy_over == "chunk" or self.teacher_sees == "segment",
+                f"energy_over 'segment' and teacher_sees {self.teacher_sees!r}",
+                "teacher_sees 'segment' with it: the teacher has seen no more than a chunk")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SeparateConfig:
+    """Inference (section IV-C)."""
+
+    segment_seconds: Seconds = 3.0
+    hop_seconds: Seconds = 0.5
+    batch_segments: Count = 8
+    # paper: not given; linear fades over half a segment. "tenth": replication
+    window: Literal["triangle", "tenth", "flat"] = "triangle"
+    peak: bool = False  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
+
+    def __post_init__(self):
+        check(self)
+        require(self.hop_seconds <= self.segment_seconds,
+                f"segments of {self.segment_seconds:g} s every {self.hop_seconds:g} s",
+                "0 < hop <= segment, or there are gaps between the segments")  # fmt: skip
+
+    def samples(self, model: ModelConfig | PeerConfig) -> tuple[int, int]:
+        """Segment and hop in samples.
+
+        Raises:
+            ConfigError: they are too short for this model.
+        """
+        segment, hop = round(self.segment_seconds * model.sample_rate), round(self.hop_seconds * model.sample_rate)
+        require(hop >= 1 and segment > model.n_fft,
+                f"segments of {self.segment_seconds:g} s every {self.hop_seconds:g} s", "0 < hop <= segment and a "
+                f"segment longer than the STFT window ({model.n_fft / model.sample_rate:.3f} s)")  # fmt: skip
+        return segment, hop
