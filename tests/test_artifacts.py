@@ -364,6 +364,12 @@ def test_number_of_songs_is_the_right_one(finished):
     assert "1 song scored" in caption_of("real")
 
 
+def test_every_role_that_is_asked_for_is_one_that_runs_have():
+    sources = [artifact.source for artifact in chapters.REGISTRY.values() if isinstance(artifact.source, Runs)]
+    assert len(sources) > 20 and all(source.roles and source.roles | source.essential <= {*runs.ROLES}
+                                     for source in sources)  # fmt: skip
+
+
 def test_runs_come_from_the_grid():
     grid = runs.grid(PROFILE)
     for artifact in chapters.REGISTRY.values():

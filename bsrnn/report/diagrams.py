@@ -23,16 +23,8 @@ def box(axes, place: tuple[float, float], size: tuple[float, float], words: str,
         points: float = 7.5) -> None:  # fmt: skip
     """A box of a width and height, centred at (x, y)."""
     (x, y), (width, height) = place, size
-    patch = FancyBboxPatch(
-        (x - width / 2, y - height / 2),
-        width,
-        height,
-        boxstyle="round,pad=0,rounding_size=0.05",
-        facecolor=fill,
-        edgecolor=PLAIN_EDGE,
-        linewidth=0.9,
-    )
-    axes.add_patch(patch)
+    look = {"boxstyle": "round,pad=0,rounding_size=0.05", "facecolor": fill, "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, **look))
     axes.text(x, y, words, ha="center", va="center", fontsize=points, linespacing=1.25)
 
 
@@ -54,12 +46,5 @@ def text(axes, x: float, y: float, words: str, points: float = 7, **settings) ->
 
 def circled(axes, x: float, y: float, sign: str) -> None:
     """A sign in a circle."""
-    axes.text(
-        x,
-        y,
-        sign,
-        ha="center",
-        va="center",
-        fontsize=9,
-        bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.9},
-    )
+    look = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
+    axes.text(x, y, sign, ha="center", va="center", fontsize=9, bbox=look)

@@ -92,6 +92,12 @@ def published(name: str) -> pd.DataFrame:
 # ---- rows ----
 
 
+def published_rows(name: str) -> list[dict]:
+    """The rows of a published table as those of ours beside them: the paper's value is a mean uSDR."""
+    rows = published(name).rename(columns={"value": "usdr_mean"}).to_dict("records")
+    return [row | PUBLISHED for row in rows]
+
+
 def ours(results: Results, behind: Sequence[Finished] = (), data: str | None = None) -> dict:
     """The last columns of a row of ours; ``behind``: the runs behind it, where it may not have all of the seeds."""
     profile = results.profile

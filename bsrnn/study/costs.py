@@ -205,15 +205,15 @@ def summary(profile_names: Sequence[str], processes: int = 8) -> list[dict]:
         for kind, words in KINDS.items():
             if not (of_kind := [run for run in grid if run.kind == kind]):
                 continue
-            core, one, several = (
+            core, gpu, gpus = (
                 [of_run(run, device, together) for run in of_kind]
                 for device, together in (("cpu", 1), ("cuda", 1), ("cuda", processes))
             )
-            hours = [sum(cost.seconds for cost in part) / 3600 for part in (core, one, several)]
+            hours = [sum(cost.seconds for cost in part) / 3600 for part in (core, gpu, gpus)]
             columns = ("hours on one core", "on one GPU", f"on {processes} GPUs")
             row = {"runs of profile": name, "what": words, "runs": len(of_kind)}
             row |= {column: _in_words(value) for column, value in zip(columns, hours, strict=True)}
-            rows.append(row | {"GB": _in_words(max(cost.memory_gb for cost in one))})
+            rows.append(row | {"GB": _in_words(max(cost.memory_gb for cost in gpu))})
     return rows
 
 

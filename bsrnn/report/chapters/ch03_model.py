@@ -46,15 +46,8 @@ def _pipeline(axes, y: float, model: ModelConfig, widths: list[int], frames: int
     circled(axes, 6.05, y, "×")
     box(axes, (6.5, y), (0.5, 0.4), "iSTFT")
     text(axes, 7.18, y, model.targets[0] if len(model.targets) == 1 else "targets")
-    for start, end in (
-        (0.65, 0.85),
-        (1.45, 1.825),
-        (2.675, 3.175),
-        (4.325, 4.75),
-        (5.65, 5.93),
-        (6.17, 6.25),
-        (6.75, 6.93),
-    ):
+    gaps = ((0.65, 0.85), (1.45, 1.825), (2.675, 3.175), (4.325, 4.75), (5.65, 5.93), (6.17, 6.25), (6.75, 6.93))
+    for start, end in gaps:
         arrow(axes, (start, y), (end, y))
     arrow(axes, (1.62, y), (1.62, y - 0.5), (6.05, y - 0.5), (6.05, y - 0.12))
     text(axes, 3.75, y - 0.62, f"X: {sum(widths)} bins × {frames} frames, complex; the mask has the same shape")
@@ -68,16 +61,8 @@ def _band_split(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
     n, last = model.features, len(widths)
     scale, x, base = 1.3 / len(widths), 0.75, y - 0.65
     for index in range(last):  # every band a slice; heights are equal here, the true widths stand in figure "bands"
-        axes.add_patch(
-            Rectangle(
-                (x - 0.3, base + index * scale),
-                0.6,
-                scale,
-                facecolor=BLUE if index % 2 else "white",
-                edgecolor=PLAIN_EDGE,
-                linewidth=0.3,
-            )
-        )
+        look = {"facecolor": BLUE if index % 2 else "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.3}
+        axes.add_patch(Rectangle((x - 0.3, base + index * scale), 0.6, scale, **look))
     text(axes, x, base - 0.12, f"X: {sum(widths)} bins in K = {last} bands", 6.5)
     group = model.normalisation == "group"
     norm, frames = ("group norm", " × T frames") if group else ("layer norm", "")
@@ -110,12 +95,8 @@ def _band_sequence(axes, y: float, model: ModelConfig, bands: int, frames: int) 
         box(axes, (x[1], y), (0.95, 0.45), f"BLSTM, hidden\n2 × {hidden}", GREEN, 7)
         box(axes, (x[2], y), (0.75, 0.45), f"linear\n{2 * hidden} → {n}", GREEN, 7)
         circled(axes, left + 3.4, y, "+")
-        for start, end in (
-            (left, x[0] - 0.375),
-            (x[0] + 0.375, x[1] - 0.475),
-            (x[1] + 0.475, x[2] - 0.375),
-            (x[2] + 0.375, left + 3.28),
-        ):
+        starts = (left, x[0] + 0.375, x[1] + 0.475, x[2] + 0.375)
+        for start, end in zip(starts, (x[0] - 0.375, x[1] - 0.475, x[2] - 0.375, left + 3.28), strict=True):
             arrow(axes, (start, y), (end, y))
         arrow(axes, (left + 0.06, y), (left + 0.06, y - 0.42), (left + 3.4, y - 0.42), (left + 3.4, y - 0.12))
     axes.plot([3.67, 3.95], [y, y], color=PLAIN_EDGE, linewidth=1)

@@ -16,7 +16,7 @@ from bsrnn.report.artifact import DECIDING, Runs
 from bsrnn.report.captions import OURS
 from bsrnn.report.figures import FONT_POINTS, GREY
 from bsrnn.report.statistics import song_interval
-from bsrnn.report.tables import METHODS, PUBLISHED, mean_of, ordered, ours, published, summaries_of
+from bsrnn.report.tables import METHODS, mean_of, ordered, ours, published_rows, summaries_of
 from bsrnn.separation import separate
 from bsrnn.study.results import Results, mean
 
@@ -33,12 +33,7 @@ METHOD_LOOKS = {  # beside the model: marker, colour, filled
 def table2(results: Results) -> pd.DataFrame:
     """uSDR of vocals for each hop, same weights; the cost counts model evaluations relative to a hop of 3 s."""
     segment = results.profile.separate.segment_seconds
-    rows = [
-        {"hop_seconds": row.hop_seconds, "cost": segment / row.hop_seconds, "usdr_mean": row.value}
-        | {"source": row.source, "data": row.data}
-        | PUBLISHED
-        for row in published("table2").itertuples()
-    ]
+    rows = [row | {"cost": segment / row["hop_seconds"]} for row in published_rows("table2")]
     for hop in sorted({done.run.profile.separate.hop_seconds for done in results.finished}):
         scored = [done for done in results.finished if done.run.profile.separate.hop_seconds == hop]
         summaries = summaries_of(scored)

@@ -19,6 +19,7 @@ from bsrnn.report.tables import (
     ordered,
     ours,
     published,
+    published_rows,
     scores_of,
     seed_deviation,
     summaries_of,
@@ -82,10 +83,8 @@ def table1(results: Results) -> pd.DataFrame:
     """uSDR of vocals for each band split. The paper's rows, then those of this profile, then of the one that decides
     its claims, with the seeds that each was trained with; rows of different data or profiles must not be compared."""
     rows = [
-        {"split": row.split.upper(), "bands": len(band_widths(row.split)), "usdr_mean": row.value}
-        | {"source": row.source, "data": row.data}
-        | PUBLISHED
-        for row in published("table1").itertuples()
+        row | {"split": row["split"].upper(), "bands": len(band_widths(row["split"]))}
+        for row in published_rows("table1")
     ]
     for of_profile in results.with_deciding():
         rows += _our_splits(of_profile)
