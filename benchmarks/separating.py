@@ -16,6 +16,7 @@ from bsrnn.data import songs
 from bsrnn.runtime import paths
 from bsrnn.runtime.speed import fast_dtype, in_threads, keep_freed_memory
 from bsrnn.separation import separate
+from bsrnn.study import profiles
 
 
 def separation(options) -> dict:
@@ -121,9 +122,9 @@ def bfloat16_loss(options) -> dict:
     """uSDR lost on the held-out songs of `small` by running the RNNs of the committed models in bfloat16."""
     if left_out := without_bfloat16("lost_by_bfloat16"):
         return left_out
-    profile = config.profile("tiny" if options.toy else "small")
+    profile = profiles.profile("tiny" if options.toy else "small")
     lost = {}
-    for target in config.profile("small").targets:
+    for target in profiles.profile("small").targets:
         folder = paths.results("small") / "checkpoints" / target
         models = {dtype: bsrnn.load(folder, dtype) for dtype in ("float32", "bfloat16")}
         scores = {dtype: [] for dtype in models}

@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 
 import bsrnn
-from bsrnn import config
 from bsrnn.runtime.speed import fast_dtype
+from bsrnn.study import profiles
 from bsrnn.train import new_model
 
 RATE, SECONDS = 44100, 3
-PAPER = replace(config.PAPER.model, mlp_layers=2)  # 36.4 M parameters, as the authors' code has it
+PAPER = replace(profiles.PAPER.model, mlp_layers=2)  # 36.4 M parameters, as the authors' code has it
 
 
 def paper_model(options, **changes) -> bsrnn.BSRNN:

@@ -12,6 +12,7 @@ from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import overrides, paths
 from bsrnn.runtime.paths import place
 from bsrnn.runtime.speed import share_one_arena
+from bsrnn.study import profiles
 from bsrnn.tool import separate as tool
 from bsrnn.tool.options import Parser, usable_device, whole
 
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(call=call)
         command.add_argument(
-            "--profile", default="quick", choices=list(config.PROFILES), help="how big (default: quick)"
+            "--profile", default="quick", choices=list(profiles.PROFILES), help="how big (default: quick)"
         )
         return command
 
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             metavar="NAME=VALUE",
             help="change one setting of the profile, e.g. train.max_items=2000 or finetune.train.max_items=400; "
-            "may be repeated (names: bsrnn/config.py)",
+            "may be repeated (names: bsrnn/study/profiles.py)",
         )
         device(command)
 
@@ -153,9 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _profile(options) -> config.Profile:
+def _profile(options) -> profiles.Profile:
     """The profile, on the user's own songs if there are any."""
-    profile = config.profile(options.profile)
+    profile = profiles.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
     assignments = getattr(options, "set", ())
@@ -184,7 +185,7 @@ def _refuse_unused(command: str, assignment: str) -> None:
         raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")
 
 
-def _micro(profile: config.Profile, options) -> config.Profile:
+def _micro(profile: profiles.Profile, options) -> profiles.Profile:
     """The profile with another number of items taken at a time, if one is asked for."""
     if options.micro_items is None:
         return profile

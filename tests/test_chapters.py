@@ -7,8 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from bsrnn import config
 from bsrnn.report import chapters, claims, tables
+from bsrnn.study import profiles
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
@@ -74,4 +74,4 @@ def test_ledger_keys_are_settings():
 
     keys = tables.published("open_details")["config_key"]
     for key in keys:
-        assert setting(config.PAPER, key)
+        assert setting(profiles.PAPER, key)

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 import bsrnn
-from bsrnn import cli, config
+from bsrnn import cli
 from bsrnn.audio import files as audio
 from bsrnn.runtime import files
+from bsrnn.study import profiles
 
 RATE = 44100
 MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
@@ -161,7 +162,7 @@ def test_evaluation_writes_scores_that_agree_with_the_library(folder, model, tmp
     [row] = scores["scores"]["piano"]["songs"]
     song = next(path for path in folder.iterdir() if path.name == row["song"])
     piano, rest = (audio.read(song / f"{stem}.flac") for stem in ("piano", "rest"))
-    separate = config.profile("tiny").separate
+    separate = profiles.profile("tiny").separate
     estimate = bsrnn.separate(bsrnn.load(model), piano + rest, RATE, separate.segment_seconds, separate.hop_seconds)
     assert row["usdr"] == pytest.approx(bsrnn.usdr(piano, estimate["piano"]), abs=1e-6)
     assert row["usdr_mixture"] == pytest.approx(bsrnn.usdr(piano, piano + rest), abs=1e-6)

@@ -8,10 +8,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bsrnn import config
 from bsrnn.config import ModelConfig
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.study import costs, runs
+from bsrnn.study import costs, profiles, runs
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +39,7 @@ def test_the_count_of_operations_is_torchs_and_the_lstms_closed_form(changed):
 
 
 def test_parameters_are_nearly_all_counted():
-    settings = replace(config.PAPER.model, band_split="v7")
+    settings = replace(profiles.PAPER.model, band_split="v7")
     assert costs.parameters_gb(settings) == pytest.approx(16 * 25.6e6 / 1e9, rel=0.2)
 
 

@@ -20,9 +20,10 @@ from bsrnn.bands import (
     note_widths,
     uniform_widths,
 )
-from bsrnn.config import SMALL, ModelConfig
+from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.runtime import paths
+from bsrnn.study.profiles import SMALL
 
 HZ_PER_BIN = 44100 / 2048
 RULES = [uniform_widths, mel_widths, note_widths]

@@ -21,7 +21,6 @@ from bsrnn.config import (
     LossConfig,
     MixingConfig,
     ModelConfig,
-    Profile,
     SeparateConfig,
     TrainConfig,
 )
@@ -30,6 +29,7 @@ from bsrnn.errors import ConfigError
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json
 from bsrnn.study import compute as stages
+from bsrnn.study.profiles import Profile
 from bsrnn.train import Objective, gradients, new_model, objective
 
 REPOSITORY = Path(__file__).parents[1]

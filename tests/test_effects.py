@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bsrnn import config
 from bsrnn.errors import DataError
 from bsrnn.report.statistics import crossed_effect, difference_table, holm, mean_interval, pairs, song_interval
+from bsrnn.study import profiles
 from bsrnn.study.results import Finished
 from bsrnn.study.runs import Run
 
@@ -110,8 +110,8 @@ def test_two_seeds_have_the_interval_of_the_analysis_of_variance():
 
 def finished(target, seed, usdr, start_seed=None):
     """A scored run; with ``start_seed`` a finetuning of such a start."""
-    start = Run("start", "train", config.TINY, target, start_seed) if start_seed is not None else None
-    run = Run("it", "finetune" if start else "train", config.TINY, target, seed, start)
+    start = Run("start", "train", profiles.TINY, target, start_seed) if start_seed is not None else None
+    run = Run("it", "finetune" if start else "train", profiles.TINY, target, seed, start)
     return Finished(run, {"scores": {"songs": [{"song": name, "usdr": value} for name, value in usdr.items()]}})
 
 

@@ -15,7 +15,6 @@ from bsrnn.config import (
     FinetuneConfig,
     MixingConfig,
     ModelConfig,
-    Profile,
     SeparateConfig,
     TrainConfig,
 )
@@ -23,6 +22,7 @@ from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, classify, kind_of
 from bsrnn.study import compute as stages
+from bsrnn.study.profiles import Profile
 from bsrnn.train import new_model
 
 RATE = 44100

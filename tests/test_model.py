@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmarks import textbook_bsrnn
 from bsrnn.bands import band_widths
-from bsrnn.config import PAPER, ModelConfig
+from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 from bsrnn.models.bsrnn import (
     BSRNN,
@@ -20,6 +20,7 @@ from bsrnn.models.bsrnn import (
     MaskEstimator,
     TransformAverageConcatenate,
 )
+from bsrnn.study.profiles import PAPER
 from bsrnn.train import objective
 
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins; runs of one, two and three equal widths

@@ -27,7 +27,7 @@ from bsrnn import cli, config
 from bsrnn.audio import files as audio
 from bsrnn.data.musdb import MUSDB_VALIDATION
 from bsrnn.report import tables
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "book" / "musdb.md"
@@ -76,7 +76,7 @@ def clone(tmp_path, monkeypatch):
 @pytest.fixture
 def twins(monkeypatch):
     for name in ("paper", "previews"):
-        monkeypatch.setitem(config.PROFILES, name, twin(config.PROFILES[name]))
+        monkeypatch.setitem(profiles.PROFILES, name, twin(profiles.PROFILES[name]))
 
 
 def make_hq(folder):

@@ -12,16 +12,25 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import checkpoint, config
+from bsrnn import checkpoint
 from bsrnn.audio import files as audio
-from bsrnn.config import PEERS, DataConfig, LossConfig, MixingConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import (
+    PEERS,
+    DataConfig,
+    LossConfig,
+    MixingConfig,
+    PeerConfig,
+    SeparateConfig,
+    TrainConfig,
+)
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models import other_systems as peers
 from bsrnn.models.other_systems import DEPTHS, Peer, build
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.study import compute as stages
-from bsrnn.study import costs, runs
+from bsrnn.study import costs, profiles, runs
+from bsrnn.study.profiles import Profile
 from bsrnn.tool import cards
 from bsrnn.train import Objective, fit, gradients, new_model, objective
 
@@ -308,7 +317,7 @@ def test_what_a_training_keeps_grows_with_items_and_seconds(system):
     assert costs.parameters_gb(peer) == pytest.approx(state)
     assert 1.6 < (long - state) / (short - state) < 2.2
     assert costs.training_gb(peer, 0.2, 3) - state == pytest.approx(3 * (short - state))
-    run = runs.Run("x", "train", replace(config.TINY, model=peer), "vocals")
+    run = runs.Run("x", "train", replace(profiles.TINY, model=peer), "vocals")
     cost = costs.of_run(run)
     assert cost.seconds > 0 and costs.PYTHON_GB < cost.memory_gb < 2 * costs.PYTHON_GB
 
@@ -389,4 +398,4 @@ def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, mon
 
 def test_the_peers_sizes_are_those_of_the_profiles_table():
     assert {name: peer.system for name, peer in PEERS.items()} == {name: name for name in SMALL}
-    assert overrides.changed(replace(config.TINY, model=PEERS["umx"]), "model.width=64").model.width == 64
+    assert overrides.changed(replace(profiles.TINY, model=PEERS["umx"]), "model.width=64").model.width == 64

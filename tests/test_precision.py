@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import checkpoint, cli, config, train
+from bsrnn import checkpoint, cli, train
 from bsrnn.audio import files as audio
-from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.runtime import files, speed
 from bsrnn.study import compute as stages
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
+from bsrnn.study.profiles import Profile
 from bsrnn.workflow import replay, verify
 
 REPOSITORY = Path(__file__).parents[1]
@@ -40,14 +41,14 @@ def claims(folder, tmp_path, monkeypatch):
     """The runs of the claims' profile as it stands, but for two steps each on made-up songs."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     monkeypatch.delenv("BSRNN_DATA", raising=False)
-    full = config.SEEDS
+    full = profiles.SEEDS
     steps = {"max_items": 2, "validate_items": 2}
     tuning = replace(full.finetune.train, batch_items=1, **steps)
     profile = replace(
         full, data=DataConfig(source="folder", folder=str(folder)), train=replace(full.train, **steps),
         finetune=replace(full.finetune, train=tuning), seeds=(0,), details=(), peers=(), rates=(),
     )  # fmt: skip
-    monkeypatch.setitem(config.PROFILES, "seeds", profile)
+    monkeypatch.setitem(profiles.PROFILES, "seeds", profile)
     mixture = sum(audio.read(folder / "song1" / f"{stem}.wav") for stem in ("vocals", "other"))
     audio.write(tmp_path / "data" / "unlabelled" / "music.wav", mixture, RATE)
     return runs.grid("seeds")
@@ -150,7 +151,7 @@ def precise(profile, precision):
 def test_bfloat16_asked_for_by_name_is_trained_in_float32_with_one_line_where_it_is_emulated(
     small, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setitem(config.PROFILES, "quick", small)
+    monkeypatch.setitem(profiles.PROFILES, "quick", small)
     command = ["train", "--data", small.data.folder, "--set", "train.precision=bfloat16", "--out", str(tmp_path / "a")]
     monkeypatch.setattr(train, "fast_dtype", lambda device: "float32")
     monkeypatch.setattr(speed, "bfloat16_cost", lambda: 7.6)

@@ -5,12 +5,11 @@ from operator import attrgetter
 
 import pytest
 
-from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations as variants
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 from bsrnn.study.results import Study
 
 
@@ -23,7 +22,7 @@ def root(tmp_path, monkeypatch):
 
 def with_profile(monkeypatch, **changes):
     """The grid of a changed quick profile."""
-    monkeypatch.setitem(config.PROFILES, "quick", replace(config.QUICK, **changes))
+    monkeypatch.setitem(profiles.PROFILES, "quick", replace(profiles.QUICK, **changes))
     return runs.grid("quick")
 
 
@@ -50,13 +49,13 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key():
     assert seeds["vocals-wide-v4-s0"] == seeds["drums-shared-s0"] == {"detail", "beyond"}
     assert seeds["vocals-umx-s0"] == {"peer", "tried"} and seeds["vocals-umx-s1"] == {"peer"}
     assert seeds["vocals-umx-rate0.002-s0"] == seeds["vocals-rate0.005-s0"] == {"rate", "tried"}
-    assert {role for name in config.PROFILES for run in runs.grid(name).values() for role in run.roles} == {*runs.ROLES}
+    assert {role for name in profiles.PROFILES for run in runs.grid(name).values() for role in run.roles} == {*runs.ROLES}
     base = runs.get("quick", "vocals-s0")
     assert replace(base, roles=frozenset()).key == base.key and all(run.roles for run in runs.grid("paper").values())
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
-    grid, profile = runs.grid("seeds"), config.SEEDS
+    grid, profile = runs.grid("seeds"), profiles.SEEDS
     for seed in profile.seeds:
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-hop1.5", "vocals-hop3", "bass",
                   "bass-v7", "bass-drums", "drums", "drums-v7", "drums-bass", "vocals-hdemucs", "vocals-umx",
@@ -78,7 +77,7 @@ def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypa
 
 
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
-    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(config.SEEDS.train, max_items=1000)
+    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
     grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
     base = grid["vocals-s0"]
     for name, change in (variants.DETAILS | variants.EXTRAS).items():
@@ -87,7 +86,7 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
         assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
         settings = run.profile
         if name == "shared":
-            assert settings.model.targets == config.QUICK.targets
+            assert settings.model.targets == profiles.QUICK.targets
             settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
@@ -114,7 +113,7 @@ def test_the_paper_profile_has_every_row_of_its_tables():
 
 
 def test_a_run_changes_one_thing_of_its_profile():
-    grid, profile = runs.grid("quick"), config.QUICK
+    grid, profile = runs.grid("quick"), profiles.QUICK
     v1, v7 = grid["vocals-v1-s0"].profile, grid["vocals-s0"].profile
     assert replace(v1, model=replace(v1.model, band_split="vocals")) == v7
     control, finetuned = grid["vocals-control-s0"].profile, grid["vocals-finetuned-s0"].profile
@@ -145,8 +144,8 @@ def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
 
 
 def test_keys_are_unique_and_are_the_same_every_time():
-    for name in config.PROFILES:
-        if config.profile(name).data.source == "embedded":
+    for name in profiles.PROFILES:
+        if profiles.profile(name).data.source == "embedded":
             keys = [run.key for run in runs.grid(name).values()]
             assert len(set(keys)) == len(keys)
             assert keys == [run.key for run in runs.grid(name).values()]
@@ -154,7 +153,7 @@ def test_keys_are_unique_and_are_the_same_every_time():
 
 def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
     before = runs.grid("quick")
-    after = with_profile(monkeypatch, data=replace(config.QUICK.data, test_songs=50))
+    after = with_profile(monkeypatch, data=replace(profiles.QUICK.data, test_songs=50))
     for id in ("vocals-s0", "vocals-finetuned-s0", "vocals-hop1-s0"):
         assert before[id].train_key == after[id].train_key
         assert before[id].key != after[id].key
@@ -169,7 +168,7 @@ def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
 )  # fmt: skip
 def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them(monkeypatch, section, change):
     before = runs.grid("quick")
-    after = with_profile(monkeypatch, **{section: replace(getattr(config.QUICK, section), **change)})
+    after = with_profile(monkeypatch, **{section: replace(getattr(profiles.QUICK, section), **change)})
     for id in ("vocals-s0", "vocals-hop1-s0", "vocals-finetuned-s0", "vocals-real-s0"):
         assert before[id].key != after[id].key
     assert before["vocals-s0"].train_key != after["vocals-s0"].train_key
@@ -177,10 +176,10 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
 
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
-    train = replace(config.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
-    speed = {name: replace(getattr(config.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
-    of_finetune = replace(config.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
-    finetune = replace(config.QUICK.finetune, train=of_finetune)
+    train = replace(profiles.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
+    speed = {name: replace(getattr(profiles.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
+    of_finetune = replace(profiles.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
+    finetune = replace(profiles.QUICK.finetune, train=of_finetune)
     after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
     assert {id: after[id].key for id in before} == before
     assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]
@@ -188,9 +187,9 @@ def test_what_decides_no_number_changes_no_key(monkeypatch):
 
 def test_filters_depend_on_the_stft_and_not_on_the_overlap(monkeypatch):
     before = runs.grid("quick")["vocals-baselines-s0"].key
-    separate = replace(config.QUICK.separate, hop_seconds=0.1)
+    separate = replace(profiles.QUICK.separate, hop_seconds=0.1)
     assert with_profile(monkeypatch, separate=separate)["vocals-baselines-s0"].key == before
-    model = replace(config.QUICK.model, n_fft=4096)
+    model = replace(profiles.QUICK.model, n_fft=4096)
     assert with_profile(monkeypatch, model=model)["vocals-baselines-s0"].key != before
 
 

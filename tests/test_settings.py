@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import pytest
 
-from bsrnn import config
 from bsrnn.config import (
     ActivityConfig,
     DataConfig,
@@ -17,13 +16,13 @@ from bsrnn.config import (
     MixingConfig,
     ModelConfig,
     PeerConfig,
-    Profile,
     SeparateConfig,
     TrainConfig,
 )
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import limits, overrides
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
+from bsrnn.study.profiles import Profile
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_keys.json").read_text(encoding="utf-8"))
 HUGE = 10**400  # no float holds it
@@ -31,7 +30,7 @@ SECTIONS = (ModelConfig, PeerConfig, DataConfig, ActivityConfig, MixingConfig, L
             SeparateConfig)  # fmt: skip
 
 
-@pytest.mark.parametrize("profile", config.PROFILES)
+@pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_the_keys_of_all_runs_are_what_they_were(profile):
     """golden_keys.json was written before settings were checked. Whoever means to change a key writes it anew."""
     now = {name: [run.train_key, run.key] for name, run in runs.grid(profile).items()}
@@ -40,7 +39,7 @@ def test_the_keys_of_all_runs_are_what_they_were(profile):
 
 @pytest.mark.parametrize("kind", ["train", "finetune"])
 def test_the_settings_of_a_training_are_what_they_were(kind):
-    now = runs.settings_of(config.profile("tiny"), kind, 0)
+    now = runs.settings_of(profiles.profile("tiny"), kind, 0)
     assert json.loads(json.dumps(now)) == GOLDEN["settings"][kind]
 
 
@@ -121,7 +120,7 @@ def test_a_setting_that_cannot_be_is_one_line_with_what_was_expected(section, wr
 
 def test_replace_checks_again_and_so_does_a_configuration_from_json():
     with pytest.raises(ConfigError, match="got train.batch_items 0"):
-        replace(config.TINY.train, batch_items=0)
+        replace(profiles.TINY.train, batch_items=0)
     from bsrnn.checkpoint import model_config
 
     assert model_config({"targets": ["a"], "band_split": [1000, 25]}) == ModelConfig(("a",), (1000, 25))
@@ -165,9 +164,9 @@ def test_what_fits_a_type(hint, fine, wrong):
 def test_settings_that_need_each_other_are_changed_at_once():
     """Either of them alone cannot be: a hop longer than half of the old window, a window of twice the old hop."""
     for assignments in (("model.n_fft=512", "model.hop_samples=128"), ("model.hop_samples=128", "model.n_fft=512")):
-        model = overrides.changed(config.TINY, *assignments).model
+        model = overrides.changed(profiles.TINY, *assignments).model
         assert (model.n_fft, model.hop_samples) == (512, 128)
     with pytest.raises(ConfigError, match="got hop_samples 512 with n_fft 512"):
-        overrides.changed(config.TINY, "model.n_fft=512")
-    both = overrides.changed(config.TINY, "train.max_items=16", "finetune.train.max_items=12")
+        overrides.changed(profiles.TINY, "model.n_fft=512")
+    both = overrides.changed(profiles.TINY, "train.max_items=16", "finetune.train.max_items=12")
     assert (both.train.max_items, both.finetune.train.max_items) == (16, 12)

@@ -9,11 +9,12 @@ import pytest
 import bsrnn
 from bsrnn import baselines, config
 from bsrnn.audio import files as audio
-from bsrnn.config import DataConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.data import songs
 from bsrnn.runtime import files, provenance
 from bsrnn.study import compute as stages
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
+from bsrnn.study.profiles import Profile
 from bsrnn.workflow import replay
 
 RATE = 44100
@@ -45,7 +46,7 @@ def grid(folder, tmp_path, monkeypatch):
         mixing=MixingConfig(chunk_seconds=0.5), separate=SeparateConfig(1.0, 1.0), validate=SeparateConfig(1.0, 1.0),
         table_one=(), finetuned=(), hops=(0.5, 1.0),
     )  # fmt: skip
-    monkeypatch.setitem(config.PROFILES, "mine", profile)
+    monkeypatch.setitem(profiles.PROFILES, "mine", profile)
     return runs.grid("mine")
 
 
@@ -106,7 +107,7 @@ def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, m
     profile = grid["vocals-s0"].profile
     train = replace(profile.train, learning_rate=1e-4)
     finetune = config.FinetuneConfig(train=train)
-    monkeypatch.setitem(config.PROFILES, "mine", replace(profile, finetuned=("vocals",), finetune=finetune))
+    monkeypatch.setitem(profiles.PROFILES, "mine", replace(profile, finetuned=("vocals",), finetune=finetune))
     music = audio.read(folder / "song1" / "vocals.wav") + audio.read(folder / "song1" / "drums.wav")
     audio.write(tmp_path / "data" / "unlabelled" / "music.wav", music, RATE)
     start, finetuned = (runs.get("mine", f"vocals{name}-s0") for name in ("", "-finetuned"))

@@ -11,12 +11,13 @@ import torch
 
 from bsrnn import checkpoint
 from bsrnn.audio.files import write
-from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.runtime import speed
 from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
+from bsrnn.study.profiles import Profile
 from bsrnn.train import (
     Objective,
     Supervised,

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 RUNS = '''
 import os
 from dataclasses import dataclass
-from bsrnn import config
+from bsrnn.study import profiles
 from bsrnn.runtime import paths
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
 def data_recipe(profile): return {"seed": 0}
 
 def grid(name):
-    config.profile(name)
+    profiles.profile(name)
     key = os.environ.get("VOCALS", "a")  # stands for a setting of the vocals runs
     runs = [Run("vocals-s0", key), Run("drums-s0", "d"), Run("vocals-hop0.5-s0", key + "h", ("vocals-s0",)),
             Run("real-s0", "r", ("vocals-s0",))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bsrnn.data import songs
 from bsrnn.runtime import paths
-from bsrnn.config import Profile
+from bsrnn.study.profiles import Profile
 from bsrnn.errors import DataError
 from bsrnn.data.songs import Mixtures
 

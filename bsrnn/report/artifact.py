@@ -71,7 +71,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Drawn from the profile's settings alone, by a function of the :class:`bsrnn.config.Profile`."""
+    """Drawn from the profile's settings alone, by a function of the :class:`bsrnn.study.profiles.Profile`."""
 
     def ids(self, study: Study) -> list[str]:
         return []

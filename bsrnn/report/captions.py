@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from bsrnn.config import Profile
 from bsrnn.study import runs
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Results
 
 DATA_NAMES = {

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bsrnn import config
-from bsrnn.config import PEER_NAMES, Profile
+from bsrnn.config import PEER_NAMES
 from bsrnn.report.captions import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
 from bsrnn.report.tables import mean_of, published, summaries_of
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Results
 from bsrnn.study.runs import Run
 

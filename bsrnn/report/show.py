@@ -11,9 +11,9 @@ import pandas as pd
 import soundfile
 from IPython.display import HTML, Markdown, display
 
-from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import captions, chapters, claims, figures, tables
+from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
@@ -32,7 +32,7 @@ def resolve_profile(name: str = "auto") -> str:
         name = os.environ.get("BSRNN_PROFILE") or next(complete, "")
     if not name:
         raise MissingResult("no profile has all its results: `make reproduce` computes those of the profile quick")
-    return config.profile(name).name
+    return profiles.profile(name).name
 
 
 def artifact(artifact_id: str, profile_name: str) -> None:

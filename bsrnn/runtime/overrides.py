@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 
-from bsrnn.config import Profile
 from bsrnn.errors import ConfigError
+from bsrnn.study.profiles import Profile
 
 
 def with_values(settings, changes: Mapping[str, object]):

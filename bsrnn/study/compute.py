@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from bsrnn import checkpoint
-from bsrnn.config import Profile, TrainConfig
+from bsrnn.config import TrainConfig
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
 from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
@@ -28,6 +28,7 @@ from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Study
 from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.tool import cards

@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bsrnn.config import DataConfig, ModelConfig, PeerConfig, Profile, SeparateConfig, TrainConfig
+from bsrnn.config import DataConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
+from bsrnn.study.profiles import Profile
 
 # floating point operations a second that a training reaches
 CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; V3 at full size reaches 1e11

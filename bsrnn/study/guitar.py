@@ -36,7 +36,7 @@ from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.separation import separate
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 from bsrnn.train import Supervised, fit, new_model
 
 TARGET = "guitar"
@@ -56,7 +56,7 @@ SPLITS: dict[str, str | tuple[int, ...]] = {"v7": "v7", "guitar": tuple(widths_f
 
 # The architecture and optimiser of the small models of this book, at a budget of about a minute and a half a model on
 # one core; written out, so that a change there leaves these results as they are
-PROFILE = config.Profile(
+PROFILE = profiles.Profile(
     name="guitar",
     data=config.DataConfig(source="folder", folder="guitar"),
     model=config.ModelConfig(targets=(TARGET,), features=16, modules=2),
@@ -119,14 +119,14 @@ class Run:
     method: str
     seed: int
     digests: tuple[tuple[str, str], ...]  # of the songs, see bsrnn.data.fretsonfire
-    profile: config.Profile = PROFILE
+    profile: profiles.Profile = PROFILE
 
     @property
     def id(self) -> str:
         return f"{self.fold.id}-{self.method}" + (f"-s{self.seed}" if self.method in SPLITS else "")
 
     @property
-    def settings(self) -> config.Profile:
+    def settings(self) -> profiles.Profile:
         """The profile with this run's split."""
         split = SPLITS.get(self.method, "v7")
         return replace(self.profile, model=replace(self.profile.model, band_split=split))
@@ -148,7 +148,7 @@ class Run:
 
 
 def grid(
-    digests: Mapping[str, str] = fretsonfire.SONGS, seeds: Sequence[int] = (0,), profile: config.Profile = PROFILE
+    digests: Mapping[str, str] = fretsonfire.SONGS, seeds: Sequence[int] = (0,), profile: profiles.Profile = PROFILE
 ) -> list[Run]:
     """Every run, in the order of computing; as it stands, those that the book shows: no audio is needed to know them.
 

@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from bsrnn import checkpoint, config
+from bsrnn import checkpoint
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.models.base import Separator
 from bsrnn.runtime import paths
-from bsrnn.study import runs
+from bsrnn.study import profiles, runs
 from bsrnn.study.runs import Run
 
 
@@ -40,7 +40,7 @@ class Study:
     """
 
     def __init__(self, profile_name: str):
-        self.profile = config.profile(profile_name)
+        self.profile = profiles.profile(profile_name)
         self.grid = runs.grid(profile_name)
         self._finished: dict[str, Finished] = {}
 

@@ -15,13 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, Profile
-from bsrnn.config import profile as named_profile
+from bsrnn.config import PEER_NAMES, PEERS, PeerConfig
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
 from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
+from bsrnn.study.profiles import Profile
+from bsrnn.study.profiles import profile as named_profile
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}

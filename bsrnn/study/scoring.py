@@ -6,7 +6,6 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 from bsrnn import baselines, checkpoint, metrics
-from bsrnn.config import Profile
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.data.unlabelled import unlabelled_songs
@@ -15,6 +14,7 @@ from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
 from bsrnn.study import pseudo_labels as labels
+from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
 
 

@@ -1,7 +1,7 @@
 """A rehearsal of the profile `paper`: every run once, models at full size, two steps each, on made-up songs.
 
 It shows that data, runs, figures, chapters and book fit together before anybody waits for days, and what it measures
-says how long that will be. What is smaller than in `paper` is in :data:`bsrnn.config.REHEARSAL`: batch 1 of 1 s items,
+says how long that will be. What is smaller than in `paper` is in :data:`bsrnn.study.profiles.REHEARSAL`: batch 1 of 1 s items,
 songs of noise. Work goes with the number of items and their length, so time and memory are scaled by the work counted
 in :mod:`bsrnn.study.costs`.
 """
@@ -17,9 +17,9 @@ from bsrnn.data.musdb import MUSDB_VALIDATION
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import costs, runs
+from bsrnn.study import costs, profiles, runs
 
-NAME = config.REHEARSAL.name
+NAME = profiles.REHEARSAL.name
 RATE = 44100
 
 
@@ -39,7 +39,7 @@ def prepare(profile_name: str) -> str:
 
 def make_songs(folder: Path) -> None:
     """MUSDB18-HQ's layout below ``folder``, and unlabelled music: noise, another for each stem; what is there stays."""
-    data = config.REHEARSAL.data
+    data = profiles.REHEARSAL.data
     train = [f"Made up - Song {number}" for number in range(data.train_songs)]
     songs = [("train", name, 3.0) for name in train]  # longer than an item
     songs += [("train", name, data.song_seconds) for name in MUSDB_VALIDATION[: data.valid_songs]]

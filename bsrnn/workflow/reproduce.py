@@ -52,10 +52,9 @@ def cores() -> int:
 
 def data_stamp(profile: str) -> str:
     """File that stands for a rendered and checked data set; the embedded set's lies with its songs, goes with them."""
-    from bsrnn import config
-    from bsrnn.study import runs
+    from bsrnn.study import profiles, runs
 
-    settings = config.profile(profile)
+    settings = profiles.profile(profile)
     recipe = json.dumps([runs.data_recipe(settings), asdict(settings.data)], sort_keys=True)
     folder = paths.results(profile)
     if settings.data.source == "embedded":

@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES
-from bsrnn.config import Profile
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Configuration
 from bsrnn.report.figures import FONT_POINTS, GREY, band_edges_hz, colour
+from bsrnn.study.profiles import Profile
 
 TICKS_HZ = (0, 250, 500, 750, 1000, 2000, 4000, 8000, 16000)
 

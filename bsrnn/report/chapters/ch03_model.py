@@ -3,20 +3,21 @@
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bsrnn import config
 from bsrnn.bands import band_widths
-from bsrnn.config import ModelConfig, Profile
+from bsrnn.config import ModelConfig
 from bsrnn.report import artifact
 from bsrnn.report.artifact import Configuration
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, circled, text
 from bsrnn.report.figures import GREY, WIDTH_INCHES
+from bsrnn.study import profiles
+from bsrnn.study.profiles import Profile
 
 
 @artifact.figure("fig1", "Figure 1, the band-split RNN", Configuration())
 def architecture(profile: Profile) -> Figure:
     """(A) the pipeline, (B) band split, (C) band and sequence modelling, (D) mask estimation, with the numbers of
     bands and the shapes that the vocals model of this profile has."""
-    model, paper, seconds = profile.model, config.PAPER.model, profile.mixing.chunk_seconds
+    model, paper, seconds = profile.model, profiles.PAPER.model, profile.mixing.chunk_seconds
     widths = band_widths("vocals", model.n_fft, model.sample_rate, model.band_edges)
     frames = 1 + round(seconds * model.sample_rate) // model.hop_samples
     figure, axes = canvas(6.55)

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bsrnn.config import Profile
 from bsrnn.finetune import kind_of
 from bsrnn.report import artifact, captions, figures
 from bsrnn.report.artifact import Configuration, Runs
@@ -16,6 +15,7 @@ from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow,
 from bsrnn.report.figures import FONT_POINTS, GREY, colour
 from bsrnn.report.statistics import mean_interval
 from bsrnn.report.tables import mean_of, ordered, ours, summaries_of
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, mean
 
 HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin of the histogram

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bsrnn.config import Profile
 from bsrnn.report import artifact
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
 from bsrnn.report.statistics import EQUAL, measured
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
 
 COMPARED = {"base", "hop", "detail", "finetuned", "variant"}

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn import config
 from bsrnn.errors import MissingResult
 from bsrnn.report import figures
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import costs, runs
+from bsrnn.study import costs, profiles, runs
 
 DAY = 86400.0
 COLOURS = {"fp32": "#0072B2", "bf16": "#D55E00"}
@@ -127,6 +126,6 @@ def projection(measured: Mapping[str, dict], profile_name: str = "paper") -> pd.
 
 def steps(profile_name: str = "paper") -> str:
     """What is counted for a training, in words."""
-    settings = config.profile(profile_name)
+    settings = profiles.profile(profile_name)
     items = f"{settings.train.max_items:,}".replace(",", " ")
     return f"up to {items} items of {settings.mixing.chunk_seconds:g} s a model"
