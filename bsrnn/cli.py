@@ -377,7 +377,7 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn.report import artifacts
+    from bsrnn.report import manifest
     from bsrnn.study import compute as stages
     from bsrnn.study import results
 
@@ -386,8 +386,8 @@ def _artifacts(options) -> None:
             check(results.require_complete, options.profile)
             check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
-        artifacts.write_all(options.profile)
-    print(artifacts.result_table(options.profile))
+        manifest.write_all(options.profile)
+    print(manifest.result_table(options.profile))
 
 
 if __name__ == "__main__":

@@ -56,13 +56,21 @@ def profile(name):
         raise ConfigError(f"unknown profile {name!r}: expected quick")
     return Profile()
 '''
-ARTIFACTS = '''
+RESULTS = '''
+from bsrnn.study import runs
+
+class Study:
+    def __init__(self, profile): self.name, self.grid = profile, runs.grid(profile)
+'''
+CHAPTERS = '''
 from bsrnn.runtime import paths
 
 class Table:
-    def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
+    def files(self, study): return [paths.results(study.name) / "tables" / "results.csv"]
 
 REGISTRY = {"results": Table()}
+'''
+MANIFEST = '''
 def result_table(profile): return "the result table"
 '''
 COSTS = '''
@@ -80,7 +88,7 @@ if __name__ == "__main__":
 '''
 CLI = '''
 import sys
-from bsrnn.report import artifacts
+from bsrnn.report import chapters
 from bsrnn.runtime import paths
 from bsrnn.study import runs
 
@@ -97,8 +105,9 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
-STAND_INS = {"config.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "report/artifacts.py": ARTIFACTS,
-             "workflow/notebooks.py": NOTEBOOKS, "cli.py": CLI}
+STAND_INS = {"config.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "study/results.py": RESULTS,
+             "report/chapters.py": CHAPTERS, "report/manifest.py": MANIFEST, "workflow/notebooks.py": NOTEBOOKS,
+             "cli.py": CLI}
 
 
 def shell(folder, name, text):
@@ -189,7 +198,7 @@ def test_changed_setting_recomputes_its_run_and_what_depends_on_it(project):
 
 
 def test_changed_library_draws_again_but_trains_nothing(project):
-    (project / "bsrnn" / "report" / "artifacts.py").write_text(ARTIFACTS + "# reworded\n")
+    (project / "bsrnn" / "report" / "chapters.py").write_text(CHAPTERS + "# reworded\n")
     assert planned(project) == {"artifacts": 1, "notebook": 2, "book": 1}
 
 
