@@ -379,11 +379,12 @@ def _run(options) -> None:
 def _artifacts(options) -> None:
     from bsrnn.report import manifest
     from bsrnn.study import compute as stages
-    from bsrnn.study import results
+    from bsrnn.study.results import Study
 
     if not options.print:
+        study = Study(options.profile)
         with preflight.all_at_once() as check:
-            check(results.require_complete, options.profile)
+            check(study.require_complete)
             check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
         manifest.write_all(options.profile)

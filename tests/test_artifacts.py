@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsrnn import config, metrics
+from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
@@ -430,6 +430,12 @@ def test_missing_results_name_the_command(root):
         trained_model(PROFILE, "vocals")
     with pytest.raises(ConfigError, match="trains no model for 'bass'"):
         trained_model(PROFILE, "bass")
+
+
+def test_the_command_names_what_is_missing(root, capsys):
+    (root / "_config.yml").touch()
+    assert cli.main(["artifacts", "--profile", PROFILE]) == 1
+    assert f"make reproduce PROFILE={PROFILE}" in capsys.readouterr().err
 
 
 # ---- writing and verifying ----

@@ -34,7 +34,6 @@ def test_the_drawn_map_has_every_module_and_no_arrow_upwards():
     files = {path.relative_to(package).with_suffix("").as_posix() for path in package.rglob("*.py")}
     inner = {"data/synthetic", "report/chapters"}  # each stands for its modules
     files = {name for name in files if not name.endswith("__init__") and name.rpartition("/")[0] not in inner} | inner
-    files -= {"__main__"}
     assert len(drawn) == len(files)
     assert {name.split("/")[-1] for name in files} == {name.strip("/").split("/")[-1] for name in drawn}
     assert all(row.purpose.endswith(".") and all(row.modules.values()) for row in rows)

@@ -105,7 +105,7 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
-STAND_INS = {"config.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "study/results.py": RESULTS,
+STAND_INS = {"study/profiles.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "study/results.py": RESULTS,
              "report/chapters.py": CHAPTERS, "report/manifest.py": MANIFEST, "workflow/notebooks.py": NOTEBOOKS,
              "cli.py": CLI}
 
