@@ -211,7 +211,7 @@ def _data(options) -> None:
         from bsrnn.synthetic import ensure
 
         splits = ["train", "valid", "test"]
-        splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
+        splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned) + ["test-new"]
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return

@@ -97,8 +97,10 @@ class DataConfig:
     test_songs: int = 0  # half of them with timbres of the training songs, half with new ones
     unlabelled_songs: int = 0  # mixtures of each kind: matched, shifted
     shifted_songs: int = 0  # test songs like the shifted mixtures: other styles, mastered
+    new_songs: int = 0  # generator version 2: test songs of timbres that no training song has
     song_seconds: float = 30.0
     seed: int = 0
+    generator_version: int = 1  # of the embedded songs; 2: one wide world for all but the new songs, no shifted ones
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from bsrnn.files import read_json
 from bsrnn.musdb_source import MUSDB_VALIDATION
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")
+SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted", "test-new")
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
           "directly in it or in train/, valid/, test/")
