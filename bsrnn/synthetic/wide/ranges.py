@@ -136,7 +136,7 @@ RANGES = {
 CHANCES = {
     "vibrato": Chance(0.75), "double": Chance(0.25), "harmony": Chance(0.4), "choir": Chance(0.16), "echo": Chance(0.3),
     "autotune": Chance(0.12), "voice drive": Chance(0.3), "telephone": Chance(0.05),
-    "machine": Chance(0.4, "ours: on top of what the style says"), "percussion": Chance(0.4),
+    "percussion": Chance(0.4),
     "parallel compression": Chance(0.35), "bit crusher": Chance(0.1), "drum drive": Chance(0.35), "gated": Chance(0.08),
     "fills": Chance(0.7), "synth bass": Chance(0.35), "bass chorus": Chance(0.2), "sevenths": Chance(0.35),
     "foreign part": Chance(0.3, "ours: an instrument that the style would not ask for"), "sidechain": Chance(0.2),
