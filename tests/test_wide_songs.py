@@ -17,13 +17,15 @@ from bsrnn import runs, songs
 from bsrnn.config import SMALL, TARGETS, DataConfig
 from bsrnn.errors import ConfigError
 from bsrnn.synthetic import SPLITS, count, ensure, mixture_of, render_song, song_folder
+from bsrnn.synthetic.score import Section
 from bsrnn.synthetic.soundfont import soundfont
-from bsrnn.synthetic.wide import ranges, rendering
+from bsrnn.synthetic.wide import composing, ranges, rendering
 from bsrnn.synthetic.wide.composing import compose
 from bsrnn.synthetic.wide.grooves import STYLES
 from bsrnn.synthetic.wide.harmony import DEGREE_WEIGHTS, SHARES, draw_progression, owner
 from bsrnn.synthetic.wide.parts import MANNERS
 from bsrnn.synthetic.wide.ranges import CHANCES, RANGES, Draws
+from bsrnn.synthetic.wide.synths import draw_patch
 from bsrnn.synthetic.wide.timbres import HELD_BACK, WIDE, pool_of
 
 WIDE_DATA = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=1, unlabelled_songs=1, new_songs=1,
@@ -52,12 +54,16 @@ def rendered(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def draws_of_songs():
-    """Name -> everything that 48 rendered songs of two seconds drew."""
+    """Name -> everything that 48 rendered songs of two seconds drew: choruses, in which every stem sounds."""
     together: dict[str, list[float]] = {}
-    for index in range(48):
-        _, metadata = rendering.render_song("train", index, seconds=2.0)
-        for name, values in metadata["draws"].items():
-            together.setdefault(name, []).extend(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(composing, "draw_form", lambda bars, *_: [Section("chorus", 0, bars, TARGETS)])
+        for index in range(48):
+            _, metadata = rendering.render_song("train", index, seconds=2.0)
+            for name, values in metadata["draws"].items():
+                together.setdefault(name, []).extend(values)
+    for seed in range(8):  # pads of synthesisers are rare
+        draw_patch("saw", "held", Draws(np.random.default_rng(seed), together))
     return together
 
 
