@@ -107,6 +107,8 @@ class Run:
         settings |= {"version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs")
+        if self.kind in ("train", "finetune"):
+            settings["data"] |= self._data("new_songs")
         if self.kind in ("finetune", "teacher"):
             settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bsrnn import runs, songs
+from bsrnn import runs, scoring, songs
 from bsrnn.config import SMALL, TARGETS, DataConfig
 from bsrnn.errors import ConfigError
 from bsrnn.synthetic import SPLITS, count, ensure, mixture_of, render_song, song_folder
@@ -98,6 +98,17 @@ def test_keys_of_version_one_do_not_know_of_version_two():
     wide = replace(run, profile=replace(run.profile, data=replace(run.profile.data, generator_version=2)))
     assert runs.data_recipe(wide.profile)["generator"] == 2
     assert wide.train_key != run.train_key and wide.key != run.key
+    more = replace(wide, profile=replace(wide.profile, data=replace(wide.profile.data, new_songs=4)))
+    assert more.train_key == wide.train_key and more.key != wide.key
+
+
+def test_a_training_is_scored_on_the_new_songs_apart(monkeypatch):
+    run = runs.get("small", "vocals-s0")
+    monkeypatch.setattr(scoring, "_score_model", lambda run, device, split="test": split)
+    assert scoring.score(run, "cpu") == {"scores": "test"}
+    wide = replace(run.profile, data=replace(WIDE_DATA, shifted_songs=0))
+    assert scoring.score(replace(run, profile=wide), "cpu") == {"scores": "test", "new": "test-new"}
+    assert scoring.score(replace(run, profile=wide, kind="separate"), "cpu") == {"scores": "test"}
 
 
 # --- nothing is shared
