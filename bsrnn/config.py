@@ -94,8 +94,8 @@ class DataConfig:
     folder: str = ""  # where the songs lie; "" = data/<source>
     train_songs: int = 0
     valid_songs: int = 0
-    test_songs: int = 0  # half of them with timbres of the training songs, half with new ones
-    unlabelled_songs: int = 0  # mixtures of each kind: matched, shifted
+    test_songs: int = 0  # version 1: half of them with timbres of the training songs, half with new ones
+    unlabelled_songs: int = 0  # mixtures of each kind: matched, and in version 1 shifted
     shifted_songs: int = 0  # test songs like the shifted mixtures: other styles, mastered
     new_songs: int = 0  # generator version 2: test songs of timbres that no training song has
     song_seconds: float = 30.0
