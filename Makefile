@@ -11,6 +11,9 @@ SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
+# Holds torch to the instructions of a processor without bfloat16, whatever this one has; only x86-64 knows these
+OLDER := $(if $(filter x86_64 amd64,$(shell uname -m)),ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2)
+
 .DEFAULT_GOAL := help
 .PHONY: help env reproduce rehearse book test test-book bench lint clean clean-data
 
@@ -22,11 +25,11 @@ env:  ## the environment in ./.venv, with all extras; does nothing when it is up
 	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
 reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=]
-	@python -m bsrnn.workflow --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
+	@python -m bsrnn.workflow.reproduce --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 rehearse: env  ## the profile paper, two steps a run at full size on made-up songs, and how long all will take
-	@python -m bsrnn.workflow --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
+	@python -m bsrnn.workflow.reproduce --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 book: env  ## only the book, from the results that are there, into _build/html
@@ -34,6 +37,7 @@ book: env  ## only the book, from the results that are there, into _build/html
 
 test: env  ## the fast tests, minutes
 	python -m pytest -m "not slow and not book" -n "$(WORKERS)"
+	$(OLDER) python -m pytest -m precision -n "$(WORKERS)"
 
 test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and pages
 	jupyter-book build book/ -n -W --keep-going
@@ -42,8 +46,9 @@ test-book: env  ## the book, every Sphinx warning an error, and checks of notebo
 bench: env  ## speed and memory against others, into benchmarks/results.json; on an idle machine, half an hour
 	python -m benchmarks
 
-lint: env  ## style, and notebooks without outputs
+lint: env  ## style, who imports whom, and notebooks without outputs
 	ruff check .
+	lint-imports
 	nbstripout --keep-id --verify book/*.ipynb
 
 clean:  ## what can be made again in minutes: the built book and caches; results and data stay

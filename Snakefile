@@ -4,15 +4,18 @@
 #     snakemake --cores all --config profile=quick --rerun-triggers mtime params --rerun-incomplete
 #     snakemake --profile profiles/slurm --config profile=paper device=cuda ...      on a cluster
 #
-# What there is to do is read from the registries (bsrnn.runs, bsrnn.artifacts, book/_toc.yml); nothing is listed here.
+# What there is to do is read from the registries (bsrnn.study.runs, bsrnn.report.artifacts, book/_toc.yml); nothing is listed here.
 # No source file is the input of a rule: a fresh clone has new times on every file and would plan everything anew.
 # A run's key stands in its file's name, so a run whose file is there is done, whatever became of the data since.
 from pathlib import Path
 
 import yaml
 
-from bsrnn import artifacts, costs, notebooks, paths, runs
-from bsrnn import workflow as project  # `workflow` is a name of Snakemake's own
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.study import costs, runs
+from bsrnn.workflow import notebooks
+from bsrnn.workflow import reproduce as project  # `workflow` is a name of Snakemake's own
 
 PROFILE = config.get("profile", "quick")
 DEVICE = config.get("device", "cpu")
@@ -118,7 +121,7 @@ rule notebook:
         "chapter {wildcards.chapter}"
     shell:
         "OMP_NUM_THREADS={threads} "
-        "python -m bsrnn.notebooks book/{wildcards.chapter}.ipynb {output} -p profile {PROFILE}"
+        "python -m bsrnn.workflow.notebooks book/{wildcards.chapter}.ipynb {output} -p profile {PROFILE}"
 
 
 rule book:

@@ -14,8 +14,10 @@ from pathlib import Path
 import torch
 
 from benchmarks import evaluating, rendering, rooflines, separating, training, tried
-from bsrnn import paths
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.report import benchmarked
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.speed import share_one_arena
 
 RESULTS = Path(__file__).parent / "results.json"
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
@@ -54,7 +56,7 @@ def machine() -> dict:
 
 
 def table(results: dict) -> str:
-    """The ratios as Markdown."""
+    """The ratios as Markdown, and what this machine has not."""
     lines = ["| what | median | quartiles | rounds |", "| --- | --- | --- | --- |"]
     for part in results["benchmarks"].values():
         for name, value in part.items():
@@ -63,6 +65,8 @@ def table(results: dict) -> str:
                 lines.append(f"| `{name}` | {value['median']:.2f} | {quartiles} | {value['rounds']} |")
             elif isinstance(value, float):
                 lines.append(f"| `{name}` | {value:.3g} | – | 1 |")
+    for left_out in benchmarked.left_out(results["benchmarks"]):
+        lines += ["", left_out]
     return "\n".join(lines) + "\n"
 
 
@@ -74,12 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--toy", action="store_true", help="toy sizes, to try the script; the numbers mean nothing")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"default: {RESULTS.relative_to(paths.root())}")
     options = parser.parse_args(arguments)
+    share_one_arena()
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"unknown benchmark {unknown[0]!r}: expected some of {', '.join(BENCHMARKS)}")
     results = read_json(options.out) if options.out.is_file() else {"benchmarks": {}}
     for name in options.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].__doc__.splitlines()[0]}", file=sys.stderr)
-        results["benchmarks"][name] = BENCHMARKS[name](options) | {"machine": machine(), "toy": options.toy}
+        measured = BENCHMARKS[name](options)
+        if keys := measured.get("left_out"):
+            print(f"{name}: left out, {benchmarked.WHY_LEFT_OUT}: {', '.join(keys)}", file=sys.stderr)
+        results["benchmarks"][name] = measured | {"machine": machine(), "toy": options.toy}
         write_json(options.out, results)
         with atomic_write(options.out.with_suffix(".md")) as temporary:
             temporary.write_text(table(results), encoding="utf-8")

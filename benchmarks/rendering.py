@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import measure
-from bsrnn import audio
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig
-from bsrnn.synthetic import ensure
+from bsrnn.data.synthetic import ensure
 
 STRETCH_SECONDS = 3
 

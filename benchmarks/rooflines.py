@@ -8,13 +8,17 @@ import torch
 
 import bsrnn
 from benchmarks import measure
-from benchmarks.subjects import clip, in_bfloat16, paper_model
-from bsrnn.model import project, standardise
-from bsrnn.speed import in_threads, keep_freed_memory
+from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
+from bsrnn.models.bsrnn import project, standardise
+from bsrnn.runtime.speed import in_threads, keep_freed_memory
+
+OF_EACH_DTYPE = ("products_gflops", "rnn_gflops", "gemm_gflops", "rnn_gemm_share", "rnn_share_of_time")
+PIECES_OF_EACH_DTYPE = ("RNN along time", "RNN along bands", "linear layer", "normalisation")
 
 
 class CoreAlone:
-    """The RNN core of a model, called as :func:`bsrnn.speed.in_threads` calls a model: with numbers of items."""
+    """The RNN core of a model, called as :func:`bsrnn.runtime.speed.in_threads` calls a model: with numbers of
+    items."""
 
     def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):
         self.config, self.core, self.z = model.config, model.core, z
@@ -27,8 +31,9 @@ def roofline(options) -> dict:
     """FLOP/s of the RNN core against the machine's best matrix product in the same dtype."""
     model, mixture = paper_model(options), clip()
     result: dict = {"rnn_gflop": measure.rnn_flops(model.config, 2, mixture.shape[-1]) / 1e9}
+    result |= without_bfloat16(*(f"{name}_bf16" for name in OF_EACH_DTYPE))
     keep_freed_memory()
-    for short, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    for short, dtype in arithmetics().items():
         variant = model if dtype == torch.float32 else in_bfloat16(model)
         products, product_flops = measure.products(dtype, 256 if options.toy else 2048)
         with torch.inference_mode():
@@ -65,8 +70,9 @@ def pieces(options) -> dict:
     result: dict = {
         "bandwidth_gb_per_second": measure.spread([2 * buffer.nbytes / 1e9 / s for s in copies]),
         "pieces": {},
+        **without_bfloat16(*(f"{name}, bf16" for name in PIECES_OF_EACH_DTYPE)),
     }
-    for short, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    for short, dtype in arithmetics().items():
         model = paper_model(options) if dtype == torch.float32 else in_bfloat16(paper_model(options))
         with torch.inference_mode():
             work = _pieces(model, mixture, dtype)

@@ -1,6 +1,8 @@
 """Separation: its speed beside other systems, its FLOP/s, its memory, and what bfloat16 costs in dB."""
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,39 +10,45 @@ import torch
 
 import bsrnn
 from benchmarks import measure, peers, textbook_bsrnn
-from benchmarks.subjects import RATE, clip, in_bfloat16, paper_model
-from bsrnn import config, paths, songs
-from bsrnn.separate import separate
-from bsrnn.speed import in_threads, keep_freed_memory
+from benchmarks.subjects import RATE, arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
+from bsrnn import config
+from bsrnn.data import songs
+from bsrnn.runtime import paths
+from bsrnn.runtime.speed import fast_dtype, in_threads, keep_freed_memory
+from bsrnn.separation import separate
+from bsrnn.study import profiles
 
 
 def separation(options) -> dict:
     """3 s of stereo at the paper's size, one target: ours, the textbook's, and other systems."""
     model, mixture = paper_model(options), clip()
-    half, twin = in_bfloat16(model), textbook_bsrnn.load(model)
-    tasks = {
-        "ours, float32": lambda: in_threads(model, mixture),
-        "ours, bfloat16": lambda: in_threads(half, mixture),
-        "ours, float32, plain call": lambda: model(mixture),
-        "ours, bfloat16, plain call": lambda: half(mixture),
-        "textbook, float32": lambda: twin(mixture),
-    }
+    twin, ours = textbook_bsrnn.load(model), {"fp32": ("float32", model)}
+    if "bf16" in arithmetics():
+        ours["bf16"] = ("bfloat16", in_bfloat16(model))
+    tasks: dict[str, Callable] = {}
+    for dtype, variant in ours.values():
+        tasks[f"ours, {dtype}"] = partial(in_threads, variant, mixture)
+        tasks[f"ours, {dtype}, plain call"] = partial(variant, mixture)
+    tasks["textbook, float32"] = lambda: twin(mixture)
     available = peers.separators(options.toy)
     tasks |= {name: (lambda peer=peer: peer(mixture)) for name, peer in available.items()}
     keep_freed_memory()  # of all: it belongs to the process
     with torch.inference_mode():
         reference = twin(mixture)
         difference = {
-            name: float((estimate - reference).abs().max() / reference.abs().max())
-            for name, estimate in (("float32", in_threads(model, mixture)), ("bfloat16", in_threads(half, mixture)))
+            dtype: float((in_threads(variant, mixture) - reference).abs().max() / reference.abs().max())
+            for dtype, variant in ours.values()
         }
         seconds = measure.alternate(tasks, options.rounds)
+    ratios = {}
+    for short, (dtype, _) in ours.items():
+        for kind, ending in (("separate", ""), ("plain_call", ", plain call")):
+            ratio = measure.ratio(seconds, "textbook, float32", f"ours, {dtype}{ending}")
+            ratios[f"{kind}_{short}_vs_textbook"] = ratio
     return {
         "seconds": {name: measure.spread(values) for name, values in seconds.items()},
-        "separate_fp32_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, float32"),
-        "separate_bf16_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, bfloat16"),
-        "plain_call_fp32_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, float32, plain call"),
-        "plain_call_bf16_vs_textbook": measure.ratio(seconds, "textbook, float32", "ours, bfloat16, plain call"),
+        **ratios,
+        **without_bfloat16("separate_bf16_vs_textbook", "plain_call_bf16_vs_textbook"),
         "ours_fp32_vs_peers": {name: measure.ratio(seconds, name, "ours, float32") for name in available},
         "largest_relative_difference": difference,
         "peers_not_installed": peers.missing(),
@@ -49,6 +57,8 @@ def separation(options) -> dict:
 
 def four_stems(options) -> dict:
     """Four stems of 3 s: one model with a shared encoder in bfloat16 against four models in float32."""
+    if left_out := without_bfloat16("four_stems_shared_bf16_vs_four_fp32"):
+        return left_out
     shared = in_bfloat16(paper_model(options, targets=config.TARGETS))
     single, mixture = paper_model(options), clip()
     tasks = {
@@ -69,7 +79,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from benchmarks.subjects import PAPER
-from bsrnn.stems import separate_file
+from bsrnn.tool.stems import separate_file
 from bsrnn.train import new_model
 path, out, size, dtype = sys.argv[1:]
 small = replace(PAPER, features=4, modules=1)
@@ -81,7 +91,10 @@ separate_file(model, path, Path(out), hop_seconds=3.0)
 
 
 def memory(options) -> dict:
-    """Peak memory of separating from disk to disk: 10 and 60 minutes with tiny weights, 10 at the paper's size."""
+    """Peak memory of separating from disk to disk: 10 and 60 minutes with tiny weights, 10 at the paper's size.
+
+    The last in what `bsrnn separate` takes on this machine.
+    """
     import soundfile
 
     lengths = (1, 2) if options.toy else (10, 60)
@@ -100,16 +113,18 @@ def memory(options) -> dict:
         if not options.toy:
             path = Path(folder) / f"{short}.flac"
             result["peak_gb_10min_paper_size"] = measure.peak_memory_gb(
-                SEPARATE, str(path), f"{folder}/out", "paper", "bfloat16"
+                SEPARATE, str(path), f"{folder}/out", "paper", fast_dtype()
             )
     return result
 
 
 def bfloat16_loss(options) -> dict:
     """uSDR lost on the held-out songs of `small` by running the RNNs of the committed models in bfloat16."""
-    profile = config.profile("tiny" if options.toy else "small")
+    if left_out := without_bfloat16("lost_by_bfloat16"):
+        return left_out
+    profile = profiles.profile("tiny" if options.toy else "small")
     lost = {}
-    for target in config.profile("small").targets:
+    for target in profiles.profile("small").targets:
         folder = paths.results("small") / "checkpoints" / target
         models = {dtype: bsrnn.load(folder, dtype) for dtype in ("float32", "bfloat16")}
         scores = {dtype: [] for dtype in models}

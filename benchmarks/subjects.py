@@ -5,11 +5,12 @@ from dataclasses import replace
 import torch
 
 import bsrnn
-from bsrnn import config
+from bsrnn.runtime.speed import fast_dtype
+from bsrnn.study import profiles
 from bsrnn.train import new_model
 
 RATE, SECONDS = 44100, 3
-PAPER = replace(config.PAPER.model, mlp_layers=2)  # 36.4 M parameters, as the authors' code has it
+PAPER = replace(profiles.PAPER.model, mlp_layers=2)  # 36.4 M parameters, as the authors' code has it
 
 
 def paper_model(options, **changes) -> bsrnn.BSRNN:
@@ -23,6 +24,16 @@ def in_bfloat16(model: bsrnn.BSRNN) -> bsrnn.BSRNN:
     copy = type(model)(model.config)
     copy.load_state_dict(model.state_dict())
     return copy.compute_in(torch.bfloat16).eval()
+
+
+def arithmetics() -> dict[str, torch.dtype]:
+    """Short name -> dtype that this processor computes in: an emulated bfloat16 would take hours and tell nothing."""
+    return {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if fast_dtype() == "bfloat16" else {})
+
+
+def without_bfloat16(*keys: str) -> dict[str, list[str]]:
+    """What a benchmark says of ``keys`` that need bfloat16: nothing where it is there, else that they are left out."""
+    return {} if "bf16" in arithmetics() else {"left_out": list(keys)}
 
 
 def clip(batch: int = 1, seconds: float = SECONDS) -> torch.Tensor:

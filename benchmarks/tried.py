@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import measure
-from benchmarks.subjects import clip, in_bfloat16, paper_model
-from bsrnn.model import project, standardise
-from bsrnn.speed import keep_freed_memory
+from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
+from bsrnn.models.bsrnn import project, standardise
+from bsrnn.runtime.speed import keep_freed_memory
+
+IN_BFLOAT16, COMPILED = "LSTM in bfloat16", "torch.compile of the model, bfloat16"
 
 
 def tried(options) -> dict:
@@ -36,13 +38,14 @@ def tried(options) -> dict:
             lambda: block.rnn(x),
             lambda: list(pool.map(_alone, (forward, backward), (x, x.flip(0)))),
         ),
-        "LSTM in bfloat16": (lambda: block.rnn(x), _bfloat16(block.rnn, x)),
         "LSTM with int8 weights": (lambda: block.rnn(x), _int8(block.rnn, x)),
     }
-    if not options.toy:
-        half = in_bfloat16(model)
-        pairs["torch.compile of the model, bfloat16"] = (lambda: half(mixture), _compiled(half, mixture))
-    result = {}
+    if "bf16" in arithmetics():
+        pairs[IN_BFLOAT16] = (lambda: block.rnn(x), _bfloat16(block.rnn, x))
+        if not options.toy:
+            half = in_bfloat16(model)
+            pairs[COMPILED] = (lambda: half(mixture), _compiled(half, mixture))
+    result: dict = without_bfloat16(IN_BFLOAT16, *[COMPILED] * (not options.toy))
     for name, (old, new) in pairs.items():
         with torch.inference_mode():
             seconds = measure.alternate({"old": old, "new": new}, options.rounds)

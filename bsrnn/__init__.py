@@ -4,8 +4,8 @@ from bsrnn.bands import band_widths
 from bsrnn.checkpoint import load
 from bsrnn.config import ModelConfig
 from bsrnn.metrics import csdr, usdr
-from bsrnn.model import BSRNN
-from bsrnn.separate import separate
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.separation import separate
 
 __version__ = "0.1.0"
 __all__ = ["BSRNN", "ModelConfig", "band_widths", "csdr", "load", "separate", "usdr"]

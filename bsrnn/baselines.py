@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bsrnn.config import ModelConfig
-from bsrnn.songs import Song
+from bsrnn.data.songs import Song
 
 EPS = 1e-12
 METHODS = {

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -10,12 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import load_file, save_file
 
-from bsrnn import hub
 from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
-from bsrnn.peers import build
-from bsrnn.separator import Separator
+from bsrnn.models.base import Separator
+from bsrnn.models.other_systems import build
+from bsrnn.runtime import hub
+from bsrnn.runtime.files import atomic_write, read_json, refuse_pointer, write_json
+from bsrnn.runtime.speed import usable_dtype
+from bsrnn.runtime.system_errors import check_readable, reading
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -42,12 +44,14 @@ def save(model: Separator, folder: Path, info: dict | None = None, dtype: str = 
     return folder
 
 
-def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
+def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch.device = "cpu") -> Separator:
     """A model in eval mode from a folder with config.json and model.safetensors, or from the Hugging Face Hub.
 
     Args:
-        path_or_hub_id: a folder, or ``"user/name"`` (see :mod:`bsrnn.hub`: offline first; needs huggingface_hub).
-        dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32.
+        path_or_hub_id: a folder, or ``"user/name"`` (:mod:`bsrnn.runtime.hub`: offline first; needs huggingface_hub).
+        dtype: ``"bfloat16"``: see :meth:`bsrnn.BSRNN.compute_in`; input and output stay float32. Where the device would
+            emulate it, a line on standard error says so and float32 is taken; ``compute_in`` itself emulates.
+        device: where the model is put.
 
     Raises:
         DataError: no such folder or model, or a file that is missing, corrupt or of another model.
@@ -56,8 +60,11 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     folder = hub.locate(path_or_hub_id)
     if dtype not in ("float32", "bfloat16"):
         raise ConfigError(f"unknown dtype {dtype!r}: expected 'float32' or 'bfloat16'")
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+    with reading(folder, "a model"):
+        complete = (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+    if not complete:
         raise DataError(f"no model in {folder}: expected a folder with {CONFIG} and {WEIGHTS}, as `bsrnn train` writes")
+    refuse_pointer(folder / CONFIG)
     values = read_json(folder / CONFIG)
     if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
         raise DataError(
@@ -68,8 +75,8 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32") -> Separator:
     try:
         model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     except RuntimeError as error:
-        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {error}") from error
-    return model.compute_in(DTYPES[dtype]).eval()
+        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {' '.join(str(error).split())}") from error
+    return model.compute_in(DTYPES[usable_dtype(dtype, device)]).to(device).eval()
 
 
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -78,19 +85,14 @@ def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def model_config(values: dict) -> ModelConfig | PeerConfig:
-    """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or a wrong type.
+    """Settings from JSON's plain lists and numbers; ConfigError names an unknown setting or one that cannot be.
 
-    What names a ``system`` is one of :mod:`bsrnn.peers`, all else a BSRNN.
+    What names a ``system`` is one of :mod:`bsrnn.models.other_systems`, all else a BSRNN.
     """
-    default = PeerConfig() if "system" in values else ModelConfig()
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    known = {name: (str, tuple) if name == "band_split" else type(value) for name, value in asdict(default).items()}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
-        if not isinstance(value, known[name]) or isinstance(value, bool):
-            raise ConfigError(f"model setting {name!r} is {value!r}: expected a value like {asdict(default)[name]!r}")
-    return type(default)(**values)
+    kind = PeerConfig if "system" in values else ModelConfig
+    for name in values.keys() - {field.name for field in fields(kind)}:
+        raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:
@@ -100,7 +102,9 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | No
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file; DataError if it is truncated or corrupt."""
+    """Tensors of a safetensors file; DataError if it cannot be read, is truncated or corrupt."""
+    check_readable(path, "a model's weights")  # safetensors says of what it may not read that it is not there
+    refuse_pointer(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

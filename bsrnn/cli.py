@@ -7,8 +7,15 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bsrnn import config, overrides, paths, tool
-from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn import config
+from bsrnn.errors import BSRNNError, ConfigError, NoSongs
+from bsrnn.runtime import overrides, paths, preflight, terminal
+from bsrnn.runtime.paths import place
+from bsrnn.runtime.speed import share_one_arena
+from bsrnn.runtime.system_errors import of_a_path
+from bsrnn.study import profiles
+from bsrnn.tool import separate as tool
+from bsrnn.tool.options import Parser, usable_device, whole
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -24,10 +31,12 @@ EPILOG = {
     "artifacts": "example: bsrnn artifacts --profile quick --print",
 }
 
+SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    main_parser = argparse.ArgumentParser("bsrnn", description="Music source separation with the band-split RNN.")
+    main_parser = Parser("bsrnn", description="Music source separation with the band-split RNN.")
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, help: str, call) -> argparse.ArgumentParser:
@@ -36,20 +45,20 @@ def parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(call=call)
         command.add_argument(
-            "--profile", default="quick", choices=list(config.PROFILES), help="how big (default: quick)"
+            "--profile", default="quick", choices=list(profiles.PROFILES), help="how big (default: quick)"
         )
         return command
 
     def out(command, default: str, help: str):
-        command.add_argument("--out", "-o", type=Path, default=Path(default), help=f"{help} (default: {default})")
+        command.add_argument("--out", "-o", type=place, default=Path(default), help=f"{help} (default: {default})")
 
     def device(command):
-        command.add_argument("--device", type=_device, default="cpu", help="cpu or cuda (default: cpu)")
+        command.add_argument("--device", type=usable_device, default="cpu", help="cpu or cuda (default: cpu)")
 
     def trains(command):
-        command.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+        command.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
         command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
-        command.add_argument("--seed", type=_seed, default=0, help="of weights and data order (default: 0)")
+        command.add_argument("--seed", type=SEED, default=0, help="of weights and data order (default: 0)")
         command.add_argument(
             "--set",
             action="append",
@@ -61,10 +70,10 @@ def parser() -> argparse.ArgumentParser:
         device(command)
 
     data = add("data", "Render or check a data set.", _data)
-    data.add_argument("--data", type=Path, help="folder of songs to check; default: the profile's own data set")
+    data.add_argument("--data", type=place, help="folder of songs to check; default: the profile's own data set")
     data.add_argument("--target", action="append", default=[], help="stem that every song must have; may be repeated")
-    data.add_argument("--out", "-o", type=Path, help="where rendered songs go (default: data/)")
-    data.add_argument("--jobs", "-j", type=int, help="songs rendered at a time (default: one a core)")
+    data.add_argument("--out", "-o", type=place, help="where rendered songs go (default: data/)")
+    data.add_argument("--jobs", "-j", type=whole(1, 1024), help="songs rendered at a time (default: one a core)")
 
     train = add("train", "Train a model for one target; goes on with an unfinished training in --out.", _train)
     trains(train)
@@ -75,15 +84,15 @@ def parser() -> argparse.ArgumentParser:
 
     finetune = add("finetune", "Finetune a model on unlabelled music, semi-supervised.", _finetune)
     trains(finetune)
-    finetune.add_argument("--from", dest="start", type=Path, required=True, help="folder of the trained model")
+    finetune.add_argument("--from", dest="start", type=place, required=True, help="folder of the trained model")
     finetune.add_argument(
-        "--unlabelled", type=Path, required=True, help="folder of audio files; none: the control, labelled songs only"
+        "--unlabelled", type=place, required=True, help="folder of audio files; none: the control, labelled songs only"
     )
     out(finetune, "models/finetuned", "folder of the model")
 
     evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
-    evaluate.add_argument("--model", type=Path, required=True, help="folder of the model")
-    evaluate.add_argument("--data", type=Path, help="folder of songs; default: the profile's own data set")
+    evaluate.add_argument("--model", type=place, required=True, help="folder of the model")
+    evaluate.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
     evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
     evaluate.add_argument("--segment", type=float, help="seconds the model sees at a time (default: the profile's)")
     evaluate.add_argument("--hop", type=float, help="seconds between segments (default: the profile's)")
@@ -93,36 +102,36 @@ def parser() -> argparse.ArgumentParser:
     separate = add("separate", "Songs in, stems out.", _separate)
     tool.add_arguments(separate)
     separate.add_argument(
-        "--device", "-d", type=_device, default=None, help="cpu or cuda (default: cuda if there is one)"
+        "--device", "-d", type=usable_device, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
-    importer = add("import", "A published checkpoint into our format; the file is never unpickled.", _import)
-    importer.add_argument("file", type=Path, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
+    importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
+    importer.add_argument("file", type=place, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
     importer.add_argument(
         "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
     )
-    importer.add_argument("--out", "-o", type=Path, required=True, help="folder of the model")
+    importer.add_argument("--out", "-o", type=place, required=True, help="folder of the model")
 
     verify = add(
         "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
     )
     verify.add_argument(
         "--replay",
-        type=int,
+        type=whole(0),
         default=2,
         metavar="STEPS",
         help="first steps of each training that are computed again, where its songs are here (default: 2; at most 3)",
     )
-    verify.add_argument("--out", "-o", type=Path, help="also write the findings into this file")
+    verify.add_argument("--out", "-o", type=place, help="also write the findings into this file")
 
     run = add("run", "Compute one run of a profile.", _run)
     run.add_argument("id", help="of the run; an unknown one lists them")
     device(run)
     run.add_argument(
-        "--micro-items", type=int, help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
+        "--micro-items", type=whole(0), help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
     )
-    run.add_argument("--threads", type=int, help="CPU threads (default: the run's own)")
+    run.add_argument("--threads", type=whole(1, 1024), help="CPU threads (default: the run's own)")
 
     artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
     artifacts.add_argument("--print", action="store_true", help="print the result table, and draw nothing")
@@ -131,45 +140,36 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
+    share_one_arena()  # before the first threads
+    terminal.print_any_name()
     options = parser().parse_args(arguments)
     try:
         return options.call(options) or 0
     except BSRNNError as error:
-        print(f"bsrnn {options.command}: {error}", file=sys.stderr)
+        terminal.say_error(options.command, error)
         return 1
     except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"bsrnn {options.command}: interrupted; the same command goes on where it was", file=sys.stderr)
+        terminal.say_interrupted(options.command)
         return 130
+    except OSError as error:
+        if not of_a_path(error):
+            raise
+        terminal.say_system_error(options.command, error)
+        return 1
 
 
-def _seed(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0 on")
-    return int(text)
-
-
-def _device(text: str) -> str:
-    import torch
-
-    if text.split(":")[0] not in ("cpu", "cuda"):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
-    if text.startswith("cuda") and not torch.cuda.is_available():
-        raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has no GPU that torch can use")
-    return text
-
-
-def _profile(options) -> config.Profile:
+def _profile(options) -> profiles.Profile:
     """The profile, on the user's own songs if there are any."""
-    profile = config.profile(options.profile)
+    profile = profiles.profile(options.profile)
     if getattr(options, "data", None):
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
-    for assignment in getattr(options, "set", ()):
-        profile = overrides.changed(profile, assignment)
+    assignments = getattr(options, "set", ())
+    for assignment in assignments:
         _refuse_unused(options.command, assignment)
-    return profile
+    return overrides.changed(profile, *assignments)
 
 
 def _refuse_unused(command: str, assignment: str) -> None:
@@ -192,33 +192,32 @@ def _refuse_unused(command: str, assignment: str) -> None:
         raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")
 
 
-def _micro(profile: config.Profile, options) -> config.Profile:
+def _micro(profile: profiles.Profile, options) -> profiles.Profile:
     """The profile with another number of items taken at a time, if one is asked for."""
     if options.micro_items is None:
         return profile
-    if options.micro_items < 0:
-        raise ConfigError(f"got --micro-items {options.micro_items}: expected 1 or more, or 0 for a whole batch")
-    train = replace(profile.train, micro_items=options.micro_items)
-    finetune = replace(profile.finetune.train, micro_items=options.micro_items)
-    return replace(profile, train=train, finetune=replace(profile.finetune, train=finetune))
+    names = ("train.micro_items", "finetune.train.micro_items")
+    return overrides.with_values(profile, dict.fromkeys(names, options.micro_items))
 
 
 def _data(options) -> None:
-    from bsrnn import songs
+    from bsrnn.data import songs
 
     profile = _profile(options)
     if profile.data.source == "embedded":
-        from bsrnn.synthetic import ensure
+        from bsrnn.data.synthetic import ensure
+        from bsrnn.study import needs
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned) + ["test-new"]
+        needs.rendering(profile.data, options.out or paths.data(), splits)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return
     for split in ("train", "valid", "test"):
         try:
             found = songs.load(profile.data, split, targets=options.target)
-        except DataError as error:
+        except NoSongs as error:
             if split != "test" or not options.data:
                 raise
             print(f"no test songs, so nothing to evaluate on: {error}")  # two songs are enough to train
@@ -228,29 +227,46 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from bsrnn import distributed, stages
+    from bsrnn.runtime import distributed, locks
+    from bsrnn.study import compute as stages
+    from bsrnn.study import needs
 
-    profile = _profile(options)
-    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    model = replace(profile.model, targets=(options.target,), band_split=scheme)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
-        progress = stages.train_model(replace(profile, model=model), options.seed, options.out, device)
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile = check(_training_profile, options)
+        needs.training(check, profile, options.out)
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
+        progress = stages.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
-def _finetune(options) -> None:
-    from bsrnn import checkpoint, distributed, songs, stages
+def _training_profile(options) -> profiles.Profile:
+    profile = _profile(options)
+    scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
+    return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
 
-    profile = _profile(options)  # first: a mistyped setting need not wait for a model
-    profile = replace(profile, model=checkpoint.load(options.start).config)
-    if options.unlabelled == Path("none"):
+
+def _finetune(options) -> None:
+    from bsrnn import checkpoint
+    from bsrnn.data import songs
+    from bsrnn.runtime import distributed, locks
+    from bsrnn.study import compute as stages
+    from bsrnn.study import needs
+
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, start = check(_profile, options), check(checkpoint.load, options.start)
         unlabelled = songs.Mixtures([])
-        profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
-    else:
-        unlabelled = songs.read_mixtures(options.unlabelled, profile.model.sample_rate)
-    with distributed.started(options.device) as device, stages.alone(options.out / ".lock"):
+        if options.unlabelled != Path("none"):
+            rate = start.config.sample_rate if start else config.ModelConfig().sample_rate
+            unlabelled = check(songs.read_mixtures, options.unlabelled, rate)
+        elif profile:
+            profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
+        profile = replace(profile, model=start.config) if profile and start else None
+        needs.training(check, profile, options.out)
+    with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
         )
@@ -277,36 +293,27 @@ def _finetune(options) -> None:
 
 
 def _evaluate(options) -> None:
-    import csv
+    from bsrnn import checkpoint
+    from bsrnn.study import needs, scoring
+    from bsrnn.tool import score_files
 
-    from bsrnn import checkpoint, scoring
-    from bsrnn.files import atomic_write, write_json
+    with preflight.all_at_once() as check:
+        check(preflight.device, options.device)
+        profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
+        check(preflight.place, options.out, *score_files.FILES)
+        if profile and model:
+            check(needs.data, profile.data, options.split, model.config.targets)
+    scores = scoring.score_model(model.to(options.device), profile, options.split)
+    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
+    score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
+    print(score_files.table(scores))
 
+
+def _evaluation_profile(options) -> profiles.Profile:
     profile = _profile(options)
     given = {"segment_seconds": options.segment, "hop_seconds": options.hop}
     separate = replace(profile.separate, **{name: value for name, value in given.items() if value is not None})
-    profile = replace(profile, separate=separate)
-    model = checkpoint.load(options.model).to(options.device)
-    scores = scoring.score_model(model, profile, options.split)
-    conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(separate)}
-    write_json(options.out / "scores.json", {"model": str(options.model), "scores": scores} | conditions)
-    rows = [{"target": target} | row for target, part in scores.items() for row in part["songs"]]
-    with atomic_write(options.out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{'target':10} {'uSDR':>7} {'cSDR':>7} {'mixture':>7}  song")
-    for row in rows:
-        values = " ".join(f"{_db(row[name]):>7}" for name in ("usdr", "csdr", "usdr_mixture"))
-        print(f"{row['target']:10} {values}  {row['song']}")
-    for target, part in scores.items():
-        summary = part["summary"]
-        usdr = f"uSDR {_db(summary['usdr_mean'])} dB (mean of {summary['usdr_songs']} songs)"
-        print(f"{target}: {usdr}, cSDR {_db(summary['csdr_median'])} dB (median of {summary['csdr_songs']})")
-
-
-def _db(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return replace(profile, separate=separate)
 
 
 def _separate(options) -> int:
@@ -317,8 +324,15 @@ def _separate(options) -> int:
 
 
 def _import(options) -> None:
-    from bsrnn import interop
+    from bsrnn.tool import import_replication as interop
+    from bsrnn.tool import torch_files
 
+    with preflight.all_at_once() as check:
+        check(torch_files.read, options.file)
+        check(interop.check_free, options.out)
+        check(preflight.place, options.out)
+        if options.file.is_file():
+            check(preflight.room, options.out, options.file.stat().st_size / 3, "the model")  # without its moments
     model = interop.import_checkpoint(options.file, options.out, options.target)
     config = model.config
     print(f"{', '.join(config.targets)}: N {config.features}, {config.modules} modules, {len(model.widths)} bands, "
@@ -326,10 +340,12 @@ def _import(options) -> None:
 
 
 def _verify(options) -> int:
-    from bsrnn.files import atomic_write
-    from bsrnn.replay import replay
-    from bsrnn.verify import notes, verify
+    from bsrnn.runtime.files import write_text
+    from bsrnn.workflow.replay import replay
+    from bsrnn.workflow.verify import notes, verify
 
+    if options.out:
+        preflight.place(options.out.parent, options.out.name)
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
@@ -337,13 +353,14 @@ def _verify(options) -> int:
     lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
-        with atomic_write(options.out) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(options.out, "\n".join(lines) + "\n")
     return 1 if problems else 0
 
 
 def _run(options) -> None:
-    from bsrnn import distributed, runs, stages
+    from bsrnn.runtime import distributed
+    from bsrnn.study import compute as stages
+    from bsrnn.study import needs, runs
 
     run = runs.get(options.profile, options.id)
     run = replace(run, profile=_micro(run.profile, options))
@@ -351,6 +368,7 @@ def _run(options) -> None:
         raise ConfigError(
             f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"
         )
+    needs.run(run, options.device)
     with distributed.started(options.device) as device:
         result = stages.compute(run, device=device, threads=options.threads)
         if not result:
@@ -359,9 +377,14 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn import artifacts, stages
+    from bsrnn.report import artifacts
+    from bsrnn.study import compute as stages
+    from bsrnn.study import results
 
     if not options.print:
+        with preflight.all_at_once() as check:
+            check(results.require_complete, options.profile)
+            check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
         artifacts.write_all(options.profile)
     print(artifacts.result_table(options.profile))

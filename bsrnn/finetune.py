@@ -9,6 +9,8 @@ What the paper leaves open is a setting of :class:`bsrnn.config.FinetuneConfig`;
 
 - energies are sums over both channels of the chunk that is mixed (``channels``, ``energy_over``);
 - the teacher sees that chunk alone, not the six seconds around it (``teacher_sees``);
+- with ``item_channels`` "one" the channel is drawn once a batch, so that the teacher separates and the rules judge it
+  alone;
 - a pool is that of one batch; every signal of it is as likely as any other, also to be drawn twice (``pools``);
 - a clean residual comes from a segment in which the labelled song's mixture is salient, so that it can be a rest.
 """
@@ -22,23 +24,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsrnn import distributed
 from bsrnn.activity import Segments
 from bsrnn.config import ActivityConfig, FinetuneConfig, MixingConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.mixing import gain, normalise_peak, read_chunk
-from bsrnn.model import BSRNN
-from bsrnn.songs import Song
+from bsrnn.mixing import check_channels, drawn_channels, gain, normalise_peak, read_chunk
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import distributed
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
-KINDS = ("pseudo", "clean_target", "clean_residual")  # what an unlabelled chunk can be
-CHOICES = {
-    "labels": ("teacher", "truth"),
-    "teacher_sees": ("chunk", "segment"),
-    "energy_over": ("chunk", "segment"),
-    "channels": ("both", "each"),
-    "pools": ("signals", "kinds"),
-}
 Pool = list[tuple[str, np.ndarray]]  # (kind, (C, L))
 
 
@@ -102,7 +96,7 @@ class SemiSupervised:
         teacher_score: its mean validation uSDR in dB.
 
     Raises:
-        ConfigError: a setting that is not one of its choices. DataError: songs without a salient segment.
+        ConfigError: channels "each" for a model that compares them. DataError: songs without a salient segment.
     """
 
     def __init__(
@@ -117,7 +111,7 @@ class SemiSupervised:
         activity: ActivityConfig = ActivityConfig(),
         seed: int = 0,
     ):
-        check(config)
+        check_channels(mixing, teacher.config)
         if config.channels == "each" and not teacher.config.channels_apart:
             raise ConfigError(
                 "channels 'each' makes an item of unrelated channels, but the model has a stereo module, or is stereo"
@@ -185,39 +179,40 @@ class SemiSupervised:
     def draw(self, first_item: int) -> Draw:
         """Read what the batch from this item on is made of."""
         size = self.config.train.batch_items
-        # three streams: what is drawn of unlabelled songs shifts neither the labelled draws nor the gains
-        labelled, unlabelled, mixing = np.random.default_rng((self.seed, first_item)).spawn(3)
+        # four streams: what is drawn of unlabelled songs shifts neither the labelled draws nor the gains
+        labelled, unlabelled, mixing, channel = np.random.default_rng((self.seed, first_item)).spawn(4)
+        channels = drawn_channels(self.mixing, channel)
         targets, residuals = [], []
         # the control's pools are as large: labelled signals stand in for the unlabelled ones, after the same first B
         for _ in range(size if self.unlabelled else 2 * size):
             song, start = self.targets.draw(self.samples, labelled)
-            targets.append(("labelled", read_chunk(song, self.target, start, self.samples)))
+            targets.append(("labelled", read_chunk(song, self.target, start, self.samples)[channels]))
             song, start = self.mixtures.draw(self.samples, labelled)
             clean = song.residual(self.target, start, max(0, min(self.samples, song.frames - start)))
             clean = np.pad(clean, ((0, 0), (0, self.samples - clean.shape[1])))
-            residuals.append(("labelled", clean))
+            residuals.append(("labelled", clean[channels]))
         if not self.unlabelled:
-            return Draw(targets, residuals, mixing, torch.zeros(0, 2, self.samples), None)
+            return Draw(targets, residuals, mixing, torch.zeros(0, len(clean[channels]), self.samples), None)
         whole = self.config.teacher_sees == "segment"
         seen, truth, offsets = [], [], []
         for _ in range(size):
             song, start, offset = self.unlabelled.draw_within(self.samples, unlabelled)
             begin, length = (start, self.segment_samples) if whole else (start + offset, self.samples)
             offsets.append(offset if whole else 0)
-            seen.append(read_chunk(song, "mixture", begin, length))
+            seen.append(read_chunk(song, "mixture", begin, length)[channels])
             if self.config.labels == "truth":
-                truth.append(read_chunk(song, self.target, begin, length))
+                truth.append(read_chunk(song, self.target, begin, length)[channels])
         true = torch.from_numpy(np.stack(truth)) if truth else None
         return Draw(targets, residuals, mixing, torch.from_numpy(np.stack(seen)), true, offsets)
 
     def mix(self, draw: Draw, estimates: Tensor) -> tuple[tuple[Tensor, Tensor], Counter]:
         """A batch of what was drawn and of the target estimates (B, C, L), and how often what was decided and used."""
         targets, residuals, counts = self.pools(draw, estimates)
-        each = self.config.channels == "each"
+        apart = self.config.channels == "each" and self.mixing.item_channels == "both"
         items = []
         for _ in range(self.config.train.batch_items):
             parts = []
-            for _ in range(2 if each else 1):  # a channel is a signal of its own, or both are one
+            for _ in range(2 if apart else 1):  # a channel is a signal of its own, or both are one
                 kinds_and_signals = [
                     (kind, gain(self.mixing, draw.mixing) * signal)
                     for kind, signal in (self._choose(pool, draw.mixing) for pool in (targets, residuals))
@@ -332,18 +327,3 @@ class SemiSupervised:
             "short": self.short,
             "unreadable": found.unreadable,
         }
-
-
-def check(config: FinetuneConfig) -> None:
-    """Raise ConfigError for settings that are not among the choices, or do not go together."""
-    for name, choices in CHOICES.items():
-        if (value := getattr(config, name)) not in choices:
-            raise ConfigError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
-    if unknown := [kind for kind in config.keep if kind not in KINDS]:
-        raise ConfigError(f"unknown kind {unknown[0]!r} in keep: expected some of {', '.join(KINDS)}")
-    if config.energy_over == "segment" and config.teacher_sees != "segment":
-        raise ConfigError(
-            "energy_over 'segment' needs teacher_sees 'segment': the teacher has seen no more than a chunk"
-        )
-    if not config.threshold_db > 0:
-        raise ConfigError(f"got threshold_db {config.threshold_db}: expected more than 0")

@@ -4,15 +4,14 @@ Arrays are (C, L), NumPy or torch; energies are summed in float64. The rules are
 (uSDR: MDX 2021; cSDR: BSSEval v4 as museval computes it) where it gives them; what is ours says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
+from bsrnn.audio.shapes import Audio, as_array, check_channels_first
 from bsrnn.errors import DataError
 
-Audio = np.ndarray | torch.Tensor
 EPS = 1e-7  # MDX 2021
 SILENCE_DB = -60.0  # ours: a frame whose RMS lies below is silent for the leakage; the SAD's floor 1e-3, read as RMS
 LEAKAGE_FLOOR_DB = -120.0  # ours: stands for an estimate that is silent, too
@@ -42,9 +41,7 @@ def usdr(reference: Audio, estimate: Audio, eps: float = EPS) -> float:
     """
     reference, estimate = _pair(reference, estimate, "estimate")
     signal, error = _energy(reference), _energy(reference, estimate)
-    if not np.isfinite(signal + error):
-        raise DataError("reference or estimate holds values that are not finite, expected audio; look for a training "
-                        "that diverged or a damaged file")
+    _check_finite(signal + error)
     return float(10 * np.log10((signal + eps) / (error + eps)))
 
 
@@ -70,9 +67,11 @@ def csdr_frames(references: Mapping[str, Audio], estimates: Mapping[str, Audio],
         window_seconds: length of a frame.
 
     Raises:
-        DataError: names or shapes differ, or a frame shorter than one sample.
+        DataError: names or shapes differ, values that are not finite, or a frame shorter than one sample.
     """
     pairs = _pairs(references, estimates)
+    for pair in pairs.values():
+        _check_finite(_energy(*pair))
     bounds = _frames(next(iter(pairs.values()))[0].shape[1], sample_rate, window_seconds)
     frames = {name: np.full(len(bounds), np.nan) for name in pairs}
     for index, bound in enumerate(bounds):
@@ -103,9 +102,10 @@ def silent_leakage(reference: Audio, estimate: Audio, sample_rate: int = 44100, 
     notice it. Frames as in :func:`csdr_frames`; powers are averaged over all silent frames, then taken to dB.
 
     Raises:
-        DataError: shapes differ or are not (C, L).
+        DataError: shapes differ or are not (C, L); values that are not finite.
     """
     reference, estimate = _pair(reference, estimate, "estimate")
+    _check_finite(_energy(reference, estimate))
     bounds = _frames(reference.shape[1], sample_rate, window_seconds)
     silent = [bound for bound in bounds if _db(_power(reference[:, bound])) < silence_db]
     if not silent:
@@ -175,32 +175,6 @@ def aggregate(per_song: Sequence[Mapping[str, float | int | None]]) -> dict[str,
     return result
 
 
-def interval(values: Iterable[float], rng: np.random.Generator, level: float = 0.95, statistic=np.mean,
-             resamples: int = 10_000) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic over songs (ours) -> (low, high).
-
-    It says how far the number depends on which songs were scored, not on the seed of the training. For a contrast of
-    two models give the differences song by song.
-
-    Args:
-        values: one number a song.
-        rng: draws the resamples.
-        level: coverage, between 0 and 1.
-        statistic: ``np.mean`` (uSDR), ``np.median`` (cSDR), or another with an ``axis`` argument.
-        resamples: how many.
-
-    Raises:
-        DataError: no values, or one that is not finite.
-    """
-    values = np.asarray(list(values), dtype=np.float64)
-    if values.size == 0 or not np.isfinite(values).all():
-        raise DataError(f"interval of {values.tolist()}, expected one or more finite numbers; leave out songs without "
-                        "a score")
-    drawn = values[rng.integers(0, len(values), size=(resamples, len(values)))]  # (resamples, songs)
-    low, high = np.quantile(statistic(drawn, axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def _frames(length: int, sample_rate: int, window_seconds: float) -> list[slice]:
     """museval's framing with hop = window."""
     window = int(window_seconds * sample_rate)
@@ -223,6 +197,12 @@ def _energy(signal: np.ndarray, other: np.ndarray | None = None) -> float:
     return total
 
 
+def _check_finite(energy: float) -> None:
+    if not np.isfinite(energy):
+        raise DataError("reference or estimate holds values that are not finite, expected audio; look for a training "
+                        "that diverged or a damaged file")
+
+
 def _power(signal: np.ndarray) -> float:
     return _energy(signal) / max(signal.size, 1)
 
@@ -236,16 +216,10 @@ def _median_of_kept(frames: np.ndarray) -> float:
     return float(np.median(kept)) if len(kept) else float("nan")
 
 
-def _array(signal: Audio) -> np.ndarray:
-    if isinstance(signal, torch.Tensor):
-        signal = signal.detach().cpu()
-        signal = (signal.float() if signal.dtype in (torch.bfloat16, torch.float16) else signal).numpy()
-    return np.asarray(signal)
-
-
 def _pair(reference: Audio, other: Audio, what: str) -> tuple[np.ndarray, np.ndarray]:
-    reference, other = _array(reference), _array(other)
-    if reference.ndim != 2 or reference.shape != other.shape:
+    reference, other = as_array(reference), as_array(other)
+    check_channels_first(reference.shape, "a reference")
+    if reference.shape != other.shape:
         raise DataError(f"reference of shape {reference.shape} and {what} of shape {other.shape}, expected one shape "
                         "(channels, samples); cut both to the same samples and channels")
     return reference, other

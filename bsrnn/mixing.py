@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bsrnn.activity import Readable, Segments
-from bsrnn.config import ActivityConfig, MixingConfig
+from bsrnn.config import ActivityConfig, MixingConfig, ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
 
 
@@ -39,8 +39,25 @@ def normalise_peak(mixture: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray
     return (mixture / peak, targets / peak) if peak > 0 else (mixture, targets)
 
 
+def drawn_channels(config: MixingConfig, generator: np.random.Generator) -> slice:
+    """Which of a song's two channels an item has: both, or one of them by chance, which halves what it costs."""
+    if config.item_channels == "both":
+        return slice(0, 2)
+    first = int(generator.integers(2))
+    return slice(first, first + 1)
+
+
+def check_channels(config: MixingConfig, model: ModelConfig | PeerConfig) -> None:
+    """Raise ConfigError where a model that compares channels would see one of them."""
+    if config.item_channels == "one" and not model.channels_apart:
+        raise ConfigError(
+            "item_channels 'one' leaves a model with a stereo module, or a stereo system, half of its input: set "
+            "mixing.item_channels to both"
+        )
+
+
 class RandomMixes(Dataset):
-    """Training items: (mixture (C, L), targets (S, C, L)) float32.
+    """Training items: (mixture (C, L), targets (S, C, L)) float32, C 2 or, with ``item_channels`` "one", 1.
 
     Args:
         segments: salient segments of every source that is mixed, see :func:`index_sources`.
@@ -76,6 +93,8 @@ class RandomMixes(Dataset):
             # a dropped source is not read: most of an item's time goes into files
             silence = np.zeros((2, self.samples), np.float32)
             signals[source] = factor * read_chunk(song, source, start, self.samples) if factor else silence
+        channels = drawn_channels(self.config, generator)  # last, so that it shifts no other draw
+        signals = {source: signal[channels] for source, signal in signals.items()}
         mixture = np.sum(list(signals.values()), axis=0)
         targets = np.stack([signals[target] for target in self.targets])
         mixture, targets = normalise_peak(mixture, targets)

@@ -1,6 +1,7 @@
 """Where a training is, on disk: it goes on from there bit for bit as if it had not stopped.
 
-One safetensors file holds weights, moments, the source's tensors and, as its metadata, all else. Items follow from the
+One safetensors file holds weights, moments, the average of the weights, the source's tensors and, as its metadata, all
+else. Items follow from the
 seed and their number, so that there is no random state to keep.
 """
 
@@ -8,9 +9,13 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bsrnn import checkpoint, distributed
+from torch.optim.swa_utils import AveragedModel
+
+from bsrnn import checkpoint
 from bsrnn.errors import DataError
-from bsrnn.separator import Separator
+from bsrnn.models.base import Separator
+from bsrnn.runtime import distributed
+from bsrnn.runtime.system_errors import reading, writing
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 
@@ -30,10 +35,15 @@ class Progress:
     seconds: float = 0.0
     first_losses: list[float | None] = field(default_factory=list)  # of the first steps; None: not finite
     history: list[dict] = field(default_factory=list)
+    # "asked": TrainConfig.precision; "got": what this machine has of it; "began": what the first steps were in, where
+    # that was on a machine with another
+    arithmetic: dict[str, str] = field(default_factory=dict)
 
 
-def save(out: Path, model: Separator, optimiser, source, progress: Progress) -> None:
-    """Write a resume file, and remove the oldest."""
+def save(
+    out: Path, model: Separator, optimiser, source, progress: Progress, average: AveragedModel | None = None
+) -> None:
+    """Write a resume file, and remove the oldest. ``average``: of the weights, where one is kept."""
     moments = {
         f"optimiser.{name}.{key}": value
         for name, parameter in model.named_parameters()
@@ -42,22 +52,24 @@ def save(out: Path, model: Separator, optimiser, source, progress: Progress) -> 
     extra, values = source.state()
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()} | moments
     tensors |= {f"source.{name}": value for name, value in extra.items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()} if average else {}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     path = out / "resume" / f"{progress.items:012d}.safetensors"
     checkpoint.write_tensors(path, tensors, {"progress": asdict(progress), "source": values})
     for old in sorted(path.parent.glob("[0-9]*.safetensors"))[:-RESUME_FILES]:
-        old.unlink()
+        with writing(old, "cannot be removed"):
+            old.unlink()
 
 
-def restore(out: Path, model: Separator, optimiser, source) -> Progress | None:
-    """Put model, optimiser and source where the newest whole file says, in every process; None: there is none."""
+def restore(out: Path, model: Separator, optimiser, source, average: AveragedModel | None = None) -> Progress | None:
+    """Put all of them where the newest whole file says, in every process; None: there is none."""
     data = distributed.copy_bytes(_newest(out) if distributed.rank() == 0 else None)
     if data is None:
         return None
     tensors, state = checkpoint.parse_tensors(data)
     parts = {
         prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        for prefix in ("model.", "optimiser.", "source.")
+        for prefix in ("model.", "optimiser.", "source.", "average.")
     }
     model.load_state_dict(parts["model."])
     for name, parameter in model.named_parameters():
@@ -65,13 +77,16 @@ def restore(out: Path, model: Separator, optimiser, source) -> Progress | None:
         if moments["step"] is not None:
             optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
     source.restore(parts["source."], state["source"])
+    if average:
+        average.load_state_dict(parts["average."])
     return Progress(**state["progress"])
 
 
 def _newest(out: Path) -> bytes | None:
     """The newest whole resume file."""
     for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
-        data = path.read_bytes()
+        with reading(path, "the state of a training"):
+            data = path.read_bytes()
         try:
             checkpoint.parse_tensors(data)
         except DataError as error:

@@ -14,17 +14,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bsrnn import checkpoint, distributed, resume
+from bsrnn import averaging, checkpoint, resume
 from bsrnn.config import LossConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.metrics import usdr
 from bsrnn.mixing import RandomMixes
-from bsrnn.peers import build
+from bsrnn.models.base import Separator
+from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
-from bsrnn.separate import separate
-from bsrnn.separator import Separator
-from bsrnn.songs import Song
-from bsrnn.speed import keep_freed_memory, on_each_core
+from bsrnn.runtime import distributed
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, on_each_core, say_emulated, share_one_arena
+from bsrnn.separation import separate
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
@@ -100,8 +101,7 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     Args:
         mixture: (B, C, L). targets: (B, S, C, L).
     """
-    if config.reduction not in ("mean", "sum"):
-        raise ConfigError(f"unknown reduction {config.reduction!r}: expected 'mean' or 'sum'")
+    spectral_weight = weight_of_plain_stft(config, model.window)
     estimate, signals = model.estimate_both(mixture)
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
@@ -109,9 +109,15 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     error = torch.view_as_real(estimate - model.stft(targets)).abs()  # (B, S, C, F, T, 2)
     waveform_error = (signals - targets).abs()
     if config.reduction == "sum":
-        return config.spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
+        return spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
     # the mean over both parts is half of the sum of their means
-    return 2 * config.spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
+    return 2 * spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
+
+
+def weight_of_plain_stft(config: LossConfig, window: Tensor) -> float | Tensor:
+    """What an error of torch's STFT, with this window (n_fft,), weighs: another scale of it is another weight."""
+    unit = config.stft_scale == "unit"
+    return config.spectral_weight / window.square().sum().sqrt() if unit else config.spectral_weight
 
 
 class Objective(nn.Module):
@@ -119,7 +125,8 @@ class Objective(nn.Module):
 
     Args:
         precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
-            in float32. bfloat16 has float32's range, so that no loss need be scaled.
+            in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
+            :func:`bsrnn.runtime.speed.usable_dtype`.
 
     Raises:
         ConfigError: unknown precision.
@@ -143,7 +150,7 @@ def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossCo
     items do (`Separator.items_apart`) takes a batch whole.
 
     Args:
-        learner: an :class:`Objective`, wrapped by :func:`bsrnn.distributed.wrap`; its device takes each piece.
+        learner: an :class:`Objective`, wrapped by :func:`bsrnn.runtime.distributed.wrap`; its device takes each piece.
         mixture: (B, C, L), this process's share. targets: (B, S, C, L). micro_items: of a piece; 0: all.
     """
     device, apart = next(learner.parameters()).device, getattr(getattr(learner, "model", None), "items_apart", True)
@@ -193,9 +200,7 @@ def learning_rate(items: int, config: TrainConfig) -> float:
     """Of the step that begins at ``items``."""
     if config.schedule == "step":
         return config.learning_rate * config.decay ** (items // config.decay_items)
-    if config.schedule == "cosine":
-        return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2
-    raise ConfigError(f"unknown schedule {config.schedule!r}: expected 'step' or 'cosine'")
+    return config.learning_rate * (1 + math.cos(math.pi * min(1.0, items / config.max_items))) / 2  # "cosine"
 
 
 def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
@@ -207,7 +212,10 @@ def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
 def first_losses(
     model: Separator, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
 ) -> list[float | None]:
-    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
+    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES.
+
+    They are computed in ``config.precision`` itself, which must be one that this machine has.
+    """
     keep_freed_memory()
     optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss, config.precision)
     for _, (mixture, targets) in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
@@ -254,11 +262,13 @@ def fit(
     label: str = "train",
 ) -> Progress:
     """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the
-    first.
+    first. With ``ema_decay`` it is the averaged weights that are validated and kept.
 
-    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped.
-    Several processes (:mod:`bsrnn.distributed`) share every batch and validation; their number changes the rounding
-    alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all of them see.
+    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped. Where
+    the machine lacks the arithmetic of ``config.precision`` it is float32's, which the result says.
+    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes
+    the rounding alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all
+    of them see.
 
     Args:
         model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better.
@@ -269,14 +279,19 @@ def fit(
         TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
         ConfigError: several processes for a model that must see its batches whole.
     """
+    share_one_arena()
     keep_freed_memory()
     part = distributed.share(config.batch_items)
     if distributed.size() > 1 and not model.items_apart:
         raise ConfigError(f"got {distributed.size()} processes: expected one, the items of this model see each other")
     model.to(device).train()
     optimiser = adam(model, config)
-    progress = resume.restore(Path(out), model, optimiser, source) or Progress()
-    learner, first = distributed.wrap(Objective(model, loss, config.precision)), distributed.rank() == 0
+    average = averaging.moving_average(model, optimiser, config.ema_decay)
+    judged = average.module if average else model  # validated and kept
+    progress = resume.restore(Path(out), model, optimiser, source, average) or Progress()
+    first = distributed.rank() == 0
+    progress.arithmetic = arithmetic(config.precision, progress.arithmetic, device)
+    learner = distributed.wrap(Objective(model, loss, progress.arithmetic["got"]))
     last_items = config.max_items - config.max_items % config.batch_items
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     bar = tqdm(
@@ -298,13 +313,13 @@ def fit(
         finished = progress.items >= last_items
         due = finished or progress.items // config.validate_items > before // config.validate_items
         if due:
-            _validate(model, source, validate, progress, config, out, info)
+            _validate(judged, source, validate, progress, config, out, info)
             bar.set_postfix(
                 loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB"
             )
         stopped = config.patience and progress.worse >= config.patience
         if first and (due or time.monotonic() - saved > SAVE_SECONDS):
-            resume.save(Path(out), model, optimiser, source, progress)
+            resume.save(Path(out), model, optimiser, source, progress, average)
             saved = time.monotonic()
         if stopped or finished:
             break
@@ -314,6 +329,20 @@ def fit(
     distributed.copy_first(model.state_dict())
     model.eval()
     return progress
+
+
+def arithmetic(asked: str, before: dict[str, str], device: str) -> dict[str, str]:
+    """What products are computed in, the same in every process; see :class:`bsrnn.resume.Progress`.
+
+    Args:
+        asked: of the settings. before: of the training that is gone on with, which keeps its own where it can; or {}.
+    """
+    wanted = before["got"] if before.get("asked") == asked else asked
+    got = wanted if distributed.all_agree(wanted != "bfloat16" or fast_dtype(device) == wanted) else "float32"
+    if got != wanted and distributed.rank() == 0:
+        say_emulated(device)
+    began = before.get("began", before.get("got", got))
+    return {"asked": asked, "got": got} | ({"began": began} if began != got else {})
 
 
 def _shares(source: ItemSource, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:

@@ -10,7 +10,8 @@ class Fake(torch.nn.Module):
 
     def __init__(self, change=None, targets=("a",), sample_rate=100, n_fft=4):
         super().__init__()
-        self.config = ModelConfig(targets=targets, n_fft=n_fft, sample_rate=sample_rate)
+        widths = (1,) * (n_fft // 2 + 1)
+        self.config = ModelConfig(targets, widths, sample_rate, n_fft, hop_samples=n_fft // 2)
         self.register_buffer("window", torch.ones(4))
         self.change = change or (lambda x: torch.stack([x] * len(targets), 1))
         self.seen = []

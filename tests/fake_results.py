@@ -1,11 +1,14 @@
-"""Run JSONs as `bsrnn.stages.compute` writes them, with made-up numbers: for tests of what is drawn from them."""
+"""Run JSONs as `bsrnn.study.compute.compute` writes them, with made-up numbers: for tests of what is drawn from
+them."""
 
 import math
 
 import numpy as np
 
-from bsrnn import baselines, metrics, runs, stages
-from bsrnn.files import write_json
+from bsrnn import baselines, metrics
+from bsrnn.runtime.files import write_json
+from bsrnn.study import compute as stages
+from bsrnn.study import runs
 
 LEVELS = {"silence": 0.0, "mixture": -5.0, "wiener": 1.2, "wiener_oracle": 2.0, "ratio_mask": 9.0, "model": 4.0}
 
@@ -36,7 +39,9 @@ def fake(run: runs.Run) -> dict:
 
 
 def chunk(rng, index: int) -> dict:
-    """One chunk of bsrnn.labels.judge_songs: in every fourth the target rests, and the estimate is 15 to 35 dB down."""
+    """One chunk of bsrnn.study.pseudo_labels.judge_songs: in every fourth the target rests, and the estimate is 15
+    to 35 dB down.
+    """
     rests = index % 4 == 0
     row = {"song": f"song{index // 10}", "set": ("unlabelled-matched", "unlabelled-shifted")[index % 2], "seconds": 3.0}
     row |= {"true_target_down": 150.0 if rests else 6.0, "true_residual_down": 0.0 if rests else 4.0}

@@ -46,7 +46,7 @@ def start(root: Path, profile: str, until: str) -> subprocess.Popen:
     """`make reproduce` there, in a session of its own; its output goes to log.txt."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SLURM_"))}
     environment |= {"BSRNN_ROOT": str(root), "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "bsrnn.workflow", "--profile", profile, "--until", until]
+    command = [sys.executable, "-m", "bsrnn.workflow.reproduce", "--profile", profile, "--until", until]
     with open(root / "log.txt", "a") as log:
         return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
 
@@ -74,7 +74,7 @@ def what(process: psutil.Process) -> str:
         run = line.split(" run ")[1].split()[0]
         kinds = ("finetuned", "control", "baselines", "real", "hop", "teacher", "truth", "fixed")
         return f"run: {next((kind for kind in kinds if kind in run), 'training')}"
-    steps = {"bsrnn data": "rendering", "bsrnn.notebooks": "papermill", "bsrnn artifacts": "artifacts",
+    steps = {"bsrnn data": "rendering", "bsrnn.workflow.notebooks": "papermill", "bsrnn artifacts": "artifacts",
              "jupyter-book": "book"}  # fmt: skip
     return next((step for part, step in steps.items() if part in line), "")
 

@@ -8,7 +8,7 @@ import pytest
 from bsrnn import activity
 from bsrnn.activity import Segments, chunk_energies, salient_chunks, salient_segments, threshold
 from bsrnn.config import ActivityConfig
-from bsrnn.errors import ConfigError, DataError
+from bsrnn.errors import DataError
 
 RATE, CHUNK = 100, 60
 CONFIG = ActivityConfig()
@@ -66,11 +66,6 @@ def test_long_stems_are_read_a_minute_at_a_time_to_the_same_energies():
     song = stem(values, tail=7)
     assert chunk_energies(song, "x") == pytest.approx(values, rel=1e-6)
     assert song.longest_read == 60 * RATE
-
-
-def test_unknown_energy():
-    with pytest.raises(ConfigError, match="unknown energy 'peak'"):
-        chunk_energies(stem([1.0]), "x", replace(CONFIG, energy="peak"))
 
 
 # -------------------------------------------------------------------------------------------------------- threshold

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bsrnn import audio
+from bsrnn.audio import files as audio
 from bsrnn.errors import BSRNNError, DataError
 
 RATE = 44100
@@ -132,6 +132,7 @@ def test_samples_outside_the_file(tmp_path, start, frames):
     (b"", r"an empty file \(0 bytes\)"),
     (b"this is not audio, whatever its name says", "not readable as audio"),
     (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not readable as audio"),
+    (b"\xff\xfb\x90\x64 no frame follows", "not readable as audio"),
 ])
 def test_not_audio(tmp_path, content, got):
     path = tmp_path / "vocals.wav"
@@ -139,6 +140,48 @@ def test_not_audio(tmp_path, content, got):
     for function in (audio.info, audio.read):
         with pytest.raises(DataError, match=rf"vocals\.wav: {got}.*expected audio.*get it again"):
             function(path)
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.au", "a.vox", "a.gsm", "a.mp3", "a.snd"])
+def test_samples_without_a_header_are_no_audio(tmp_path, name, capfd):
+    """libsndfile would take some for sound of 8 kHz by the ending of their names, and soundfile raises a TypeError."""
+    (tmp_path / name).write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(DataError, match=rf"{name}: not readable as audio .2048 bytes;.*expected audio.*`ffmpeg -i "):
+        audio.info(tmp_path / name)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path):
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+    (tmp_path / "vocals.wav").write_text(text)
+    with pytest.raises(DataError, match=r"vocals\.wav: a git-lfs pointer and not the file itself.*`git lfs pull`"):
+        audio.info(tmp_path / "vocals.wav")
+
+
+@pytest.mark.parametrize("rate, taken", [(1, False), (99, False), (100, True), (768_000, True), (2_822_400, False)])
+def test_absurd_rates(tmp_path, rate, taken):
+    soundfile.write(tmp_path / "a.wav", tone(500).T, rate, "PCM_16")
+    if taken:
+        assert audio.info(tmp_path / "a.wav").sample_rate == rate
+        return
+    with pytest.raises(DataError, match=rf"a\.wav: a rate of {rate} Hz, expected 100 to 768000; its header is damaged"):
+        audio.info(tmp_path / "a.wav")
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="a name in it is too long for the system, expected audio"):
+        audio.info(tmp_path / ("x" * 300 + ".wav"))
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    with pytest.raises(DataError, match=r"loop\.wav: cannot be read: its links lead in a circle"):
+        audio.info(tmp_path / "loop.wav")
+    audio.write(tmp_path / "a.wav", tone(10), RATE)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(DataError, match=r"a\.wav: cannot be read: no permission, expected audio; change the rights"):
+        audio.info(tmp_path / "a.wav")
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -151,7 +194,6 @@ def test_missing_file_and_folder(tmp_path):
 @pytest.mark.parametrize("name, pattern", [
     ("a.wav", r"a\.wav: cut off, \d+ of 176400 bytes"),
     ("a.flac", r"a\.flac: (cannot be decoded|ends after)"),
-    ("a.mp3", r"a\.mp3: (cannot be decoded|ends after)"),
 ])
 def test_cut_off_file(tmp_path, name, pattern):
     path = tmp_path / name
@@ -238,7 +280,7 @@ def test_reading_a_part_at_another_rate_reads_a_part(tmp_path, monkeypatch):
     with audio.Reader(tmp_path / "a.wav", 48000) as reader:
         assert reader.read(5 * 48000, 480).shape == (2, 480)
     (start, frames), = asked
-    assert 5 * RATE - 300 < start < 5 * RATE and frames < 441 + 600  # the kernel's margin and whole blocks of 147
+    assert 5 * RATE - 1200 < start < 5 * RATE and frames < 441 + 2400  # the filter's margin and whole blocks of 147
 
 
 @pytest.mark.parametrize("channels", range(1, 9))

@@ -2,9 +2,11 @@
 
 import pytest
 
-from bsrnn import benchmarked, costs, paths, runs
 from bsrnn.errors import MissingResult
-from bsrnn.files import write_json
+from bsrnn.report import benchmarked
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import write_json
+from bsrnn.study import costs, runs
 
 MACHINE = {"processor": "a processor", "threads": 2, "gpu": None, "torch": "2.11.0", "python": "3.11.7"}
 
@@ -48,6 +50,23 @@ def test_every_machine_is_named(measured):
     assert benchmarked.machine(measured) == f"measured on: {line}"
     measured["training"]["machine"] = MACHINE | {"gpu": "a GPU"}
     assert benchmarked.machine(measured) == f"measured on: {line.replace('no GPU', 'a GPU')}; {line}"
+
+
+def test_a_machine_without_bfloat16_says_what_it_has_not_and_is_drawn_without_it(measured):
+    assert benchmarked.left_out(measured) == []
+    lost = {"usdr_mean_float32": 2.5, "lost_db": 0.01, "songs": 3}
+    measured["bfloat16_loss"] = {"lost_by_bfloat16": {"vocals": lost}}
+    assert benchmarked.lost_by_bfloat16(measured).loc["vocals"].tolist() == [2.5, 0.01, 3]
+    del measured["roofline"]["gemm_gflops_bf16"]
+    measured["roofline"]["left_out"] = ["gemm_gflops_bf16"]
+    measured["bfloat16_loss"] = {"left_out": ["lost_by_bfloat16"]}
+    said = "left out, as this machine would emulate bfloat16: gemm_gflops_bf16, lost_by_bfloat16"
+    assert benchmarked.left_out(measured) == [said]
+    lost = benchmarked.lost_by_bfloat16(measured)
+    assert lost.empty and list(lost.columns) == ["usdr_mean_float32", "lost_db", "songs"]
+    [axes] = benchmarked.roofline(measured).axes
+    assert [line.get_label() for line in axes.lines] == ["roof, fp32: 200 GFLOP/s", "RNN along time, fp32"]
+    assert "rnn_gflops_bf16" not in benchmarked.ratios({"roofline": measured["roofline"]}).index
 
 
 def test_tables_hold_what_was_measured(measured):

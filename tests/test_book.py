@@ -2,13 +2,17 @@
 
 import importlib.util
 import re
+import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from bsrnn import artifacts, paths, workflow
 from bsrnn.errors import MissingResult
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.workflow import reproduce as workflow
 
 REPOSITORY = Path(__file__).parents[1]
 CHAPTERS = sorted((REPOSITORY / "book").glob("*.ipynb"))
@@ -22,18 +26,29 @@ def test_contents_list_every_chapter_in_order(monkeypatch):
     assert len(CHAPTER_IDS) == 12
 
 
-@pytest.mark.book
-def test_every_module_has_its_place_on_the_page_about_the_structure():
-    text = (REPOSITORY / "book" / "how_it_is_built.md").read_text(encoding="utf-8")
-    modules = {path.stem for path in (REPOSITORY / "bsrnn").glob("*.py")} - {"__init__"} | {"synthetic"}
-    named = set(re.findall(r"`(\w+)`", "\n".join(line for line in text.splitlines() if line.startswith("| `"))))
-    assert named == modules
+def test_the_drawn_map_has_every_module_and_no_arrow_upwards():
+    house_map = extension_of_the_book("house_map")
+    rows = house_map.layers()
+    drawn = [name for row in rows for name in row.modules]
+    package = REPOSITORY / "bsrnn"
+    files = {path.relative_to(package).with_suffix("").as_posix() for path in package.rglob("*.py")}
+    files = {name for name in files if not name.endswith("__init__") and not name.startswith("data/synthetic/")}
+    files -= {"__main__"}
+    assert len(drawn) == len(files) + 1  # data/synthetic stands for its modules
+    assert {name.split("/")[-1] for name in files} | {"synthetic"} == {name.strip("/").split("/")[-1] for name in drawn}
+    assert all(row.purpose.endswith(".") and all(row.modules.values()) for row in rows)
+    counts, order = house_map.imports(rows), [row.name for row in rows]
+    assert counts["study", "the method"] > 10
+    assert [pair for pair in counts if order.index(pair[0]) > order.index(pair[1])] == []
+    svg = house_map.drawing(rows, counts)
+    assert svg.count("<path ") == len(counts) and "house-upward" not in svg
+    assert "house-upward" in house_map.drawing(rows, counts + Counter({("runtime", "cli"): 1}))
 
 
 @pytest.mark.book
 @pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
 def test_chapter_rejects_an_unknown_profile(path, tmp_path, monkeypatch):
-    from bsrnn.notebooks import NotebookError, execute
+    from bsrnn.workflow.notebooks import NotebookError, execute
 
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
     with pytest.raises(NotebookError, match="ConfigError: unknown profile 'quik'"):
@@ -52,7 +67,15 @@ def test_pages_need_no_network():
     assert 'src="_static/mathjax/' in (REPOSITORY / "_build" / "html" / "03_model.html").read_text(encoding="utf-8")
 
 
-# ---- the local Sphinx extension ----
+# ---- the local Sphinx extensions ----
+
+
+def extension_of_the_book(name):
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -61,14 +84,11 @@ def extension(tmp_path, monkeypatch):
     (tmp_path / "bsrnn").mkdir()
     (tmp_path / "bsrnn" / "model.py").write_text("old")
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "small")
     paths.results("small").mkdir(parents=True)
     (paths.results("small") / "manifest.json").write_text("old")
-    source = REPOSITORY / "book" / "_ext" / "current_results.py"
-    spec = importlib.util.spec_from_file_location("current_results", source)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return extension_of_the_book("current_results")
 
 
 def pages_read_again(extension, env):

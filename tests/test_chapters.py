@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from bsrnn import catalogue, claims, config
+from bsrnn.report import catalogue, claims
+from bsrnn.study import profiles
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
@@ -68,8 +69,9 @@ def test_every_claim_has_its_verdict_in_the_book():
 
 
 def test_ledger_keys_are_settings():
-    from bsrnn import detail_tables, results
+    from bsrnn.report import detail_tables
+    from bsrnn.study import results
 
     keys = results.published("open_details")["config_key"]
     for key in keys:
-        assert detail_tables._setting(config.PAPER, key)
+        assert detail_tables._setting(profiles.PAPER, key)

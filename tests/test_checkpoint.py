@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import checkpoint, files
+from bsrnn import checkpoint
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.files import read_json, write_json
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import files, speed
+from bsrnn.runtime.files import read_json, write_json
 
 CONFIG = ModelConfig(
     targets=("a", "b"),
@@ -87,7 +88,7 @@ def test_float16_halves_the_file_and_rounds_once(tmp_path):
 
 
 def test_the_bfloat16_core_keeps_float32_in_and_out(saved):
-    exact, fast = bsrnn.load(saved), bsrnn.load(saved, dtype="bfloat16")
+    exact, fast = bsrnn.load(saved), bsrnn.load(saved).compute_in(torch.bfloat16)  # emulated where it must be
     inner = [part for mask in fast.masks for part in (mask.hidden, mask.output)]
     assert {p.dtype for part in (fast.core, *inner) for p in part.parameters()} == {torch.bfloat16}
     outer = fast.split, *(mask.norm for mask in fast.masks)
@@ -99,6 +100,29 @@ def test_the_bfloat16_core_keeps_float32_in_and_out(saved):
     error_db = 10 * torch.log10((expected - got).square().sum() / expected.square().sum())
     assert -70 < error_db < -30  # 8 bits of mantissa: about -48 dB a rounding
     assert len(bsrnn.separate(fast, mixture[0].numpy(), 1000, 0.5, 0.5)) == 2
+
+
+@pytest.mark.parametrize("fast", ["bfloat16", "float32"])
+def test_bfloat16_is_loaded_where_the_device_has_it_and_refused_in_a_line_elsewhere(saved, fast, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(speed, "fast_dtype", lambda device: asked.append(str(device)) or fast)
+    for load in (bsrnn.load, BSRNN.from_pretrained):
+        model = load(saved, dtype="bfloat16", device="meta")  # stands for a GPU
+        assert {p.dtype for p in model.core.parameters()} == {checkpoint.DTYPES[fast]}
+        assert {p.device.type for p in model.parameters()} == {"meta"} and not model.training
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == (fast == "float32") and all("computing in float32 instead" in line for line in lines)
+    assert asked == ["meta", "meta"]
+    assert next(bsrnn.load(saved).core.parameters()).dtype == torch.float32 and capsys.readouterr().err == ""
+
+
+@pytest.mark.precision
+def test_bfloat16_is_loaded_as_this_machine_has_it(saved, capsys):
+    model = bsrnn.load(saved, dtype="bfloat16")
+    assert {p.dtype for p in model.core.parameters()} == {checkpoint.DTYPES[speed.fast_dtype()]}
+    assert bool(capsys.readouterr().err) == (speed.fast_dtype() == "float32")
+    assert speed.trains_in_bfloat16() or next(model.core.parameters()).dtype == torch.float32
+    assert torch.isfinite(model(torch.zeros(1, 2, 300))).all()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int8", "float16"])
@@ -147,6 +171,19 @@ def test_a_pickle_is_never_opened(saved, tmp_path):
     with pytest.raises(DataError):
         bsrnn.load(saved)
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_pointer_of_git_lfs_is_named(saved, name):
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    (saved / name).write_text(pointer)
+    with pytest.raises(DataError, match=f"{name} is a pointer of Git LFS, .*`git lfs pull`") as error:
+        bsrnn.load(saved)
+    assert "delete" not in str(error.value)
+    from bsrnn.tool import torch_files
+
+    with pytest.raises(DataError, match="is a pointer of Git LFS"):
+        torch_files.read(saved / name)
 
 
 def test_no_such_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 import soundfile
 
 import bsrnn
-from bsrnn import audio, cli, config, files
+from bsrnn import cli
+from bsrnn.audio import files as audio
+from bsrnn.runtime import files
+from bsrnn.study import profiles
 
 RATE = 44100
 MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
+FINETUNE = ("finetune", "--from", f"{MODELS}/vocals", "--unlabelled", "none")
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +72,92 @@ def test_a_folder_that_holds_another_training_is_refused(folder, model, change, 
     assert (model / "model.safetensors").read_bytes() == before
 
 
+def test_settings_that_cannot_be_take_no_folder(folder, tmp_path, capsys):
+    out = tmp_path / "new"
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(out)]
+    for wrong in (["--split", "v9"], ["--set", "train.batch_items=0"], ["--set", "train.learning_rate=nan"],
+                  ["--set", "train.max_items=-5"], ["--set", "mixing.chunk_seconds=0.001"],
+                  ["--set", "validate.segment_seconds=1e9"], ["--set", "data.seed=-1"]):  # fmt: skip
+        assert cli.main(arguments + wrong) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("bsrnn train: ") and "expected" in line
+        assert not out.exists()
+
+
+def test_a_folder_with_settings_alone_is_taken_over_and_one_with_work_is_kept(folder, tmp_path, capsys):
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(tmp_path)]
+    files.write_json(tmp_path / "settings.json", {"seed": 7})
+    (tmp_path / "resume").mkdir()
+    for name in ("resume/000000000002.safetensors", "model.safetensors", "training.json"):
+        (tmp_path / name).write_bytes(b"hours of work")
+        assert cli.main(arguments) == 1
+        line = capsys.readouterr().err
+        assert "holds a training with another activity, data" in line and "remove" not in line and "delete" not in line
+        assert (tmp_path / name).read_bytes() == b"hours of work"
+        (tmp_path / name).unlink()
+    assert cli.main(arguments) == 0
+    assert files.read_json(tmp_path / "settings.json")["seed"] == 0
+    bsrnn.load(tmp_path)
+
+
+def test_a_model_that_was_not_trained_here_is_not_overwritten(folder, model, tmp_path, capsys):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((model / name).read_bytes())
+    arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 1
+    assert "holds config.json and model.safetensors, which no training here has made" in capsys.readouterr().err
+    assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+def test_the_same_songs_by_another_path_are_the_same_training(folder, model, tmp_path, monkeypatch, capsys):
+    """Relative, linked, moved and with settings noted before songs were; other songs under the same name are not."""
+    weights = (model / "model.safetensors").read_bytes()
+
+    def again(data):
+        code = cli.main(["train", "--target", "piano", "--data", str(data), "--profile", "tiny", "-o", str(model)])
+        assert (model / "model.safetensors").read_bytes() == weights
+        return code, capsys.readouterr().err
+
+    monkeypatch.chdir(folder.parent)
+    (tmp_path / "linked").symlink_to(folder)
+    shutil.copytree(folder, tmp_path / "moved")
+    for data in (folder.name, folder, tmp_path / "linked", tmp_path / "moved", Path("..", *folder.parts[-2:])):
+        assert again(data)[0] == 0
+    settings = files.read_json(model / "settings.json")
+    first = settings["data"]["songs"][0]
+    assert len(settings["data"]["songs"]) == 5 and first.endswith(f", {7 * RATE} samples, piano, rest")
+    song = next(path for path in (tmp_path / "moved").iterdir() if first.startswith(f"train: {path.name},"))
+    for stem in ("piano", "rest"):
+        audio.write(song / f"{stem}.flac", audio.read(song / f"{stem}.flac")[:, :-1], RATE)
+    code, said = again(tmp_path / "moved")
+    assert code == 1 and "holds a training with another data: choose another --out" in said and "remove" not in said
+    del settings["data"]["songs"]
+    files.write_json(model / "settings.json", settings)
+    assert again(folder.name)[0] == 0 and again(tmp_path / "linked")[0] == 1
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_a_broken_song_is_an_error_in_any_split(tmp_path, capsys, split):
+    for index, name in enumerate(("train", "valid", "test")):
+        for stem in ("piano", "rest"):
+            audio.write(tmp_path / name / "song" / f"{stem}.wav", np.full((2, 1000 + index), 0.1, np.float32), RATE)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == 0
+    audio.write(tmp_path / split / "song" / "rest.wav", np.full((2, 900), 0.1, np.float32), RATE)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == 1
+    assert "song 'song': stems of unequal length" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / split)
+    assert cli.main(["data", "--data", str(tmp_path), "--target", "piano"]) == (0 if split == "test" else 1)
+
+
 def test_songs_of_one_name_do_not_overwrite_each_other(model, tmp_path, capsys):
-    """Two files called mixture take their folders' names; two that would meet all the same are refused."""
+    """Two files called mixture take their folders' names; two that would meet all the same have these before theirs."""
     for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav"):
         audio.write(tmp_path / name, np.zeros((2, RATE), np.float32), RATE)
     files = [str(tmp_path / name) for name in ("a/mixture.wav", "b/mixture.wav", "c/song.wav", "d/song.wav")]
-    assert cli.main(["separate", *files, "--model", str(model), "-o", str(tmp_path / "out")]) == 1
-    assert sorted(path.name for path in (tmp_path / "out" / "piano").iterdir()) == ["a", "b", "song"]
-    assert "another song of this call is named 'song', too" in capsys.readouterr().err
+    place = tmp_path / "out" / "piano"
+    assert cli.main(["separate", *files, "--model", str(model), "-o", str(tmp_path / "out")]) == 0
+    folders = [path.parent.relative_to(place).as_posix() for path in place.rglob("*.wav")]
+    assert sorted(folders) == ["a", "b", "d/song", "song"]
+    said = capsys.readouterr().err
+    assert f"{files[3]}: its stems go to {place}/d/song, since {place}/song holds those of song.wav" in said
 
 
 @pytest.mark.parametrize("bad", [["--device", "gpu"], ["--seed", "-1"]])
@@ -122,7 +205,7 @@ def test_evaluation_writes_scores_that_agree_with_the_library(folder, model, tmp
     [row] = scores["scores"]["piano"]["songs"]
     song = next(path for path in folder.iterdir() if path.name == row["song"])
     piano, rest = (audio.read(song / f"{stem}.flac") for stem in ("piano", "rest"))
-    separate = config.profile("tiny").separate
+    separate = profiles.profile("tiny").separate
     estimate = bsrnn.separate(bsrnn.load(model), piano + rest, RATE, separate.segment_seconds, separate.hop_seconds)
     assert row["usdr"] == pytest.approx(bsrnn.usdr(piano, estimate["piano"]), abs=1e-6)
     assert row["usdr_mixture"] == pytest.approx(bsrnn.usdr(piano, piano + rest), abs=1e-6)
@@ -163,9 +246,9 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         (["train", "--set", "model.targets=piano"], "use --target for it"),
         (["train", "--set", "finetune.threshold_db=20"], "bsrnn train uses model, train, data"),
         (["train", "--set", "seeds=1,2"], "bsrnn train uses model, train, data"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "model.features=8"], "that of the model in --from"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "train.max_items=9"], "own is finetune.train"),
-        (["finetune", "--from", "x", "--unlabelled", "y", "--set", "finetune.unlabelled=none"], "use --unlabelled"),
+        ([*FINETUNE, "--set", "model.features=8"], "that of the model in --from"),
+        ([*FINETUNE, "--set", "train.max_items=9"], "own is finetune.train"),
+        ([*FINETUNE, "--set", "finetune.unlabelled=none"], "use --unlabelled"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):

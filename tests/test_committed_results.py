@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 import bsrnn
-from bsrnn import metrics, runs, songs, verify
-from bsrnn.files import read_json
+from bsrnn import metrics
+from bsrnn.data import songs
+from bsrnn.runtime.files import read_json
+from bsrnn.study import runs
+from bsrnn.workflow import verify
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bsrnn import config, overrides
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import overrides
+from bsrnn.study import profiles
 
 
 @pytest.mark.parametrize(
@@ -19,9 +20,9 @@ from bsrnn.errors import ConfigError
     ],
 )
 def test_one_setting_is_changed_and_no_other(assignment, read):
-    new = overrides.changed(config.QUICK, assignment)
-    assert read(new) and not read(config.QUICK)
-    old, section = config.QUICK.asdict(), assignment.split(".")[0].split("=")[0]
+    new = overrides.changed(profiles.QUICK, assignment)
+    assert read(new) and not read(profiles.QUICK)
+    old, section = profiles.QUICK.asdict(), assignment.split(".")[0].split("=")[0]
     assert {name: value for name, value in new.asdict().items() if name != section} == {
         name: value for name, value in old.items() if name != section
     }
@@ -43,4 +44,4 @@ def test_one_setting_is_changed_and_no_other(assignment, read):
 )
 def test_what_is_no_setting(assignment, message):
     with pytest.raises(ConfigError, match=message):
-        overrides.changed(config.QUICK, assignment)
+        overrides.changed(profiles.QUICK, assignment)

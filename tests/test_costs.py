@@ -7,14 +7,15 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bsrnn import config, costs, runs
 from bsrnn.config import ModelConfig
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.study import costs, profiles, runs
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_the_count_of_operations_is_torchs_and_the_lstms_closed_form(changed):
 
 
 def test_parameters_are_nearly_all_counted():
-    settings = replace(config.PAPER.model, band_split="v7")
+    settings = replace(profiles.PAPER.model, band_split="v7")
     assert costs.parameters_gb(settings) == pytest.approx(16 * 25.6e6 / 1e9, rel=0.2)
 
 
@@ -73,6 +74,19 @@ def test_what_is_asked_follows_settings_device_and_processes():
     assert saved == pytest.approx(together / costs.GPU_RATE * 7 / 8)
     first = costs.Cost(1, 2) + costs.Cost(3, 1)
     assert (first.seconds, first.memory_gb) == (4, 2)
+
+
+def test_an_item_of_one_channel_takes_half_of_a_stereo_one_and_validations_what_they_did():
+    for name in ("vocals-s0", "vocals-finetuned-s0"):
+        run = runs.grid("small")[name]
+        mono = replace(run, profile=replace(run.profile, mixing=replace(run.profile.mixing, item_channels="one")))
+        passes, train = (3, run.profile.train) if run.kind == "train" else (4, run.profile.finetune.train)
+        items = train.max_items * passes * costs.forward_operations(run.profile.model, 3.0)
+        assert costs.work(run)[0] - costs.work(mono)[0] == pytest.approx(items / 2)
+        assert costs.work(run)[1] == costs.work(mono)[1]
+        weights = costs.parameters_gb(run.profile.model)
+        activations = costs.learning_gb(run) - costs.PYTHON_GB - weights
+        assert costs.learning_gb(mono) - costs.PYTHON_GB - weights == pytest.approx(activations / 2)
 
 
 def test_the_summary_adds_up_what_every_run_costs():

@@ -8,18 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import derived_bands, paths
-from bsrnn.bands import DERIVED, SCHEMES, band_widths
-from bsrnn.config import SMALL, ModelConfig
-from bsrnn.derived_bands import (
+from bsrnn import bands
+from bsrnn.bands import (
+    DERIVED,
     ENERGY41_VOCALS,
+    SCHEMES,
+    band_widths,
     equal_energy_widths,
     mean_power,
     mel_widths,
     note_widths,
     uniform_widths,
 )
+from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.runtime import paths
+from bsrnn.study.profiles import SMALL
 
 HZ_PER_BIN = 44100 / 2048
 RULES = [uniform_widths, mel_widths, note_widths]
@@ -46,7 +50,7 @@ def test_a_model_takes_the_name(name):
     from bsrnn import BSRNN
 
     model = BSRNN(ModelConfig(band_split=name, features=4, modules=1))
-    assert model.widths == list(derived_bands.by_name(name))
+    assert model.widths == list(bands.derived_widths(name))
 
 
 # ---- rules ----
@@ -118,7 +122,7 @@ def test_names_that_are_not_there():
     with pytest.raises(ConfigError, match="expected one of v1.*simo, uniform41, mel41, notes41, energy41, or widths"):
         band_widths("mel40")
     with pytest.raises(ConfigError, match="unknown derived band split 'mel40': expected one of uniform41"):
-        derived_bands.by_name("mel40")
+        bands.derived_widths("mel40")
     with pytest.raises(ConfigError, match="'energy41' at n_fft 4096.*computed for 2048 at 44100 Hz"):
         band_widths("energy41", 4096)
     with pytest.raises(ConfigError, match="got 41 bands, n_fft 64"):
@@ -207,7 +211,7 @@ def test_blocks_are_the_whole_song(monkeypatch):
     song = Tone(33, frames=9000)
     whole = mean_power([song], "x", 256, 64)
     for frames in (1, 2, 7, 100):
-        monkeypatch.setattr(derived_bands, "BLOCK_FRAMES", frames)
+        monkeypatch.setattr(bands, "BLOCK_FRAMES", frames)
         np.testing.assert_allclose(mean_power([song], "x", 256, 64), whole, rtol=1e-6, atol=1e-12)
 
 
@@ -220,8 +224,8 @@ def test_nothing_to_be_heard(songs):
 @pytest.mark.slow  # reads 250 MB
 def test_the_embedded_vocals_give_energy41():
     """Computed again where the songs are rendered; other processors may round an edge to the next bin."""
-    from bsrnn.songs import read_songs
-    from bsrnn.synthetic import dataset
+    from bsrnn.data.songs import read_songs
+    from bsrnn.data.synthetic import dataset
 
     root = dataset.data_folder(paths.data(), SMALL.data) / "train"
     if len(list(root.glob("train-*"))) < SMALL.data.train_songs:
@@ -232,7 +236,7 @@ def test_the_embedded_vocals_give_energy41():
 
 
 def test_the_figure_has_every_band_of_every_split():
-    from bsrnn import plots
+    from bsrnn.report import plots
 
     axes = plots.derived_bands().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["V7", "uniform", "mel", "notes", "energy"]

@@ -13,21 +13,23 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, distributed, stages
-from bsrnn.audio import write
+from bsrnn import checkpoint
+from bsrnn.audio.files import write
 from bsrnn.config import (
     DataConfig,
     FinetuneConfig,
     LossConfig,
     MixingConfig,
     ModelConfig,
-    Profile,
     SeparateConfig,
     TrainConfig,
 )
+from bsrnn.data.songs import read_mixtures
 from bsrnn.errors import ConfigError
-from bsrnn.files import read_json
-from bsrnn.songs import read_mixtures
+from bsrnn.runtime import distributed
+from bsrnn.runtime.files import read_json
+from bsrnn.study import compute as stages
+from bsrnn.study.profiles import Profile
 from bsrnn.train import Objective, gradients, new_model, objective
 
 REPOSITORY = Path(__file__).parents[1]
@@ -47,6 +49,12 @@ def profile(folder, **train):
         validate=SeparateConfig(segment_seconds=1.0, hop_seconds=1.0),
         finetune=FinetuneConfig(train=TRAIN, teacher_batch=8),
     )
+
+
+def recipe(songs):
+    """Items of one channel, equal weights of spectrum and waveform, averaged weights."""
+    one, unit = MixingConfig(chunk_seconds=0.5, item_channels="one"), LossConfig(stft_scale="unit")
+    return replace(profile(songs, ema_decay=0.5), mixing=one, loss=unit)
 
 
 def finetune(songs, start, folder, ahead=False):
@@ -118,6 +126,7 @@ def worker(folder: Path, songs: Path) -> None:
         assert distributed.copy_bytes(b"" if rank == 0 else None) == b""
         assert distributed.copy_bytes(None) is None
         assert distributed.agree(rank == 0) and not distributed.agree(rank == 1)
+        assert distributed.all_agree(True) and not distributed.all_agree(rank == 0)
         assert distributed.gather(torch.tensor([rank])).tolist() == [0, 1]
         with pytest.raises(ConfigError, match="a batch of 3 items cannot be shared equally by 2 processes"):
             distributed.share(3)
@@ -126,6 +135,7 @@ def worker(folder: Path, songs: Path) -> None:
         for name in ("pair", "resumed"):
             trained = stages.train_model(profile(songs), 0, folder / name)
             assert trained["items"] == 16
+        stages.train_model(recipe(songs), 0, folder / "recipe")
         real_source = stages.Supervised
         stages.Supervised = lambda *arguments: Whole(real_source(*arguments))
         stages.train_model(profile(songs), 0, folder / "whole-batches")
@@ -268,6 +278,12 @@ def test_two_processes_train_as_one_does_wherever_they_begin(pair, alone):
     assert all(torch.equal(shares[name], slices[name]) for name in shares)
 
 
+def test_two_processes_average_their_weights_as_one_does(pair, songs, alone, tmp_path):
+    stages.train_model(recipe(songs), 0, tmp_path / "alone")
+    assert weights_apart(tmp_path / "alone", pair / "recipe") <= 1e-5
+    assert weights_apart(tmp_path / "alone", alone) > 1e-3
+
+
 def weights_apart(one, other):
     """Largest difference of two models' weights."""
     first, second = (checkpoint.read_tensors(folder / "model.safetensors") for folder in (one, other))
@@ -322,22 +338,45 @@ def test_a_training_of_two_processes_goes_on_in_one(pair, songs, tmp_path):
 # ---- where processes find each other ----
 
 
-def test_an_ordinary_process_is_alone():
-    assert distributed.place({}) == distributed.Place(0, 1, 0)
-    assert (distributed.rank(), distributed.size()) == (0, 1)
+def test_an_ordinary_process_is_alone(monkeypatch):
+    """So is the batch script of a SLURM job, and a job step: torch's own variables are all that is read."""
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    job = {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_STEP_NODELIST": "gpu1,gpu2"}
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    with distributed.started("cuda:3") as device:
+        assert (device, distributed.rank(), distributed.size()) == ("cuda:3", 0, 1)
     assert distributed.share(16) == slice(0, 16)
 
 
-def test_torchrun_and_srun_say_who_is_who():
-    torchrun = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
-    assert distributed.place(torchrun) == distributed.Place(5, 8, 1)
-    srun = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "7",
-            "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "gpu1,gpu2"}  # fmt: skip
-    assert distributed.place(srun) == distributed.Place(3, 4, 1, "tcp://gpu1:20112")
-    assert distributed.place(srun | {"MASTER_ADDR": "a", "MASTER_PORT": "9"}).meeting == "tcp://a:9"
-    # the batch script itself, and a job step of one task as Snakemake starts it
-    assert distributed.place({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}).size == 1
-    assert distributed.place(srun | {"SLURM_STEP_NUM_TASKS": "1"}).size == 1
+def test_a_torchrun_on_each_machine_finds_the_others(tmp_path):
+    """As book/cluster.md has srun start them: two machines, here one, with two processes each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import torch\n"
+        "from bsrnn.runtime import distributed\n"
+        "with distributed.started('cpu') as device:\n"
+        "    ranks = distributed.gather(torch.tensor([distributed.rank()])).tolist()\n"
+        "    Path(sys.argv[1], f'{distributed.rank()}').write_text(f'{distributed.size()} {ranks}')\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "2"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-id", "1", "--rdzv-endpoint", endpoint, str(program), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    machines = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        errors = [machine.communicate(timeout=120)[1] for machine in machines]
+    finally:
+        for machine in machines:
+            machine.kill()
+            machine.communicate()
+    assert all(machine.returncode == 0 for machine in machines), "\n".join(errors)
+    assert [(tmp_path / str(rank)).read_text() for rank in range(4)] == ["4 [0, 1, 2, 3]"] * 4
 
 
 def test_several_processes_want_a_gpu_each(monkeypatch):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bsrnn.effects import crossed_effect, holm, mean_interval, table_of
 from bsrnn.errors import DataError
+from bsrnn.report.effects import crossed_effect, holm, mean_interval, song_interval, table_of
 
 
 def test_equal_seeds_give_the_t_interval_over_songs():
@@ -77,6 +77,27 @@ def test_one_seed_has_an_interval_over_songs_alone():
     mean, low, high = mean_interval([values])
     half = stats.t.ppf(0.975, 39) * values.std(ddof=1) / np.sqrt(40)
     assert mean == values.mean() and (low, high) == pytest.approx((mean - half, mean + half), abs=0.03)
+
+
+def test_interval_over_songs_is_the_quantiles_of_resampled_means():
+    values = np.random.default_rng(3).normal(5.0, 2.0, 200)
+    low, high = song_interval(values, np.random.default_rng(0))
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+    means = values[np.random.default_rng(0).integers(0, 200, (10_000, 200))].mean(1)
+    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
+    assert song_interval(values, np.random.default_rng(0)) == (low, high)  # the generator decides
+    narrow = song_interval(values, np.random.default_rng(0), level=0.5)
+    assert low < narrow[0] < values.mean() < narrow[1] < high
+
+
+def test_interval_over_few_songs():
+    assert song_interval([3.0], np.random.default_rng(0)) == (3.0, 3.0)
+    assert song_interval([2.0, 2.0], np.random.default_rng(0)) == (2.0, 2.0)
+    assert song_interval([1.0, 2.0], np.random.default_rng(0)) == (1.0, 2.0)
+    for bad in ([], [1.0, np.nan]):
+        with pytest.raises(DataError, match="expected one or more finite numbers"):
+            song_interval(bad, np.random.default_rng(0))
 
 
 def test_two_seeds_have_the_interval_of_the_analysis_of_variance():

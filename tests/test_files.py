@@ -3,6 +3,9 @@
 import errno
 import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.files import atomic_write, read_json, write_json
+from bsrnn.runtime.files import atomic_write, read_json, remove_leftovers, temporary_beside, write_json
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):
@@ -106,3 +109,67 @@ def test_others_may_read_what_the_owner_lets_them(tmp_path):
     (tmp_path / "usual").touch()
     usual, ours = ((tmp_path / name).stat().st_mode for name in ("usual", "ours.safetensors"))
     assert ours == usual
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from bsrnn.runtime.files import atomic_write, temporary_beside
+path = Path(sys.argv[1])
+with atomic_write(path) as temporary, temporary_beside(path, ".float.wav"):
+    temporary.write_text("half")
+    print(temporary.name, flush=True)
+    if sys.argv[2] == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "vocals.wav"
+    killed = subprocess.run([sys.executable, "-c", DIES, str(path), "dies"], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2 and killed.stdout.strip() in {left.name for left in tmp_path.iterdir()}
+    (tmp_path / ".vocals.mine.partial.wav").touch()  # no name of ours
+    (tmp_path / ".drums.0123abcd.partial.wav").touch()  # of another file
+    with atomic_write(path) as temporary:
+        temporary.write_text("whole")
+    names = [".drums.0123abcd.partial.wav", ".vocals.mine.partial.wav", "vocals.wav"]
+    assert sorted(left.name for left in tmp_path.iterdir()) == names
+    assert [left.name for left in remove_leftovers(tmp_path)] == names[:1]
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    path = tmp_path / "vocals.wav"
+    with subprocess.Popen([sys.executable, "-c", DIES, str(path), "lives"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as writer:  # fmt: skip
+        name = writer.stdout.readline().strip()
+        assert remove_leftovers(tmp_path) == []
+        with atomic_write(path) as temporary:
+            temporary.write_text("mine")
+        assert (tmp_path / name).is_file() and path.read_text() == "mine"
+        writer.communicate("go on")
+    assert path.read_text() == "half" and [left.name for left in tmp_path.iterdir()] == ["vocals.wav"]
+
+
+def test_files_of_one_process_do_not_remove_each_other_even_where_a_library_replaces_them(tmp_path):
+    """safetensors puts a file of its own, which nobody has locked, in the place of the temporary one."""
+    with atomic_write(tmp_path / "model.safetensors") as temporary:
+        save_file({"x": torch.zeros(1)}, temporary)
+        with temporary_beside(tmp_path / "model.json") as other:
+            assert remove_leftovers(tmp_path) == [] and other.is_file() and temporary.is_file()
+    assert [left.name for left in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_name_that_is_no_utf8_goes_through_json(tmp_path):
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9")
+    write_json(tmp_path / "a.json", {name: [name, "\u4f60"]})
+    assert (tmp_path / "a.json").read_bytes().decode("utf-8").count("caf\\udce9 \u00e9") == 2
+    assert read_json(tmp_path / "a.json") == {name: [name, "\u4f60"]}
+
+
+@pytest.mark.parametrize("name", ["\u4f60" * 80 + ".json", "x" * 250 + ".json"])
+def test_a_name_as_long_as_the_disk_takes_it(tmp_path, name):
+    """The temporary one, beside it, must not be longer."""
+    write_json(tmp_path / name, [1])
+    assert read_json(tmp_path / name) == [1] and [left.name for left in tmp_path.iterdir()] == [name]

@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, songs, stages, train
-from bsrnn.audio import read, write
+from bsrnn import checkpoint, train
+from bsrnn.audio.files import read, write
 from bsrnn.config import (
     DataConfig,
     FinetuneConfig,
     MixingConfig,
     ModelConfig,
-    Profile,
     SeparateConfig,
     TrainConfig,
 )
+from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, classify, kind_of
+from bsrnn.study import compute as stages
+from bsrnn.study.profiles import Profile
 from bsrnn.train import new_model
 
 RATE = 44100
@@ -207,12 +209,13 @@ def finetunings(folder, unlabelled, tmp_path_factory):
 
     def finetune(name, **settings):
         settings = {"teacher_batch": 4, "teacher_ahead": False} | settings
-        train = replace(TRAIN, learning_rate=1e-2, max_items=16)
+        train = replace(TRAIN, learning_rate=1e-2, max_items=16, ema_decay=settings.pop("ema_decay", 0.0))
+        mixing = MixingConfig(chunk_seconds=0.25, item_channels=settings.pop("item_channels", "both"))
         profile = Profile(
             "tests",
             data=DataConfig(source="folder", folder=str(folder)),
             model=MODEL,
-            mixing=MixingConfig(chunk_seconds=0.25),
+            mixing=mixing,
             targets=("low",),
             finetune=FinetuneConfig(train=train, **settings),
             validate=SeparateConfig(1.0, 1.0),
@@ -251,6 +254,88 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatc
     for key in ("valid_usdr", "loss", "counts", "teacher", "teacher_replaced"):
         assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
     assert same_weights(root / "whole", root / name)
+
+
+def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the_same_weights(finetunings, monkeypatch):
+    finetune, root = finetunings
+    recipe = {"ema_decay": 0.5, "item_channels": "one"}
+    finetune("stereo"), finetune("plain", item_channels="one")
+    whole = finetune("averaged", **recipe)
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    real, steps = train._step, []
+
+    def failing(*arguments):
+        steps.append(1)
+        if len(steps) == 6:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(train, "_step", failing)
+    with pytest.raises(Killed):
+        finetune("averaged-killed", **recipe)
+    resumed = finetune("averaged-killed", **recipe)
+    assert len(steps) == 8 + 1
+    for key in ("valid_usdr", "loss", "counts", "teacher"):
+        assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
+    assert same_weights(root / "averaged", root / "averaged-killed")
+    assert not same_weights(root / "averaged", root / "plain") and not same_weights(root / "plain", root / "stereo")
+
+
+def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(labelled, tmp_path):
+    config = FinetuneConfig(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
+    student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])
+    source = SemiSupervised(labelled, [], "low", teacher, 0.0, config, MixingConfig(chunk_seconds=0.25))
+    weights, real = [], train._step
+    with pytest.MonkeyPatch.context() as patch:
+
+        def noting(learner, *arguments):
+            value = real(learner, *arguments)
+            weights.append(learner.model.masks[0].output[0].bias.detach().clone())
+            return value
+
+        patch.setattr(train, "_step", noting)
+        train.fit(student, source, lambda model: next(scores), config.train, tmp_path)
+    average = weights[0]
+    for new in weights[1:]:
+        average = 0.5 * average + 0.5 * new
+    torch.testing.assert_close(teacher.masks[0].output[0].bias, average, rtol=0, atol=3e-7)  # of steps of 1e-3
+    assert len(weights) == 4 and source.replacements == 2
+    assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters(), strict=True))
+
+
+def test_a_batch_of_one_channel_is_a_channel_of_the_stereo_batch(labelled, unlabelled):
+    """The same signals at the same gains; the teacher separates that channel alone. Of the control likewise."""
+    seen, drawn = [], set()
+
+    def rule(mixture):
+        seen.append(tuple(mixture.shape))
+        return mixture / 2
+
+    for mixtures in (unlabelled.songs, []):
+        stereo, mono = (
+            SemiSupervised(labelled, mixtures, "low", Teacher(rule), 0.0, FinetuneConfig(train=TRAIN),
+                           MixingConfig(chunk_seconds=0.25, item_channels=channels))
+            for channels in ("both", "one")
+        )  # fmt: skip
+        for first in range(0, 12, 2):
+            (both, both_targets), counts = stereo.label([first])[0]
+            (mixture, targets), mono_counts = mono.label([first])[0]
+            assert mixture.shape == (2, 1, RATE // 4) and targets.shape == (2, 1, 1, RATE // 4)
+            assert counts == mono_counts
+            levels = (mixture / both).nan_to_num().abs().amax(-1)  # (B, C)
+            channel = min((0, 1), key=lambda c: (mixture[:, 0] - levels[:, c, None] * both[:, c]).abs().max())
+            drawn.add(channel)
+            for one, of_both in ((mixture, both), (targets[:, 0], both_targets[:, 0])):
+                scale = one.square().sum((1, 2)).sqrt() / of_both[:, channel].norm(dim=1).clamp_min(1e-9)
+                expected = scale[:, None] * of_both[:, channel]
+                torch.testing.assert_close(one[:, 0], expected, rtol=0, atol=1e-5)
+            peaks = torch.maximum(mixture.abs().amax((1, 2)), targets.abs().amax((1, 2, 3)))
+            assert all(peak in (0, 1) for peak in peaks.tolist())
+    assert drawn == {0, 1} and set(seen) == {(2, 2, RATE // 4), (2, 1, RATE // 4)}
+    stereo_model = new_model(replace(MODEL, tac_factor=1), 0)
+    one = MixingConfig(item_channels="one")
+    with pytest.raises(ConfigError, match="half of its input: set mixing.item_channels to both"):
+        SemiSupervised(labelled, [], "low", stereo_model, 0.0, FinetuneConfig(train=TRAIN), one)
 
 
 def test_the_teacher_labels_in_groups_and_never_across_a_validation(labelled, unlabelled):
@@ -386,21 +471,6 @@ def test_true_stems_that_are_not_there(labelled, unlabelled):
         sampler(labelled, unlabelled, None, labels="truth")
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"labels": "guess"}, "unknown labels 'guess': expected one of teacher, truth"),
-        ({"pools": "all"}, "unknown pools 'all': expected one of signals, kinds"),
-        ({"keep": ("noise",)}, "unknown kind 'noise' in keep"),
-        ({"energy_over": "segment"}, "energy_over 'segment' needs teacher_sees 'segment'"),
-        ({"threshold_db": 0.0}, "got threshold_db 0.0: expected more than 0"),
-    ],
-)
-def test_settings_that_make_no_sampler(labelled, unlabelled, settings, message):
-    with pytest.raises(ConfigError, match=message):
-        sampler(labelled, unlabelled, None, **settings)
-
-
 def test_unrelated_channels_are_not_for_a_model_that_compares_them(labelled):
     teacher = new_model(replace(MODEL, tac_factor=1), 0)
     with pytest.raises(ConfigError, match="but the model has a stereo module"):
@@ -453,17 +523,17 @@ def test_held_out_songs_are_no_unlabelled_music(finetunings, folder, tmp_path):
             write(tmp_path / song.name / f"{name}.wav", audio, RATE)
     data = DataConfig(source="folder", folder=str(tmp_path))
     found = songs.read_mixtures(tmp_path)
-    kept = stages.without_held_out(found, Profile("tests", data=data))
+    kept = stages.without_held_out(found, data)
     held_out = {song.name for split in ("valid", "test") for song in songs.load(data, split)}
     assert set(kept.held_out) == held_out and len(held_out) == 2
     assert {song.name for song in kept.songs} == {song.name for song in songs.load(data, "train")}
-    elsewhere = stages.without_held_out(found, Profile("tests", data=DataConfig(source="folder", folder=str(folder))))
+    elsewhere = stages.without_held_out(found, DataConfig(source="folder", folder=str(folder)))
     assert len(elsewhere.songs) == 4
 
 
 def test_what_is_refused_does_not_take_the_folder(finetunings):
     finetune, root = finetunings
-    with pytest.raises(ConfigError, match="unknown pools"):
+    with pytest.raises(ConfigError, match="got finetune.pools 'all': expected one of signals, kinds"):
         finetune("refused", pools="all")
     assert not (root / "refused").exists()
 

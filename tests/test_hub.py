@@ -1,9 +1,13 @@
 """Models of the Hugging Face Hub, without a network: a cache made by hand, and a stand-in for the Hub's interface."""
 
+import ast
 import importlib
 import json
 import shutil
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +15,12 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import cards, checkpoint, cli, hub
+from bsrnn import checkpoint, cli
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, DataError
+from bsrnn.runtime import hub
+from bsrnn.tool import cards
+from bsrnn.tool.publish import publish
 
 REPO = "someone/band-split"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -87,8 +94,54 @@ def test_the_network_is_asked_for_what_is_not_in_the_cache_alone(cache, model, m
 @pytest.mark.parametrize("files", [(), (hub.CONFIG,)])
 def test_offline_and_not_in_the_cache(cache, model, files):
     fill(cache, model, files)
-    with pytest.raises(DataError, match=f"no folder '{REPO}' here, and it could not be loaded .* `hf download {REPO}`"):
+    with pytest.raises(DataError, match=f"no folder '{REPO}' here, .*HF_HUB_OFFLINE is set.*`hf download {REPO}`"):
         bsrnn.load(REPO)
+
+
+class Server:
+    """A Hub on this machine that answers every question with ``status``, or takes it and stays silent (None)."""
+
+    def __init__(self, status):
+        self.status, self.socket, self.asked = status, socket.create_server(("127.0.0.1", 0)), []
+        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            self.asked.append(connection)  # kept, or else it would be closed
+            if self.status:
+                connection.recv(10_000)
+                connection.sendall(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n\r\n".encode())
+                connection.close()
+
+
+@pytest.mark.parametrize(("open", "said"), [(True, "timed out|no answer within 0.3 s"), (False, ".*refused")])
+def test_without_a_network_a_missing_folder_is_said_within_seconds(cache, huggingface_hub, monkeypatch, open, said):
+    server = Server(None)
+    if not open:
+        server.socket.close()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
+    monkeypatch.setattr(hub, "PATIENCE", 0.3)
+    before = time.monotonic()
+    with pytest.raises(DataError, match=f"^no folder '{REPO}' here, .*no network: ({said}); HF_HUB_OFFLINE=1 does not"):
+        bsrnn.load(REPO)
+    assert time.monotonic() - before < 2.5  # huggingface_hub alone tries for 23 s
+    server.socket.close()
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 500])
+def test_a_hub_that_answers_is_a_network(huggingface_hub, monkeypatch, status):
+    server = Server(status)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
+    hub._require_network(huggingface_hub)
+    assert len(server.asked) == 1
+    server.socket.close()
 
 
 def test_a_misspelt_folder_is_not_looked_for_on_the_hub(model, monkeypatch):
@@ -117,7 +170,7 @@ def test_the_library_does_not_import_it():
 
 def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
     fill(cache, model)
-    bsrnn.audio.write(tmp_path / "song.wav", np.zeros((2, 3000), np.float32), 44100)
+    bsrnn.audio.files.write(tmp_path / "song.wav", np.zeros((2, 3000), np.float32), 44100)
     out = tmp_path / "out"
     assert cli.main(["separate", str(tmp_path / "song.wav"), "--model", f"{REPO}@main", "-o", str(out), "-q"]) == 0
     assert capsys.readouterr().out == f"{out / 'band-split' / 'song' / 'piano.wav'}\n"
@@ -125,7 +178,7 @@ def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
 
 @pytest.fixture
 def the_hub(monkeypatch, huggingface_hub):
-    """What huggingface_hub's mixin would send, and to where."""
+    """What would be sent, and to where."""
     sent = {}
 
     class Api:
@@ -136,41 +189,89 @@ def the_hub(monkeypatch, huggingface_hub):
             sent["repository"] = repo_id, private, exist_ok
             return type("Repository", (), {"repo_id": repo_id})
 
-        def upload_folder(self, repo_id, folder_path, **options):
-            sent["files"] = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
-            sent["options"] = {name: value for name, value in options.items() if value is not None}
+        def create_branch(self, repo_id, branch, exist_ok):
+            sent["branch"] = repo_id, branch, exist_ok
+
+        def upload_folder(self, repo_id, folder_path, allow_patterns, **options):
+            names = [str(path.relative_to(folder_path)) for path in Path(folder_path).rglob("*") if path.is_file()]
+            chosen = huggingface_hub.utils.filter_repo_objects(names, allow_patterns=allow_patterns)
+            sent["files"] = {name: (Path(folder_path) / name).read_bytes() for name in chosen}
+            sent["options"] = options
             return "https://huggingface.co/x"
 
-    monkeypatch.setattr(importlib.import_module("huggingface_hub.hub_mixin"), "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     return sent
 
 
 def test_publishing_sends_the_model_and_its_card_alone(model, the_hub):
     (model / "training.json").write_text("{}")
-    assert hub.push(model, REPO, private=True, token="abc", branch="new") == "https://huggingface.co/x"
+    (model / "older").mkdir()
+    (model / "older" / "config.json").write_text("{}")
+    assert publish(model, REPO, private=True, token="abc", branch="new") == "https://huggingface.co/x"
     names = {"config.json", "model.safetensors", "README.md"}
     assert the_hub["files"] == {name: (model / name).read_bytes() for name in names}
     assert the_hub["repository"] == (REPO, True, True) and the_hub["token"] == "abc"
-    assert the_hub["options"] == {"repo_type": "model", "revision": "new", "commit_message": "Upload a BSRNN"}
+    assert the_hub["branch"] == (REPO, "new", True)
+    assert the_hub["options"] == {"revision": "new", "commit_message": "Upload a BSRNN"}
 
 
-def test_a_model_saves_loads_and_publishes_itself(cache, model, tmp_path, the_hub):
-    """The names that huggingface_hub's mixin gives to other models."""
-    one = bsrnn.BSRNN.from_pretrained(model)
+def test_a_model_in_memory_is_published_as_its_folder_would_be(cache, model, tmp_path, the_hub):
+    loaded = bsrnn.load(model)
     info = {"data": {"source": "folder", "folder": "my songs"}, "seed": 3}
-    saved = one.save_pretrained(tmp_path / "saved", info)
-    assert one.push_to_hub(REPO, info, private=True) == "https://huggingface.co/x"
-    assert the_hub["repository"] == (REPO, True, True)
-    assert the_hub["files"] == {path.name: path.read_bytes() for path in saved.iterdir()}
-    assert set(the_hub["files"]) == {hub.CONFIG, hub.WEIGHTS, hub.CARD}
-    fill(cache, saved)
-    again = bsrnn.BSRNN.from_pretrained(REPO)  # from the cache: there is no network
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))
+    assert publish(loaded, REPO, info) == "https://huggingface.co/x"
+    assert the_hub["repository"] == (REPO, None, True) and "branch" not in the_hub
+    cards.write(model)
+    assert the_hub["files"] == {name: (model / name).read_bytes() for name in (hub.CONFIG, hub.WEIGHTS, hub.CARD)}
+    fill(cache, model)
+    again = bsrnn.load(REPO)  # from the cache: there is no network
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), again.parameters(), strict=True))
+
+
+def test_what_is_no_model_is_not_published(tmp_path, the_hub):
+    with pytest.raises(DataError, match="no model in"):
+        publish(tmp_path, REPO)
+    assert the_hub == {}
 
 
 def test_publishing_offline_is_one_line(cache, model):
     with pytest.raises(BSRNNError, match=f"{REPO}: the Hugging Face Hub did not take it .*HF_TOKEN"):
-        hub.push(model, REPO)
+        publish(model, REPO)
+
+
+def test_a_network_that_fails_is_one_line(model, monkeypatch, huggingface_hub):
+    client = importlib.import_module(huggingface_hub.errors.HfHubHTTPError.__bases__[0].__module__.split(".")[0])
+    assert not issubclass(client.ConnectError, OSError)
+
+    def fails(*_, **__):
+        raise client.ConnectError("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", fails)
+    with pytest.raises(BSRNNError, match=rf"{REPO}: .*did not take it \(Name or service not known\)"):
+        publish(model, REPO)
+
+
+def test_the_network_class_knows_no_web_service():
+    """Nothing below a module that publishes imports it, or what it needs."""
+    imports = {
+        name: {
+            part.name if isinstance(node, ast.Import) else f"{node.module}.{part.name}"
+            for node in ast.walk(ast.parse((ROOT / "bsrnn" / f"{name}.py").read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for part in node.names
+        }
+        for name in ("separator", "model", "peers", "hub", "checkpoint", "cards")
+    }
+    above = {
+        "separator": {"model", "peers", "hub", "checkpoint", "cards", "publish"},
+        "model": {"peers", "hub", "checkpoint", "cards", "publish"},
+        "peers": {"hub", "checkpoint", "cards", "publish"},
+        "hub": {"separator", "model", "peers", "checkpoint", "cards", "publish"},
+        "checkpoint": {"cards", "publish"},
+        "cards": {"publish"},
+    }
+    for name, others in above.items():
+        reached = {whole.split(".")[1] for whole in imports[name] if whole.startswith("bsrnn.")}
+        assert not reached & others, name
 
 
 def test_the_card_says_what_config_json_says(model):
@@ -195,6 +296,20 @@ def test_the_card_says_what_config_json_says(model):
         "piano: trained on songs that this project renders itself, not real music; "
         "uSDR 2.35 dB (mean of 16 held-out songs of that data)"
     )
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"items": 3600}, "- Items (stereo mixtures) seen: 3600"),  # written before there was a choice
+        ({"items": 5, "item_channels": "both"}, "- Items (stereo mixtures) seen: 5"),
+        ({"items": 5, "item_channels": "one"}, "- Items (one channel of a mixture each) seen: 5"),
+    ],
+)
+def test_the_card_says_what_an_item_was(model, info, words):
+    values = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({"model": values["model"], "info": info}))
+    assert words in cards.card(model).splitlines()
 
 
 def test_a_model_that_says_nothing_of_itself(model):

@@ -11,8 +11,9 @@ import kill_and_compare
 import numpy as np
 import pytest
 
-from bsrnn import cli, files
-from bsrnn.audio import write
+from bsrnn import cli
+from bsrnn.audio.files import write
+from bsrnn.runtime import files
 
 RATE = 44100
 REPOSITORY = Path(__file__).parents[1]
@@ -69,7 +70,7 @@ def test_the_steps_of_a_reproduction_are_told_by_their_commands():
     assert kill_and_compare.what(Job(*python, "run", "vocals-s0", "--profile", "tiny")) == "run: training"
     assert kill_and_compare.what(Job(*python, "run", "vocals-finetuned-s0", "--profile", "tiny")) == "run: finetuned"
     assert kill_and_compare.what(Job(*python, "data", "--profile", "tiny")) == "rendering"
-    assert kill_and_compare.what(Job("python", "-m", "bsrnn.notebooks", "book/a.ipynb")) == "papermill"
+    assert kill_and_compare.what(Job("python", "-m", "bsrnn.workflow.notebooks", "book/a.ipynb")) == "papermill"
     assert kill_and_compare.what(Job("/bin/bash", "-c", "bsrnn data --profile tiny")) == ""
 
 

@@ -14,13 +14,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import labels, songs
-from bsrnn.audio import write
+from bsrnn.audio.files import write
 from bsrnn.config import ActivityConfig, MixingConfig
+from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.finetune import classify, energy_db, kind_of
-from bsrnn.labels import judge_songs
 from bsrnn.mixing import read_chunk
+from bsrnn.study import pseudo_labels as labels
+from bsrnn.study.pseudo_labels import judge_songs
 
 RATE = 1000  # all that is asked about goes by seconds
 CHUNK, SEGMENT = 3 * RATE, 6 * RATE

@@ -14,7 +14,6 @@ from bsrnn.metrics import (
     aggregate,
     csdr,
     csdr_frames,
-    interval,
     score,
     silent_leakage,
     usdr,
@@ -74,8 +73,7 @@ def test_usdr_takes_torch_and_sums_in_float64():
 
 
 @pytest.mark.parametrize("reference, estimate", [
-    (np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10))), (np.zeros(10), np.zeros(10)),
-    (np.zeros((1, 2, 10)), np.zeros((1, 2, 10)))])
+    (np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10)))])
 def test_usdr_of_unequal_shapes(reference, estimate):
     with pytest.raises(DataError, match=r"reference of shape \(.*expected one shape \(channels, samples\); cut both"):
         usdr(reference, estimate)
@@ -90,7 +88,7 @@ def test_usdr_refuses_what_is_not_finite(value, reference_too):
         usdr(broken if reference_too else np.ones((2, 10)), broken)
 
 
-@given(st.integers(1, 3), st.integers(1, 400), st.floats(-3, 3), st.integers(0, 99))
+@given(st.integers(1, 3), st.integers(3, 400), st.floats(-3, 3), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_usdr_equals_the_plain_formula(channels, length, gain, seed):
     reference, estimate = noise((channels, length), seed), noise((channels, length), seed + 1)
@@ -320,22 +318,3 @@ def test_aggregate_keeps_mean_and_median_apart_and_counts_what_is_left_out():
     assert json.loads(json.dumps(got, allow_nan=False)) == got
     nothing = aggregate([song()])
     assert nothing["songs_silent"] == 1 and nothing["usdr_mean"] is None and nothing["usdr_songs"] == 0
-
-
-def test_interval_of_a_mean_is_about_the_normal_one():
-    values = np.random.default_rng(3).normal(5.0, 2.0, 200)
-    low, high = interval(values, np.random.default_rng(0))
-    half = 1.96 * values.std() / np.sqrt(len(values))
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
-    assert interval(values, np.random.default_rng(0)) == (low, high)  # the generator decides
-    narrow = interval(values, np.random.default_rng(0), level=0.5)
-    assert low < narrow[0] < values.mean() < narrow[1] < high
-
-
-def test_interval_of_few_songs():
-    assert interval([3.0], np.random.default_rng(0)) == (3.0, 3.0)
-    low, high = interval([1.0, 2.0, 3.0], np.random.default_rng(0), statistic=np.median)
-    assert (low, high) == (1.0, 3.0)
-    for bad in ([], [1.0, np.nan]):
-        with pytest.raises(DataError, match="expected one or more finite numbers"):
-            interval(bad, np.random.default_rng(0))

@@ -7,9 +7,9 @@ import pytest
 import torch
 from test_activity import RATE, FakeSong
 
-from bsrnn.config import MixingConfig
+from bsrnn.config import PEERS, MixingConfig, ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.mixing import RandomMixes, gain, index_sources, normalise_peak, read_chunk
+from bsrnn.mixing import RandomMixes, check_channels, gain, index_sources, normalise_peak, read_chunk
 
 SOURCES = ("bass", "drums", "vocals")
 SAMPLES = 300  # 3 s
@@ -177,6 +177,34 @@ def test_seed_and_index_alone_decide_an_item():
     np.random.seed(99)  # the global states play no part
     assert torch.equal(data[3][0], first[3][0])
     assert len(data) == 8 and len(mixes(items=5)) == 5
+
+
+def test_an_item_of_one_channel_is_a_channel_of_the_stereo_item():
+    """All sources of one channel, at the same places and gains, with its own peak; each channel half of the time."""
+    stereo, mono, drawn = mixes(), mixes(item_channels="one"), []
+    for index in range(60):
+        (mixture_of_both, both), (mixture, targets) = stereo[index], mono[index]
+        assert mixture.shape == (1, SAMPLES) and targets.shape == (3, 1, SAMPLES)
+        if not mixture.any():
+            continue
+        assert max(mixture.abs().max(), targets.abs().max()) == 1
+        likeness = [(channel @ mixture[0]) / channel.norm() / mixture[0].norm() for channel in mixture_of_both]
+        channel = int(np.argmax(likeness))
+        scale = mixture[0].norm() / mixture_of_both[channel].norm()
+        torch.testing.assert_close(mixture[0], scale * mixture_of_both[channel], rtol=0, atol=1e-6)
+        torch.testing.assert_close(targets[:, 0], scale * both[:, channel], rtol=0, atol=1e-6)
+        drawn.append(channel)
+    assert 15 < sum(drawn) < len(drawn) - 15
+
+
+def test_models_that_compare_channels_are_not_given_one():
+    one = MixingConfig(item_channels="one")
+    for model in (ModelConfig(), PEERS["convtasnet"], PEERS["convtasnet-stft"]):
+        check_channels(one, model)
+    for model in (ModelConfig(tac_factor=3), PEERS["hdemucs"], PEERS["umx"]):
+        check_channels(MixingConfig(), model)
+        with pytest.raises(ConfigError, match="a stereo system, half of its input: set mixing.item_channels to both"):
+            check_channels(one, model)
 
 
 def test_targets_choose_and_order_without_changing_the_mixture():

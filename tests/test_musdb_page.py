@@ -23,8 +23,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, cli, config, results, runs
-from bsrnn.musdb_source import MUSDB_VALIDATION
+from bsrnn import cli, config
+from bsrnn.audio import files as audio
+from bsrnn.data.musdb import MUSDB_VALIDATION
+from bsrnn.study import profiles, results, runs
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "book" / "musdb.md"
@@ -73,7 +75,7 @@ def clone(tmp_path, monkeypatch):
 @pytest.fixture
 def twins(monkeypatch):
     for name in ("paper", "previews"):
-        monkeypatch.setitem(config.PROFILES, name, twin(config.PROFILES[name]))
+        monkeypatch.setitem(profiles.PROFILES, name, twin(profiles.PROFILES[name]))
 
 
 def make_hq(folder):
@@ -118,7 +120,7 @@ def run(words, clone):
 def asked_of_make(words, clone):
     """The dry run of what a ``make`` command would run, without options at their defaults."""
     said = subprocess.run([words[0], "-n", *words[1:]], cwd=clone, check=True, capture_output=True, text=True)
-    [line] = [line for line in said.stdout.replace("\\\n", " ").splitlines() if "bsrnn.workflow" in line]
+    [line] = [line for line in said.stdout.replace("\\\n", " ").splitlines() if "bsrnn.workflow.reproduce" in line]
     for default in ("--cores all", "--processes 1"):
         assert default in line.replace('"', "")
         line = line.replace('"', "").replace(default, "")

@@ -1,11 +1,12 @@
 """The strict notebook runner, on notebooks of a few cells."""
 
 import json
+import os
 
 import pytest
 
 from bsrnn.errors import ConfigError
-from bsrnn.notebooks import NotebookError, code_hash, execute, main
+from bsrnn.workflow.notebooks import NotebookError, code_hash, execute, main
 
 nbformat = pytest.importorskip("nbformat", reason="the book extra is not installed")
 pytest.importorskip("papermill", reason="the book extra is not installed")
@@ -50,6 +51,57 @@ def test_unknown_parameter_is_refused_before_anything_runs(tmp_path, parameters,
 def test_missing_notebook_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no notebook at .*absent.ipynb"):
         execute(tmp_path / "absent.ipynb", tmp_path / "out.ipynb", {})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"RIFF\xb1\x02", "expected JSON"),
+        (b"", "expected JSON"),
+        (b"[1, 2]", "expected JSON with cells and nbformat 4"),
+        (b'{"a": 1}', "expected JSON with cells and nbformat 4"),
+        (b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "no notebook that Jupyter takes: "),
+        (b'{"cells": [{}], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "no notebook that Jupyter takes: "),
+        (b'{"cells": [], "nbformat": "x", "nbformat_minor": 5, "metadata": {}}', "cells and nbformat 4"),
+        (b'{"cells": [], "nbformat": 4, "nbformat_minor": [], "metadata": {}}', "cells and nbformat 4"),
+    ],
+)
+def test_a_file_that_is_no_notebook_is_one_line(content, said, tmp_path, capsys):
+    (tmp_path / "song.wav").write_bytes(content)
+    assert main([str(tmp_path / "song.wav"), str(tmp_path / "out.ipynb")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'song.wav'} is no notebook") and said in line
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+@pytest.mark.parametrize("text, said", [("[tiny", "no YAML (expected ',' or ']'"), ("a: b: c", "no YAML (mapping"),
+                                        ("2020-01-01", "which YAML reads as a date"), ("\t", "no YAML")])  # fmt: skip
+def test_a_value_that_is_none_is_one_line(text, said, tmp_path, capsys):
+    notebook = write(tmp_path / "in.ipynb", "print(profile)")
+    assert main([str(notebook), str(tmp_path / "out.ipynb"), "-p", "profile", text]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: got -p profile ") and said in line
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    notebook = write(tmp_path / "in.ipynb", "print(profile)")
+    (tmp_path / "folder").mkdir()
+    for output, said in (("in.ipynb/out.ipynb", "cannot make the folder"), ("folder", "is a folder: expected a file")):
+        assert main([str(notebook), str(tmp_path / output)]) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert said in line
+
+
+def test_a_notebook_of_a_project_runs_from_elsewhere(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "bsrnn").mkdir(parents=True)
+    (project / "_config.yml").touch()
+    notebook = write(project / "book.ipynb", "import os", "print(os.environ.get('BSRNN_ROOT'))")
+    monkeypatch.delenv("BSRNN_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # set for the kernel's sake
+    assert main([str(notebook), "out.ipynb"]) == 0
+    assert printed(tmp_path / "out.ipynb") == f"{project}\n"
 
 
 def test_failing_notebook_is_kept_and_its_cell_named(tmp_path, capsys):

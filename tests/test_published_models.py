@@ -10,9 +10,11 @@ import pytest
 from test_interop import Twin, lightning, write
 
 import bsrnn
-from bsrnn import audio, cli, results
+from bsrnn import cli
+from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
-from bsrnn.speed import fast_dtype
+from bsrnn.runtime.speed import fast_dtype
+from bsrnn.study import results
 
 PAGE = Path(__file__).parents[1] / "book" / "published_models.md"
 RATE = 44100

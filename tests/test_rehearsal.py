@@ -4,14 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from bsrnn import config, costs, paths, rehearsal, runs, songs
+from bsrnn import config
+from bsrnn.data import songs
 from bsrnn.errors import ConfigError
-from bsrnn.files import write_json
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import write_json
+from bsrnn.study import costs, profiles, runs
+from bsrnn.workflow import rehearsal
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setenv("BSRNN_DATA", str(tmp_path / "data"))
     return tmp_path
 
@@ -33,7 +38,7 @@ def test_the_models_are_the_papers_and_every_run_is_rehearsed():
 def test_the_songs_are_read_as_musdb_and_made_once(root):
     assert rehearsal.prepare("paper") == "rehearsal"
     assert paths.data() == root / "data" / "rehearsal"
-    data = config.REHEARSAL.data
+    data = profiles.REHEARSAL.data
     found = {split: songs.load(data, split, targets=config.TARGETS) for split in ("train", "valid", "test")}
     assert [len(part) for part in found.values()] == [data.train_songs, data.valid_songs, data.test_songs]
     assert runs.get("rehearsal", "bass-finetuned-s0").available()

@@ -1,16 +1,13 @@
 """Resampling: torchaudio's values, pure tones in closed form, and the same samples however the signal is cut."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import resampling
+from bsrnn.audio.resampling import resample, resample_blocks, resampled_frames, stretch
 from bsrnn.errors import ConfigError
-from bsrnn.resampling import resample, resample_blocks, resampled_frames, stretch
 
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000])
 FEW = settings(max_examples=40)
@@ -20,41 +17,19 @@ def noise(frames, channels=2, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (channels, frames)).astype(np.float32)
 
 
-def slow(audio, from_rate, to_rate):
-    """The definition, output by output, in double precision: sum of samples times the windowed sinc."""
-    cutoff = min(1, to_rate / from_rate) * resampling.ROLLOFF
-    out = np.zeros((len(audio), math.ceil(audio.shape[1] * to_rate / from_rate)))
-    for index in range(out.shape[1]):
-        x = (np.arange(audio.shape[1]) - index * from_rate / to_rate) * cutoff
-        inside = np.abs(x) < resampling.WIDTH
-        window = np.i0(resampling.BETA * np.sqrt(1 - (x[inside] / resampling.WIDTH) ** 2)) / np.i0(resampling.BETA)
-        out[:, index] = audio[:, inside] @ (cutoff * np.sinc(x[inside]) * window)
-    return out
-
-
-@pytest.mark.parametrize("rates", [(48, 44), (441, 480), (1, 5), (5, 1), (97, 101), (160, 147), (147, 640)])
-def test_equals_the_definition(rates, monkeypatch):
-    audio = noise(250)
-    assert np.abs(resample(audio, *rates) - slow(audio, *rates)).max() < 4e-6
-    monkeypatch.setattr(resampling, "DENSE", 0)  # the other way of computing it
-    assert np.abs(resample(audio, *rates) - slow(audio, *rates)).max() < 4e-6
-
-
 @pytest.mark.parametrize("from_rate, to_rate", [(48000, 44100), (44100, 96000), (8000, 44100), (44100, 22050)])
-def test_equals_torchaudio(from_rate, to_rate):
+def test_equals_torchaudio_below_both_filters(from_rate, to_rate):
+    """Two filters differ at their edges alone: up to 0.8 of the lower Nyquist frequency they give the same."""
     functional = pytest.importorskip("torchaudio.functional", exc_type=(ImportError, OSError))
-    audio = noise(from_rate // 10)
+    time, lower = np.arange(from_rate // 4) / from_rate, min(from_rate, to_rate) / 2
+    audio = sum(np.sin(2 * np.pi * share * lower * time + share) for share in (0.01, 0.13, 0.5, 0.8))[None] / 4
     expected = functional.resample(
-        torch.from_numpy(audio).double(),  # in float32 torchaudio rounds the kernel's positions
-        from_rate,
-        to_rate,
-        lowpass_filter_width=resampling.WIDTH,
-        rolloff=resampling.ROLLOFF,
-        resampling_method="sinc_interp_kaiser",
-        beta=resampling.BETA,
-    )
-    got = resample(audio, from_rate, to_rate)
-    assert got.shape == tuple(expected.shape) and np.abs(got - expected.numpy()).max() < 4e-6
+        torch.from_numpy(audio), from_rate, to_rate, lowpass_filter_width=64, rolloff=0.9475937167399596,
+        resampling_method="sinc_interp_kaiser", beta=14.769656459379492,  # its tutorial's "kaiser_best"
+    )  # fmt: skip
+    got, edge = resample(audio, from_rate, to_rate), to_rate // 20
+    assert got.shape == tuple(expected.shape)
+    assert np.abs(got - expected.numpy())[:, edge:-edge].max() < 5e-5
 
 
 @FEW
@@ -71,7 +46,7 @@ def test_cut_anywhere_the_samples_are_the_same(from_rate, to_rate, frames, seed,
     start = data.draw(st.integers(0, whole.shape[1]))
     count = data.draw(st.integers(0, whole.shape[1] - start))
     part = stretch(read, frames, start, count, from_rate, to_rate)
-    assert part.shape == (2, count) and np.abs(part - whole[:, start : start + count]).max(initial=0) < 2e-6
+    assert part.shape == (2, count) and np.array_equal(part, whole[:, start : start + count])
     assert all(0 <= low <= high <= frames for low, high in asked) and len(asked) == 1
 
 
@@ -82,12 +57,20 @@ def test_a_stream_in_blocks_gives_the_whole(from_rate, to_rate, frames, cuts):
     places = [0, *sorted(min(cut, frames) for cut in cuts), frames]
     blocks = (audio[..., a:b] for a, b in zip(places, places[1:], strict=False))
     got = np.concatenate(list(resample_blocks(blocks, frames, from_rate, to_rate)), -1)
-    whole = resample(audio.reshape(6, -1), from_rate, to_rate).reshape(3, 2, -1)
+    whole = np.stack([resample(pair, from_rate, to_rate) for pair in audio])
     assert got.shape == whole.shape and np.abs(got - whole).max() < 2e-6
 
 
+@pytest.mark.parametrize("rates", [(44101, 44100), (44100, 47999)])
+def test_at_unusual_rates_a_stretch_is_the_whole_but_for_rounding(rates):
+    audio = noise(200_000)
+    whole = resample(audio, *rates)
+    part = stretch(lambda start, wanted: audio[:, start : start + wanted], 200_000, 150_001, 999, *rates)
+    assert np.abs(part - whole[:, 150_001:151_000]).max() < 5e-5
+
+
 def test_a_stream_keeps_pace():
-    """What has come in is given out again but for the margin: nothing piles up."""
+    """What has come in is given out again but for the filter's reach: nothing piles up."""
     taken = [0]
 
     def blocks():
@@ -98,7 +81,7 @@ def test_a_stream_keeps_pace():
     given_out = 0
     for part in resample_blocks(blocks(), 48000, 48000, 44100):
         given_out += part.shape[-1]
-        assert taken[0] - given_out * 480 / 441 < 480 + 100
+        assert taken[0] - given_out * 480 / 441 < 480 + 1200
     assert given_out == 44100
 
 
@@ -108,27 +91,29 @@ def test_a_tone_stays_a_tone(from_rate, to_rate):
     middle = slice(to_rate // 50, -to_rate // 50)  # beyond its ends the signal is taken as zero
     for hz in (100.0, 1000.0, 0.43 * min(from_rate, to_rate)):
         got = resample(np.sin(2 * np.pi * hz * time)[None], from_rate, to_rate)[0]
-        assert np.abs(got[: len(places)] - np.sin(2 * np.pi * hz * places))[middle].max() < 1e-5
+        assert np.abs(got[: len(places)] - np.sin(2 * np.pi * hz * places))[middle].max() < 1e-3  # 0.01 dB
     if to_rate < from_rate and to_rate == 44100:  # what the lower rate cannot hold is gone, and folds back nowhere
         got = resample(np.sin(2 * np.pi * 23000 * time)[None], from_rate, to_rate)[0]
         assert np.abs(got[middle]).max() < 1e-5
 
 
-def test_the_response_is_as_the_module_says():
-    over = 64  # the kernel at so many places a sample; its transform is the response, full scale at 0 Hz
-    kernel = resampling._kernel(np.arange(-70 * over, 70 * over) / over, 1, 2).astype(np.float64) / over
-    response = np.abs(np.fft.rfft(kernel, 1 << 18))
-    place = np.fft.rfftfreq(1 << 18, 1 / over) * 2  # in units of the lower Nyquist frequency
-    assert np.abs(response[place < 0.88] - 1).max() < 1e-5
-    assert response[np.argmin(np.abs(place - resampling.ROLLOFF))] == pytest.approx(0.5, abs=0.01)
-    assert response[place > 1.02].max() < 10 ** (-120 / 20)
+@pytest.mark.parametrize("from_rate, to_rate", [(48000, 44100), (44100, 48000), (96000, 44100)])
+def test_the_response_is_as_the_module_says(from_rate, to_rate):
+    """The response to an impulse, transformed: flat, then nothing."""
+    impulse = np.zeros((1, from_rate), np.float32)
+    impulse[0, from_rate // 2] = 1
+    response = np.abs(np.fft.rfft(resample(impulse, from_rate, to_rate)[0].astype(np.float64))) * from_rate / to_rate
+    hz = np.fft.rfftfreq(to_rate, 1 / to_rate)
+    lower = min(from_rate, to_rate) / 2
+    assert np.abs(response[hz < 0.9 * lower] - 1).max() < 1.2e-3  # 0.01 dB
+    assert response[hz > 1.0 * lower + 50].max(initial=0) < 10 ** (-110 / 20)
 
 
 def test_there_and_back_changes_a_band_limited_signal_little():
     time = np.arange(4800) / 48000
     audio = sum(np.sin(2 * np.pi * hz * time + hz) for hz in (50, 440, 5000, 18000))[None] / 4
     back = resample(resample(audio, 48000, 44100), 44100, 48000)
-    assert back.shape == audio.shape and np.abs(back - audio)[:, 400:-400].max() < 1e-5
+    assert back.shape == audio.shape and np.abs(back - audio)[:, 400:-400].max() < 1e-3  # 0.01 dB
 
 
 def test_the_same_rate_changes_nothing():

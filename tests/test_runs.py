@@ -1,23 +1,27 @@
 """The registry of runs: what is in it, what enters a key, and where results lie."""
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
-from bsrnn import config, runs, variants
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.files import write_json
+from bsrnn.runtime import overrides
+from bsrnn.runtime.files import write_json
+from bsrnn.study import ablations as variants
+from bsrnn.study import profiles, runs
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     return tmp_path
 
 
 def with_profile(monkeypatch, **changes):
     """The grid of a changed quick profile."""
-    monkeypatch.setitem(config.PROFILES, "quick", replace(config.QUICK, **changes))
+    monkeypatch.setitem(profiles.PROFILES, "quick", replace(profiles.QUICK, **changes))
     return runs.grid("quick")
 
 
@@ -33,7 +37,7 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
-    grid, profile = runs.grid("seeds"), config.SEEDS
+    grid, profile = runs.grid("seeds"), profiles.SEEDS
     for seed in profile.seeds:
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-hop1.5", "vocals-hop3", "bass",
                   "bass-v7", "bass-drums", "drums", "drums-v7", "drums-bass", "vocals-hdemucs", "vocals-umx",
@@ -55,7 +59,7 @@ def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypa
 
 
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
-    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(config.SEEDS.train, max_items=1000)
+    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
     grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
     base = grid["vocals-s0"]
     for name, change in (variants.DETAILS | variants.EXTRAS).items():
@@ -64,15 +68,12 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
         assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
         settings = run.profile
         if name == "shared":
-            assert settings.model.targets == config.QUICK.targets
+            assert settings.model.targets == profiles.QUICK.targets
             settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
-        for path in change.changed:  # with the base's choice it is the base
-            section, setting = path.split(".")
-            of_base = getattr(getattr(base.profile, section), setting)
-            settings = replace(settings, **{section: replace(getattr(settings, section), **{setting: of_base})})
-        assert settings == base.profile
+        of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
     other = with_profile(monkeypatch, details=("drums/layer",))
     assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")
@@ -94,7 +95,7 @@ def test_the_paper_profile_has_every_row_of_its_tables():
 
 
 def test_a_run_changes_one_thing_of_its_profile():
-    grid, profile = runs.grid("quick"), config.QUICK
+    grid, profile = runs.grid("quick"), profiles.QUICK
     v1, v7 = grid["vocals-v1-s0"].profile, grid["vocals-s0"].profile
     assert replace(v1, model=replace(v1.model, band_split="vocals")) == v7
     control, finetuned = grid["vocals-control-s0"].profile, grid["vocals-finetuned-s0"].profile
@@ -125,8 +126,8 @@ def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
 
 
 def test_keys_are_unique_and_are_the_same_every_time():
-    for name in config.PROFILES:
-        if config.profile(name).data.source == "embedded":
+    for name in profiles.PROFILES:
+        if profiles.profile(name).data.source == "embedded":
             keys = [run.key for run in runs.grid(name).values()]
             assert len(set(keys)) == len(keys)
             assert keys == [run.key for run in runs.grid(name).values()]
@@ -134,7 +135,7 @@ def test_keys_are_unique_and_are_the_same_every_time():
 
 def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
     before = runs.grid("quick")
-    after = with_profile(monkeypatch, data=replace(config.QUICK.data, test_songs=50))
+    after = with_profile(monkeypatch, data=replace(profiles.QUICK.data, test_songs=50))
     for id in ("vocals-s0", "vocals-finetuned-s0", "vocals-hop1-s0"):
         assert before[id].train_key == after[id].train_key
         assert before[id].key != after[id].key
@@ -149,17 +150,47 @@ def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
 )  # fmt: skip
 def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them(monkeypatch, section, change):
     before = runs.grid("quick")
-    after = with_profile(monkeypatch, **{section: replace(getattr(config.QUICK, section), **change)})
+    after = with_profile(monkeypatch, **{section: replace(getattr(profiles.QUICK, section), **change)})
     for id in ("vocals-s0", "vocals-hop1-s0", "vocals-finetuned-s0", "vocals-real-s0"):
         assert before[id].key != after[id].key
     assert before["vocals-s0"].train_key != after["vocals-s0"].train_key
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "before", "other"),
+    [("mixing", "item_channels", "both", "one"), ("loss", "stft_scale", "plain", "unit"),
+     ("train", "ema_decay", 0.0, 0.99)],
+)  # fmt: skip
+def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch, section, name, before, other):
+    plain, settings = runs.grid("quick")["vocals-s0"], getattr(profiles.QUICK, section)
+    key = plain.train_key
+    assert getattr(settings, name) == before
+    assert name not in str(runs.settings_of(plain.profile, "train", 0))
+    without = {key: value for key, value in runs.ADDED.items() if key != name}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "ADDED", without)
+        assert runs.grid("quick")["vocals-s0"].train_key != key  # so that it is ADDED which leaves it out
+    changed = with_profile(monkeypatch, **{section: replace(settings, **{name: other})})["vocals-s0"]
+    assert changed.train_key != key
+    assert runs.settings_of(changed.profile, "train", 0)[section][name] == other
+
+
+def test_models_that_compare_channels_keep_both_in_a_grid_of_one(monkeypatch):
+    mixing = replace(profiles.QUICK.mixing, item_channels="one")
+    peers = ("umx", "hdemucs", "convtasnet-stft")
+    grid = with_profile(monkeypatch, mixing=mixing, peers=peers, details=("tac", "layer"), variants=("fixed",))
+    stereo = {"vocals-umx-s0", "vocals-hdemucs-s0", "vocals-tac-s0"}
+    for name, run in grid.items():
+        assert run.profile.mixing.item_channels == ("both" if name in stereo else "one"), name
+    assert stereo | {"vocals-convtasnet-stft-s0", "vocals-layer-s0", "vocals-finetuned-s0"} <= set(grid)
+
+
 def test_what_decides_no_number_changes_no_key(monkeypatch):
     before = {id: run.key for id, run in runs.grid("quick").items()}
-    train = replace(config.QUICK.train, loader_workers=3)
-    speed = {name: replace(getattr(config.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
-    finetune = replace(config.QUICK.finetune, train=replace(config.QUICK.finetune.train, loader_workers=3))
+    train = replace(profiles.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
+    speed = {name: replace(getattr(profiles.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
+    of_finetune = replace(profiles.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
+    finetune = replace(profiles.QUICK.finetune, train=of_finetune)
     after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
     assert {id: after[id].key for id in before} == before
     assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]
@@ -167,9 +198,9 @@ def test_what_decides_no_number_changes_no_key(monkeypatch):
 
 def test_filters_depend_on_the_stft_and_not_on_the_overlap(monkeypatch):
     before = runs.grid("quick")["vocals-baselines-s0"].key
-    separate = replace(config.QUICK.separate, hop_seconds=0.1)
+    separate = replace(profiles.QUICK.separate, hop_seconds=0.1)
     assert with_profile(monkeypatch, separate=separate)["vocals-baselines-s0"].key == before
-    model = replace(config.QUICK.model, n_fft=4096)
+    model = replace(profiles.QUICK.model, n_fft=4096)
     assert with_profile(monkeypatch, model=model)["vocals-baselines-s0"].key != before
 
 

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrnn import audio
+from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.model import BSRNN
-from bsrnn.separate import fade, separate, separate_blocks
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.separation import fade, separate, separate_blocks
 
 RATE = 100  # Hz: one sample is 0.01 s
 SHORT = settings(max_examples=60)
@@ -26,7 +26,7 @@ class Fake(torch.nn.Module):
 
     def __init__(self, change=lambda x: x[:, None], targets=("a",)):
         super().__init__()
-        self.config = ModelConfig(targets=targets, n_fft=4, sample_rate=RATE)
+        self.config = ModelConfig(targets, (1, 1, 1), RATE, n_fft=4, hop_samples=2)
         self.register_buffer("window", torch.ones(4))
         self.change, self.seen = change, []
 
@@ -85,7 +85,7 @@ def test_the_number_of_segments_follows_from_the_hop(monkeypatch):
     """300 samples, T 60, P 20: segments start at -40, -20, ..., 280, so every sample lies in T / P = 3 of them."""
     model = Fake()
     # a batch at a time: how threads share it is another matter
-    monkeypatch.setattr(sys.modules["bsrnn.separate"], "in_threads", lambda model, batch: model(batch))
+    monkeypatch.setattr(sys.modules["bsrnn.separation"], "in_threads", lambda model, batch: model(batch))
     separate(model, song(300), RATE, 0.6, 0.2, 5)
     assert [shape[0] for shape in model.seen] == [5, 5, 5, 2]
     assert all(shape[1:] == (2, 60) for shape in model.seen)
@@ -162,9 +162,21 @@ def test_another_rate_is_resampled_there_and_back(samples):
     assert np.abs(estimate - mixture)[:, 30:-30].max(initial=0) < 0.02
 
 
-@pytest.mark.parametrize("segment, hop", [(0.3, 0.0), (0.3, -0.1), (0.3, 0.31), (0.04, 0.01), (0.0, 0.0)])
-def test_segments_and_hops_that_cannot_work(segment, hop):
-    with pytest.raises(ConfigError, match="expected 0 < hop <= segment"):
+@pytest.mark.parametrize(
+    "segment, hop, said",
+    [
+        (0.3, 0.0, "hop_seconds 0.0: expected a number above 0"),
+        (0.3, -0.1, "hop_seconds -0.1: expected a number above 0"),
+        (0.3, 0.31, "segments of 0.3 s every 0.31 s: expected 0 < hop <= segment"),
+        (0.04, 0.01, r"0.04 s every 0.01 s: expected .* longer than the STFT window \(0.040 s\)"),
+        (0.3, 0.001, "0.3 s every 0.001 s: expected 0 < hop"),
+        (1e9, 0.1, "segment_seconds 1000000000.0: expected a number above 0 and at most 600 "),
+        (float("nan"), 0.1, "segment_seconds nan"),
+        ("3", 0.1, "segment_seconds '3': expected a number"),
+    ],
+)
+def test_segments_and_hops_that_cannot_work(segment, hop, said):
+    with pytest.raises(ConfigError, match=said):
         separate(Fake(), song(50), RATE, segment, hop)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrnn import audio, paths, songs, synthetic
+from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig
+from bsrnn.data import songs, synthetic, unlabelled
+from bsrnn.data.musdb import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.musdb_source import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
+from bsrnn.runtime import paths
+from bsrnn.study import profiles
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -112,6 +115,98 @@ def test_hidden_and_stray_things_are_passed_over(tmp_path):
     assert song.name == "a" and set(song.stems) == set(STEMS)
 
 
+@pytest.mark.parametrize("mixture", ["Mixture.wav", "MIX.flac", "mixdown.wav", "Full Mix.wav", "master.wav"])
+def test_stems_and_mixture_as_people_write_them(tmp_path, mixture):
+    parts = make_song(tmp_path / "s", ["Vocals", "DRUMS"], mixture=False)
+    total = sum(parts.values())
+    audio.write(tmp_path / "s" / mixture, total, RATE, "PCM_24")
+    song, = songs.read_songs(tmp_path, targets=["vocals"])
+    assert list(song.stems) == ["drums", "vocals"] and song.mixture.name == mixture
+    assert np.array_equal(song.read("vocals"), parts["Vocals"])
+    assert np.allclose(song.read("mixture"), total, atol=1e-6)
+    assert np.array_equal(song.residual("vocals"), parts["DRUMS"])
+    song, = songs.read_songs(tmp_path, targets=["VOCALS"])  # a model whose target is spelt so
+    assert list(song.stems) == ["VOCALS", "drums"]
+
+
+def test_two_mixtures_or_two_spellings_of_a_stem(tmp_path):
+    make_song(tmp_path / "s", ["vocals"])
+    make_song(tmp_path / "s", ["Mix"], mixture=False)
+    with pytest.raises(DataError, match=r"song 's': both Mix\.wav and mixture\.wav for stem 'mixture'"):
+        songs.read_songs(tmp_path)
+    make_song(tmp_path / "t" / "s", ["vocals"], mixture=False)
+    make_song(tmp_path / "t" / "s", ["Vocals"], suffix=".flac", mixture=False)
+    with pytest.raises(DataError, match=r"song 's': both Vocals\.flac and vocals\.wav for stem 'vocals'"):
+        songs.read_songs(tmp_path / "t")
+
+
+def test_a_stem_that_is_the_sum_of_the_others_is_the_mixture(tmp_path, capsys):
+    parts = make_song(tmp_path / "s", ["vocals", "drums"], frames=9000, mixture=False)
+    for stem, part in parts.items():
+        audio.write(tmp_path / "s" / f"{stem}.wav", part, RATE, "PCM_16")
+    audio.write(tmp_path / "s" / "The Song.wav", sum(parts.values()), RATE, "PCM_16")
+    song, = songs.read_songs(tmp_path, targets=["vocals"])
+    assert list(song.stems) == ["drums", "vocals"] and song.mixture.name == "The Song.wav"
+    said = capsys.readouterr().err
+    assert "The Song.wav: equals the sum of the song's other stems, and is taken as its mixture" in said
+    audio.write(tmp_path / "s" / "The Song.wav", 0.9 * sum(parts.values()), RATE, "PCM_16")
+    song, = songs.read_songs(tmp_path)
+    assert list(song.stems) == ["drums", "the song", "vocals"] and song.mixture is None
+    audio.write(tmp_path / "s" / "The Song.wav", parts["vocals"], RATE, "PCM_16")  # both fit: neither is the mixture
+    audio.write(tmp_path / "s" / "drums.wav", 0 * parts["drums"], RATE, "PCM_16")
+    song, = songs.read_songs(tmp_path)
+    assert list(song.stems) == ["drums", "the song", "vocals"] and song.mixture is None
+
+
+@pytest.mark.parametrize("train, valid, test", [
+    ("Train", "validation", "TEST"), ("training", "val", "eval"), ("TRAIN", "dev", "testing"),
+    ("train", "Valid", "Evaluation")])
+def test_split_folders_as_people_name_them(tmp_path, train, valid, test):
+    for folder, song in ((train, "a"), (train, "b"), (valid, "c"), (test, "d")):
+        make_song(tmp_path / folder / song, ["vocals"])
+    for split, expected in (("train", ["a", "b"]), ("valid", ["c"]), ("test", ["d"]), (None, list("abcd"))):
+        assert names(songs.read_songs(tmp_path, split)) == expected
+
+
+def test_two_folders_for_one_split(tmp_path):
+    tree(tmp_path, train=["a"], val=["b"], validation=["c"])
+    with pytest.raises(DataError, match=r"both val/ and validation/ hold songs of the split 'valid', expected one f"):
+        songs.read_songs(tmp_path, "train")
+
+
+def test_songs_that_are_not_used_are_named(tmp_path, capsys):
+    tree(tmp_path / "splits", train=["a"], test=["b"], extra=["c", "d"])
+    make_song(tmp_path / "splits" / "loose song")
+    make_song(tmp_path / "splits", ["vocals"], mixture=False)
+    assert names(songs.read_songs(tmp_path / "splits", "test")) == ["b"]
+    assert ("splits: not used: extra/ (2 song(s)), loose song/ (1 song(s)), 1 loose file(s) (vocals.wav); used are the "
+            "split folders, known as train, training, valid,") in capsys.readouterr().err
+    tree(tmp_path / "plain" / "deep", one=["a"])
+    make_song(tmp_path / "plain" / "b")
+    tree(tmp_path / "plain", cd1=["c"])
+    assert names(songs.read_songs(tmp_path / "plain")) == ["b"]
+    assert "plain: not used: cd1/ (1 song(s)); used are the folders directly in it" in capsys.readouterr().err
+
+
+def test_a_stem_of_a_kind_that_is_not_read(tmp_path):
+    make_song(tmp_path / "a", ["vocals"])
+    (tmp_path / "a" / "bass.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    with pytest.raises(DataError, match=r"bass\.m4a: of a kind that is not read, .*`ffmpeg -i \S*\.m4a \S*bass\.wav`"):
+        songs.read_songs(tmp_path, targets=["vocals"])
+    make_song(tmp_path / "b" / "s", ["vocals"])
+    (tmp_path / "b" / "t").mkdir()
+    (tmp_path / "b" / "t" / "vocals.m4a").write_bytes(b"")  # a song of nothing else
+    with pytest.raises(DataError, match=r"vocals\.m4a: of a kind that is not read"):
+        songs.read_songs(tmp_path / "b")
+
+
+def test_dots_and_links_hide_no_song(tmp_path):
+    make_song(tmp_path / "data" / "train" / "...Title", ["vocals"])
+    make_song(tmp_path / "elsewhere", ["vocals"])
+    (tmp_path / "data" / "train" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert names(songs.read_songs(tmp_path / "data")) == ["...Title", "linked"]
+
+
 # held-out songs
 
 def test_validation_songs_are_those_of_musdb():
@@ -160,6 +255,10 @@ def test_the_choice_does_not_depend_on_how_a_letter_is_spelt():
     for other in map(str, range(5)):
         first, second = (songs._hold_out([name, other])["train"][0] for name in (composed, decomposed))
         assert (first == composed) == (second == decomposed)
+
+
+def test_names_need_not_be_utf_8():
+    assert sorted(sum(songs._hold_out(["caf\udce9", "b", "c"]).values(), [])) == ["b", "c", "caf\udce9"]
 
 
 def test_the_choice_depends_on_the_names_alone():
@@ -274,7 +373,9 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     assert np.array_equal(found[3].read("mixture"), parts["drums"] + parts["guitar"])
     assert np.array_equal(found[0].read("mixture", 5, 10), np.repeat(mono[:, 5:15], 2, axis=0))
     assert songs.read_mixture(tmp_path / "c track.wav") == found[0]
-    passed_over, = capsys.readouterr().err.splitlines()
+    noted, passed_over = capsys.readouterr().err.splitlines()
+    assert noted == (f"note: {tmp_path}: 3 passed over: 2 stem(s) beside a mixture (album/b song/drums.wav, "
+                     "album/b song/guitar.wav), 1 that are no sound (playlist.m3u)")
     assert list(unreadable) == ["album/broken.wav"] and unreadable["album/broken.wav"] in passed_over
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
 
@@ -308,6 +409,18 @@ def test_mixtures_that_cannot_be_used(tmp_path):
         songs.read_mixture(tmp_path / "wide.wav")
 
 
+def test_held_out_songs_that_are_broken_do_not_become_music_to_learn_from(tmp_path):
+    for split in ("train", "valid"):
+        make_song(tmp_path / split / "s", ["vocals", "drums"])
+    profile = replace(profiles.profile("tiny"), data=DataConfig("folder", folder=str(tmp_path)))
+    music = songs.read_mixtures(tmp_path)
+    kept = unlabelled.without_held_out(music, profile.data)  # without a test split
+    assert len(music.songs) == 2 and [song.mixture.parent.parent.name for song in kept.songs] == ["train"]
+    audio.write(tmp_path / "valid" / "s" / "drums.wav", np.zeros((2, 9)), RATE)
+    with pytest.raises(DataError, match="song 's': stems of unequal length"):
+        unlabelled.without_held_out(music, profile.data)
+
+
 # a profile's data set
 
 @pytest.fixture
@@ -322,7 +435,8 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         asked.append((config.seed, root, tuple(splits), limit))
         return tree(tmp_path / "set", train=["a", "b", "c"], valid=["v"], test=["t"], unlabelled_matched=["u", "w"])
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic",
+                        types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=2, valid_songs=1, test_songs=0, unlabelled_songs=1, seed=5)
     assert names(songs.load(config, "train", targets=["vocals"])) == ["a", "b"]  # as many as the profile says
     assert names(songs.load(config, "train", limit=1)) == ["a"]
@@ -337,7 +451,8 @@ def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_fol
     """On a new machine train/ is there before valid/: nothing is held out of it then."""
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(7)] for split in splits})
-    monkeypatch.setitem(sys.modules, "bsrnn.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic",
+                        types.SimpleNamespace(ensure=ensure, count=synthetic.count))
     config = DataConfig("embedded", train_songs=7, valid_songs=2)
     before = names(songs.load(config, "train"))
     assert before == [f"train-{i}" for i in range(7)]
@@ -361,10 +476,6 @@ def test_load_says_what_to_do(data_folder):
         songs.load(DataConfig("musdb18hq"), "test")
     with pytest.raises(DataError, match=r"previews: no such folder; get the 7 s previews with `python -c"):
         songs.load(DataConfig("previews"), "test")
-    with pytest.raises(ConfigError, match="unknown data source 'tape', expected embedded"):
-        songs.load(DataConfig("tape"), "test")
-    with pytest.raises(ConfigError, match="source 'folder' without a folder"):
-        songs.load(DataConfig("folder"), "test")
     with pytest.raises(ConfigError, match="unknown split 'dev'"):
         songs.load(DataConfig("embedded"), "dev")
 

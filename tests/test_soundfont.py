@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bsrnn.data.synthetic import effects, instruments, singer, soundfont_hash
+from bsrnn.data.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, SoundFont, soundfont, soundfont_path
 from bsrnn.errors import DataError
-from bsrnn.synthetic import effects, instruments, singer, soundfont_hash
-from bsrnn.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, SoundFont, soundfont, soundfont_path
 
 RNG = 7
 

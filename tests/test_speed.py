@@ -1,15 +1,21 @@
 """What makes the same numbers sooner must give the same numbers."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 
-from bsrnn import speed
 from bsrnn.config import LossConfig, ModelConfig
-from bsrnn.model import BSRNN
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
 
 
@@ -81,13 +87,63 @@ def test_no_gradients_are_kept():
     assert not speed.in_threads(model, torch.rand(2, 2, 200)).requires_grad
 
 
+X86, ARM = {"avx2": True, "avx512_bf16": True, "amx_bf16": False}, {"neon": True, "bf16": True, "l1d_cache_size": 65536}
+
+
 @pytest.mark.parametrize(
-    "has, expected",
-    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True, "avx512_bf16": False}, "bfloat16"), ({}, "float32")],
+    "has, trains, cost, expected",
+    [
+        (X86, True, 1.5, "bfloat16"),
+        ({"amx_bf16": True, "avx512_bf16": False}, True, 0.3, "bfloat16"),
+        (ARM, True, 0.6, "bfloat16"),
+        (ARM, False, 0.6, "float32"),  # no kernels for it
+        (ARM, True, 20.0, "float32"),  # kernels without its instructions
+        (X86, False, 8.0, "float32"),  # oneDNN held to AVX2
+        (X86, True, 4.0, "float32"),  # held to AVX-512 without bfloat16
+        ({"avx512_f": True, "avx512_bf16": False, "cpu_name": "x"}, True, 1.5, "float32"),
+    ],
 )
-def test_bfloat16_where_the_processor_has_it(monkeypatch, has, expected):
+def test_bfloat16_where_the_processor_has_it_and_torch_uses_it(monkeypatch, has, trains, cost, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(speed, "trains_in_bfloat16", lambda: trains)
+    monkeypatch.setattr(speed, "bfloat16_cost", lambda: cost)
     assert speed.fast_dtype("cpu") == expected
+
+
+@pytest.mark.precision
+def test_what_is_fast_here_can_be_trained_in_and_asking_leaves_no_trace():
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    speed.trains_in_bfloat16.cache_clear()
+    speed.bfloat16_cost.cache_clear()
+    with torch.inference_mode():  # as a separation may ask
+        dtype = speed.fast_dtype()
+        assert speed.bfloat16_cost() > 0
+    assert torch.get_num_threads() == threads and torch.equal(torch.random.get_rng_state(), state)
+    model = new_model(ModelConfig(**SMALL), 0)
+    sound = torch.randn(1, 2, 400, generator=torch.Generator().manual_seed(1))
+    assert torch.isfinite(gradients(Objective(model, LossConfig(), dtype), sound, sound[:, None], LossConfig()))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="holds oneDNN to instructions of x86-64")
+@pytest.mark.parametrize("limit", ["AVX2", "AVX512_CORE"])
+def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
+    """Whatever the processor has: what torch says of it does not know of the limit."""
+    code = "from bsrnn.runtime import speed; print(speed.fast_dtype(), speed.usable_dtype('bfloat16'))"
+    limits = {"ONEDNN_MAX_CPU_ISA": limit, "ATEN_CPU_CAPABILITY": "avx2"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True)
+    assert done.stdout.split() == ["float32", "float32"], done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith("bfloat16 would be emulated on this machine and take ")
+    assert line.endswith(" times as long as float32: computing in float32 instead")
+
+
+def test_what_is_not_emulated_is_used_without_a_word(monkeypatch, capsys):
+    monkeypatch.setattr(speed, "fast_dtype", lambda device: "bfloat16")
+    assert [speed.usable_dtype(asked) for asked in ("bfloat16", "float32")] == ["bfloat16", "float32"]
+    monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
+    assert speed.usable_dtype("float32") == "float32" and capsys.readouterr() == ("", "")
+    assert speed.usable_dtype("bfloat16", "cuda:1") == "float32"
+    assert capsys.readouterr().err == "bfloat16 would be emulated on this machine: computing in float32 instead\n"
 
 
 @pytest.mark.parametrize("supported", [True, False])
@@ -101,6 +157,33 @@ def test_memory_is_kept_where_glibc_is(monkeypatch):
     assert speed.share_one_arena() in (True, False)
     monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
     assert speed.keep_freed_memory() is False and speed.share_one_arena() is False
+
+
+ASKS = """
+import ctypes, platform
+platform.libc_ver = lambda *_: ("glibc", "2")
+asked, load = [], ctypes.CDLL
+class Libc:
+    def mallopt(self, *what):
+        asked.append(what)
+        return 1
+ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+print("on import", asked)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("bsrnn.cli.main(['run', 'no such run', '--profile', 'tiny'])", "asked [(-8, 1)]"),
+        ("bsrnn.train.fit(None, None, None, None, None)", "asked [(-8, 1), (-4, 0), (-1, -1), (-2, 67108864)]"),
+    ],
+)
+def test_the_commands_and_a_training_change_malloc_and_an_import_does_not(code, said):
+    program = f"{ASKS}\ntry:\n    {code}\nexcept (AttributeError, TypeError):\n    pass\nprint('asked', asked)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.splitlines() == ["on import []", said], done.stderr
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 from bsrnn.config import TARGETS, DataConfig
+from bsrnn.data.synthetic import SPLITS, count, dataset, ensure, mixture_of, render_song, song_folder
+from bsrnn.data.synthetic.composition import CONTRASTS, FEATURES, PASSAGE_SECONDS, Composer
+from bsrnn.data.synthetic.soundfont import DRUM_BANK, soundfont
+from bsrnn.data.synthetic.splits import FAMILIAR, NEW, SHIFTED, VALID, pool_of
+from bsrnn.data.synthetic.styles import STYLES
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.synthetic import SPLITS, count, dataset, ensure, mixture_of, render_song, song_folder
-from bsrnn.synthetic.composition import CONTRASTS, FEATURES, PASSAGE_SECONDS, Composer
-from bsrnn.synthetic.soundfont import DRUM_BANK, soundfont
-from bsrnn.synthetic.splits import FAMILIAR, NEW, SHIFTED, VALID, pool_of
-from bsrnn.synthetic.styles import STYLES
 
 SMALL = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=2, unlabelled_songs=1, song_seconds=2.0)
 
@@ -204,7 +204,7 @@ def test_split_index_and_seed_each_make_another_song():
 
 def test_another_process_renders_the_same_bytes(rendered, tmp_path):
     root, _ = rendered
-    code = ("import sys; from pathlib import Path; from bsrnn.synthetic.dataset import _render; "
+    code = ("import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
             "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0)")
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     for name in ("mixture.wav", *(f"{t}.wav" for t in TARGETS), "song.json"):
@@ -306,7 +306,7 @@ def test_two_processes_at_once_make_one_whole_set(rendered, tmp_path):
 import sys
 from pathlib import Path
 from bsrnn.config import DataConfig
-from bsrnn.synthetic import ensure
+from bsrnn.data.synthetic import ensure
 if __name__ == "__main__":  # the workers import this file
     config = DataConfig(train_songs=2, song_seconds=2.0)
     ensure(config, Path(sys.argv[1]), ("train",), jobs=int(sys.argv[2]), progress=False)

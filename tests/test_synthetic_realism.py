@@ -1,6 +1,6 @@
 """The embedded songs against two real recordings: what was measured on them lies in the 5-95 % range of the songs.
 
-The recordings are "Falcon 69" by The Easton Ellises, the clip in the stempeg wheel as ``bsrnn.musdb_source`` cuts it
+The recordings are "Falcon 69" by The Easton Ellises, the clip in the stempeg wheel as ``bsrnn.data.musdb`` cuts it
 (measured with the functions below), and "80s Rock" by Music Delta, a MUSDB18 preview (mixture, oracle, centroid and
 rolloff only, measured when the generator was first drafted; it comes with no package).
 """
@@ -14,8 +14,8 @@ import pytest
 from scipy.signal import istft, stft
 
 from bsrnn.config import TARGETS
-from bsrnn.synthetic import SAMPLE_RATE, mixture_of, render_song
-from bsrnn.synthetic.wide.rendering import render_song as render_wide_song
+from bsrnn.data.synthetic import SAMPLE_RATE, mixture_of, render_song
+from bsrnn.data.synthetic.wide.rendering import render_song as render_wide_song
 
 SONGS = 16  # two rounds of composition.FEATURES and two more
 CLIP_SECONDS = 6  # length of the real clips

@@ -13,20 +13,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from bsrnn import runs, scoring, songs
-from bsrnn.config import SMALL, TARGETS, DataConfig
+from bsrnn.config import TARGETS, DataConfig
+from bsrnn.data import songs
+from bsrnn.data.synthetic import SPLITS, count, ensure, mixture_of, render_song, song_folder
+from bsrnn.data.synthetic.score import Section
+from bsrnn.data.synthetic.soundfont import soundfont
+from bsrnn.data.synthetic.wide import composing, ranges, rendering
+from bsrnn.data.synthetic.wide.composing import compose
+from bsrnn.data.synthetic.wide.grooves import STYLES
+from bsrnn.data.synthetic.wide.harmony import DEGREE_WEIGHTS, SHARES, draw_progression, owner
+from bsrnn.data.synthetic.wide.parts import MANNERS
+from bsrnn.data.synthetic.wide.ranges import CHANCES, RANGES, Draws
+from bsrnn.data.synthetic.wide.synths import draw_patch
+from bsrnn.data.synthetic.wide.timbres import HELD_BACK, WIDE, pool_of
 from bsrnn.errors import ConfigError
-from bsrnn.synthetic import SPLITS, count, ensure, mixture_of, render_song, song_folder
-from bsrnn.synthetic.score import Section
-from bsrnn.synthetic.soundfont import soundfont
-from bsrnn.synthetic.wide import composing, ranges, rendering
-from bsrnn.synthetic.wide.composing import compose
-from bsrnn.synthetic.wide.grooves import STYLES
-from bsrnn.synthetic.wide.harmony import DEGREE_WEIGHTS, SHARES, draw_progression, owner
-from bsrnn.synthetic.wide.parts import MANNERS
-from bsrnn.synthetic.wide.ranges import CHANCES, RANGES, Draws
-from bsrnn.synthetic.wide.synths import draw_patch
-from bsrnn.synthetic.wide.timbres import HELD_BACK, WIDE, pool_of
+from bsrnn.study import runs, scoring
+from bsrnn.study.profiles import SMALL
 
 WIDE_DATA = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=1, unlabelled_songs=1, new_songs=1,
                        song_seconds=2.0, generator_version=2)
@@ -274,7 +276,7 @@ def test_files_hold_what_render_song_returns(rendered):
 
 def test_another_process_renders_the_same_bytes(rendered, tmp_path):
     root, _ = rendered
-    code = ("import sys; from pathlib import Path; from bsrnn.synthetic.dataset import _render; "
+    code = ("import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
             "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0, 2)")
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     for name in ("mixture.flac", *(f"{t}.flac" for t in TARGETS), "song.json"):
@@ -296,8 +298,8 @@ def test_the_reader_finds_every_split(rendered, monkeypatch):
 def test_both_versions_have_their_own_folders(tmp_path):
     folder = song_folder(tmp_path, WIDE_DATA, "train", 1)
     assert folder.relative_to(tmp_path).as_posix() == "embedded/v2-s0-2s/train/train-0001"
-    with pytest.raises(ConfigError, match="unknown generator version 3"):
-        song_folder(tmp_path, replace(WIDE_DATA, generator_version=3), "train", 1)
+    with pytest.raises(ConfigError, match="got data.generator_version 3: expected a whole number of at least 1"):
+        replace(WIDE_DATA, generator_version=3)
 
 
 def test_counts_belong_to_a_version():

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.signal import sosfreqz
 
-from bsrnn.synthetic import singer
-from bsrnn.synthetic.instruments import hertz
-from bsrnn.synthetic.singer import Syllable
-from bsrnn.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.synthetic.wide import desk, singing
-from bsrnn.synthetic.wide.machines import LEVELS, MACHINES, machine_sounds
-from bsrnn.synthetic.wide.ranges import RANGES, Draws
-from bsrnn.synthetic.wide.synths import WAVEFORMS, draw_patch, synth_note
-from bsrnn.synthetic.wide.timbres import WIDE
+from bsrnn.data.synthetic import singer
+from bsrnn.data.synthetic.instruments import hertz
+from bsrnn.data.synthetic.singer import Syllable
+from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
+from bsrnn.data.synthetic.wide import desk, singing
+from bsrnn.data.synthetic.wide.machines import LEVELS, MACHINES, machine_sounds
+from bsrnn.data.synthetic.wide.ranges import RANGES, Draws
+from bsrnn.data.synthetic.wide.synths import WAVEFORMS, draw_patch, synth_note
+from bsrnn.data.synthetic.wide.timbres import WIDE
 
 
 def draws(seed=3):

@@ -1,6 +1,7 @@
 """The graph behind `make reproduce`: what it plans, on a stand-in project whose runs take no time.
 
-The Snakefile and bsrnn.workflow are the real ones; the registries and the commands that the rules call are stand-ins.
+The Snakefile and bsrnn.workflow.reproduce are the real ones; the registries and the commands that the rules call are
+stand-ins.
 """
 
 import os
@@ -12,15 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bsrnn import workflow
-from bsrnn.errors import ConfigError
-
 pytest.importorskip("snakemake", reason="the book extra is not installed")
 REPOSITORY = Path(__file__).parents[1]
 RUNS = '''
 import os
 from dataclasses import dataclass
-from bsrnn import config, paths
+from bsrnn.study import profiles
+from bsrnn.runtime import paths
 
 @dataclass(frozen=True)
 class Run:
@@ -34,7 +33,7 @@ class Run:
 def data_recipe(profile): return {"seed": 0}
 
 def grid(name):
-    config.profile(name)
+    profiles.profile(name)
     key = os.environ.get("VOCALS", "a")  # stands for a setting of the vocals runs
     runs = [Run("vocals-s0", key), Run("drums-s0", "d"), Run("vocals-hop0.5-s0", key + "h", ("vocals-s0",)),
             Run("real-s0", "r", ("vocals-s0",))]
@@ -58,7 +57,7 @@ def profile(name):
     return Profile()
 '''
 ARTIFACTS = '''
-from bsrnn import paths
+from bsrnn.runtime import paths
 
 class Table:
     def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
@@ -81,7 +80,9 @@ if __name__ == "__main__":
 '''
 CLI = '''
 import sys
-from bsrnn import artifacts, paths, runs
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.study import runs
 
 def write(path):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +97,8 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
+STAND_INS = {"config.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "report/artifacts.py": ARTIFACTS,
+             "workflow/notebooks.py": NOTEBOOKS, "cli.py": CLI}
 
 
 def shell(folder, name, text):
@@ -106,11 +109,11 @@ def shell(folder, name, text):
 
 
 def start(folder, *options, **variables):
-    """`python -m bsrnn.workflow` in the stand-in project."""
+    """`python -m bsrnn.workflow.reproduce` in the stand-in project."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SNAKEMAKE_"))}
     environment |= {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
                     "PYTHONPATH": str(folder), **variables}
-    return subprocess.run([sys.executable, "-m", "bsrnn.workflow", *options], cwd=folder, env=environment,
+    return subprocess.run([sys.executable, "-m", "bsrnn.workflow.reproduce", *options], cwd=folder, env=environment,
                           capture_output=True, text=True, timeout=120)
 
 
@@ -131,11 +134,12 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "project"
     (folder / "bsrnn").mkdir(parents=True)
     (folder / "book").mkdir()
-    for name in ("errors", "paths", "workflow"):
-        shutil.copy(REPOSITORY / "bsrnn" / f"{name}.py", folder / "bsrnn")
-    for name, text in (("__init__", ""), ("runs", RUNS), ("config", CONFIG), ("artifacts", ARTIFACTS), ("costs", COSTS),
-                       ("notebooks", NOTEBOOKS), ("cli", CLI)):
-        (folder / "bsrnn" / f"{name}.py").write_text(text)
+    for name in ("errors.py", "runtime/limits.py", "tool/options.py", "runtime/paths.py", "workflow/reproduce.py"):
+        (folder / "bsrnn" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / "bsrnn" / name, folder / "bsrnn" / name)
+    for name, text in STAND_INS.items():
+        (folder / "bsrnn" / name).parent.mkdir(exist_ok=True)
+        (folder / "bsrnn" / name).write_text(text)
     shutil.copy(REPOSITORY / "Snakefile", folder)
     (folder / "_config.yml").write_text("title: stand-in\n")
     (folder / "book" / "_toc.yml").write_text("chapters:\n- file: 01_a\n- file: 02_b\n- file: references\n")
@@ -164,7 +168,8 @@ def test_first_run_makes_everything_that_this_machine_can(finished):
 
 
 def test_second_run_and_touched_sources_plan_nothing(project):
-    for path in (*project.glob("bsrnn/*.py"), *project.glob("book/*"), project / "Snakefile", project / "_config.yml"):
+    sources = (*project.glob("bsrnn/**/*.py"), *project.glob("book/*"), project / "Snakefile", project / "_config.yml")
+    for path in sources:
         path.touch()
     assert planned(project) == {}
 
@@ -184,7 +189,7 @@ def test_changed_setting_recomputes_its_run_and_what_depends_on_it(project):
 
 
 def test_changed_library_draws_again_but_trains_nothing(project):
-    (project / "bsrnn" / "artifacts.py").write_text(ARTIFACTS + "# reworded\n")
+    (project / "bsrnn" / "report" / "artifacts.py").write_text(ARTIFACTS + "# reworded\n")
     assert planned(project) == {"artifacts": 1, "notebook": 2, "book": 1}
 
 
@@ -255,40 +260,18 @@ def test_stale_lock_is_released(project):
     assert "releasing the lock" in done.stdout
 
 
-def test_jobs_that_a_killed_reproduction_left_running_are_ended(project):
-    """Those of this root; a job of a cluster's queue and one of another root go on."""
-    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    marks = [{workflow.MARK: str(project)}, {workflow.MARK: str(project), "SLURM_JOB_ID": "3"},
-             {workflow.MARK: str(project.parent)}]
-    jobs = [subprocess.Popen(sleeper, env=os.environ | mark, stdout=subprocess.PIPE) for mark in marks]
-    try:
-        for job in jobs:
-            job.stdout.readline()
-        locks = project / ".snakemake" / "locks"
-        locks.mkdir(exist_ok=True)
-        (locks / "0.output.lock").write_text("results/quick/manifest.json\n")
+def test_a_living_reproduction_is_respected(project):
+    """Also one whose `make` is gone and whose Snakemake goes on: it has inherited the lock."""
+    holder = f"from pathlib import Path; import subprocess, sys; from bsrnn.workflow.reproduce import alone_in\n" \
+             f"lock = alone_in(Path({str(project)!r}))\n" \
+             "subprocess.Popen([sys.executable, '-c', 'input()'], pass_fds=[lock], stdin=sys.stdin)\n"
+    with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE) as living:
+        assert living.wait(60) == 0  # its child holds on
         done = start(project)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "ending 1 process(es)" in done.stdout
-        assert jobs[0].wait(10) != 0
-        assert [job.poll() for job in jobs[1:]] == [None, None]
-    finally:
-        for job in jobs:
-            job.kill()
-            job.communicate()
-
-
-def test_lock_of_a_living_reproduction_is_respected(tmp_path, monkeypatch):
-    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
-    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
-    lock.parent.mkdir(parents=True)
-    lock.write_text("x\n")
-    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "snakemake"]
-    with subprocess.Popen(sleeper, cwd=tmp_path, stdout=subprocess.PIPE) as living:
-        living.stdout.readline()
-        try:
-            with pytest.raises(ConfigError, match=f"a reproduction is going on in .* \\(process {living.pid}\\)"):
-                workflow.release_stale_lock()
-        finally:
-            living.kill()
-    assert lock.exists()
+        assert done.returncode == 1
+        assert done.stderr == f"error: a reproduction is going on in {project}: wait for it or end it\n"
+        living.stdin.close()
+    for _ in range(100):  # the child ends when its input does
+        if (done := start(project, "--dry-run")).returncode == 0:
+            break
+    assert "Nothing to be done" in done.stdout + done.stderr

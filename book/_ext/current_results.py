@@ -5,10 +5,17 @@ when another profile is in force, or when the library's own code has changed. Af
 the profile; by it the Snakefile knows whose book it is.
 """
 
+import os
 from pathlib import Path
 
-from bsrnn import artifacts, paths, workflow
+# before anything asks for it, and for the kernels of the pages too: the project is the one that this file lies in,
+# whatever folder the build was started from
+os.environ.setdefault("BSRNN_ROOT", str(Path(__file__).resolve().parents[2]))
+
 from bsrnn.errors import MissingResult
+from bsrnn.report import artifacts
+from bsrnn.runtime import paths
+from bsrnn.workflow import reproduce as workflow
 
 
 def profile() -> str:

@@ -1,0 +1,50 @@
+"""Audio as our functions take it: (channels, samples), and not soundfile's (samples, channels)."""
+
+import numpy as np
+import torch
+
+from bsrnn.errors import DataError
+
+Audio = np.ndarray | torch.Tensor
+# More are samples: sound comes in up to 9.1.6. Each channel is separated on its own, so that 200 samples the wrong way
+# round would take as long as 200 songs.
+MOST_CHANNELS = 16
+
+
+def as_array(audio) -> np.ndarray:
+    """An array, or a tensor of any device and dtype, as an array; a list as the array that NumPy makes of it.
+
+    Raises:
+        DataError: rows of unequal length.
+    """
+    if isinstance(audio, torch.Tensor):
+        audio = audio.detach().cpu()
+        return (audio.float() if audio.dtype in (torch.bfloat16, torch.float16) else audio).numpy()
+    try:
+        return np.asarray(audio)
+    except ValueError as error:
+        raise DataError(f"got audio that is no array ({error}): expected (channels, samples)") from error
+
+
+def check_channels_first(shape: tuple[int, ...], what: str, axes: str = "(channels, samples)") -> None:
+    """Refuse audio whose last two axes are not channels and samples, in this order.
+
+    Channels are taken for samples where there are more than `MOST_CHANNELS`, or more than two and more than samples.
+    No samples at all are fine.
+
+    Args:
+        what: "a mixture", for the message.
+        axes: all of the axes, by name: "(batch, channels, samples)" has three.
+
+    Raises:
+        DataError: another number of axes, no channel, or the two the other way round.
+    """
+    shape = tuple(shape)
+    if len(shape) != axes.count(",") + 1:
+        hint = "; one channel is audio[None]" if len(shape) == 1 else ""
+        raise DataError(f"got {what} of shape {shape}, expected {axes}{hint}")
+    channels, samples = shape[-2:]
+    if channels > MOST_CHANNELS or 0 < samples < channels > 2:
+        raise DataError(f"got {what} of shape {shape}, expected {axes}, at most {MOST_CHANNELS} channels; transpose it")
+    if channels < 1:
+        raise DataError(f"got {what} of shape {shape}, expected {axes} with a channel or more")

@@ -1,0 +1,159 @@
+"""Folders of music: which of their files are read, which is a song's mixture, and what is passed over.
+
+Passed over without a word are only what other systems leave beside files (``._*``, ``.DS_Store``) and what a killed
+process of ours left (``.NAME.HEX.partial``). All else that is not read is counted and named in one line.
+Links are followed; a folder that two ways lead to is read once.
+"""
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".bwf", ".caf", ".mp1", ".mp2", ".mpa",
+            ".mpga", ".oga", ".opus", ".rf64", ".snd", ".voc", ".w64", ".wave")  # fmt: skip
+KINDS = "wav, flac, ogg, opus, mp3, aiff, ..."
+# sound that libsndfile does not read, and ffmpeg does
+UNREAD = (".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".asf", ".avi", ".dff", ".dsf", ".dts", ".eac3", ".flv",
+          ".m4a", ".m4b", ".m4p", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".ra", ".rm", ".spx", ".tak", ".tta",
+          ".webm", ".weba", ".wma", ".wmv", ".wv")  # fmt: skip
+MPEG = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
+OURS = re.compile(r"\..*\.partial(\..*)?")
+MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
+STEMS = ("vocals", "vocal", "voice", "drums", "bass", "other", "guitar", "guitars", "piano", "keys", "synth", "strings",
+         "accompaniment", "instrumental", "percussion", "no_vocals")  # fmt: skip
+NAMED = 5  # files of each sort that a line names
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over without a word."""
+    return name.startswith("._") or name == ".DS_Store" or OURS.fullmatch(name) is not None
+
+
+def stem_name(name: str) -> str:
+    """A stem's name as songs are compared by it: letters of one size, and accents spelt one way."""
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+def is_mixture(name: str) -> bool:
+    """Whether people call a song's mixture so."""
+    return re.sub(r"[\s_-]", "", stem_name(name)) in MIXTURES
+
+
+def mixture_among(files: Iterable[Path]) -> Path | None:
+    """The mixture whose stems the other files are, in a folder of which it is not known that it holds one song.
+
+    "mixture" is one in any case; "mix", "master" and the like only beside a file that is named as stems are, since an
+    album may have a song of that name.
+    """
+    files = list(files)
+    plain = [path for path in files if stem_name(path.stem) == "mixture"]
+    if not plain and any(stem_name(path.stem) in STEMS for path in files):
+        plain = [path for path in files if is_mixture(path.stem)]
+    return plain[0] if plain else None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in one folder, hidden things apart, each sorted by name."""
+
+    files: list[Path] = field(default_factory=list)  # of sound that is read
+    unread: list[Path] = field(default_factory=list)  # of sound of another kind
+    other: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+
+
+def listing(folder: Path) -> Listing:
+    """Look into a folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    result = Listing()
+    for path in sorted(folder.iterdir()):
+        if hidden(path.name):
+            continue
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            result.folders.append(path)
+        elif suffix in READABLE:  # links that lead nowhere too: opening says what is wrong with them
+            result.files.append(path)
+        else:
+            (result.unread if suffix in UNREAD else result.other).append(path)
+    return result
+
+
+@dataclass(frozen=True)
+class Below:
+    """What lies in a folder and below it: songs, files of several places for one, and what is not read."""
+
+    songs: list[Path] = field(default_factory=list)
+    mixtures: set[Path] = field(default_factory=set)  # those of the songs that have their stems beside them
+    stems: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+    other: list[Path] = field(default_factory=list)
+    twice: list[Path] = field(default_factory=list)  # links to folders that are read already
+    closed: dict[Path, str] = field(default_factory=dict)  # folders that cannot be read -> why
+
+    def passed_over(self, folder: Path) -> str:
+        """In one line, how many files are passed over and which; "" if none is."""
+        sorts = (
+            (self.stems, "stem(s) beside a mixture", ""),
+            (self.unread, "of a kind that is not read", "convert with "),
+            (self.other, "that are no sound", ""),
+            (self.twice, "link(s) to folders that are read already", ""),
+        )
+        parts = []
+        for paths, what, convert in sorts:
+            if paths:
+                names = ", ".join(str(path.relative_to(folder)) for path in paths[:NAMED])
+                names += ", ..." if len(paths) > NAMED else ""
+                names += f"; {convert}`{to_wav(paths[0])}`" if convert else ""
+                parts.append(f"{len(paths)} {what} ({names})")
+        count = sum(len(paths) for paths, *_ in sorts)
+        return f"{folder}: {count} passed over: {', '.join(parts)}" if parts else ""
+
+
+def below(folder: Path, skip: Callable[[Path], bool] = lambda path: False) -> Below:
+    """Every song in a folder and below it; where one has a mixture, the files beside it are its stems.
+
+    Folders for which ``skip`` holds are not looked into.
+    """
+    result = Below()
+    for place in _listings(folder, skip, result):
+        mixture = mixture_among(place.files)
+        if mixture:
+            result.mixtures.add(mixture)
+            result.stems.extend(path for path in place.files if stem_name(path.stem) != stem_name(mixture.stem))
+        result.songs.extend(
+            path for path in place.files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
+        )
+        result.unread.extend(place.unread)
+        result.other.extend(place.other)
+    return result
+
+
+def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iterator[Listing]:
+    waiting, seen = [folder], set()
+    while waiting:
+        place = waiting.pop()
+        try:
+            status = place.stat()
+            inside = listing(place)
+        except OSError as error:
+            result.closed[place] = f"{place}: {error.strerror}, expected a readable folder; check its permissions"
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            result.twice.append(place)
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield inside
+        waiting.extend(path for path in reversed(inside.folders) if not skip(path))
+
+
+def to_wav(path: Path) -> str:
+    """The command that makes a wav of a file, beside it."""
+    new = path.with_name(f"{path.stem}{'-new' * (path.suffix.lower() == '.wav')}.wav")
+    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(new))}"

@@ -1,0 +1,150 @@
+"""The embedded data set on disk: ``<split>/<song>/{mixture,vocals,drums,bass,other}.wav``, as in MUSDB18-HQ.
+
+Songs of generator version 2 are FLAC files: many songs in little space, sample for sample the same.
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from bsrnn.config import DataConfig
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.data.synthetic import rendering
+from bsrnn.data.synthetic.rendering import mixture_of, render_song
+from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
+from bsrnn.data.synthetic.splits import SPLITS
+from bsrnn.data.synthetic.wide import rendering as wide_rendering
+
+UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
+FORMATS = {rendering.GENERATOR_VERSION: ".wav", wide_rendering.GENERATOR_VERSION: ".flac"}
+STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
+
+
+def data_folder(root: Path, config: DataConfig) -> Path:
+    """``<root>/embedded/v1-s0-30s``: everything that decides a song but for its split and number."""
+    return Path(root) / "embedded" / f"v{config.generator_version}-s{config.seed}-{config.song_seconds:g}s"
+
+
+def song_folder(root: Path, config: DataConfig, split: str, index: int) -> Path:
+    """Where a song lies, rendered or not. Profiles of different sizes share songs: each takes the first n."""
+    _check(split)
+    return data_folder(root, config) / split / f"{split}-{index:04d}"
+
+
+def count(config: DataConfig, split: str) -> int:
+    """Number of songs of a split.
+
+    Raises:
+        ConfigError: unknown split; songs of a kind that the generator version does not have.
+    """
+    _check(split)
+    wide = config.generator_version == wide_rendering.GENERATOR_VERSION
+    unknown = ("shifted_songs", config.shifted_songs) if wide else ("new_songs", config.new_songs)
+    if unknown[1]:
+        raise ConfigError(f"DataConfig.{unknown[0]} is {unknown[1]}: generator version {config.generator_version} has "
+                          "no such songs; set it to 0, or choose the other generator_version")
+    counts = {"train": config.train_songs, "valid": config.valid_songs, "test": config.test_songs,
+              "test-shifted": config.shifted_songs, "test-new": config.new_songs,
+              "unlabelled-matched": config.unlabelled_songs,
+              "unlabelled-shifted": 0 if wide else config.unlabelled_songs}
+    return counts[split]
+
+
+def ensure(config: DataConfig, root: Path, splits: Iterable[str] = ("train", "valid", "test"), *,
+           limit: int | None = None, jobs: int | None = None, progress: bool = True) -> Path:
+    """Render the songs that are missing; returns the folder of the data set.
+
+    A song's folder appears only when it is whole: the next call goes on where one was interrupted, and two may run at
+    once.
+    ``limit``: only the first so many songs of each split. ``jobs``: processes, by default one a core.
+    """
+    splits = tuple(splits)
+    folder = data_folder(root, config)
+    missing = []
+    for split in splits:
+        songs = count(config, split) if limit is None else min(limit, count(config, split))
+        paths = (song_folder(root, config, split, index) for index in range(songs))
+        missing += [(path, split, index) for index, path in enumerate(paths) if not path.is_dir()]
+        _sweep(folder / split)
+    if not missing:
+        return folder
+    soundfont_path()  # complain here, not in a worker
+    jobs = min(jobs or _cores(), len(missing))
+    how = config.song_seconds, config.seed, config.generator_version
+    tasks = [(path, split, index, *how) for path, split, index in missing]
+    bar = tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress)
+    with bar:
+        if jobs == 1:
+            for task in tasks:
+                _render(*task)
+                bar.update()
+            return folder
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            futures = [pool.submit(_render, *task) for task in tasks]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    bar.update()
+            except BaseException:  # an interrupt too: do not render the rest first
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return folder
+
+
+def _check(split: str) -> None:
+    if split not in SPLITS:
+        raise ConfigError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        try:
+            old = time.time() - left.stat().st_mtime > STALE_SECONDS
+        except FileNotFoundError:  # its process has just finished it
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _render(path: Path, split: str, index: int, seconds: float, seed: int, generator: int = 1) -> None:
+    """Render one song into a folder beside ``path`` and move it there once it is whole."""
+    if path.is_dir():  # another process was faster
+        return
+    wide = generator == wide_rendering.GENERATOR_VERSION
+    render = wide_rendering.render_song if wide else render_song
+    stems, metadata = render(split, index, seconds=seconds, seed=seed)
+    unfinished = path.parent / f"{UNFINISHED}{path.name}-{uuid.uuid4().hex}"
+    try:
+        unfinished.mkdir(parents=True)
+        for name, sound in {"mixture": mixture_of(stems), **stems}.items():
+            _write(unfinished / f"{name}{FORMATS[generator]}", sound)
+        (unfinished / "song.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        if not path.is_dir():  # else: another process was faster, and its song is the same
+            raise DataError(f"cannot write {path}: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write(path: Path, sound: np.ndarray) -> None:
+    """(2, L) float on the 16-bit grid -> 16-bit file (wav or flac), exactly."""
+    soundfile.write(path, np.rint(sound.T * 2 ** 15).astype(np.int16), SAMPLE_RATE, subtype="PCM_16")
+
+

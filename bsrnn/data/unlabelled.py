@@ -1,0 +1,42 @@
+"""The mixtures that a finetuning uses, and those that it must not."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bsrnn.data import songs
+from bsrnn.runtime import paths
+from bsrnn.config import DataConfig
+from bsrnn.errors import NoSongs
+from bsrnn.data.songs import Mixtures
+
+
+def without_held_out(unlabelled: Mixtures, data: DataConfig) -> Mixtures:
+    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music."""
+    root = Path(data.folder) if data.folder else paths.data() / data.source
+    if data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
+        return unlabelled
+    held_out = set()
+    for split in ("valid", "test"):
+        with suppress(NoSongs):
+            found = songs.load(data, split)
+            held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
+    kept = [song for song in unlabelled.songs if song.mixture.resolve().parent not in held_out]
+    return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
+
+
+def _inside(path: Path | None, folder: Path) -> bool:
+    return path is not None and path.resolve().is_relative_to(folder.resolve())
+
+
+def unlabelled_songs(data: DataConfig, which: str, sample_rate: int) -> Mixtures:
+    """The mixtures of a finetuning: the embedded kinds, or a user's own music beside real songs.
+
+    Args:
+        which: :attr:`bsrnn.config.FinetuneConfig.unlabelled`. sample_rate: of the model, Hz.
+    """
+    kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
+    wanted = kinds[which]
+    if data.source != "embedded":
+        return songs.read_mixtures(paths.unlabelled(), sample_rate) if wanted else Mixtures([])
+    return Mixtures([song for kind in wanted for song in songs.load(data, f"unlabelled-{kind}")])

@@ -1,0 +1,47 @@
+"""What training, separation and checkpoints ask of every model: BSRNN, and the earlier systems of
+:mod:`bsrnn.models.other_systems`.
+
+Axes as in :mod:`bsrnn.models.bsrnn`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from bsrnn.config import ModelConfig, PeerConfig
+
+
+class Separator(nn.Module):
+    """A model of mixture (B, C, L) -> estimates (B, S, C, L), with the STFT that its loss is computed on.
+
+    ``items_apart``: whether the items of a batch leave each other alone in training, so that it may be taken in pieces.
+    A subclass has ``forward``, ``estimate_both`` and ``compute_in``.
+    """
+
+    items_apart = True
+    widths: list[int] = []  # of the subbands, in bins; none
+
+    def __init__(self, config: ModelConfig | PeerConfig):
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def stft(self, audio: Tensor) -> Tensor:
+        """(B.., L) -> (B.., F, T) complex, at least one axis before L.
+
+        Centred frames, reflected edges (paper: not given; torch's defaults).
+        """
+        flat = audio.reshape(-1, audio.shape[-1])
+        spectrogram = torch.stft(
+            flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
+        )
+        return spectrogram.unflatten(0, audio.shape[:-1])
+
+    def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
+        """(B.., F, T) complex -> (B.., L): the inverse of :meth:`stft` to float precision."""
+        flat = spectrogram.flatten(0, -3)
+        audio = torch.istft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, length=samples)
+        return audio.unflatten(0, spectrogram.shape[:-2])
+
+    def count_parameters(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters())

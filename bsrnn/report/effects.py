@@ -1,0 +1,151 @@
+"""How sure a difference of two systems is that were trained with the same seeds and scored on the same songs (ours).
+
+The differences form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n] + rest[s, n], with seeds and songs
+drawn at random: another training and another song would give others. The interval covers both. The mean squares of the
+two-way analysis of variance give the variance of the mean, and Satterthwaite's rule its degrees of freedom, so that a
+t-distribution answers.
+
+Where there is one seed, `song_interval` is over songs alone. scipy comes with the extras data and book and is slow to
+import, so it is imported where it is used.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bsrnn.errors import DataError
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A mean difference in dB, its standard error and the degrees of freedom of that."""
+
+    mean: float
+    error: float
+    freedom: float
+    seeds: int
+    songs: int
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """(low, high): holds the true mean in this share of repetitions with new seeds and new songs."""
+        half = self.error * _t().ppf((1 + level) / 2, self.freedom)
+        return float(self.mean - half), float(self.mean + half)
+
+    def p(self) -> float:
+        """Two-sided: how probable a mean this far from 0 is where the true one is 0."""
+        if self.error == 0:
+            return 1.0 if self.mean == 0 else 0.0
+        return float(2 * _t().sf(abs(self.mean) / self.error, self.freedom))
+
+    def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
+        """The smallest true effect in dB whose interval would leave out 0 in this share of repetitions."""
+        t = _t()
+        return float(self.error * (t.ppf((1 + level) / 2, self.freedom) + t.ppf(power, self.freedom)))
+
+
+def crossed_effect(differences) -> Effect:
+    """Effect of a table of differences (seeds, songs), two or more of each.
+
+    Raises:
+        DataError: another shape, or values that are not finite.
+    """
+    try:
+        d = np.asarray(differences, dtype=np.float64)
+    except ValueError:  # rows of unequal length
+        d = np.zeros(0)
+    if d.ndim != 2 or min(d.shape) < 2 or not np.isfinite(d).all():
+        raise DataError(
+            f"effect of differences of shape {d.shape}, expected finite numbers (seeds, songs), two or more of each; "
+            "give every seed's score of the same songs"
+        )
+    seeds, songs = d.shape
+    mean, of_seed, of_song = d.mean(), d.mean(1), d.mean(0)
+    rest = d - of_seed[:, None] - of_song[None] + mean
+    squares = {
+        "seeds": (songs * np.square(of_seed - mean).sum() / (seeds - 1), seeds - 1),
+        "songs": (seeds * np.square(of_song - mean).sum() / (songs - 1), songs - 1),
+        "rest": (np.square(rest).sum() / ((seeds - 1) * (songs - 1)), (seeds - 1) * (songs - 1)),
+    }
+    (a, of_a), (b, of_b), (c, of_c) = squares.values()
+    # E[a] + E[b] - E[c] = seeds * songs * variance of the mean. Where c is the largest, chance made a variance
+    # negative; the larger of the other two alone is then the cautious answer
+    variance = a + b - c
+    freedom = variance**2 / (a**2 / of_a + b**2 / of_b + c**2 / of_c) if variance > 0 else 0.0
+    if variance < max(a, b):
+        variance, freedom = (a, float(of_a)) if a >= b else (b, float(of_b))
+    return Effect(float(mean), float(np.sqrt(variance / (seeds * songs))), float(max(freedom, 1.0)), seeds, songs)
+
+
+def song_interval(values: Iterable[float], rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over songs, with 10 000 resamples -> (low, high).
+
+    It says how far the mean depends on which songs were scored, not on the seed of the training. For a contrast of
+    two models give the differences song by song.
+
+    Args:
+        values: one number a song.
+        rng: draws the resamples.
+        level: coverage, between 0 and 1.
+
+    Raises:
+        DataError: no values, or one that is not finite.
+    """
+    from scipy.stats import bootstrap
+
+    values = np.asarray(list(values), dtype=np.float64)
+    if values.size == 0 or not np.isfinite(values).all():
+        raise DataError(
+            f"interval of {values.tolist()}, expected one or more finite numbers; leave out songs without a score"
+        )
+    if len(values) == 1:
+        return float(values[0]), float(values[0])
+    resampled = bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", confidence_level=level, rng=rng
+    )
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
+
+
+def mean_interval(differences) -> tuple[float, float, float]:
+    """(mean, low, high) with 95 %, of a table (seeds, songs): over both where there are two of each or more.
+
+    Else over songs alone, by the bootstrap: where one song or one seed says nothing of the next.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    crossed = min(d.shape) >= 2
+    low, high = crossed_effect(d).interval() if crossed else song_interval(d.mean(0), np.random.default_rng(0))
+    return float(d.mean()), low, high
+
+
+def table_of(scores: Mapping[int, Mapping[str, float | None]]) -> tuple[np.ndarray, list[int], list[str]]:
+    """seed -> song -> dB as an array (seeds, songs), with its seeds and songs; songs that a seed lacks go."""
+    seeds = sorted(scores)
+    common = set.intersection(*({song for song, db in scores[seed].items() if db is not None} for seed in seeds))
+    songs = sorted(common)
+    return np.array([[scores[seed][song] for song in songs] for seed in seeds], dtype=np.float64), seeds, songs
+
+
+def holm(p: Sequence[float | None], level: float = 0.95) -> list[float | None]:
+    """Confidence level of each of several intervals, which leaves out 0 just where Holm's procedure (1979) rejects.
+
+    All these rejections of "no difference" hold together at ``level``. The intervals as intervals do not: that would
+    take the first one's level for all of them (Bonferroni).
+
+    The smallest p is held against (1 - level) / m of m tests, the next against (1 - level) / (m - 1), and so on; from
+    the first that fails on, the others are held against what it was. A test that could not be made (None) counts
+    among the m all the same: the number was fixed before any run.
+    """
+    order = sorted((index for index, value in enumerate(p) if value is not None), key=lambda index: p[index])
+    levels: list[float | None] = [None] * len(p)
+    passed = 0
+    for index in order:
+        alpha = (1 - level) / (len(p) - passed)
+        levels[index] = 1 - alpha
+        passed += p[index] < alpha and passed == order.index(index)
+    return levels
+
+
+def _t():
+    from scipy.stats import t
+
+    return t

@@ -1,0 +1,1 @@
+"""What any program needs and no paper describes: files, paths, devices, the Hub."""

@@ -1,0 +1,168 @@
+"""What makes the same numbers sooner: threads over items, kept memory, the dtype that a processor is fast in.
+
+Source: ours. The figures are in the book's chapter "What it costs", measured by benchmarks/.
+"""
+
+import ctypes
+import platform
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+T = TypeVar("T")
+# Times that a small LSTM takes in bfloat16 over float32: 1.5 measured where there are instructions for it (a large one
+# is faster), 4 with AVX-512 without them, 8 with AVX2
+EMULATED = 2.5
+
+
+def share_one_arena() -> bool:
+    """Ask glibc to serve all threads from one heap; whether it could be asked.
+
+    Threads' own heaps give memory back whatever was asked for: a training step in threads took 1.9 times as long. This
+    must come before the first threads, whose heaps later ones inherit: the command line asks before anything else, and
+    a training once more, for whoever calls it from Python. It holds for the whole process, so importing does not ask.
+    """
+    arena_max = -8  # malloc.h
+    return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).mallopt(arena_max, 1))
+
+
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory for the next step; whether it could be asked.
+
+    By default each large buffer goes back to the kernel when it is freed and comes back as new pages that have to be
+    cleared: a quarter of the time of a small training or of a separation. It costs memory (1.7 instead of 1.3 GB in
+    such a training).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+    return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
+
+
+def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
+    """``function`` of a few items of each tensor, on a CPU in as many threads as there are cores; results in order.
+
+    The threads of one matrix product wait for each other at every step of a recurrence, and those of different items
+    do not. Gradient mode and autocast are a thread's own: ``function`` sets what it needs. On a GPU, with one item or
+    with one core it is called once, with everything.
+    """
+    cores = torch.get_num_threads()
+    threads = min(cores, len(tensors[0]))
+    if tensors[0].device.type != "cpu" or threads < 2:
+        return [function(*tensors)]
+
+    def some(*parts: Tensor) -> T:
+        torch.set_num_threads(cores // threads)  # OpenMP's: of this thread
+        return function(*parts)
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(some, *(tensor.tensor_split(threads) for tensor in tensors)))
+        finally:
+            torch.set_num_threads(cores)  # what threads yet to come begin with, which the ones above have changed
+
+
+def in_threads(model, mixture: Tensor) -> Tensor:
+    """``model(mixture)`` without gradients, some of the items on each core (:func:`on_each_core`).
+
+    The channels of an item are apart, too, unless the model lets them see each other.
+
+    Args:
+        model: a :class:`bsrnn.models.base.Separator`. mixture: (B, C, L), on the model's device.
+
+    Returns:
+        (B, S, C, L); equal to the model's own output to rounding, as batches of other sizes are.
+    """
+    apart = model.config.channels_apart
+    items = mixture.flatten(0, 1)[:, None] if apart else mixture
+
+    def some(part: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return model(part)
+
+    estimates = torch.cat(on_each_core(some, items))
+    return estimates.unflatten(0, mixture.shape[:2])[:, :, :, 0].transpose(1, 2) if apart else estimates
+
+
+def fast_dtype(device: str | torch.device = "cpu") -> str:
+    """``"bfloat16"`` where the processor or GPU has instructions for it that torch uses, else ``"float32"``.
+
+    On others bfloat16 is emulated and slower, and a CPU may not train in it at all. Torch is asked, in words and by
+    trying: it may be held to fewer instructions than the processor has (``ONEDNN_MAX_CPU_ISA``).
+    """
+    if torch.device(device).type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    has = any(value for name, value in torch.cpu.get_capabilities().items() if "bf16" in name)
+    return "bfloat16" if has and trains_in_bfloat16() and bfloat16_cost() < EMULATED else "float32"
+
+
+def usable_dtype(asked: str, device: str | torch.device = "cpu") -> str:
+    """``asked``, but "float32" for a "bfloat16" that is not fast here: then a line on standard error says so."""
+    if asked != "bfloat16" or fast_dtype(device) == asked:
+        return asked
+    say_emulated(device)
+    return "float32"
+
+
+def say_emulated(device: str | torch.device = "cpu") -> None:
+    """One line on standard error: bfloat16 would be emulated, what that would cost, and what is done instead."""
+    cost = "" if torch.device(device).type == "cuda" else f" and take {bfloat16_cost():.0f} times as long as float32"
+    print(f"bfloat16 would be emulated on this machine{cost}: computing in float32 instead", file=sys.stderr)
+
+
+@cache
+def trains_in_bfloat16() -> bool:
+    """Whether torch can compute an LSTM forward and backward in bfloat16 on this CPU; tried on a tiny one.
+
+    oneDNN does so on some processors alone, and says it when it is asked to compute one.
+    """
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", torch.bfloat16):
+            states, _ = _lstm(8)(torch.zeros(2, 1, 8))
+            states.float().sum().backward()
+    except RuntimeError:
+        return False
+    return True
+
+
+@cache
+def bfloat16_cost() -> float:
+    """CPU seconds of an LSTM in bfloat16 over those in float32, without gradients; infinite if torch has none.
+
+    The fastest of a few rounds that take turns, on one core and in this thread's own time: other work on the machine
+    hardly counts.
+    """
+    rnn, sound = _lstm(64), torch.zeros(32, 64, 64)
+    half, half_sound = _lstm(64).bfloat16(), sound.bfloat16()
+    seconds: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for _ in range(4):
+                seconds["float32"].append(_thread_seconds(lambda: rnn(sound)))
+                seconds["bfloat16"].append(_thread_seconds(lambda: half(half_sound)))
+    except RuntimeError:
+        return float("inf")
+    finally:
+        torch.set_num_threads(cores)
+    return min(seconds["bfloat16"]) / min(seconds["float32"])
+
+
+def _lstm(features: int) -> nn.LSTM:
+    """One of the model's kind; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return nn.LSTM(features, 2 * features, bidirectional=True)
+
+
+def _thread_seconds(task: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    task()
+    return time.thread_time() - begun

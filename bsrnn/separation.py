@@ -1,0 +1,150 @@
+"""Separation of whole songs: overlapping segments, each sample read once (section IV-C).
+
+Segments of T seconds start every P seconds. The signal is padded by T - P zeros in front, so that each sample lies in
+T / P segments (the text's L - P does not give this). Each segment fades linearly in and out (paper: window not given;
+replication: linear), and the sum is divided by the summed fades: a model that changes nothing gives back its input
+for any T and P.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bsrnn.audio.resampling import Read, resample
+from bsrnn.audio.shapes import as_array, check_channels_first
+from bsrnn.config import SeparateConfig
+from bsrnn.errors import DataError
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime.speed import in_threads
+
+
+def fade(samples: int, window: str = "triangle") -> Tensor:
+    """Weight of a segment in the overlap-add, (samples,), nowhere zero.
+
+    Args:
+        window: "triangle" (ours, after the replication's linear fade), "tenth": linear over a tenth of the segment at
+            each end (replication), "flat": none.
+    """
+    ramp = torch.arange(1, samples + 1, dtype=torch.float32)
+    triangle = torch.minimum(ramp, ramp.flip(0)) / ((samples + 1) / 2)
+    steepness = {"triangle": 1.0, "tenth": 5.0, "flat": math.inf}  # a half to a tenth
+    return (steepness[window] * triangle).clamp(max=1)
+
+
+def separate_blocks(
+    model: BSRNN,
+    read: Read,
+    samples: int,
+    channels: int,
+    *,
+    segment_seconds: float = 3.0,
+    hop_seconds: float = 0.5,
+    batch_segments: int = 8,
+    window: str = "triangle",
+) -> Iterator[np.ndarray]:
+    """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
+
+    Memory holds one batch of segments, whatever the song's length: ``read`` is asked for each stretch as it is needed.
+
+    Raises:
+        ConfigError: a segment or hop that cannot work.
+    """
+    settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
+    segment, hop = settings.samples(model.config)
+    device, weight = model.window.device, fade(segment, window)
+    first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
+    starts = range(first, samples, hop)
+    total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
+    weights = torch.zeros(segment)
+    window = np.zeros((channels, segment), np.float32)  # the one before the first
+    for index in range(0, len(starts), batch_segments):
+        batch_starts, windows = starts[index : index + batch_segments], []
+        for start in batch_starts:  # each sample is read once
+            new = _read_padded(read, start + segment - hop, hop, samples, channels)
+            window = np.concatenate([window[:, hop:], new], -1)
+            windows.append(window)
+        batch = torch.from_numpy(np.stack(windows))
+        estimates = in_threads(model, batch.to(device)).float().cpu()  # (segments, S, C, segment)
+        for start, estimate in zip(batch_starts, estimates, strict=True):
+            total += estimate * weight
+            weights += weight
+            # the first hop is whole now: no later segment reaches it
+            done = (total[..., :hop] / weights[:hop]).numpy()
+            yield done[..., max(0, -start) : max(0, min(hop, samples - start))]
+            total = torch.cat([total[..., hop:], total.new_zeros(*total.shape[:-1], hop)], -1)
+            weights = torch.cat([weights[hop:], weights.new_zeros(hop)])
+
+
+def _read_padded(read: Read, start: int, length: int, samples: int, channels: int) -> np.ndarray:
+    """(C, length) from ``start``, which may be negative, with zeros outside the song."""
+    low, high = max(0, start), min(samples, start + length)
+    audio = read(low, high - low) if high > low else np.zeros((channels, 0), np.float32)
+    return np.pad(audio, ((0, 0), (low - start, start + length - max(low, high)))).astype(np.float32)
+
+
+def separate(
+    model: BSRNN,
+    mixture,
+    sample_rate: int,
+    segment_seconds: float = 3.0,
+    hop_seconds: float = 0.5,
+    batch_segments: int = 8,
+    window: str = "triangle",
+    peak: bool = False,
+) -> dict[str, np.ndarray]:
+    """Separate a song in memory.
+
+    Args:
+        model: from :func:`bsrnn.load`.
+        mixture: (C, L) array or tensor, L from 0 on; every channel is separated on its own.
+        sample_rate: Hz; another rate than the model's is resampled there and back.
+        segment_seconds: T. Shorter is faster to start, longer sees more context.
+        hop_seconds: P. The cost goes with T / P (Table II).
+        batch_segments: segments a forward pass; more is faster on a GPU and takes more memory.
+        window: see :func:`fade`.
+        peak: scale the mixture to peak 1 before the model, and the estimates back, as training scales its items.
+
+    Returns:
+        target name -> estimate (C, L) float32.
+
+    Raises:
+        DataError (a ValueError): not (C, L) floats, the axes the other way round (more than 16 channels, or more
+            than samples), or not all finite. ConfigError: a segment, hop or rate that cannot work.
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise DataError(f"got a model of type {type(model).__name__}, expected what bsrnn.load gives; it comes first")
+    mixture = as_array(mixture)
+    check_channels_first(mixture.shape, "a mixture")
+    if mixture.dtype.kind != "f":
+        raise DataError(
+            f"got a mixture of type {mixture.dtype}, expected floats between -1 and 1; divide 16 bit integers by 32768"
+        )
+    mixture = mixture.astype(np.float32, copy=False)
+    if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
+        raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
+    settings = (segment_seconds, hop_seconds, batch_segments, window)
+    loudest = float(np.abs(mixture).max(initial=0.0))
+    if peak and loudest > 0:
+        scaled = separate(model, mixture / loudest, sample_rate, *settings)
+        return {name: audio * loudest for name, audio in scaled.items()}
+    samples, model_rate = mixture.shape[1], model.config.sample_rate
+    if sample_rate != model_rate:
+        inside = separate(model, resample(mixture, sample_rate, model_rate), model_rate, *settings)
+        back = {name: resample(audio, model_rate, sample_rate)[:, :samples] for name, audio in inside.items()}
+        return {name: np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))) for name, audio in back.items()}
+    blocks = separate_blocks(
+        model,
+        lambda start, length: mixture[:, start : start + length],
+        samples,
+        len(mixture),
+        segment_seconds=segment_seconds,
+        hop_seconds=hop_seconds,
+        batch_segments=batch_segments,
+        window=window,
+    )
+    empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
+    estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)
+    return dict(zip(model.config.targets, estimates, strict=True))

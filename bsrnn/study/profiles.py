@@ -1,0 +1,248 @@
+"""Profiles: how big everything is, and what the study runs with each, made of the settings of :mod:`bsrnn.config`.
+
+`PAPER` holds what the paper states. Every other profile is made from it with :func:`dataclasses.replace`, each
+difference with its reason beside it. Where the paper leaves a detail open the value says whose choice it is: *authors'
+code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
+
+Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+from bsrnn.config import (
+    TARGETS,
+    ActivityConfig,
+    DataConfig,
+    FinetuneConfig,
+    LossConfig,
+    MixingConfig,
+    ModelConfig,
+    PeerConfig,
+    SeparateConfig,
+    TrainConfig,
+)
+from bsrnn.errors import ConfigError
+from bsrnn.runtime.limits import Names, Positive, Seconds, Seed, check, require
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How big: everything that decides a number, but for the seed and the one change of a run."""
+
+    name: str
+    data: DataConfig = DataConfig()
+    model: ModelConfig | PeerConfig = ModelConfig()
+    activity: ActivityConfig = ActivityConfig()
+    mixing: MixingConfig = MixingConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    separate: SeparateConfig = SeparateConfig()  # for the test scores
+    validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
+    targets: Names = TARGETS
+    table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
+    # other targets with a split that is not their own: V7, and as a control each other's
+    crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
+    hops: tuple[Seconds, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
+    # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
+    details: tuple[str, ...] = ()
+    detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
+    peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
+    peer_seeds: tuple[tuple[str, tuple[Seed, ...]], ...] = ()  # of a peer that is not trained with all seeds
+    rates: tuple[Positive, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
+    # a peer's best of them on the validation songs, where not `train`'s
+    peer_rates: tuple[tuple[str, Positive], ...] = ()
+    finetuned: tuple[str, ...] = TARGETS
+    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
+    seeds: tuple[Seed, ...] = (0,)
+    finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
+    carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
+    claims: str = ""  # the profile whose runs decide the claims, once they are all there
+
+    def __post_init__(self):
+        check(self)
+        self.separate.samples(self.model)
+        self.validate.samples(self.model)
+        rate, half = self.model.sample_rate, self.model.n_fft // 2
+        require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
+                f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
+        require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
+                f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
+                "at least a sample in each")  # fmt: skip
+
+    def asdict(self) -> dict:
+        """Plain dict for JSON."""
+        return asdict(self)
+
+
+PAPER = Profile(name="paper")
+
+# `paper` with what the replication (arXiv 2603.09187) used for its final models: longer patience was better there (8.5
+# against 8.2 dB validation uSDR), the rest are its choices. Kept apart, so that `paper` stays the paper's.
+RECOMMENDED = replace(
+    PAPER,
+    name="recommended",
+    model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
+    # epochs of 20 000 items
+    train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),
+)
+
+# The 7 s previews of MUSDB18: real music, free to download, too little of it for more than a look.
+PREVIEWS = replace(
+    PAPER,
+    name="previews",
+    data=DataConfig(source="previews"),
+    model=replace(PAPER.model, features=32, modules=4),  # ours: a small one, for ten minutes of music
+    train=replace(  # ours: the fixed budget of the small profiles, for a laptop with patience
+        PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0
+    ),
+    finetuned=(),  # it has no unlabelled songs
+    carries_claims=False,  # one seed
+)
+
+# The results that are committed: the embedded songs, and a model small enough for two cores: all runs take an hour.
+SMALL = replace(
+    PAPER,
+    name="small",
+    # 102 songs of 30 s, 2.6 GB: what renders in minutes; half of the test songs have new timbres
+    data=DataConfig(
+        source="embedded", train_songs=48, valid_songs=6, test_songs=16, unlabelled_songs=12, shifted_songs=8
+    ),
+    model=replace(PAPER.model, features=16, modules=2),  # 0.35 s a stereo item of 3 s on one core
+    train=replace(
+        PAPER.train,
+        batch_items=2,  # with so few items the number of steps counts, not the noise of each
+        learning_rate=3e-3,  # ours: a short budget wants larger steps
+        schedule="cosine",  # ours: a fixed budget that decays to zero, so that two runs stop alike
+        max_items=3600,  # half an hour a model on a busy core
+        validate_items=400,  # nine times
+        patience=0,  # the budget is fixed
+        loader_workers=0,  # an item of 3 s takes 5 ms to make, and 350 to learn from
+    ),
+    finetune=replace(
+        PAPER.finetune,
+        train=replace(
+            PAPER.finetune.train,
+            batch_items=2,
+            learning_rate=1e-4,  # the paper's; the start's has come down to zero, so that it is a restart (ours)
+            schedule="cosine",
+            max_items=600,  # a sixth of training's
+            validate_items=100,  # often: each is a chance for the student to become the teacher
+            patience=0,
+            loader_workers=0,
+        ),
+        teacher_batch=8,  # of 16 on a CPU is no faster
+    ),
+    separate=replace(PAPER.separate, hop_seconds=1.5),  # a third of the cost; Table II: 0.1 dB
+    targets=("vocals", "drums"),  # a voice and a kit: what fits the time
+    table_one=("v1",),  # the coarsest split against V7
+    finetuned=("vocals", "drums"),  # with its control, each costs a third of a training
+    crossed=(),  # in `seeds`
+    details=("ten-seconds", "flat", "peak"),  # which take no training
+    variants=("truth", "pseudo", "clean", "quarter", "fixed", "segment"),  # each a sixth
+    carries_claims=False,  # one seed
+    claims="seeds",
+)
+
+# The claims: five seeds of every contrast, more test songs, shorter trainings.
+SEEDS = replace(
+    SMALL,
+    name="seeds",
+    data=replace(SMALL.data, test_songs=50),  # 136 songs in all, 3.5 GB
+    train=replace(
+        SMALL.train,
+        # ours: with so few items the number of steps counts; validation uSDR of one pilot each, vocals: 1.82 dB with
+        # two items a step at 3e-3, 1.30 dB at 6e-3, 1.71 dB with twice the items of half the length, 2.42 dB with this
+        batch_items=1,
+        learning_rate=2e-3,
+        max_items=1200,  # five minutes a model
+        precision="bfloat16",  # two thirds of the time on some CPUs that have it
+    ),
+    finetune=replace(  # a tenth of training's rate, as the paper's, and a third of its items
+        SMALL.finetune,
+        train=replace(SMALL.finetune.train, learning_rate=2e-4, max_items=400, precision="bfloat16"),
+    ),
+    separate=replace(PAPER.separate, hop_seconds=3.0),  # half the cost of 1.5 s for every model alike
+    targets=("vocals", "bass", "drums"),  # those of C2, and the voice
+    table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
+    crossed=(("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass")),  # of C2, and its control
+    hops=(1.5, 3.0),  # the contrast of C3 alone
+    peers=("hdemucs", "umx", "convtasnet-stft"),
+    rates=(5e-5, 1.2e-4, 3e-4, 8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2),
+    peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
+    finetuned=("vocals",),  # with its control alone
+    details=("tac", "attention", "shared", "mel41", "notes41", "energy41", "wide-v1", "wide-v4", "half", "twice",
+             "layer", "mlp2", "nearest", "sum", "waveform", "mean-energy", "keep-all", "batch2"),  # fmt: skip
+    variants=(),  # in `small`
+    seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
+    carries_claims=True,
+    claims="",
+)
+
+# The same runs in minutes: for a newcomer's first look, and for no claim.
+QUICK = replace(
+    SMALL,
+    name="quick",
+    # two minutes to render
+    data=replace(SMALL.data, train_songs=18, valid_songs=4, test_songs=8, unlabelled_songs=6, shifted_songs=4),
+    # twice the steps in the same time: at the very start they count most
+    mixing=replace(SMALL.mixing, chunk_seconds=1.5),
+    # 300 steps, two minutes a model, at a larger rate still
+    train=replace(SMALL.train, learning_rate=4e-3, max_items=600, validate_items=200),
+    finetune=replace(
+        SMALL.finetune, train=replace(SMALL.finetune.train, learning_rate=4e-4, max_items=160, validate_items=40)
+    ),
+    finetuned=("vocals",),  # one is enough to see how it goes
+    details=("ten-seconds",),  # likewise
+    claims="",
+    variants=(),  # likewise
+)
+
+# Every step of the way in seconds, for the tests: the numbers mean nothing.
+TINY = replace(
+    QUICK,
+    name="tiny",
+    data=replace(  # of 20 s, since in fewer a target may rest throughout
+        SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, shifted_songs=1, song_seconds=20.0
+    ),
+    model=replace(PAPER.model, features=4, modules=1),
+    train=replace(SMALL.train, max_items=8, validate_items=4),  # four steps, two validations
+    finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),
+    variants=("truth", "fixed"),  # one for every target, one for the first
+)
+
+# `paper`, every run of it, with the models at full size and two steps each on made-up songs: that all fits together and
+# how long it will take (bsrnn.workflow.rehearsal).
+REHEARSAL = replace(
+    PAPER,
+    name="rehearsal",
+    data=replace(PAPER.data, train_songs=2, valid_songs=1, test_songs=1, song_seconds=1.5),  # noise, to be scored soon
+    mixing=replace(PAPER.mixing, chunk_seconds=1.0),  # a third of the memory: 7 GB, which a laptop has
+    train=replace(
+        PAPER.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0, loader_workers=0
+    ),
+    finetune=replace(
+        PAPER.finetune,
+        train=replace(
+            PAPER.finetune.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0,
+            loader_workers=0,
+        ),  # fmt: skip
+        teacher_batch=1,  # there are no more chunks
+    ),
+    separate=replace(PAPER.separate, batch_segments=2),  # memory again
+    validate=replace(PAPER.validate, batch_segments=2),
+    carries_claims=False,
+)
+
+PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, SEEDS, PREVIEWS, RECOMMENDED, PAPER, REHEARSAL)}
+
+
+def profile(name: str) -> Profile:
+    """A profile by name.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in PROFILES:
+        raise ConfigError(f"unknown profile {name!r}: expected one of {', '.join(PROFILES)}")
+    return PROFILES[name]

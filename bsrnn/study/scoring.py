@@ -1,0 +1,100 @@
+"""Scoring a run: its model on held-out songs, estimators without a network, a teacher's labels."""
+
+import time
+from dataclasses import asdict
+
+from tqdm import tqdm
+
+from bsrnn import baselines, checkpoint, metrics
+from bsrnn.data import songs
+from bsrnn.data.songs import Song
+from bsrnn.errors import DataError
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import paths
+from bsrnn.separation import separate
+from bsrnn.study import pseudo_labels as labels
+from bsrnn.study.profiles import Profile
+from bsrnn.study.runs import Run, load
+from bsrnn.study.training_songs import unlabelled_of
+
+
+def score(run: Run, device: str) -> dict:
+    """What belongs into the run's JSON: ``scores``; ``shifted`` for a finetuning and ``new`` for any training that have
+    such test songs."""
+    by_kind = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
+    result = {"scores": by_kind.get(run.kind, _score_model)(run, device)}
+    if run.kind == "finetune" and run.profile.data.shifted_songs:
+        result["shifted"] = _score_model(run, device, "test-shifted")
+    if run.kind in ("train", "finetune") and run.profile.data.new_songs:
+        result["new"] = _score_model(run, device, "test-new")
+    return result
+
+
+def _score_model(run: Run, device: str, split: str = "test") -> dict:
+    if run.kind == "separate" and (run.profile, run.target) == (run.start.profile, run.start.target):
+        return load(run.start)["scores"]  # the base was scored under these very conditions
+    model = checkpoint.load(run.weights_folder()).to(device)
+    return score_model(model, run.profile, split, label=f"{run.id}, {split}")[run.target]
+
+
+def _score_teacher(run: Run, device: str) -> dict:
+    """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
+    model = checkpoint.load(run.weights_folder()).to(device)
+    unlabelled = unlabelled_of(run.profile).songs
+    rows = labels.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
+    shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
+    return shifted | {"chunks": rows}
+
+
+def score_model(model: BSRNN, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
+    """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
+    rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
+    found = songs.load(profile.data, split, targets=model.config.targets)
+    for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
+        mixture = song.read("mixture")
+        begun = time.monotonic()
+        estimates = separate(model, mixture, song.sample_rate, **asdict(profile.separate))
+        seconds = round(time.monotonic() - begun, 2)
+        for target, estimate in estimates.items():
+            scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)
+            rows[target].append(_row(song) | scored | {"seconds": seconds})
+    return {target: {"songs": part, "summary": metrics.aggregate(part)} for target, part in rows.items()}
+
+
+def _score_baselines(run: Run, device: str) -> dict:
+    """Every method of bsrnn.baselines on the test songs: method -> songs and summary."""
+    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
+    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
+    rows: dict[str, list] = {method: [] for method in baselines.METHODS}
+    test_songs = songs.load(run.profile.data, "test", targets=(run.target,))
+    for song in tqdm(test_songs, desc=f"{run.id}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
+        mixture, reference = song.read("mixture"), song.read(run.target)
+        for method, estimate in baselines.estimates(song, run.target, gains, run.profile.model).items():
+            rows[method].append(_row(song) | metrics.score(reference, mixture, estimate, song.sample_rate))
+    return {method: {"songs": found, "summary": metrics.aggregate(found)} for method, found in rows.items()}
+
+
+def _score_real(run: Run, device: str) -> dict:
+    """The model beside mixture and oracle on the real recording of the stempeg wheel."""
+    song = songs.musdb_clip(paths.data() / "real")
+    if song is None:
+        raise DataError(f"run {run.id!r} needs the real recording, which could not be read; see the line above")
+    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
+    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
+    model = checkpoint.load(run.weights_folder()).to(device)
+    mixture, reference = song.read("mixture"), song.read(run.target)
+    estimates = baselines.estimates(song, run.target, gains, run.profile.model)
+    estimates["model"] = separate(model, mixture, song.sample_rate, **asdict(run.profile.separate))[run.target]
+    rows = {
+        method: _row(song) | metrics.score(reference, mixture, estimate, song.sample_rate)
+        for method, estimate in estimates.items()
+    }
+    return {method: {"songs": [row], "summary": metrics.aggregate([row])} for method, row in rows.items()}
+
+
+def _row(song: Song) -> dict:
+    return {
+        "song": song.name,
+        "timbre": song.info.get("timbre"),
+        "song_seconds": round(song.frames / song.sample_rate, 2),
+    }

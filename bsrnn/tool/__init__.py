@@ -1,0 +1,1 @@
+"""The command `bsrnn separate`, model cards and publishing, and the import of published models."""

@@ -1,0 +1,68 @@
+"""What the command lines share: a parser that knows of files whose names begin with "-", and types of options."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bsrnn.runtime.limits import TRILLION
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says how to give a file such as "-song.wav", which looks like an option."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        self._given = sys.argv[1:] if args is None else list(args)
+        for text in self._given:  # or else -other.wav would be read as --out ther.wav
+            if text.startswith("-") and _is_song(text) and os.path.isfile(text):
+                self.error(f"got {text!r}")
+        return super().parse_known_args(self._given, namespace)
+
+    def error(self, message: str):
+        given = getattr(self, "_given", [])
+        if dashed := next((text for text in given if text.startswith("-") and _is_song(text)), None):
+            message += f"; {dashed!r} begins with '-', which options do: for the file write ./{dashed}"
+        super().error(message)
+
+
+def _is_song(text: str) -> bool:
+    if not (suffix := Path(text).suffix.lower()):
+        return False
+    from bsrnn.audio.files import READABLE  # only here: a workflow starts without the libraries of sound
+
+    return suffix in READABLE
+
+
+def whole(least: int, most: int = TRILLION) -> Callable[[str], int]:
+    """Type of an option that is a whole number."""
+
+    def read(text: str) -> int:
+        limits = f"from {least} on" if most == TRILLION else f"from {least} to {most}"
+        # isascii: other scripts' digits, and superscripts, which are digits to Python and no numbers
+        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number {limits}")
+        return int(text)
+
+    return read
+
+
+def device_name(text: str) -> str:
+    """Type of an option that is cpu, cuda or cuda:N; whether there is such a GPU is not asked."""
+    name, colon, number = text.partition(":")
+    if name not in ("cpu", "cuda") or (colon and not (name == "cuda" and number.isascii() and number.isdigit())):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
+    return text
+
+
+def usable_device(text: str) -> str:
+    """Type of an option that is a device of this machine."""
+    import torch
+
+    name, _, number = device_name(text).partition(":")
+    count = torch.cuda.device_count() if name == "cuda" and torch.cuda.is_available() else 0
+    if name == "cuda" and not count:
+        raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has no GPU that torch can use")
+    if number and int(number) >= count:
+        raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has {count} GPU(s), numbered from 0")
+    return text

@@ -1,0 +1,389 @@
+"""``bsrnn separate``: any songs in, stems out, shaped like demucs's command line.
+
+- A file is whatever libsndfile reads; a folder stands for all such files in it and below it. Where a folder has a file
+  "mixture.*" (or "mix", "master", ... beside "vocals", "drums", ...), it is one song and the files beside it are its
+  stems. What is passed over is counted and named in a line, but for what lies in OUT (:mod:`bsrnn.audio.walking`).
+- Stems go to OUT/MODEL/SONG/STEM.FORMAT, with the song's rate, channels and exact length.
+- A song is called after its file. Where OUT/MODEL/SONG holds stems of another song, or any other files of their names,
+  it gets its ending (song.mp3), the folders above it (cd2/01) or a part of its hash, and a line says so. The same file
+  given twice is one song. Each stem's header says whose it is (bsrnn.tool.stem_provenance): stems in a folder are no
+  songs.
+- A song whose stems are all there, of the same file, models and options, is not separated again, unless --again is
+  given: so the same command goes on where it was interrupted.
+- Before the first song all is tried that can be: options, models, the place to write and its free space.
+- A file that cannot be separated is one line on standard error, and the others go on. Exit code 0: all were separated;
+  1: some or all were not; 2: options that are none; 130: interrupted. Finished files are listed on standard output.
+"""
+
+import argparse
+import math
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from bsrnn import checkpoint
+from bsrnn.audio import files as audio
+from bsrnn.audio import walking
+from bsrnn.config import SeparateConfig
+from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.runtime import hub, paths, preflight, terminal
+from bsrnn.runtime.files import remove_leftovers
+from bsrnn.runtime.notices import note
+from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
+from bsrnn.runtime.system_errors import reading
+from bsrnn.tool import cards
+from bsrnn.tool import stem_provenance as provenance
+from bsrnn.tool.naming import Place, Places, file_identity
+from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
+
+SMALLEST = {"wav": 1.0, "flac": 0.3, "ogg": 0.05, "mp3": 0.05}  # least size, as a part of a wav's
+EXAMPLES = """example: bsrnn separate song.mp3
+         bsrnn separate album/ --two-stems vocals --format flac -o separated
+         bsrnn separate song.wav --model models/piano --model user/model-on-the-hub --residual --float32"""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options, but for --device."""
+    add = command.add_argument
+    add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
+    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
+        help="folder of a model or of several, or its name on the Hugging Face Hub; may be repeated "
+             "(default: the models of this project's own results)")  # fmt: skip
+    left_over = command.add_mutually_exclusive_group()
+    left_over.add_argument("--two-stems", metavar="STEM", help="only STEM, and no_STEM: the mixture minus it")
+    left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
+    add("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
+    add("--hop", type=float, default=1.5,
+        help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
+    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
+        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
+             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
+    add("--format", choices=[suffix[1:] for suffix in audio.FORMATS], default="wav", help="default: wav")
+    encoding = command.add_mutually_exclusive_group()
+    encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",
+                          help="24 bit instead of 16 (wav, flac)")  # fmt: skip
+    encoding.add_argument("--float32", dest="encoding", action="store_const", const="float32",
+                          help="32 bit float (wav): stems and residual add up to the song to the last bit but one, and "
+                               "nothing is clipped")  # fmt: skip
+    add("--clip-mode", choices=CLIP_MODES, default="rescale",
+        help="of samples beyond full scale: make all stems of the song quieter by one factor, or cut them off "
+             "(default: rescale)")  # fmt: skip
+    add("--again", action="store_true", help="separate songs, too, whose stems are there already")
+    add("--jobs", "-j", type=int, default=1, help="songs at a time; each takes its own memory (default: 1)")
+    add("--quiet", "-q", action="store_true", help="no progress bar, and no word about the models")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One song: its file, what its folder is called, its length, and what is the same for one file by any path."""
+
+    path: Path
+    name: Path
+    frames: int
+    sample_rate: int
+    channels: int
+    identity: tuple[int, int]
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.sample_rate
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command; the exit code.
+
+    Raises:
+        BSRNNError: no model, options that do not go together, no place to write: nothing could be separated at all.
+    """
+    setup = prepare(options)
+    if not options.quiet:
+        about = (cards.describe(folder) for folder in setup.models)
+        print(*about, f"recurrent core in {setup.dtype}", sep="\n", file=sys.stderr)
+    for model in setup.models.values():
+        model.to(options.device)
+    _remove_leftovers(setup.place)
+    jobs, problems = collect(options.songs, options.out)
+    tasks, more = plan(jobs, setup, options)
+    problems += more
+    for problem in problems:
+        say(problem)
+    for task in tasks:
+        if task.where.finished:
+            say(f"{task.job.path}: already separated: {task.where.folder}; --again separates it once more")
+            print(*(task.where.folder / file for file in setup.files), sep="\n")
+        elif task.where.note:
+            say(f"{task.job.path}: {task.where.note}")
+    tasks = [task for task in tasks if not task.where.finished]
+    preflight.room(setup.place, _needed_bytes([task.job for task in tasks], setup, options.jobs), "separating them")
+    failed = len(problems) + _separate_all(tasks, setup, options)
+    if failed:
+        say(f"{failed} of {len(jobs) + len(problems) - len(more)} songs could not be separated")
+    return 1 if failed else 0
+
+
+def say(line: str) -> None:
+    """On standard error."""
+    terminal.say("separate", line)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all songs of a call share: how and where stems are written, the models by folder, names of the stems."""
+
+    output: Output
+    models: dict[Path, BSRNN]
+    stems: list[str]
+    dtype: str
+    place: Path
+
+    @property
+    def files(self) -> list[str]:
+        """Names of every song's files."""
+        return [f"{stem}.{self.output.format}" for stem in self.stems]
+
+
+def prepare(options: argparse.Namespace) -> Setup:
+    """Options checked, models loaded, the place to write tried.
+
+    Raises:
+        BSRNNError: all that is wrong with these, at once.
+    """
+    keep_freed_memory()
+    with preflight.all_at_once() as check:
+        output = check(Output, options.format, options.encoding, options.clip_mode)
+        settings = check(SeparateConfig, options.segment, options.hop)
+        if options.jobs < 1:
+            check.errors.append(ConfigError(f"got --jobs {options.jobs}: expected at least 1"))
+        check(preflight.device, options.device)
+        names = list(dict.fromkeys(options.model)) or [str(name) for name in [check(default_models)] if name]
+        place = options.out / label(names)
+        check(preflight.place, place)
+        folders = [folder for name in names for folder in check(model_folders, name) or ()]
+        dtype = "float32"
+        if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
+            device = options.device
+            dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
+        models = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
+        loaded = [model for model in models.values() if model is not None]
+        for model in loaded if settings else ():
+            check(settings.samples, model.config)  # here, and not once a song
+        complete = loaded and len(loaded) == len(models)
+        stems = check(stem_names, loaded, options.two_stems, options.residual) if complete else []
+    if options.two_stems:
+        models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
+    return Setup(output, models, stems, dtype, place)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A song and the folder of its stems."""
+
+    job: "Job"
+    song: provenance.Song
+    where: Place
+
+
+def plan(jobs: list["Job"], setup: Setup, options: argparse.Namespace) -> tuple[list[Task], list[str]]:
+    """Where each song's stems go and whether they are there, and what is wrong with songs that can have no place."""
+    settings = {"dtype": setup.dtype, "segment": options.segment, "hop": options.hop, "two_stems": options.two_stems,
+                "residual": options.residual, "output": asdict(setup.output)}  # fmt: skip
+    made_with = provenance.made_with(list(setup.models.values()), settings)
+    places = Places(setup.place, setup.files, {job.identity for job in jobs})
+    tasks, problems = [], []
+    for job in jobs:
+        song = provenance.Song(job.path, made_with)
+        try:
+            where = places.give(song, job.name, job.frames)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        tasks.append(Task(job, song, replace(where, finished=where.finished and not options.again)))
+    return tasks, problems
+
+
+def _remove_leftovers(place: Path) -> None:
+    """What killed calls have left below OUT/MODEL and no process holds any more."""
+    for folder, _, _ in os.walk(place):
+        if remove_leftovers(Path(folder)):
+            with suppress(OSError):  # the song has finished stems, too
+                os.rmdir(folder)
+
+
+def _needed_bytes(jobs: list["Job"], setup: Setup, at_a_time: int) -> float:
+    """On the disk, at least: the stems, and those of the songs that are at work as floats."""
+    samples = sorted((job.frames * job.channels * len(setup.stems) for job in jobs), reverse=True)
+    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype, 2) * SMALLEST[setup.output.format]
+    scratch = 4 if setup.output.waits else 0
+    return width * sum(samples) + scratch * sum(samples[:at_a_time])
+
+
+def default_models() -> Path:
+    """The models of this project's own results: in the clone around the working folder, or around this package.
+
+    Raises:
+        ConfigError: there is no clone, as after `pip install` from elsewhere, or BSRNN_ROOT names none.
+    """
+    clone = paths.root() if os.environ.get("BSRNN_ROOT") else paths.enclosing(Path.cwd())
+    for root in (clone, paths.enclosing(paths.package())):
+        if root and (folder := root / "results" / "small" / "checkpoints").is_dir():
+            return folder
+    raise ConfigError("no --model, and no results of this project here: expected --model DIR_OR_HUB_ID, or a clone of "
+                      "the project around the working folder")  # fmt: skip
+
+
+def model_folders(name: str | Path) -> list[Path]:
+    """The folder of a model, the folders of all models in a folder, or the local copy of a model of the Hub.
+
+    Raises:
+        DataError: none is there.
+    """
+    folder = hub.locate(name)
+    if (folder / checkpoint.CONFIG).is_file() or not folder.is_dir():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{checkpoint.CONFIG}"))
+    return found or [folder]  # which then says what is missing
+
+
+def label(names: list[str]) -> str:
+    """What OUT/MODEL is called: the models' names; a folder "checkpoints" is called after the one above."""
+    parts = [Path(hub.plain_name(name)).absolute() for name in names]
+    return "+".join(part.parent.name if part.name == "checkpoints" else part.name for part in parts)
+
+
+def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
+    """Songs to separate, each file once, and what is wrong with those that cannot be, as lines."""
+    jobs, problems, seen = [], [], set()
+    for path in given:
+        try:
+            with reading(path, "audio"):
+                files, closed = _songs_of(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        problems += closed
+        for file, name in files:
+            try:
+                with reading(file, "audio"):
+                    header, identity = audio.info(file), file_identity(file)
+            except DataError as error:
+                problems.append(str(error))
+                continue
+            if identity not in seen:
+                seen.add(identity)
+                jobs.append(Job(file, name, header.frames, header.sample_rate, header.channels, identity))
+    return jobs, problems
+
+
+def _songs_of(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """:func:`_below`, without what this command has written: a stem is no song, unless it is given by name."""
+    files, closed = _below(folder, out)
+    songs = [(file, name) for file, name in files if provenance.of_stem(file) is None]
+    if written := len(files) - len(songs):
+        what = f"{folder}: {written} file(s) that bsrnn separate has written are no songs; name one to separate it"
+        if not songs:
+            raise DataError(f"{what}; nothing else is in it")
+        say(what)
+    return songs, closed
+
+
+def _song_name(path: Path) -> str:
+    return path.resolve().parent.name if walking.stem_name(path.stem) == "mixture" else path.stem
+
+
+def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(file, name) of every song in a folder and below it, and what is wrong there; the name keeps the folders between.
+
+    What is passed over is noted in one line.
+    """
+    inside = walking.below(folder, skip=lambda path: _same(path, out))
+    problems = list(inside.closed.values())
+    if passed_over := inside.passed_over(folder):
+        note(passed_over)
+    if not inside.songs and not problems:
+        raise DataError(f"{folder}: no audio file in it, expected some ({walking.KINDS}); check the path")
+    songs = []
+    for path in inside.songs:
+        between = path.parent.relative_to(folder)
+        alone = path in inside.mixtures  # named after its folder; of several mixtures, the first
+        songs.append((path, (between if between.name else Path(path.resolve().parent.name)) if alone
+                      else between / path.stem))  # fmt: skip
+    return songs, problems
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
+    """How many failed."""
+    stop, failed, models = threading.Event(), 0, list(setup.models.values())
+    bar = tqdm(total=sum(task.job.seconds for task in tasks), desc="separate", mininterval=0.5, dynamic_ncols=True,
+               bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
+               disable=options.quiet or not tasks)  # fmt: skip
+
+    def advance(seconds: float) -> None:
+        bar.update(min(seconds, bar.total - bar.n))  # rounded, the parts may be more than the whole
+
+    def separate(task: Task) -> Separated:
+        job, done = task.job, 0.0
+
+        def progress(count: int) -> None:
+            nonlocal done
+            if stop.is_set():
+                raise DataError(f"{job.path}: interrupted")
+            done += count / job.sample_rate
+            advance(count / job.sample_rate)
+
+        try:
+            output = replace(setup.output, comment=task.song.origin.comment())
+            return separate_file(models, job.path, task.where.folder, segment_seconds=options.segment,
+                                 hop_seconds=options.hop, two_stems=options.two_stems, residual=options.residual,
+                                 output=output, progress=progress)  # fmt: skip
+        except BSRNNError:
+            advance(job.seconds - done)  # nothing is left to do for it
+            raise
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // options.jobs))
+    pool = ThreadPoolExecutor(options.jobs) if options.jobs > 1 else None
+    with bar, pool or nullcontext():
+        try:
+            waiting = {pool.submit(separate, task): task for task in tasks} if pool else {}
+            for item in as_completed(waiting) if pool else tasks:
+                task = waiting.get(item, item) if pool else item
+                try:
+                    result = item.result() if pool else separate(task)
+                except BSRNNError as error:
+                    failed += 1
+                    bar.write(f"bsrnn separate: {terminal.one_line(str(error))}", file=sys.stderr)
+                    continue
+                for line in notes(task.job, result):
+                    bar.write(f"bsrnn separate: {terminal.one_line(line)}", file=sys.stderr)
+                bar.write("\n".join(map(str, result.files)), file=sys.stdout)
+        except BaseException:
+            stop.set()
+            if pool:
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(threads)
+    return failed
+
+
+def notes(job: Job, result: Separated) -> list[str]:
+    """What a user should know of a song that was separated."""
+    lines = []
+    if result.replaced:
+        lines.append(f"{job.path}: {result.replaced} sample(s) not finite, taken as zero")
+    if result.gain != 1:
+        quieter = f"{-20 * math.log10(result.gain):.1f} dB"
+        lines.append(f"{job.path}: all its stems are {quieter} quieter, so that none clips (--clip-mode, --float32)")
+    return lines
