@@ -27,7 +27,8 @@ from bsrnn.data.synthetic.wide.ranges import CHANCES, RANGES, Draws
 from bsrnn.data.synthetic.wide.synths import draw_patch
 from bsrnn.data.synthetic.wide.timbres import HELD_BACK, WIDE, pool_of
 from bsrnn.errors import ConfigError
-from bsrnn.study import runs, scoring
+from bsrnn.runtime import preflight
+from bsrnn.study import needs, runs, scoring
 from bsrnn.study.profiles import SMALL
 
 WIDE_DATA = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=1, unlabelled_songs=1, new_songs=1,
@@ -300,6 +301,16 @@ def test_both_versions_have_their_own_folders(tmp_path):
     assert folder.relative_to(tmp_path).as_posix() == "embedded/v2-s0-2s/train/train-0001"
     with pytest.raises(ConfigError, match="got data.generator_version 3: expected a whole number of at least 1"):
         replace(WIDE_DATA, generator_version=3)
+
+
+def test_flac_asks_for_less_room_than_wav(tmp_path, rendered, monkeypatch):
+    asked = []
+    monkeypatch.setattr(preflight, "room", lambda path, needed, what: asked.append(needed))
+    for version in (1, 2):
+        needs.rendering(replace(WIDE_DATA, new_songs=0, generator_version=version), tmp_path, ["train", "valid"])
+    assert asked == [3 * 2.0 * 882_000, pytest.approx(0.4 * 3 * 2.0 * 882_000)]
+    written = sum(path.stat().st_size for path in rendered[1].rglob("*.flac"))
+    assert written < 6 * 2.0 * 882_000 * 0.6  # short songs are seldom at rest
 
 
 def test_counts_belong_to_a_version():

@@ -122,7 +122,7 @@ def voice(phonation="modal", **changes):
     plain = singing.draw_voice(WIDE.voices[3], "modal", draws())
     plain = replace(plain, vibrato_semitones=0.0, jitter=0.0, scoop_semitones=0.0, drive=0.0, tilt_db=4.0, ring_db=0.0,
                     breath=0.005, glide_seconds=0.01)
-    return replace(singing._phonated(plain, phonation, draws()), drive=0.0, **changes)
+    return replace(singing.phonated(plain, phonation, draws()), drive=0.0, **changes)
 
 
 def sung(line, who, seconds=2.0):
@@ -184,14 +184,14 @@ def test_voices_are_drawn_from_their_kinds():
 
 def test_autotune_puts_notes_on_semitones():
     line = [Syllable(0.1, 0.4, 60.37, "", "a", 0.9, turns=((0.2, 62.6),))]
-    [tuned] = singing._autotuned(line)
+    [tuned] = singing.autotuned(line)
     assert tuned.pitch == 60.0 and tuned.turns == ((0.2, 63.0),)
 
 
 def test_levelling_evens_out():
     sound = np.sin(np.arange(SAMPLE_RATE) * 0.1)
     sound[:SAMPLE_RATE // 2] *= 0.1
-    even = singing._levelled(sound, 0.5)
+    even = singing.levelled(sound, 0.5)
     halves = [np.sqrt((half ** 2).mean()) for half in (even[2000:20000], even[-20000:-2000])]
     assert 20 * np.log10(halves[1] / halves[0]) == pytest.approx(10, abs=1.5)
     assert np.sqrt((even ** 2).mean()) == pytest.approx(1)

@@ -31,10 +31,10 @@ def draw_voice(kind: VoiceKind, phonation: str, draws: Draws) -> Voice:
         voiced_upto_hz=draws("voiced up to, Hz"), bandwidth_scale=draws("formant bandwidth"),
         sibilance=draws("sibilance"), drive=draws("voice drive") if driven else 0.0,
         formant_balance=tuple(draws("formant balance") for _ in range(5)))
-    return _phonated(voice, phonation, draws)
+    return phonated(voice, phonation, draws)
 
 
-def _phonated(voice: Voice, phonation: str, draws: Draws) -> Voice:
+def phonated(voice: Voice, phonation: str, draws: Draws) -> Voice:
     """The voice as its glottis makes it."""
     rng = draws.rng
     match phonation:
@@ -50,7 +50,7 @@ def _phonated(voice: Voice, phonation: str, draws: Draws) -> Voice:
     return voice
 
 
-def _autotuned(line: list[Syllable]) -> list[Syllable]:
+def autotuned(line: list[Syllable]) -> list[Syllable]:
     """Every pitch on its semitone."""
     return [replace(syllable, pitch=float(round(syllable.pitch)),
                     turns=tuple((after, float(round(pitch))) for after, pitch in syllable.turns)) for syllable in line]
@@ -85,7 +85,7 @@ def _phrases(line: list[Syllable]) -> list[list[Syllable]]:
     return phrases
 
 
-def _levelled(mono: np.ndarray, amount: float) -> np.ndarray:
+def levelled(mono: np.ndarray, amount: float) -> np.ndarray:
     """Takes away a share of the differences in level; unit RMS."""
     level = 10 ** (desk.level_db(mono[None]) / 20)
     smooth = np.convolve(level, np.hanning(9) / np.hanning(9).sum(), "same")
@@ -123,21 +123,21 @@ def perform_vocals(score: WideScore, pool: WidePool, length: int, draws: Draws) 
     voice = draw_voice(score.voice, draws.pick(pool.phonations), draws)
     lead, harmony = score.lead, score.harmony
     if draws.chance("autotune"):
-        lead, harmony = _autotuned(lead), _autotuned(harmony)
+        lead, harmony = autotuned(lead), autotuned(harmony)
         voice = replace(voice, glide_seconds=0.006, vibrato_semitones=0.0, jitter=0.003, scoop_semitones=0.0)
     mono = sing(lead, seconds, voice, lead_rng)
     choir = _choir(score, pool, length, draws)
     if not mono.any():
         return choir
     amount = draws("vocal compression")
-    mono = _levelled(mono, amount)
+    mono = levelled(mono, amount)
     bus = effects.pan(mono, draws.rng.uniform(-0.12, 0.12)) + choir
     if draws.chance("double"):
         bus += _doubled(mono, draws)
     if draws.chance("harmony"):
         second = sing(harmony, seconds, voice, harmony_rng)
         if second.any():
-            bus += effects.pan(draws("harmony level") * _levelled(second, amount), draws.rng.uniform(-0.8, 0.8))
+            bus += effects.pan(draws("harmony level") * levelled(second, amount), draws.rng.uniform(-0.8, 0.8))
     if draws.chance("telephone"):
         bus = effects.saturate(effects.band_pass(bus, 350, 3200), 3)
     if draws.chance("echo"):
