@@ -241,6 +241,11 @@ def test_notes_lie_in_the_sections_that_sound(scores):
                            for bar in bars if section.bar <= bar < section.bar + section.bars), (target, start)
 
 
+def test_no_stem_of_a_song_is_silent_throughout(scores):
+    for score in itertools.chain(*scores.values()):
+        assert score.lead and score.hits and score.bass and any(part.notes for part in score.parts), score.style_name
+
+
 def test_lines_are_of_many_manners(scores):
     parts = [part for score in scores["train"] for part in score.parts]
     assert {part.manner for part in parts} == set(MANNERS)
