@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import evaluating, rooflines, separating, training, tried
+from benchmarks import evaluating, rendering, rooflines, separating, training, tried
 from bsrnn.report.chapters import ch11_what_it_costs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
         training.bfloat16_training,
         training.data_loading,
         evaluating.evaluation,
+        rendering.rendering,
         tried.tried,
         separating.memory,
         separating.bfloat16_loss,

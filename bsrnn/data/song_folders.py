@@ -17,7 +17,7 @@ from bsrnn.runtime.notices import note
 from bsrnn.audio.walking import stem_name
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")
+SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted", "test-new")
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "valid": ("valid", "validation", "val", "dev"),

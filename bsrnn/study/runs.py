@@ -32,6 +32,8 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 # throws away no result.
 ADDED: dict[str, object] = {
     "shifted_songs": 0,
+    "new_songs": 0,
+    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
     "attention_heads": 0,
@@ -124,6 +126,8 @@ class Run:
         settings |= {"version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs")
+        if self.kind in ("train", "finetune"):
+            settings["data"] |= self._data("new_songs")
         if self.kind in ("finetune", "teacher"):
             settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":
@@ -181,7 +185,7 @@ def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
     settings = deciding({name: asdict(getattr(profile, name)) for name in names})
-    for name in ("test_songs", "shifted_songs"):  # are no part of a training
+    for name in ("test_songs", "shifted_songs", "new_songs"):  # are no part of a training
         settings["data"].pop(name, None)
     return settings | {"seed": seed}
 
@@ -191,13 +195,13 @@ def data_recipe(profile: Profile) -> dict:
     data = profile.data
     if data.source != "embedded":
         return {"source": data.source, "folder": Path(data.folder).name}
-    from bsrnn.data.synthetic import GENERATOR_VERSION, soundfont_hash
+    from bsrnn.data.synthetic import soundfont_hash
 
     return {
         "source": "embedded",
         "seed": data.seed,
         "song_seconds": data.song_seconds,
-        "generator": GENERATOR_VERSION,
+        "generator": data.generator_version,
         "soundfont": soundfont_hash(),
     }
 
