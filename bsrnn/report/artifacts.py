@@ -134,8 +134,10 @@ def provenance(profile_name: str) -> dict:
 
 
 def result_table(profile_name: str) -> str:
-    """The main result as text for a terminal, with its provenance."""
+    """The main result as text for a terminal, with its provenance; a line that says so where a profile has none."""
     artifact = get("results")
+    if reason := artifact.left_out(profile_name):
+        return reason
     text = _short(profile_name).to_string(index=False, na_rep="-", float_format="{:.2f}".format)
     return f"{artifact.title}\n{text}\n{artifact.stamp(artifact.results(profile_name))}"
 

@@ -1,25 +1,23 @@
-"""What the chapter on the guitar shows, from results/guitar alone: no audio is needed.
+"""What the chapter on the guitar shows, from the runs of the profile guitar: no audio is needed.
 
 Only folds whose three results are there (both splits and the estimators without a network) count, so that every row
 compares the same songs.
 """
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.bands import SCHEMES, widths_from_steps
-from bsrnn.data import fretsonfire
 from bsrnn.report import plots
 from bsrnn.report.effects import song_interval
 from bsrnn.report.tables import METHODS
-from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import guitar
+from bsrnn.study import guitar, runs
+from bsrnn.study.profiles import GUITAR
 from bsrnn.study.results import OURS, Results, claim_words
 
+COMMAND = "make reproduce PROFILE=guitar UNTIL=run"
 KINDS = {"songs": "songs", "artists": "artists"}
 NAMES = METHODS | {"mixture": "mixture itself", "v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
 FEWEST = 4  # songs for an interval over songs
@@ -27,34 +25,32 @@ ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio
 OURS_HERE = {
     "source": OURS,
     "data": "eight real songs",
-    "profile": guitar.PROFILE.name,
+    "profile": GUITAR.name,
     "seeds": "0",
-    "note": claim_words(guitar.PROFILE),
+    "note": claim_words(GUITAR),
 }
 COLOURS = {"Sectoid": "#D55E00", "Muldjord": "#0072B2"}
 
 
-def folder() -> Path:
-    """Where the committed results lie."""
-    return paths.root() / "results" / "guitar"
-
-
-def finished() -> dict[str, dict]:
-    """Id -> result, of those that are there."""
-    return {run.id: read_json(run.path(folder())) for run in guitar.grid() if run.path(folder()).is_file()}
+def finished() -> dict[str, dict[str, dict]]:
+    """Id of a fold -> the finished runs' scores: of "v7", "guitar" and "baselines"."""
+    scores: dict[str, dict[str, dict]] = {fold.id: {} for fold in guitar.FOLDS}
+    fold_ids = {fold.test: fold.id for fold in guitar.FOLDS}
+    for run in runs.grid(GUITAR.name).values():
+        if run.seed == GUITAR.seeds[0] and run.result_path().is_file():
+            fold = fold_ids[run.profile.data.hold_out]
+            scores[fold][run.variant or run.kind] = runs.load(run)["scores"]
+    return scores
 
 
 def folds() -> list[str]:
     """Ids of the folds that are whole."""
-    there, ids = finished(), {}
-    for run in guitar.grid():
-        ids.setdefault(run.fold.id, []).append(run.id in there)
-    return [fold for fold, have in ids.items() if all(have)]
+    return [fold for fold, there in finished().items() if there.keys() == {"v7", "guitar", "baselines"}]
 
 
 def progress() -> str:
     """How much of the experiment is there, in a line."""
-    whole, wanted = folds(), list(dict.fromkeys(run.fold.id for run in guitar.grid()))
+    whole, wanted = folds(), [fold.id for fold in guitar.FOLDS]
     if missing := [fold for fold in wanted if fold not in whole]:
         return f"{len(whole)} of {len(wanted)} folds are computed; still missing: {', '.join(missing)}"
     return f"all {len(wanted)} folds are computed"
@@ -62,28 +58,24 @@ def progress() -> str:
 
 def lacks_scores() -> str:
     """Why there are no scores to show; "" if there are."""
-    return "" if folds() else "results/guitar has no finished fold: `python -m bsrnn.study.guitar` computes them"
+    return "" if folds() else f"results/guitar has no finished fold: `{COMMAND}` computes them"
 
 
 def lacks_spectra() -> str:
     """Why there are no spectra to show; "" if there are."""
-    there = guitar.spectra_path(fretsonfire.SONGS, folder()).is_file()
+    there = guitar.spectra_path().is_file()
     return "" if there else "results/guitar has no spectra: `python -m bsrnn.study.guitar` computes them"
 
 
 def scores() -> pd.DataFrame:
     """A row for each fold's song: kind, fold, song, artist; of every method its name (uSDR) and ``<name>_csdr``."""
-    there, rows = finished(), []
-    for run in guitar.grid():
-        if run.method != "baselines" or run.fold.id not in folds():
+    whole, there, rows = folds(), finished(), []
+    for fold in guitar.FOLDS:
+        if fold.id not in whole:
             continue
-        parts = dict(there[run.id]["scores"])
-        for split in guitar.SPLITS:
-            seeds = [one["scores"] for one in there.values()
-                     if one["fold"]["id"] == run.fold.id and one["method"] == split]  # fmt: skip
-            parts[split] = seeds[0]  # one seed
-        for index, song in enumerate(run.fold.test):
-            row = {"kind": run.fold.kind, "fold": run.fold.id, "song": song, "artist": guitar.artist(song)}
+        parts = there[fold.id] | there[fold.id]["baselines"]
+        for index, song in enumerate(fold.test):
+            row = {"kind": fold.kind, "fold": fold.id, "song": song, "artist": guitar.artist(song)}
             for method in ORDER:
                 scored = parts[method]["songs"][index]
                 row |= {method: scored["usdr"], f"{method}_csdr": scored["csdr"]}
@@ -124,7 +116,7 @@ def means(results: Results) -> pd.DataFrame:
 
 def split(results: Results) -> Figure:
     """The guitars' and the rests' long-term spectra above, both splits below."""
-    measured = read_json(guitar.spectra_path(fretsonfire.SONGS, folder()))
+    measured = read_json(guitar.spectra_path())
     figure = plots.new_figure(4.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
     for index, song in enumerate(measured["songs"]):
@@ -140,8 +132,8 @@ def split(results: Results) -> Figure:
     plots.legend(upper, loc="lower center", ncols=3)
     rows = {"V7": SCHEMES["v7"], "guitar": guitar.GUITAR_STEPS}
     for row, steps in enumerate(rows.values()):
-        edges = np.concatenate([[0], np.cumsum(widths_from_steps(steps))]) * guitar.PROFILE.model.sample_rate
-        edges = edges / guitar.PROFILE.model.n_fft
+        edges = np.concatenate([[0], np.cumsum(widths_from_steps(steps))]) * GUITAR.model.sample_rate
+        edges = edges / GUITAR.model.n_fft
         for index, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
             lower.broken_barh([(low, high - low)], (row - 0.36, 0.72), facecolor=plots.TARGET_COLOURS["drums"],
                               alpha=0.65 if index % 2 else 0.3, edgecolor="white", linewidth=0.4)  # fmt: skip

@@ -17,7 +17,7 @@ from bsrnn.study.runs import Run
 # a training's files, in float32 copies of its model: three resume files of weights and two moments each, two models
 STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
 RENDERED = 5 * 44100 * 2 * 2  # bytes a second: four stems and their mixture, stereo, 16 bit
-ON_DISK = ("folder", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
+ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
 def data(settings: DataConfig, split: str | None, targets: tuple[str, ...]) -> None:

@@ -22,6 +22,7 @@ DATA_NAMES = {
     "musdb18hq": "MUSDB18-HQ",
     "musdb18": "MUSDB18",
     "previews": "MUSDB18, 7 s previews",
+    "guitar": "eight real songs",
     "folder": "own songs",
 }
 REAL_RECORDING = "one real recording, 6 s: The Easton Ellises - Falcon 69 (MUSDB18, CC BY-NC-SA)"
@@ -35,7 +36,10 @@ def _expected(run: Run, **model_settings) -> Profile:
     """The profile's own settings for a run's target, but for what is named."""
     base = profiles.profile(run.profile.name)
     return replace(
-        base, model=replace(base.model, **({"targets": (run.target,), "band_split": run.target} | model_settings))
+        base,
+        model=replace(
+            base.model, **({"targets": (run.target,), "band_split": base.own_split(run.target)} | model_settings)
+        ),
     )
 
 
@@ -130,8 +134,8 @@ def is_start(run: Run) -> bool:
 
 
 def is_baselines(run: Run) -> bool:
-    """Estimators without a network."""
-    return run.kind == "baselines"
+    """Estimators without a network, scored on the profile's test songs."""
+    return run.kind == "baselines" and run.profile.data == profiles.profile(run.profile.name).data
 
 
 def is_real(run: Run) -> bool:
@@ -235,6 +239,8 @@ def best_models(profile_name: str) -> dict[str, Run]:
     for run in runs.grid(profile_name).values():
         if run.kind == "train" and run.profile.model == _expected(run).model and run.result_path().is_file():
             best = runs.load(run)["training"]["best"]
+            if best is None:  # without validation songs, none is better than another
+                continue
             if run.target not in found or best > found[run.target][0]:
                 found[run.target] = best, run
     return {target: run for target, (_, run) in found.items()}

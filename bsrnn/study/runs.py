@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bsrnn.config import PEER_NAMES, PEERS, PeerConfig
+from bsrnn.data import fretsonfire
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
@@ -41,6 +42,8 @@ ADDED: dict[str, object] = {
     "item_channels": "both",
     "stft_scale": "plain",
     "ema_decay": 0.0,
+    "hold_out": (),
+    "excerpt_seconds": 0.0,
 }
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 
@@ -83,12 +86,12 @@ class Run:
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
-            "data": self._data("train_songs", "valid_songs"),
+            "data": self._data("train_songs", "valid_songs", "hold_out"),
             "version": STAGES["train"],
             **{name: asdict(getattr(profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")},
         }
         if self.kind == "finetune":
-            settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs")}
+            settings["data"] |= self._data("unlabelled_songs")
             settings |= {"start": self.start.train_key, "finetune": asdict(profile.finetune)}
         else:
             settings["train"] = asdict(profile.train)
@@ -101,7 +104,7 @@ class Run:
         settings = {"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key}
         settings |= {"version": STAGES["score"], "data": {}}
         if self.kind != "real":
-            settings["data"] = self._data("train_songs", "test_songs")
+            settings["data"] = self._data("train_songs", "test_songs", "hold_out", "excerpt_seconds")
         if self.kind in ("finetune", "teacher"):
             settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":
@@ -113,9 +116,9 @@ class Run:
             settings["separate"] = asdict(profile.separate)
         return _digest(settings)
 
-    def _data(self, *counts: str) -> dict:
-        """The data recipe, with those counts of songs alone that matter for a stage."""
-        return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in counts}
+    def _data(self, *names: str) -> dict:
+        """The data recipe, with those settings alone, counts of songs for instance, that matter for a stage."""
+        return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in names}
 
     def result_path(self) -> Path:
         """results/<profile>/runs/<id>.<key>.json"""
@@ -155,7 +158,7 @@ def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
     settings = deciding({name: asdict(getattr(profile, name)) for name in names})
-    for name in ("test_songs", "shifted_songs"):  # are no part of a training
+    for name in ("test_songs", "shifted_songs", "excerpt_seconds"):  # are no part of a training
         settings["data"].pop(name, None)
     return settings | {"seed": seed}
 
@@ -163,6 +166,8 @@ def settings_of(profile: Profile, kind: str, seed: int) -> dict:
 def data_recipe(profile: Profile) -> dict:
     """What decides the data's bytes, but for the number of songs."""
     data = profile.data
+    if data.source == "guitar":
+        return {"source": "guitar", "songs": dict(fretsonfire.SONGS)}
     if data.source != "embedded":
         return {"source": data.source, "folder": Path(data.folder).name}
     from bsrnn.data.synthetic import GENERATOR_VERSION, soundfont_hash
@@ -196,9 +201,12 @@ def grid(profile_name: str) -> dict[str, Run]:
 
     for seed in profile.seeds:
         for target in profile.targets:
+            if profile.folds:
+                _add_folds(add, profile, target, seed)
+                continue
             if seed == profile.seeds[0]:
                 add(f"{target}-baselines", "baselines", target, seed, "no network")
-            own = replace(profile.model, targets=(target,), band_split=target)
+            own = replace(profile.model, targets=(target,), band_split=profile.own_split(target))
             base = add(target, "train", target, seed, f"{target}, its own split", model=own)
             others = [scheme for one, scheme in profile.crossed if one == target]
             for scheme in profile.table_one if target == "vocals" else others:  # V7 is vocals' own
@@ -217,6 +225,18 @@ def grid(profile_name: str) -> dict[str, Run]:
             if seed == profile.seeds[0]:
                 add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
     return runs
+
+
+def _add_folds(add: Callable[..., Run], profile: Profile, target: str, seed: int) -> None:
+    """In each fold of the songs, V7 and the target's own split; with the first seed, what needs no network."""
+    model = replace(profile.model, targets=(target,))
+    for fold, songs in profile.folds:
+        data = replace(profile.data, hold_out=songs)
+        if seed == profile.seeds[0]:
+            add(f"{fold}-baselines", "baselines", target, seed, f"{fold}, no network", model=model, data=data)
+        for name, split in (("v7", "v7"), (target, profile.own_split(target))):
+            words, settings = f"{fold}, split {name}", {"model": replace(model, band_split=split), "data": data}
+            add(f"{fold}-{name}", "train", target, seed, words, variant=name, **settings)
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
