@@ -240,7 +240,7 @@ def _group(kind: str, name: str, found: list[Finished], results: Results) -> dic
     scoring = [one.result["score_seconds"] for one in found]
     row = {"run": name, "kind": kind, "what": found[0].run.change, "runs": len(found)}
     row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
-    row["minutes"] = (sum(training) + sum(scoring)) / 60
+    row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60  # None: older than this record
     return row | ours(results, found)
 
 
