@@ -252,7 +252,7 @@ def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateCon
 def fit(
     model: Separator,
     source: ItemSource,
-    validate: Callable[[Separator], float],
+    validate: Callable[[Separator], float | None],
     config: TrainConfig,
     out: Path,
     *,
@@ -271,7 +271,8 @@ def fit(
     of them see.
 
     Args:
-        model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better.
+        model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better; None
+            where there are no songs for it: the last weights are kept.
         out: gets config.json and model.safetensors (the best), and resume/ while unfinished.
         info: written into the checkpoint's config.json.
 
@@ -314,9 +315,9 @@ def fit(
         due = finished or progress.items // config.validate_items > before // config.validate_items
         if due:
             _validate(judged, source, validate, progress, config, out, info)
-            bar.set_postfix(
-                loss=f"{progress.history[-1]['loss']:.4f}", usdr=f"{progress.history[-1]['valid_usdr']:.2f} dB"
-            )
+            last = progress.history[-1]
+            usdr = {} if last["valid_usdr"] is None else {"usdr": f"{last['valid_usdr']:.2f} dB"}
+            bar.set_postfix(loss=f"{last['loss']:.4f}", **usdr)
         stopped = config.patience and progress.worse >= config.patience
         if first and (due or time.monotonic() - saved > SAVE_SECONDS):
             resume.save(Path(out), model, optimiser, source, progress, average)
@@ -400,7 +401,7 @@ def _validate(model, source: ItemSource, validate, progress: Progress, config: T
     }
     progress.history.append(entry | source.validated(model, score))
     progress.loss_sum, progress.steps = 0.0, 0
-    if progress.best is None or score > progress.best:
+    if score is None or progress.best is None or score > progress.best:
         progress.best, progress.best_items, progress.worse = score, progress.items, 0
         if distributed.rank() == 0:
             # what a killed process leaves must say where it comes from

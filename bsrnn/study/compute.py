@@ -244,7 +244,7 @@ def _fit(
     progress = fit(
         model,
         source,
-        lambda m: validation_usdr(m, valid, profile.validate),
+        lambda m: validation_usdr(m, valid, profile.validate) if valid else None,
         config,
         folder,
         loss=profile.loss,
