@@ -45,7 +45,7 @@ def root(tmp_path, monkeypatch):
 
 
 def copy_guitar(root: Path) -> None:
-    """The results that belong to no profile."""
+    """The results of the profile guitar, which the chapter on it shows in every profile."""
     shutil.copytree(REPOSITORY / "results" / "guitar", root / "results" / "guitar", ignore=shutil.ignore_patterns("w*"))
 
 

@@ -23,12 +23,13 @@ from bsrnn.config import DataConfig, ModelConfig, SeparateConfig
 from bsrnn.data import fretsonfire, songs
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.report import manifest
+from bsrnn.report.chapters import ch04_training
 from bsrnn.runtime import paths, speed
 from bsrnn.runtime.files import write_json
 from bsrnn.study import compute as stages
 from bsrnn.study import guitar, profiles, runs
 from bsrnn.study.compute import compute
-from bsrnn.study.results import Study, trained_model
+from bsrnn.study.results import Results, Study, trained_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE = 44100
@@ -252,6 +253,11 @@ def test_the_grid_is_both_splits_and_the_estimators_in_each_fold():
         assert {run.profile.data.hold_out for run in (estimators, v7, own)} == {fold.test}
         assert v7.profile.model == replace(own.profile.model, band_split="v7")
         assert own.profile.model.band_split == guitar.WIDTHS
+
+
+def test_folds_of_two_targets_are_refused():
+    with pytest.raises(ConfigError, match="got folds with the targets guitar, other: expected one target"):
+        replace(profiles.GUITAR, targets=("guitar", "other"))
 
 
 @pytest.mark.parametrize(("setting", "trained"), [("hold_out", True), ("excerpt_seconds", False)])
@@ -510,6 +516,18 @@ def test_committed_results_are_those_of_the_registry(committed):
             assert part["summary"] == metrics.aggregate(part["songs"])
             assert [row["song"] for row in part["songs"]] == list(run.profile.data.hold_out)
     assert not list(folder.rglob("*.wav"))
+
+
+def test_minutes_of_unknown_scoring_are_no_number(committed):
+    """The older trainings do not say how long they were scored; the estimators' time is known."""
+    table = ch04_training.what_was_run(Results(Study("guitar"), runs.ROLES)).set_index("run")
+    assert len(table) == 18
+    for run_id, row in table.iterrows():
+        result = runs.load(runs.get("guitar", f"{run_id}-s0"))
+        if row["kind"] == "baselines":
+            assert row["minutes"] == pytest.approx(result["score_seconds"] / 60)
+        else:
+            assert result["score_seconds"] is None and row[["score_seconds", "minutes"]].isna().all()
 
 
 def test_tables_compare_the_same_songs(committed):

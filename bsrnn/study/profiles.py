@@ -73,6 +73,8 @@ class Profile:
         require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
                 f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
                 "at least a sample in each")  # fmt: skip
+        require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
+                "one target: ids of their runs begin with the fold")  # fmt: skip
 
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""
