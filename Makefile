@@ -32,7 +32,7 @@ rehearse: env  ## the profile paper, two steps a run at full size on made-up son
 	@python -m bsrnn.workflow.reproduce --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
-book: env  ## only the book, from the results that are there, into _build/html
+book: env  ## only the book, executed from the results that are there, into _build/html
 	jupyter-book build book/
 
 test: env  ## the fast tests, minutes

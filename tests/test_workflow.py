@@ -39,7 +39,7 @@ def grid(name):
             Run("real-s0", "r", ("vocals-s0",))]
     return {run.id: run for run in runs}
 '''
-CONFIG = '''
+PROFILES = '''
 from dataclasses import dataclass
 from bsrnn.errors import ConfigError
 
@@ -78,6 +78,12 @@ def code_hash(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 if __name__ == "__main__":
     Path(sys.argv[2]).write_text("executed")
 '''
+PAGES = '''
+import shutil, sys
+from pathlib import Path
+
+shutil.copytree(f"results/{sys.argv[2]}/notebooks", "_build/executed", dirs_exist_ok=True)
+'''
 CLI = '''
 import sys
 from bsrnn.report import artifacts
@@ -97,8 +103,12 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
-STAND_INS = {"config.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "report/artifacts.py": ARTIFACTS,
-             "workflow/notebooks.py": NOTEBOOKS, "cli.py": CLI}
+STAND_INS = {"study/profiles.py": PROFILES, "study/runs.py": RUNS, "study/costs.py": COSTS, "report/artifacts.py": ARTIFACTS,
+             "workflow/notebooks.py": NOTEBOOKS, "workflow/pages.py": PAGES, "cli.py": CLI}
+JUPYTER_BOOK = """
+test "$*" = "build _build/executed --path-output ." || { echo "asked for $*"; exit 2; }
+mkdir -p _build/html && cat _build/executed/*.ipynb > _build/html/shown && touch _build/html/profile-$BSRNN_PROFILE.txt
+"""
 
 
 def shell(folder, name, text):
@@ -146,7 +156,7 @@ def finished(tmp_path_factory):
     for name in ("index.md", "references.md", "01_a.ipynb", "02_b.ipynb"):
         (folder / "book" / name).write_text(name)
     shell(folder, "bsrnn", 'exec python -m bsrnn.cli "$@"')
-    shell(folder, "jupyter-book", "mkdir -p _build/html && touch _build/html/profile-$BSRNN_PROFILE.txt")
+    shell(folder, "jupyter-book", JUPYTER_BOOK)
     done = start(folder, "--profile", "quick")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the result table" in done.stdout
@@ -165,6 +175,10 @@ def test_first_run_makes_everything_that_this_machine_can(finished):
     assert sorted(path.name for path in (results / "runs").iterdir()) == [
         "drums-s0.d.json", "vocals-hop0.5-s0.ah.json", "vocals-s0.a.json"]  # real-s0 is not available
     assert sorted(path.name for path in (results / "notebooks").iterdir()) == ["01_a.ipynb", "02_b.ipynb"]
+
+
+def test_the_book_shows_the_notebooks_that_ran(finished):
+    assert (finished / "_build" / "html" / "shown").read_text() == "executedexecuted"
 
 
 def test_second_run_and_touched_sources_plan_nothing(project):
