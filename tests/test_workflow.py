@@ -103,8 +103,9 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
-STAND_INS = {"study/profiles.py": PROFILES, "study/runs.py": RUNS, "study/costs.py": COSTS, "report/artifacts.py": ARTIFACTS,
-             "workflow/notebooks.py": NOTEBOOKS, "workflow/pages.py": PAGES, "cli.py": CLI}
+STAND_INS = {"study/profiles.py": PROFILES, "study/runs.py": RUNS, "study/costs.py": COSTS,
+             "report/artifacts.py": ARTIFACTS, "workflow/notebooks.py": NOTEBOOKS, "workflow/pages.py": PAGES,
+             "cli.py": CLI}
 JUPYTER_BOOK = """
 test "$*" = "build _build/executed --path-output ." || { echo "asked for $*"; exit 2; }
 mkdir -p _build/html && cat _build/executed/*.ipynb > _build/html/shown && touch _build/html/profile-$BSRNN_PROFILE.txt
