@@ -1,7 +1,7 @@
 """How data sets lie on a disk: split folders, folders of songs, and the files of a song.
 
-People name these differently; what they mean is known by :data:`SPLIT_NAMES` and :data:`bsrnn.audio.walking.MIXTURES`, in
-letters of any size.
+People name these differently; what they mean is known by :data:`SPLIT_NAMES` and
+:data:`bsrnn.audio.walking.MIXTURES`, in letters of any size.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio import walking
 from bsrnn.audio import files as audio
+from bsrnn.audio import walking
+from bsrnn.audio.walking import stem_name
 from bsrnn.errors import DataError
 from bsrnn.runtime.notices import note
-from bsrnn.audio.walking import stem_name
 
 LABELLED = ("train", "valid", "test")
 SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")

@@ -1,8 +1,8 @@
 """Data sets of multitrack songs, read straight from disk: one reader for every layout.
 
 A song is a folder with one audio file a stem; the file's name is the stem's, in letters of any size. "mixture" is the
-mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the others,
-which is noted. Songs lie
+mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the
+others, which is noted. Songs lie
 
 - in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``, ``unlabelled-shifted/``), as the embedded set,
   or as people call these (:data:`bsrnn.data.song_folders.SPLIT_NAMES`), in letters of any size;
@@ -26,18 +26,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio import walking
-from bsrnn.data import song_folders
 from bsrnn.audio import files as audio
-from bsrnn.data import musdb as musdb_source
-from bsrnn.runtime import paths
-from bsrnn.config import DataConfig
-from bsrnn.errors import ConfigError, DataError, NoSongs
-from bsrnn.runtime.files import read_json
-from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.runtime.notices import note
-from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.audio import walking
 from bsrnn.audio.walking import stem_name
+from bsrnn.config import DataConfig
+from bsrnn.data import musdb as musdb_source
+from bsrnn.data import song_folders
+from bsrnn.data.musdb import MUSDB_VALIDATION
+from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.errors import ConfigError, DataError, NoSongs
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import read_json
+from bsrnn.runtime.notices import note
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "

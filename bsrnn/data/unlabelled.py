@@ -4,11 +4,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bsrnn.data import songs
-from bsrnn.runtime import paths
 from bsrnn.config import DataConfig
-from bsrnn.errors import NoSongs
+from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
+from bsrnn.errors import NoSongs
+from bsrnn.runtime import paths
 
 
 def without_held_out(unlabelled: Mixtures, data: DataConfig) -> Mixtures:

@@ -15,10 +15,10 @@ import soundfile
 from tqdm import tqdm
 
 from bsrnn.config import DataConfig
-from bsrnn.errors import ConfigError, DataError
 from bsrnn.data.synthetic.rendering import GENERATOR_VERSION, mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.data.synthetic.splits import SPLITS
+from bsrnn.errors import ConfigError, DataError
 
 UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
