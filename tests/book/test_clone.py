@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parents[1]
+from places import REPOSITORY
 
 
 def git(*arguments, **options):

@@ -22,6 +22,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from places import REPOSITORY
 
 from bsrnn import cli
 from bsrnn.errors import DataError
@@ -582,7 +583,7 @@ def test_a_changed_byte_of_a_weight_is_found(tmp_path):
 @pytest.mark.parametrize("module", ["torch_files", "import_replication"])
 def test_the_reader_has_no_means_to_call_what_a_file_names(module):
     """But torch.load, and that one with weights_only only."""
-    source = Path(__file__).parents[1].joinpath("bsrnn", "tool", f"{module}.py").read_text(encoding="utf-8")
+    source = REPOSITORY.joinpath("bsrnn", "tool", f"{module}.py").read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(source)))
     imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     assert imported <= {"hashlib", "pickletools", "re", "struct", "torch", "zipfile"}

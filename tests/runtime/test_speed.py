@@ -5,17 +5,16 @@ import platform
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import torch
+from places import REPOSITORY
 
 from bsrnn.config import LossConfig, ModelConfig
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
-ROOT = Path(__file__).parents[1]
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
 
 
@@ -182,7 +181,7 @@ print("on import", asked)
 )
 def test_the_commands_and_a_training_change_malloc_and_an_import_does_not(code, said):
     program = f"{ASKS}\ntry:\n    {code}\nexcept (AttributeError, TypeError):\n    pass\nprint('asked', asked)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.stdout.splitlines() == ["on import []", said], done.stderr
 
 

@@ -1,8 +1,8 @@
 """What stands in results/small: whole, as the registry says, and better than what needs no network."""
 
-from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 import bsrnn
 from bsrnn import metrics
@@ -10,8 +10,6 @@ from bsrnn.data import songs
 from bsrnn.runtime.files import read_json
 from bsrnn.study import runs
 from bsrnn.workflow import verify
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)

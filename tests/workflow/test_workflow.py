@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 pytest.importorskip("snakemake", reason="the book extra is not installed")
-REPOSITORY = Path(__file__).parents[1]
 RUNS = '''
 import os
 from dataclasses import dataclass

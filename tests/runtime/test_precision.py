@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import REPOSITORY
 
 from bsrnn import checkpoint, cli, train
 from bsrnn.audio import files as audio
@@ -16,7 +16,6 @@ from bsrnn.study import profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.workflow import replay, verify
 
-REPOSITORY = Path(__file__).parents[1]
 RATE = 44100
 GOT = {"asked": "bfloat16", "got": speed.fast_dtype()}
 

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from fake_models import Fake
+from places import REPOSITORY
 
 import bsrnn
 from bsrnn import checkpoint, cli
@@ -24,7 +25,7 @@ from bsrnn.runtime import paths, speed
 from bsrnn.tool import separate as tool
 from bsrnn.tool import stems
 
-COMMITTED = Path(__file__).parents[1] / "results" / "small" / "checkpoints"
+COMMITTED = REPOSITORY / "results" / "small" / "checkpoints"
 
 
 @pytest.fixture
@@ -383,7 +384,7 @@ def test_what_a_killed_call_left_is_removed_by_the_next(models, tmp_path):
     write(tmp_path / "song.wav", 44100)
     write(tmp_path / "other.wav")
     arguments = [tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out", "-q"]
-    command = [sys.executable, "-c", KILLED, Path(__file__).parent, *arguments]
+    command = [sys.executable, "-c", KILLED, REPOSITORY / "tests", *arguments]
     assert subprocess.run(list(map(str, command)), capture_output=True).returncode == -signal.SIGKILL
     left = below(tmp_path / "out")
     assert len(left) == 2 and all(".partial" in name for name in left)
@@ -455,7 +456,7 @@ def test_a_file_that_grows_too_large_for_the_system(models, tmp_path, encoding):
     """libsndfile says "System error" alone, of the stem or of the floats beside it."""
     write(tmp_path / "song.wav", 44100)
     arguments = [tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out", "-q", *encoding]
-    command = [sys.executable, "-c", LIMITED, Path(__file__).parent, *arguments]
+    command = [sys.executable, "-c", LIMITED, REPOSITORY / "tests", *arguments]
     got = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert got.returncode == 1 and below(tmp_path / "out") == []
     lines = got.stderr.splitlines()

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from places import REPOSITORY
 
 from bsrnn import baselines, metrics
 from bsrnn.audio import files as audio
@@ -26,7 +27,6 @@ from bsrnn.runtime import speed
 from bsrnn.runtime.files import write_json
 from bsrnn.study import guitar
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 RATE = 44100
 BAND = "usr/share/games/fretsonfire/data/songs/sectoid"
 INI = b"[song]\nartist = Composed and performed by Sectoid\nname = 100% / tested\n"

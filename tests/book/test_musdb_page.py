@@ -18,17 +18,16 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import REPOSITORY
 
 from bsrnn import cli, config
 from bsrnn.audio import files as audio
 from bsrnn.data.musdb import MUSDB_VALIDATION
 from bsrnn.study import profiles, results, runs
 
-REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "book" / "musdb.md"
 NEEDED = ("Makefile", "Snakefile", "_config.yml", "book", "bsrnn", "profiles", ".ci")  # of a clone
 TRAIN = ("Made up - One", "Made up - Two")

@@ -10,6 +10,7 @@ import fake_results
 import numpy as np
 import pandas as pd
 import pytest
+from places import REPOSITORY
 
 from bsrnn import config, metrics
 from bsrnn.audio import files as audio
@@ -21,7 +22,6 @@ from bsrnn.study import profiles, results, runs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS
 from bsrnn.workflow import verify
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 PROFILE = "quick"
 # with something to show for every artifact
 QUICK = replace(profiles.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*profiles.QUICK.details, "mel41"))
@@ -810,7 +810,7 @@ def test_every_measured_detail_is_a_row_of_the_ledger_and_every_test_in_it_exist
     for name in ledger["test"]:
         if name != "-":
             file, _, test = name.partition("::")
-            text = (REPOSITORY / "tests" / f"{file}.py").read_text()
+            text = next((REPOSITORY / "tests").rglob(f"{file}.py")).read_text()
             assert f"def {test}(" in text if test else text, name
 
 

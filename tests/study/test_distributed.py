@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from places import PYTHONPATH, REPOSITORY
 
 from bsrnn import checkpoint
 from bsrnn.audio.files import write
@@ -32,7 +33,6 @@ from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Objective, gradients, new_model, objective
 
-REPOSITORY = Path(__file__).parents[1]
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
 TRAIN = TrainConfig(batch_items=4, schedule="cosine", max_items=16, validate_items=8, patience=0, loader_workers=0)
@@ -211,7 +211,7 @@ def pair(tmp_path_factory, songs):
     processes = [
         subprocess.Popen(
             [sys.executable, __file__, str(folder), str(songs)],
-            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(REPOSITORY)},
+            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": PYTHONPATH},
             stderr=subprocess.PIPE,
             text=True,
         )

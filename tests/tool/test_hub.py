@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from places import REPOSITORY
 
 import bsrnn
 from bsrnn import checkpoint, cli
@@ -24,7 +25,6 @@ from bsrnn.tool.publish import publish
 
 REPO = "someone/band-split"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_the_library_does_not_import_it():
     import subprocess
 
     code = "import sys, bsrnn, bsrnn.cli; sys.exit('huggingface_hub' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
 def test_the_command_line_takes_a_hub_id(cache, model, tmp_path, capsys):
@@ -255,7 +255,7 @@ def test_the_network_class_knows_no_web_service():
     imports = {
         name: {
             part.name if isinstance(node, ast.Import) else f"{node.module}.{part.name}"
-            for node in ast.walk(ast.parse((ROOT / "bsrnn" / f"{name}.py").read_text(encoding="utf-8")))
+            for node in ast.walk(ast.parse((REPOSITORY / "bsrnn" / f"{name}.py").read_text(encoding="utf-8")))
             if isinstance(node, ast.Import | ast.ImportFrom)
             for part in node.names
         }

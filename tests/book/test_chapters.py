@@ -6,11 +6,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from places import REPOSITORY
 
 from bsrnn.report import catalogue, claims
 from bsrnn.study import profiles
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = REPOSITORY / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
 LINES = 12  # of a code cell, about
 

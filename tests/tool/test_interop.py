@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import REPOSITORY
 from safetensors.torch import load_file
 from torch import nn
 
@@ -21,7 +22,7 @@ from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.tool import import_replication as interop
 
-SHARED = Path(__file__).parents[1].parent / "shared" / "checkpoints"
+SHARED = REPOSITORY.parent / "shared" / "checkpoints"
 EPS = 1e-7
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins
 

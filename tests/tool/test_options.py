@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import REPOSITORY
 
 from bsrnn import cli
 from bsrnn.errors import ConfigError
@@ -14,8 +15,6 @@ from bsrnn.runtime import paths
 from bsrnn.tool import options
 from bsrnn.tool import separate as tool
 from bsrnn.workflow import reproduce as workflow
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 def stopped(arguments, capsys, main=cli.main):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from places import REPOSITORY
 
 import bsrnn
 from bsrnn import cli
@@ -16,7 +17,7 @@ from bsrnn.runtime import files
 from bsrnn.study import profiles
 
 RATE = 44100
-MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
+MODELS = str(REPOSITORY / "results" / "small" / "checkpoints")
 FINETUNE = ("finetune", "--from", f"{MODELS}/vocals", "--unlabelled", "none")
 
 

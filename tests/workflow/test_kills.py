@@ -5,18 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import kill_and_compare
 import numpy as np
 import pytest
+from places import REPOSITORY
 
 from bsrnn import cli
 from bsrnn.audio.files import write
 from bsrnn.runtime import files
 
 RATE = 44100
-REPOSITORY = Path(__file__).parents[1]
 KILLS = 3
 
 

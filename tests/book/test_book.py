@@ -4,17 +4,16 @@ import importlib.util
 import re
 import sys
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from places import REPOSITORY
 
 from bsrnn.errors import MissingResult
 from bsrnn.report import artifacts
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
-REPOSITORY = Path(__file__).parents[1]
 CHAPTERS = sorted((REPOSITORY / "book").glob("*.ipynb"))
 CHAPTER_IDS = [path.stem for path in CHAPTERS]
 

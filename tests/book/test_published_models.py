@@ -3,10 +3,10 @@
 import json
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import REPOSITORY
 from test_interop import Twin, lightning, write
 
 import bsrnn
@@ -16,7 +16,7 @@ from bsrnn.bands import band_widths
 from bsrnn.runtime.speed import fast_dtype
 from bsrnn.study import results
 
-PAGE = Path(__file__).parents[1] / "book" / "published_models.md"
+PAGE = REPOSITORY / "book" / "published_models.md"
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
 

@@ -1,6 +1,6 @@
 """Odd inputs to `bsrnn separate`, and what happens to each: the table in book/odd_inputs.md is what this test finds.
 
-To write the table anew: BSRNN_WRITE=1 python -m pytest tests/test_odd_inputs.py
+To write the table anew: BSRNN_WRITE=1 python -m pytest tests/tool/test_odd_inputs.py
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from fake_models import Fake
+from places import REPOSITORY
 
 import bsrnn
 from bsrnn import checkpoint, cli
@@ -21,7 +22,7 @@ from bsrnn.audio import mpeg
 from bsrnn.config import ModelConfig
 from bsrnn.tool import stem_provenance as provenance
 
-PAGE = Path(__file__).parents[1] / "book" / "odd_inputs.md"
+PAGE = REPOSITORY / "book" / "odd_inputs.md"
 START, END = "<!-- table:start -->", "<!-- table:end -->"
 RATE = 44100
 NOISY = ("PCM_U8", "ULAW", "IMA_ADPCM", "MPEG_LAYER_III")  # their noise lies beyond the band, too
@@ -364,4 +365,4 @@ def test_the_table_is_what_happened(table):
     expected = f"{before}{START}\n" + "\n".join(lines) + f"\n{END}{after}"
     if os.environ.get("BSRNN_WRITE"):
         PAGE.write_text(expected, encoding="utf-8")
-    assert text == expected, "the table is not what happens: BSRNN_WRITE=1 python -m pytest tests/test_odd_inputs.py"
+    assert text == expected, "not what happens: BSRNN_WRITE=1 python -m pytest tests/tool/test_odd_inputs.py"
