@@ -1,7 +1,7 @@
 """The book's source with the outputs that papermill computed, so that no chapter is executed twice.
 
 ``make reproduce`` executes every chapter with the profile's results and keeps the copies. Here the pages of ``book/``
-come together with what those copies show, in a folder that Jupyter Book builds without executing anything:
+come together with what those copies show, in a folder that Jupyter Book builds without executing any of them:
 
     python -m bsrnn.workflow.pages --profile quick
     BSRNN_PROFILE=quick jupyter-book build _build/executed --path-output .
@@ -46,7 +46,7 @@ def assemble(profile: str) -> Path:
         shutil.copytree(book, folder, ignore=shutil.ignore_patterns(*NOT_PAGES, "*.ipynb"))
     for name, notebook in pages.items():
         write_text(folder / f"{name}.ipynb", json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
-    write_text(folder / paths.MARK, _settings_without_execution())
+    write_text(folder / paths.MARK, _settings())
     return folder
 
 
@@ -80,13 +80,16 @@ def _source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def _settings_without_execution() -> str:
-    """Jupyter Book's settings for the assembled folder: nothing is executed, and book/_ext is found from there."""
+def _settings() -> str:
+    """Jupyter Book's settings for the assembled folder: no notebook is executed, and book/_ext is found from there.
+
+    A text with a cell of code in it (index.md) is no notebook that papermill takes: it is executed for the build.
+    """
     import yaml
 
     root = paths.root()
     settings = yaml.safe_load((root / paths.MARK).read_text(encoding="utf-8"))
-    settings["execute"] = {"execute_notebooks": "off"}
+    settings["execute"]["exclude_patterns"] = ["*.ipynb"]
     extensions = settings.get("sphinx", {}).get("local_extensions", {})
     extensions |= {name: str(root / place) for name, place in extensions.items()}
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)

@@ -56,13 +56,13 @@ def test_a_page_has_its_own_text_and_the_outputs_that_were_computed(project):
     assert all(cell.get("outputs", []) == [] for cell in own["cells"])  # the source stays without
 
 
-def test_the_folder_has_all_pages_and_settings_without_execution(project):
+def test_the_folder_has_all_pages_and_settings_that_execute_no_notebook(project):
     folder = pages.assemble("quick")
     assert folder == project / "_build" / "executed"
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
         "01_a.ipynb", "_config.yml", "_static/code.css", "_toc.yml", "index.md", "references.bib", "references.md"]
     before, after = (yaml.safe_load((place / "_config.yml").read_text()) for place in (project, folder))
-    assert after.pop("execute") == {"execute_notebooks": "off"}
+    assert after.pop("execute") == {"execute_notebooks": "force", "timeout": 600, "exclude_patterns": ["*.ipynb"]}
     assert after["sphinx"].pop("local_extensions") == {"map": str(project / "book" / "_ext")}
     assert before.pop("execute") and before["sphinx"].pop("local_extensions") == {"map": "book/_ext"}
     assert after == before
