@@ -4,16 +4,17 @@
 #     snakemake --cores all --config profile=quick --rerun-triggers mtime params --rerun-incomplete
 #     snakemake --profile profiles/slurm --config profile=paper device=cuda ...      on a cluster
 #
-# What there is to do is read from the registries (bsrnn.study.runs, bsrnn.report.artifacts, book/_toc.yml); nothing is listed here.
+# What there is to do is read from the registries (bsrnn.study.runs, bsrnn.report.chapters, book/_toc.yml); nothing is listed here.
 # No source file is the input of a rule: a fresh clone has new times on every file and would plan everything anew.
 # A run's key stands in its file's name, so a run whose file is there is done, whatever became of the data since.
 from pathlib import Path
 
 import yaml
 
-from bsrnn.report import artifacts
+from bsrnn.report import chapters
 from bsrnn.runtime import paths
-from bsrnn.study import costs, runs
+from bsrnn.study import costs
+from bsrnn.study.results import Study
 from bsrnn.workflow import notebooks
 from bsrnn.workflow import reproduce as project  # `workflow` is a name of Snakemake's own
 
@@ -24,9 +25,10 @@ PROCESSES = int(config.get("processes", 1))  # that train one model together, a 
 BSRNN = "bsrnn" if PROCESSES == 1 else f"torchrun --standalone --nproc-per-node {PROCESSES} --no-python bsrnn"
 ROOT = paths.root()
 RESULTS = project.relative(paths.results(PROFILE))
-RUNS = {run.result_path().name.removesuffix(".json"): run for run in runs.grid(PROFILE).values()}
+STUDY = Study(PROFILE)
+RUNS = {run.result_path().name.removesuffix(".json"): run for run in STUDY.grid.values()}
 TABLES = [f"{RESULTS}/manifest.json"] + [
-    project.relative(path) for artifact in artifacts.REGISTRY.values() for path in artifact.paths(PROFILE)
+    project.relative(path) for artifact in chapters.REGISTRY.values() for path in artifact.files(STUDY)
 ]
 NOTEBOOKS = [f"{RESULTS}/notebooks/{chapter}.ipynb" for chapter in project.chapters()]
 LIBRARY = project.content_hash(sorted(Path(ROOT, "bsrnn").rglob("*.py")))
@@ -48,7 +50,7 @@ def wanted_by_run(wildcards):
     run = RUNS[wildcards.run]
     if run.result_path().exists():
         return []
-    return [project.data_stamp(PROFILE), *(result(runs.grid(PROFILE)[need]) for need in run.needs)]
+    return [project.data_stamp(PROFILE), *(result(STUDY.grid[need]) for need in run.needs)]
 
 
 wildcard_constraints:

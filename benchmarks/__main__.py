@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import evaluating, rooflines, separating, training, tried
-from bsrnn.report import benchmarked
+from benchmarks import evaluating, rendering, rooflines, separating, training, tried
+from bsrnn.report.chapters import ch11_what_it_costs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
 from bsrnn.runtime.speed import share_one_arena
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
         training.bfloat16_training,
         training.data_loading,
         evaluating.evaluation,
+        rendering.rendering,
         tried.tried,
         separating.memory,
         separating.bfloat16_loss,
@@ -64,7 +65,7 @@ def table(results: dict) -> str:
                 lines.append(f"| `{name}` | {value['median']:.2f} | {quartiles} | {value['rounds']} |")
             elif isinstance(value, float):
                 lines.append(f"| `{name}` | {value:.3g} | – | 1 |")
-    for left_out in benchmarked.left_out(results["benchmarks"]):
+    for left_out in ch11_what_it_costs.left_out(results["benchmarks"]):
         lines += ["", left_out]
     return "\n".join(lines) + "\n"
 
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: {BENCHMARKS[name].__doc__.splitlines()[0]}", file=sys.stderr)
         measured = BENCHMARKS[name](options)
         if keys := measured.get("left_out"):
-            print(f"{name}: left out, {benchmarked.WHY_LEFT_OUT}: {', '.join(keys)}", file=sys.stderr)
+            print(f"{name}: left out, {ch11_what_it_costs.WHY_LEFT_OUT}: {', '.join(keys)}", file=sys.stderr)
         results["benchmarks"][name] = measured | {"machine": machine(), "toy": options.toy}
         write_json(options.out, results)
         with atomic_write(options.out.with_suffix(".md")) as temporary:

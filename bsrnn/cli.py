@@ -209,7 +209,7 @@ def _data(options) -> None:
         from bsrnn.study import needs
 
         splits = ["train", "valid", "test"]
-        splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned)
+        splits += ["unlabelled-matched", "unlabelled-shifted", "test-shifted"] * bool(profile.finetuned) + ["test-new"]
         needs.rendering(profile.data, options.out or paths.data(), splits)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
@@ -377,17 +377,18 @@ def _run(options) -> None:
 
 
 def _artifacts(options) -> None:
-    from bsrnn.report import artifacts
+    from bsrnn.report import manifest
     from bsrnn.study import compute as stages
-    from bsrnn.study import results
+    from bsrnn.study.results import Study
 
     if not options.print:
+        study = Study(options.profile)
         with preflight.all_at_once() as check:
-            check(results.require_complete, options.profile)
+            check(study.require_complete)
             check(preflight.place, paths.results(options.profile), "manifest.json")
         stages.publish(options.profile)
-        artifacts.write_all(options.profile)
-    print(artifacts.result_table(options.profile))
+        manifest.write_all(options.profile)
+    print(manifest.result_table(options.profile))
 
 
 if __name__ == "__main__":

@@ -144,11 +144,14 @@ class DataConfig:
     folder: str = ""  # where the songs lie; "" = data/<source>
     train_songs: CountOrNone = 0
     valid_songs: CountOrNone = 0
-    test_songs: CountOrNone = 0  # half of them with timbres of the training songs, half with new ones
-    unlabelled_songs: CountOrNone = 0  # mixtures of each kind: matched, shifted
+    test_songs: CountOrNone = 0  # version 1: half of them with timbres of the training songs, half with new ones
+    unlabelled_songs: CountOrNone = 0  # mixtures of each kind: matched, and in version 1 shifted
     shifted_songs: CountOrNone = 0  # test songs like the shifted mixtures: other styles, mastered
+    new_songs: CountOrNone = 0  # generator version 2: test songs of timbres that no training song has
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
     seed: Seed = 0
+    # of the embedded songs; 2: one wide world for all but the new songs, no shifted ones
+    generator_version: Annotated[int, within(1, 2)] = 1
 
     def __post_init__(self):
         check(self)

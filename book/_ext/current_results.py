@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("BSRNN_ROOT", str(Path(__file__).resolve().parents[2]))
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import artifacts
+from bsrnn.report import show
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
@@ -21,12 +21,12 @@ from bsrnn.workflow import reproduce as workflow
 def profile() -> str:
     """Profile in force: BSRNN_PROFILE, else the largest complete one; "none" before the first results."""
     try:
-        return artifacts.resolve_profile("auto")
+        return show.resolve_profile("auto")
     except MissingResult:
         return "none"  # a chapter that needs results says by itself which command makes them
 
 
-def shown() -> str:
+def what_is_shown() -> str:
     """What decides the pages besides their own sources."""
     library = sorted((paths.root() / "bsrnn").rglob("*.py"))
     manifest = paths.results(profile()) / "manifest.json"
@@ -35,7 +35,7 @@ def shown() -> str:
 
 def outdated(app, env, added, changed, removed):
     """Every page, where what is shown has changed."""
-    now = shown()
+    now = what_is_shown()
     before, env.bsrnn_shown = getattr(env, "bsrnn_shown", None), now  # kept with the pages that Sphinx keeps
     return sorted(env.found_docs) if before != now else []
 
@@ -46,7 +46,7 @@ def name_profile(app, exception):
         return
     for old in Path(app.outdir).glob("profile-*.txt"):
         old.unlink()
-    Path(app.outdir, Path(workflow.book_stamp(profile())).name).write_text(shown() + "\n", encoding="utf-8")
+    Path(app.outdir, Path(workflow.book_stamp(profile())).name).write_text(what_is_shown() + "\n", encoding="utf-8")
 
 
 def setup(app):

@@ -17,7 +17,7 @@ from bsrnn.errors import DataError
 from bsrnn.runtime.notices import note
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted")
+SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted", "test-new")
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "valid": ("valid", "validation", "val", "dev"),

@@ -29,7 +29,7 @@ from bsrnn.runtime.provenance import code_state
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import best_models
+from bsrnn.study.results import Study
 from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.study.training_songs import comparable, unlabelled_of, with_songs
 from bsrnn.tool import cards
@@ -279,10 +279,10 @@ def _ensure_start(run: Run, device: str) -> None:
 def publish(profile_name: str) -> list[Path]:
     """Copy the best model of every target to results/<profile>/checkpoints/<target>/, in half precision.
 
-    Best on the validation songs, see :func:`bsrnn.study.results.best_models`.
+    Best on the validation songs, see :func:`bsrnn.study.results.Study.best_models`.
     """
     written = []
-    for target, run in best_models(profile_name).items():
+    for target, run in Study(profile_name).best_models().items():
         if not (run.weights_folder() / "training.json").is_file():
             continue  # a clone has the published copy, and not the training's own
         result = load(run)

@@ -7,13 +7,9 @@ factor of two or three; a rehearsal (:mod:`bsrnn.workflow.rehearsal`) measures t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
 from bsrnn.study.profiles import Profile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # floating point operations a second that a training reaches
 CORE_RATE = 2e10  # measured: one core of a 2024 server, N 16 and 2 modules; V3 at full size reaches 1e11
@@ -198,8 +194,8 @@ def asked(run, device: str = "cpu", processes: int = 1, longest_minutes: int = 2
 KINDS = {"train": "trainings, scored", "finetune": "finetunings, scored", "separate": "weights scored again"}
 
 
-def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
-    """Runs, hours and memory by profile and kind of run: on one CPU core, one GPU, and ``processes`` of them.
+def summary(profile_names: Sequence[str], processes: int = 8) -> list[dict]:
+    """A row a profile and kind of run: runs, hours and memory, on one CPU core, one GPU, and ``processes`` of them.
 
     Numbers are words for a page: whole ones from ten on, two digits below. Runs without a network or of the real clip
     are left out.
@@ -207,26 +203,24 @@ def summary(profile_names: Sequence[str], processes: int = 8) -> "pd.DataFrame":
     Raises:
         ConfigError: unknown profile.
     """
-    import pandas as pd
-
     from bsrnn.study import runs
 
     rows = []
     for name in profile_names:
         grid = runs.grid(name).values()
         for kind, words in KINDS.items():
-            if not (found := [run for run in grid if run.kind == kind]):
+            if not (of_kind := [run for run in grid if run.kind == kind]):
                 continue
-            core, one, several = (
-                [of_run(run, device, together) for run in found]
+            core, gpu, gpus = (
+                [of_run(run, device, together) for run in of_kind]
                 for device, together in (("cpu", 1), ("cuda", 1), ("cuda", processes))
             )
-            hours = [sum(cost.seconds for cost in part) / 3600 for part in (core, one, several)]
+            hours = [sum(cost.seconds for cost in part) / 3600 for part in (core, gpu, gpus)]
             columns = ("hours on one core", "on one GPU", f"on {processes} GPUs")
-            row = {"runs of profile": name, "what": words, "runs": len(found)}
+            row = {"runs of profile": name, "what": words, "runs": len(of_kind)}
             row |= {column: _in_words(value) for column, value in zip(columns, hours, strict=True)}
-            rows.append(row | {"GB": _in_words(max(cost.memory_gb for cost in one))})
-    return pd.DataFrame(rows)
+            rows.append(row | {"GB": _in_words(max(cost.memory_gb for cost in gpu))})
+    return rows
 
 
 def _in_words(value: float) -> str:

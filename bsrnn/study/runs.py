@@ -32,6 +32,8 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 # throws away no result.
 ADDED: dict[str, object] = {
     "shifted_songs": 0,
+    "new_songs": 0,
+    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
     "attention_heads": 0,
@@ -43,6 +45,27 @@ ADDED: dict[str, object] = {
     "ema_decay": 0.0,
 }
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
+# What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
+ROLES = {
+    "baselines": "estimators without a network",
+    "base": "the model of a target with the target's own split",
+    "start": "the base of a target that the profile finetunes",
+    "split": "Table I: vocals with any split",
+    "crossed": "any target with a split that is not its own",
+    "hop": "Table II: a base's weights scored with another hop",
+    "finetuned": "finetuned as the profile says",
+    "control": "finetuned in the same way, but on labelled songs only",
+    "variant": "finetuned with one change",
+    "teacher": "a model's labels of the unlabelled songs, held against the truth",
+    "peer": "another system, trained from scratch on the same songs",
+    "rate": "the base or a peer with a learning rate of the shared grid that is not its own",
+    "tried": "a system with a rate of the shared grid, its own or another; first seed",
+    "detail": "the base with one other choice",
+    "open": "a detail that the paper leaves open",
+    "beyond": "a detail that the paper does not have: another model, split or budget",
+    "compared": "the bases that a detail is held against: those of the same seeds",
+    "real": "the real recording",
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,7 @@ class Run:
     start: "Run | None" = None  # whose weights it starts from, or scores
     change: str = ""  # what sets this run apart in its table, in words
     variant: str = ""  # the change's name in bsrnn.study.ablations
+    roles: frozenset[str] = frozenset()  # words of ROLES; no part of a key
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -102,6 +126,8 @@ class Run:
         settings |= {"version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs")
+        if self.kind in ("train", "finetune"):
+            settings["data"] |= self._data("new_songs")
         if self.kind in ("finetune", "teacher"):
             settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":
@@ -125,6 +151,10 @@ class Run:
         """Where the trained model lies: config.json and model.safetensors."""
         trained = self if self.kind in ("train", "finetune") else self.start
         return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
+
+    def finished(self) -> bool:
+        """Whether it has a result."""
+        return self.result_path().is_file()
 
     def available(self) -> bool:
         """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
@@ -155,7 +185,7 @@ def settings_of(profile: Profile, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
     settings = deciding({name: asdict(getattr(profile, name)) for name in names})
-    for name in ("test_songs", "shifted_songs"):  # are no part of a training
+    for name in ("test_songs", "shifted_songs", "new_songs"):  # are no part of a training
         settings["data"].pop(name, None)
     return settings | {"seed": seed}
 
@@ -165,13 +195,13 @@ def data_recipe(profile: Profile) -> dict:
     data = profile.data
     if data.source != "embedded":
         return {"source": data.source, "folder": Path(data.folder).name}
-    from bsrnn.data.synthetic import GENERATOR_VERSION, soundfont_hash
+    from bsrnn.data.synthetic import soundfont_hash
 
     return {
         "source": "embedded",
         "seed": data.seed,
         "song_seconds": data.song_seconds,
-        "generator": GENERATOR_VERSION,
+        "generator": data.generator_version,
         "soundfont": soundfont_hash(),
     }
 
@@ -185,97 +215,117 @@ def grid(profile_name: str) -> dict[str, Run]:
     profile = named_profile(profile_name)
     runs: dict[str, Run] = {}
 
-    def add(name: str, kind: str, target: str, seed: int, change: str, start: Run | None = None, **settings) -> Run:
-        variant = settings.pop("variant", "")
-        resolved = replace(profile, **settings)
-        if not resolved.model.channels_apart:  # it needs both
-            resolved = with_values(resolved, {"mixing.item_channels": "both"})
-        run = Run(f"{name}-s{seed}", kind, resolved, target, seed, start, change, variant)
+    def add(roles: set[str], name: str, kind: str, change: str, start: Run | None = None, **settings) -> Run:
+        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target or seed."""
+        of_target, of_seed = settings.pop("target", target), settings.pop("seed", seed)
+        variant, settled = settings.pop("variant", ""), replace(profile, **settings)
+        if not settled.model.channels_apart:  # it needs both
+            settled = with_values(settled, {"mixing.item_channels": "both"})
+        run = Run(f"{of_target}{name}-s{of_seed}", kind, settled, of_target, of_seed, start, change, variant,
+                  frozenset(roles))  # fmt: skip
         runs[run.id] = run
         return run
 
     for seed in profile.seeds:
         for target in profile.targets:
             if seed == profile.seeds[0]:
-                add(f"{target}-baselines", "baselines", target, seed, "no network")
+                add({"baselines"}, "-baselines", "baselines", "no network")
             own = replace(profile.model, targets=(target,), band_split=target)
-            base = add(target, "train", target, seed, f"{target}, its own split", model=own)
-            others = [scheme for one, scheme in profile.crossed if one == target]
-            for scheme in profile.table_one if target == "vocals" else others:  # V7 is vocals' own
+            base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
+            crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
+            for scheme in profile.table_one if target == "vocals" else crossed:  # V7 is vocals' own
                 words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
-                add(f"{target}-{scheme}", "train", target, seed, words, model=replace(own, band_split=scheme))
+                split = replace(own, band_split=scheme)
+                add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
             if target == "vocals":
                 for hop in profile.hops if seed == profile.seeds[0] else CONTRAST_SECONDS:
                     separate = replace(profile.separate, hop_seconds=hop)
-                    add(f"vocals-hop{hop:g}", "separate", target, seed, f"hop {hop:g} s", base, separate=separate,
-                        model=own)
+                    add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, separate=separate, model=own)
             if target in profile.finetuned:
-                _add_finetunings(add, profile, target, seed, base)
-            _add_details(add, profile, target, seed, base)
+                _add_finetunings(add, profile, base)
+            _add_details(add, profile, base)
             if target == profile.targets[0]:
-                _add_peers(add, profile, target, seed, base)
+                _add_peers(add, profile, base)
             if seed == profile.seeds[0]:
-                add(f"{target}-real", "real", target, seed, "a real recording", base, model=own)
+                add({"real"}, "-real", "real", "a real recording", base, model=own)
     return runs
 
 
-def _add_finetunings(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
+    held = {
+        "base": True,
+        "start": target in profile.finetuned,
+        "split": target == "vocals",
+        "tried": (target, seed) == (profile.targets[0], profile.seeds[0]),
+        "compared": seed in profile.detail_seeds,
+    }
+    return {role for role, holds in held.items() if holds}
+
+
+def _roles_of_split(target: str) -> set[str]:
+    return {"crossed", "split"} if target == "vocals" else {"crossed"}
+
+
+def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """Finetuned and control of one seed; with the first seed their variants, the teacher, and more orders of data."""
-    model, first = base.profile.model, seed == profile.seeds[0]
+    model, first = base.profile.model, base.seed == profile.seeds[0]
     if first and profile.data.shifted_songs:
-        add(f"{target}-teacher", "teacher", target, seed, "as a teacher, before finetuning", base, model=model)
+        add({"teacher"}, "-teacher", "teacher", "as a teacher, before finetuning", base, model=model)
     more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
-    for order in (seed, *more):
+    for order in (base.seed, *more):
         tuned = {"finetuned": FINETUNED, "control": CONTROL}
         if order == profile.seeds[0] and profile.data.source == "embedded":
-            chosen = profile.variants if target == profile.finetuned[0] else ("truth",)
+            chosen = profile.variants if base.target == profile.finetuned[0] else ("truth",)
             tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
         for name, (words, changed, share) in tuned.items():
-            there = profile.data.unlabelled_songs
-            data = replace(profile.data, unlabelled_songs=max(1, round(share * there)) if there else 0)
+            songs = profile.data.unlabelled_songs
+            data = replace(profile.data, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
             settings = {"model": model, "data": data, "finetune": replace(profile.finetune, **changed)}
-            variant = "" if name == "finetuned" else name
-            add(f"{target}-{name}", "finetune", target, order, words, base, variant=variant, **settings)
+            settings |= {"variant": "" if name == "finetuned" else name, "seed": order}
+            role = name if name in ("finetuned", "control") else "variant"
+            add({role}, f"-{name}", "finetune", words, base, **settings)
 
 
-def _add_peers(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """Other systems; with the first seed all of them, and the base, at each learning rate of the shared grid too."""
-    systems = [base]
+    systems, first = [base], base.seed == profile.seeds[0]
     for system in profile.peers:
-        if seed not in dict(profile.peer_seeds).get(system, profile.seeds):
+        if base.seed not in dict(profile.peer_seeds).get(system, profile.seeds):
             continue
         rate = dict(profile.peer_rates).get(system, profile.train.learning_rate)
         # bfloat16 makes none of them faster by a tenth on a CPU
         train = replace(profile.train, precision="float32", learning_rate=rate)
-        peer = replace(peer_of(system), targets=(target,))
-        systems.append(add(f"{target}-{system}", "train", target, seed, PEER_NAMES[system], model=peer, train=train))
-    for run in systems if seed == profile.seeds[0] else ():
-        chosen, name = run.profile.train, run.id.rsplit("-s", 1)[0]
+        peer, roles = replace(peer_of(system), targets=(base.target,)), {"peer", "tried"} if first else {"peer"}
+        systems.append(add(roles, f"-{system}", "train", PEER_NAMES[system], model=peer, train=train))
+    for run in systems if first else ():
+        name = run.id.removeprefix(run.target).rsplit("-s", 1)[0]
         for rate in profile.rates:
-            if rate != chosen.learning_rate:
-                train = replace(chosen, learning_rate=rate)
-                settings = {"model": run.profile.model, "train": train, "variant": "rate"}
+            if rate != run.profile.train.learning_rate:
+                settings = {"model": run.profile.model, "train": replace(run.profile.train, learning_rate=rate)}
                 words = f"{run.change}, learning rate {rate:g}"
-                add(f"{name}-rate{rate:g}", "train", target, seed, words, **settings)
+                add({"rate", "tried"}, f"{name}-rate{rate:g}", "train", words, **settings)
 
 
-def _add_details(add: Callable[..., Run], profile: Profile, target: str, seed: int, base: Run) -> None:
+def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The changes that a profile names: scored with every base, or trained with some seeds."""
     for of_target, name in (detail_of(words, profile) for words in profile.details):
         change = change_of(name)
-        if of_target != target or (not change.scored_only and seed not in profile.detail_seeds):
+        if of_target != base.target or (not change.scored_only and base.seed not in profile.detail_seeds):
             continue
         settings = with_values(base.profile, change.changed)
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
         parts |= {"variant": name}
+        roles = {"detail", "open" if name in DETAILS else "beyond"}
+        if change.changed.keys() == {"model.band_split"} and name != "shared":  # such a row belongs to Table I as well
+            roles |= _roles_of_split(base.target)
         if change.scored_only:
-            add(f"{target}-{name}", "separate", target, seed, change.words, base, **parts)
+            add(roles, f"-{name}", "separate", change.words, base, **parts)
             continue
-        trained = add(f"{target}-{name}", "train", target, seed, change.words, **parts)
+        trained = add(roles, f"-{name}", "train", change.words, **parts)
         for other in profile.targets[1:] if name == "shared" else ():  # the same weights, another of their targets
-            add(f"{other}-{name}", "separate", other, seed, change.words, trained, **parts)
+            add(roles, f"-{name}", "separate", change.words, trained, target=other, **parts)
 
 
 def peer_of(system: str) -> PeerConfig:
@@ -325,8 +375,3 @@ def load(run: Run) -> dict:
             f"computes all of them, `bsrnn run {run.id} --profile {name}` this one"
         )
     return read_json(path)
-
-
-def is_complete(profile_name: str) -> bool:
-    """Whether every run of a profile has a result (but for those that this machine cannot compute)."""
-    return all(run.result_path().is_file() or not run.available() for run in grid(profile_name).values())

@@ -19,11 +19,14 @@ from bsrnn.study.training_songs import unlabelled_of
 
 
 def score(run: Run, device: str) -> dict:
-    """What belongs into the run's JSON: ``scores``, and ``shifted`` for a finetuning with such test songs."""
+    """What belongs into the run's JSON: ``scores``; ``shifted`` for a finetuning and ``new`` for any training that have
+    such test songs."""
     by_kind = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
     result = {"scores": by_kind.get(run.kind, _score_model)(run, device)}
     if run.kind == "finetune" and run.profile.data.shifted_songs:
         result["shifted"] = _score_model(run, device, "test-shifted")
+    if run.kind in ("train", "finetune") and run.profile.data.new_songs:
+        result["new"] = _score_model(run, device, "test-new")
     return result
 
 

@@ -148,9 +148,9 @@ def _require_gpus(processes: int, dry_run: bool) -> None:
 
 def say_result(profile: str, seconds: float) -> None:
     """The end of `make reproduce`: the result table, and where the book lies."""
-    from bsrnn.report import artifacts
+    from bsrnn.report import manifest
 
-    print(f"\n{artifacts.result_table(profile)}\n")
+    print(f"\n{manifest.result_table(profile)}\n")
     print(f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {relative(paths.results(profile))}/tables")
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 

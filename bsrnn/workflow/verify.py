@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError
-from bsrnn.report import artifacts
+from bsrnn.report import chapters, manifest, tables
+from bsrnn.report.artifact import Artifact
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import profiles, runs
-from bsrnn.study.results import Results, best_models
+from bsrnn.study.results import Study
+from bsrnn.study.runs import Run
 
 
 def verify(profile_name: str) -> list[str]:
@@ -24,39 +25,42 @@ def verify(profile_name: str) -> list[str]:
     Raises:
         ConfigError: unknown profile.
     """
-    profiles.profile(profile_name)
-    problems = _verify_runs(profile_name)
+    study, folder = Study(profile_name), paths.results(profile_name)
+    problems = _verify_runs(study)
     if any(line.startswith(("missing", "damaged")) for line in problems):
         return problems  # what would be drawn from them cannot be compared
-    return (
-        problems
-        + _verify_checkpoints(profile_name)
-        + _verify_provenance(profile_name)
-        + _verify_artifacts(profile_name)
-        + _verify_readme(profile_name)
-    )
+    written = read_json(folder / "manifest.json") if (folder / "manifest.json").is_file() else {}
+    problems += _verify_checkpoints(study, written.get("checkpoints", {}))
+    if written:
+        problems += _verify_provenance(study, written.get("runs", {}))
+        problems += _verify_artifacts(study, written["artifacts"])
+    else:
+        problems.append(
+            f"missing: results/{profile_name}/manifest.json; `bsrnn artifacts --profile {profile_name}` writes it"
+        )
+    return problems + _verify_readme(profile_name)
 
 
 def notes(profile_name: str) -> list[str]:
     """What is worth knowing and not wrong: trainings that did not get the arithmetic that their profile asks for."""
-    results = Results(profile_name, lambda run: run.result_path().is_file()).finished
-    trained = {one.run.id: (one.training or {}).get("arithmetic", {}) for one in results}
+    study = Study(profile_name)
+    results = [study.finished(run) for run in study.grid.values() if run.finished()]
+    trained = {done.run.id: (done.training or {}).get("arithmetic", {}) for done in results}
     other = [run_id for run_id, got in trained.items() if got.get("asked") != got.get("got")]
     said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
     return [said + ", ".join(other)] if other else []
 
 
-def _verify_runs(profile_name: str) -> list[str]:
-    grid = runs.grid(profile_name)
+def _verify_runs(study: Study) -> list[str]:
+    profile_name, grid = study.profile.name, study.grid
     expected = {run.result_path().name: run for run in grid.values()}
-    there = {path.name: path for path in sorted((paths.results(profile_name) / "runs").glob("*.json"))}
+    files = {path.name: path for path in sorted((paths.results(profile_name) / "runs").glob("*.json"))}
     problems = [
         f"missing: no result of run {run.id} ({name})"
         for name, run in expected.items()
-        if name not in there and run.available()
+        if name not in files and run.available()
     ]
-    for name, path in there.items():
-        run_id = name.split(".")[0] if name not in expected else expected[name].id
+    for name, path in files.items():
         if name in expected:
             problems += _verify_content(path, expected[name])
         elif any(name.startswith(f"{known}.") for known in grid):
@@ -64,11 +68,12 @@ def _verify_runs(profile_name: str) -> list[str]:
                 f"stale: runs/{name} has another key than the registry's: its settings or data have changed"
             )
         else:
+            run_id = name.split(".")[0]
             problems.append(f"stray: runs/{name} belongs to no run of profile {profile_name} ({run_id!r})")
     return problems
 
 
-def _verify_content(path: Path, run: runs.Run) -> list[str]:
+def _verify_content(path: Path, run: Run) -> list[str]:
     try:
         result = read_json(path)
     except BSRNNError as error:
@@ -78,19 +83,15 @@ def _verify_content(path: Path, run: runs.Run) -> list[str]:
     return [f"stale: runs/{path.name} says another {' and '.join(wrong)} than the registry"] if wrong else []
 
 
-def _verify_checkpoints(profile_name: str) -> list[str]:
+def _verify_checkpoints(study: Study, recorded: dict) -> list[str]:
     """Published models are those of the runs, and the files that the manifest records."""
-    folder = paths.results(profile_name)
-    recorded = (
-        read_json(folder / "manifest.json").get("checkpoints", {}) if (folder / "manifest.json").is_file() else {}
-    )
-    now = artifacts.checkpoints(profile_name)
+    folder, now = paths.results(study.profile.name), manifest.checkpoints(study.profile.name)
     problems = [
         f"changed: checkpoints/{target} is not the model that the manifest records"
         for target in sorted(recorded.keys() | now.keys())
         if recorded.get(target) != now.get(target)
     ]
-    for target, run in best_models(profile_name).items():
+    for target, run in study.best_models().items():
         if target in now:
             info = read_json(folder / "checkpoints" / target / "config.json")["info"]
             if info.get("train_key") != run.train_key:
@@ -98,63 +99,54 @@ def _verify_checkpoints(profile_name: str) -> list[str]:
     return problems
 
 
-def _verify_provenance(profile_name: str) -> list[str]:
+def _verify_provenance(study: Study, recorded: dict) -> list[str]:
     """What the manifest says of each run (keys, code, versions, device, seed, seconds) is what its result says."""
-    path = paths.results(profile_name) / "manifest.json"
-    if not path.is_file():
-        return []  # said elsewhere
-    recorded, now = read_json(path).get("runs", {}), json.loads(json.dumps(artifacts.provenance(profile_name)))
-    problems = []
+    now, problems = json.loads(json.dumps(manifest.provenance(study))), []
     for run_id in sorted(recorded.keys() | now.keys()):
-        one, other = recorded.get(run_id, {}), now.get(run_id, {})
-        if wrong := sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)):
+        said, true = recorded.get(run_id, {}), now.get(run_id, {})
+        if wrong := sorted(name for name in said.keys() | true.keys() if said.get(name) != true.get(name)):
             problems.append(f"stale: of run {run_id} the manifest says another {', '.join(wrong)} than its result")
     return problems
 
 
-def _verify_artifacts(profile_name: str) -> list[str]:
-    folder = paths.results(profile_name)
-    if not (folder / "manifest.json").is_file():
-        return [f"missing: results/{profile_name}/manifest.json; `bsrnn artifacts --profile {profile_name}` writes it"]
-    manifest = read_json(folder / "manifest.json")["artifacts"]
+def _verify_artifacts(study: Study, recorded: dict) -> list[str]:
     problems = [
-        f"stray: the manifest has {name!r}, the registry has not" for name in manifest if name not in artifacts.REGISTRY
+        f"stray: the manifest has {name!r}, the registry has not" for name in recorded if name not in chapters.REGISTRY
     ]
-    for artifact in artifacts.REGISTRY.values():
-        if artifact.left_out(profile_name):
+    for artifact in chapters.REGISTRY.values():
+        if artifact.left_out(study):
             continue
-        if artifact.id not in manifest:
+        if artifact.id in recorded:
+            problems += _verify_artifact(study, artifact, recorded[artifact.id])
+        else:
             problems.append(f"missing: {artifact.id} is not in the manifest")
-            continue
-        entry = manifest[artifact.id]
-        if entry["runs"] != artifact.runs(profile_name):
-            problems.append(f"stale: {artifact.id} was drawn from {entry['runs']}, needs {artifact.runs(profile_name)}")
-        for name, recorded in entry["files"].items():
-            path = folder / name
-            if not path.is_file():
-                problems.append(f"missing: {name}")
-            elif hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
-                problems.append(f"changed: {name} is not the file that the manifest records")
-        problems += _verify_table(artifact, profile_name)
     return problems
 
 
-def _verify_table(artifact: artifacts.Artifact, profile_name: str) -> list[str]:
+def _verify_artifact(study: Study, artifact: Artifact, recorded: dict) -> list[str]:
     """Tables are drawn again and compared; figures depend on fonts and are held against their hash alone."""
-    if artifact.kind != "table":
-        return []
-    path, now = artifact.paths(profile_name)[0], artifacts.table_text(artifact.draw(profile_name))
-    if path.is_file() and path.read_bytes() != now.encode():
-        return [f"changed: tables/{path.name} is not what the results give now"]
-    return []
+    problems, folder, runs = [], paths.results(study.profile.name), artifact.source.ids(study)
+    if recorded["runs"] != runs:
+        problems.append(f"stale: {artifact.id} was drawn from {recorded['runs']}, needs {runs}")
+    for name, digest in recorded["files"].items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"missing: {name}")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            problems.append(f"changed: {name} is not the file that the manifest records")
+        if artifact.kind == "table" and path.is_file():
+            now = tables.csv_text(artifact.draw(study))
+            if path.read_bytes() != now.encode():
+                problems.append(f"changed: tables/{path.name} is not what the results give now")
+    return problems
 
 
 def _verify_readme(profile_name: str) -> list[str]:
     """README.md holds one profile's results."""
     path = paths.root() / "README.md"
-    if profile_name != artifacts.README_PROFILE or not path.is_file():
+    if profile_name != manifest.README_PROFILE or not path.is_file():
         return []
-    if artifacts.readme_text(profile_name) in path.read_text(encoding="utf-8"):
+    if manifest.readme_text(profile_name) in path.read_text(encoding="utf-8"):
         return []
-    command = "from bsrnn.report import artifacts; artifacts.readme_table()"
+    command = "from bsrnn.report import manifest; manifest.readme_table()"
     return [f"changed: README.md has other results; `python -c '{command}'`"]

@@ -10,7 +10,7 @@ import pytest
 from places import REPOSITORY
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import artifacts
+from bsrnn.report import show
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
@@ -30,10 +30,10 @@ def test_the_drawn_map_has_every_module_and_no_arrow_upwards():
     rows = house_map.layers()
     drawn = [name for row in rows for name in row.modules]
     package = REPOSITORY / "bsrnn"
-    files = {path.relative_to(package).with_suffix("").as_posix() for path in package.rglob("*.py")}
-    files = {name for name in files if not name.endswith("__init__") and not name.startswith("data/synthetic/")}
-    assert len(drawn) == len(files) + 1  # data/synthetic stands for its modules
-    assert {name.split("/")[-1] for name in files} | {"synthetic"} == {name.strip("/").split("/")[-1] for name in drawn}
+    files = {path.relative_to(package).with_suffix("") for path in package.rglob("*.py") if path.stem != "__init__"}
+    named = {"/".join(path.parts[:2]) + "/" * (len(path.parts) > 2) for path in files}  # a folder in a folder: one name
+    assert len(drawn) == len(named)
+    assert {name.strip("/").split("/")[-1] for name in named} == {name.strip("/").split("/")[-1] for name in drawn}
     assert all(row.purpose.endswith(".") and all(row.modules.values()) for row in rows)
     counts, order = house_map.imports(rows), [row.name for row in rows]
     assert counts["study", "the method"] > 10
@@ -83,7 +83,7 @@ def extension(tmp_path, monkeypatch):
     (tmp_path / "bsrnn" / "model.py").write_text("old")
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
-    monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "small")
+    monkeypatch.setattr(show, "resolve_profile", lambda name: "small")
     paths.results("small").mkdir(parents=True)
     (paths.results("small") / "manifest.json").write_text("old")
     return extension_of_the_book("current_results")
@@ -100,8 +100,8 @@ def no_results(name):
 @pytest.mark.parametrize("change", [
     lambda root, monkeypatch: (root / "results" / "small" / "manifest.json").write_text("new"),
     lambda root, monkeypatch: (root / "bsrnn" / "model.py").write_text("new"),
-    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", lambda name: "quick"),
-    lambda root, monkeypatch: monkeypatch.setattr(artifacts, "resolve_profile", no_results),
+    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", lambda name: "quick"),
+    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", no_results),
 ], ids=["results", "library", "profile", "no results"])
 def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, change):
     env = SimpleNamespace(found_docs={"index", "08_results"})

@@ -26,7 +26,8 @@ from places import REPOSITORY
 from bsrnn import cli, config
 from bsrnn.audio import files as audio
 from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.study import profiles, results, runs
+from bsrnn.report import tables
+from bsrnn.study import profiles, runs
 
 PAGE = REPOSITORY / "book" / "musdb.md"
 NEEDED = ("Makefile", "Snakefile", "_config.yml", "book", "bsrnn", "profiles", ".ci")  # of a clone
@@ -206,5 +207,5 @@ def test_a_chapter_is_executed_on_these_songs(clone):
 
 
 def test_no_score_of_the_paper_is_typed_on_the_page():
-    scores = {f"{value:.2f}" for value in results.published("table3").select_dtypes("number").to_numpy().ravel()}
+    scores = {f"{value:.2f}" for value in tables.published("table3").select_dtypes("number").to_numpy().ravel()}
     assert scores and not any(score in page() for score in scores)

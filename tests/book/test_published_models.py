@@ -13,8 +13,8 @@ import bsrnn
 from bsrnn import cli
 from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
+from bsrnn.report import tables
 from bsrnn.runtime.speed import fast_dtype
-from bsrnn.study import results
 
 PAGE = REPOSITORY / "book" / "published_models.md"
 RATE = 44100
@@ -78,6 +78,6 @@ def test_the_stems_are_those_of_the_segments_that_the_page_names(place):
 
 def test_no_published_score_is_typed_on_the_page():
     text = PAGE.read_text(encoding="utf-8")
-    table = results.published("replication")
+    table = tables.published("replication")
     scores = {f"{value:.2f}" for name in table if name.endswith("_csdr") for value in table[name]}
     assert len(scores) == 15 and not any(score in text for score in scores)

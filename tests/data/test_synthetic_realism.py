@@ -7,6 +7,7 @@ rolloff only, measured when the generator was first drafted; it comes with no pa
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy.signal import istft, stft
 
 from bsrnn.config import TARGETS
 from bsrnn.data.synthetic import SAMPLE_RATE, mixture_of, render_song
+from bsrnn.data.synthetic.wide.rendering import render_song as render_wide_song
 
 SONGS = 16  # two rounds of composition.FEATURES and two more
 CLIP_SECONDS = 6  # length of the real clips
@@ -84,17 +86,19 @@ def thirty_db(stems: dict[str, np.ndarray]) -> dict[tuple[str, str], int]:
     return out
 
 
-def examine(index: int) -> tuple[dict, dict]:
+def examine(version: int, index: int) -> tuple[dict, dict]:
     """Both of a training song of 30 s."""
-    stems, _ = render_song("train", index)
+    render = {1: render_song, 2: render_wide_song}[version]
+    stems, _ = render("train", index)
     return measured(stems), thirty_db(stems)
 
 
 @pytest.mark.timeout(900)
-def test_songs_resemble_real_recordings_and_have_passages_for_the_30_db_rules():
-    """One test, because rendering the songs costs most."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_songs_resemble_real_recordings_and_have_passages_for_the_30_db_rules(version):
+    """One test a generator version, because rendering the songs costs most."""
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        values, chunks = zip(*pool.map(examine, range(SONGS)), strict=True)
+        values, chunks = zip(*pool.map(partial(examine, version), range(SONGS)), strict=True)
     outside = []
     for value, targets in REAL.items():
         for target, real in targets.items():

@@ -236,9 +236,9 @@ def test_the_embedded_vocals_give_energy41():
 
 
 def test_the_figure_has_every_band_of_every_split():
-    from bsrnn.report import plots
+    from bsrnn.report.chapters import ch01_band_split
 
-    axes = plots.derived_bands().axes[0]
+    axes = ch01_band_split.derived_bands().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["V7", "uniform", "mel", "notes", "energy"]
     bars = [bar.get_paths()[0].get_extents() for bar in axes.collections]
     assert len(bars) == 5 * 41

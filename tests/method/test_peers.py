@@ -269,7 +269,7 @@ def test_inputs_that_cannot_be_separated():
     with pytest.raises(DataError, match="got 3 channels: umx separates mono and stereo"):
         make("umx")(noise(1, 3, 100))
     assert make("convtasnet")(noise(1, 3, 100)).shape == (1, 1, 3, 100)
-    with pytest.raises(ValueError, match=r"expected \(B, C, L\)"):
+    with pytest.raises(ValueError, match=r"expected \(batch, channels, samples\)"):
         make("umx")(noise(2, 100))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import benchmarked
+from bsrnn.report.chapters import ch11_what_it_costs as chapter
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import write_json
 from bsrnn.study import costs, runs
@@ -35,50 +35,50 @@ def here(tmp_path, monkeypatch):
 
 def test_nothing_measured_is_said_with_the_command(here, measured):
     with pytest.raises(MissingResult, match="make bench"):
-        benchmarked.load()
+        chapter.load()
     here.parent.mkdir()
     write_json(here, {"benchmarks": measured})
-    assert benchmarked.load() == measured
+    assert chapter.load() == measured
     measured["training"]["toy"] = True
     write_json(here, {"benchmarks": measured})
     with pytest.raises(MissingResult, match="make bench"):
-        benchmarked.load()
+        chapter.load()
 
 
 def test_every_machine_is_named(measured):
     line = "a processor, 2 threads, no GPU, PyTorch 2.11.0, Python 3.11.7"
-    assert benchmarked.machine(measured) == f"measured on: {line}"
+    assert chapter.machine(measured) == f"measured on: {line}"
     measured["training"]["machine"] = MACHINE | {"gpu": "a GPU"}
-    assert benchmarked.machine(measured) == f"measured on: {line.replace('no GPU', 'a GPU')}; {line}"
+    assert chapter.machine(measured) == f"measured on: {line.replace('no GPU', 'a GPU')}; {line}"
 
 
 def test_a_machine_without_bfloat16_says_what_it_has_not_and_is_drawn_without_it(measured):
-    assert benchmarked.left_out(measured) == []
+    assert chapter.left_out(measured) == []
     lost = {"usdr_mean_float32": 2.5, "lost_db": 0.01, "songs": 3}
     measured["bfloat16_loss"] = {"lost_by_bfloat16": {"vocals": lost}}
-    assert benchmarked.lost_by_bfloat16(measured).loc["vocals"].tolist() == [2.5, 0.01, 3]
+    assert chapter.lost_by_bfloat16(measured).loc["vocals"].tolist() == [2.5, 0.01, 3]
     del measured["roofline"]["gemm_gflops_bf16"]
     measured["roofline"]["left_out"] = ["gemm_gflops_bf16"]
     measured["bfloat16_loss"] = {"left_out": ["lost_by_bfloat16"]}
     said = "left out, as this machine would emulate bfloat16: gemm_gflops_bf16, lost_by_bfloat16"
-    assert benchmarked.left_out(measured) == [said]
-    lost = benchmarked.lost_by_bfloat16(measured)
+    assert chapter.left_out(measured) == [said]
+    lost = chapter.lost_by_bfloat16(measured)
     assert lost.empty and list(lost.columns) == ["usdr_mean_float32", "lost_db", "songs"]
-    [axes] = benchmarked.roofline(measured).axes
+    [axes] = chapter.roofline(measured).axes
     assert [line.get_label() for line in axes.lines] == ["roof, fp32: 200 GFLOP/s", "RNN along time, fp32"]
-    assert "rnn_gflops_bf16" not in benchmarked.ratios({"roofline": measured["roofline"]}).index
+    assert "rnn_gflops_bf16" not in chapter.ratios({"roofline": measured["roofline"]}).index
 
 
 def test_tables_hold_what_was_measured(measured):
-    table = benchmarked.ratios(measured)
+    table = chapter.ratios(measured)
     assert list(table.loc["slow_vs_fast"]) == [4.0, pytest.approx(3.6), pytest.approx(4.4), 5]
     assert table.loc["train_gflop", "median"] == 1600 and table.loc["train_gflop", "rounds"] == 1
-    assert list(benchmarked.seconds(measured["separation"]).index) == ["fast", "slow"]
+    assert list(chapter.seconds(measured["separation"]).index) == ["fast", "slow"]
 
 
 def test_the_projection_is_work_over_rate(measured):
-    assert benchmarked.training_rate(measured) == pytest.approx(200e9)
-    table = benchmarked.projection(measured, "paper")
+    assert chapter.training_rate(measured) == pytest.approx(200e9)
+    table = chapter.projection(measured, "paper")
     work = {run.id: costs.work(run)[0] for run in runs.grid("paper").values() if run.id in table.index}
     assert {"vocals-s0", "drums-s0", "bass-s0", "other-s0"} <= set(work)
     for name, operations in work.items():
@@ -88,7 +88,7 @@ def test_the_projection_is_work_over_rate(measured):
 
 
 def test_the_roof_is_bandwidth_then_the_best_product(measured):
-    (axes,) = benchmarked.roofline(measured).axes
+    (axes,) = chapter.roofline(measured).axes
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert lines["RNN along time, fp32"] == [[500.0, 150.0]]
     low, corner, high = lines["roof, fp32: 200 GFLOP/s"]

@@ -8,7 +8,7 @@ import torch
 from benchmarks import __main__ as bench
 from benchmarks import measure, subjects, textbook_bsrnn
 from bsrnn.config import ModelConfig
-from bsrnn.report import benchmarked
+from bsrnn.report.chapters import ch11_what_it_costs
 from bsrnn.runtime import speed
 from bsrnn.runtime.files import read_json
 from bsrnn.train import new_model, objective
@@ -116,5 +116,5 @@ def test_the_benchmarks_end_on_this_processor(tmp_path, capsys):
     assert ("gradient_error_bf16" in measured["bfloat16_training"]) == has
     assert ("rnn_gflops_bf16" in measured["roofline"]) == has and "rnn_gflops_fp32" in measured["roofline"]
     words = "left out, as this machine would emulate bfloat16: train_step_bf16_vs_fp32, gradient_error_bf16"
-    for place in (said.err, said.out, out.with_suffix(".md").read_text(), *benchmarked.left_out(measured)):
+    for place in (said.err, said.out, out.with_suffix(".md").read_text(), *ch11_what_it_costs.left_out(measured)):
         assert (words in place) != has

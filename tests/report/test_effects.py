@@ -5,7 +5,10 @@ import pytest
 from scipy import stats
 
 from bsrnn.errors import DataError
-from bsrnn.report.effects import crossed_effect, holm, mean_interval, song_interval, table_of
+from bsrnn.report.statistics import crossed_effect, difference_table, holm, mean_interval, pairs, song_interval
+from bsrnn.study import profiles
+from bsrnn.study.results import Finished
+from bsrnn.study.runs import Run
 
 
 def test_equal_seeds_give_the_t_interval_over_songs():
@@ -105,9 +108,46 @@ def test_two_seeds_have_the_interval_of_the_analysis_of_variance():
     assert mean_interval(values) == (pytest.approx(values.mean()), *crossed_effect(values).interval())
 
 
+def finished(target, seed, usdr, start_seed=None):
+    """A scored run; with ``start_seed`` a finetuning of such a start."""
+    start = Run("start", "train", profiles.TINY, target, start_seed) if start_seed is not None else None
+    run = Run("it", "finetune" if start else "train", profiles.TINY, target, seed, start)
+    return Finished(run, {"scores": {"songs": [{"song": name, "usdr": value} for name, value in usdr.items()]}})
+
+
+def test_pairs_are_of_the_same_target_and_seed():
+    better = [finished("bass", 0, {}), finished("bass", 1, {}), finished("drums", 0, {})]
+    worse = [finished("bass", 1, {}), finished("drums", 1, {}), finished("bass", 0, {})]
+    assert pairs(iter(better), iter(worse)) == [(better[0], worse[2]), (better[1], worse[0])]
+
+
 def test_songs_that_a_seed_has_no_value_for_are_left_out():
-    table, seeds, songs = table_of({1: {"b": 2.0, "a": 1.0, "c": None}, 0: {"a": 3.0, "b": 4.0, "c": 5.0}})
-    assert (seeds, songs, table.tolist()) == ([0, 1], ["a", "b"], [[3.0, 4.0], [1.0, 2.0]])
+    compared = [
+        (finished("bass", 1, {"b": 2.0, "a": 1.0, "c": None}), finished("bass", 1, {"a": 0.5, "b": 0.0, "c": 1.0})),
+        (finished("bass", 0, {"a": 3.0, "b": 4.0, "c": 5.0}), finished("bass", 0, {"b": 1.0, "a": 1.0, "c": 1.0})),
+    ]
+    table = difference_table(compared)
+    assert (list(table.index), list(table), table.to_numpy().tolist()) == ([0, 1], ["a", "b"], [[2, 3], [0.5, 2]])
+    assert difference_table([]).shape == (0, 0)
+
+
+def test_differences_are_means_over_targets_of_the_seeds_that_have_all_of_them():
+    rest = {"a": 0.0, "b": 0.0}
+    compared = [(finished(target, seed, {"a": seed + gain, "b": gain}), finished(target, seed, rest))
+                for target, gain, seeds in (("bass", 1.0, (0, 1, 2)), ("drums", 3.0, (2, 0)))
+                for seed in seeds]  # fmt: skip
+    table = difference_table(compared)
+    assert (list(table.index), table.to_numpy().tolist()) == ([0, 2], [[2, 2], [4, 2]])
+    compared = [(finished("bass", 0, {"a": 1.0, "b": 1.0}), finished("bass", 0, rest)),
+                (finished("drums", 0, {"b": 3.0}), finished("drums", 0, rest))]  # fmt: skip
+    assert list(difference_table(compared)) == ["b"]  # a song of one target alone has no mean
+
+
+def test_orders_of_one_start_are_one_seed():
+    compared = [(finished("bass", order, {"a": gain}, start_seed=0), finished("bass", order, {"a": 0.0}, start_seed=0))
+                for order, gain in ((0, 1.0), (7, 2.0))]  # fmt: skip
+    table = difference_table(compared)
+    assert (list(table.index), table.to_numpy().tolist()) == ([0], [[1.5]])
 
 
 def test_holm_goes_from_the_smallest_and_stops_at_the_first_that_fails():

@@ -39,6 +39,7 @@ def folder(tmp_path_factory):
 def claims(folder, tmp_path, monkeypatch):
     """The runs of the claims' profile as it stands, but for two steps each on made-up songs."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
     monkeypatch.delenv("BSRNN_DATA", raising=False)
     full = profiles.SEEDS
     steps = {"max_items": 2, "validate_items": 2}
@@ -201,6 +202,6 @@ def test_a_folder_of_a_version_that_noted_the_precision_is_gone_on_with(small, t
 def test_verifying_notes_the_runs_that_did_not_get_what_they_asked_for(claims):
     for got, expected in (("float32", ["vocals-s0"]), ("bfloat16", [])):
         training = {"arithmetic": {"asked": "bfloat16", "got": got}}
-        files.write_json(claims["vocals-s0"].result_path(), {"training": training, "code": stages.CODE_HASHES})
+        files.write_json(claims["vocals-s0"].result_path(), {"training": training})
         said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
         assert verify.notes("seeds") == [said + ", ".join(expected)] * bool(expected)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -90,7 +91,7 @@ def test_an_item_of_one_channel_takes_half_of_a_stereo_one_and_validations_what_
 
 
 def test_the_summary_adds_up_what_every_run_costs():
-    table = costs.summary(["paper", "previews"], processes=4).set_index(["runs of profile", "what"])
+    table = pd.DataFrame(costs.summary(["paper", "previews"], processes=4)).set_index(["runs of profile", "what"])
     grid = runs.grid("paper").values()
     trained = [run for run in grid if run.kind == "train"]
     row = table.loc["paper", "trainings, scored"]

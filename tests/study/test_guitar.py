@@ -370,7 +370,7 @@ def made_up(tmp_path, monkeypatch):
     """A results/guitar where song i scores i dB with V7; the guitar split 1 dB more over songs, 2 less over artists."""
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
-    from bsrnn.report import guitar_tables
+    from bsrnn.report.chapters import ch12_guitar
 
     names = list(fretsonfire.SONGS)
     for run in guitar.grid():
@@ -382,12 +382,12 @@ def made_up(tmp_path, monkeypatch):
         baseline = {name: {"songs": unscored if name == "silence" else rows} for name in baselines.METHODS}
         scores = baseline if run.method == "baselines" else {"songs": rows}
         result = {"fold": {"id": run.fold.id}, "method": run.method, "scores": scores}
-        write_json(run.path(guitar_tables.folder()), result)
-    return guitar_tables
+        write_json(run.path(ch12_guitar.folder()), result)
+    return ch12_guitar
 
 
 def test_means_and_differences_by_hand(made_up):
-    means = made_up.means(None).set_index(["held out", "method"])
+    means = made_up.means().set_index(["held out", "method"])
     for kind, gain in (("songs", 1), ("artists", -2)):
         assert means.loc[(kind, "BSRNN, V7"), "usdr_mean"] == pytest.approx(3.5)  # of 0 to 7
         assert means.loc[(kind, "BSRNN, guitar split"), "usdr_mean"] == pytest.approx(3.5 + gain)
@@ -395,7 +395,7 @@ def test_means_and_differences_by_hand(made_up):
         assert means.loc[(kind, "silence"), ["cSDR, mean (dB)"]].isna().all()
         row = means.loc[(kind, "guitar split over V7")]
         assert row["usdr_mean"] == row["low"] == row["high"] == gain and row["songs"] == 8  # alike in every song
-    songs_of = made_up.songs(None)
+    songs_of = made_up.song_by_song()
     assert len(songs_of) == 16 and set(songs_of["note"]) == {"one seed, carries no claim"}
     assert made_up.progress() == "all 6 folds are computed"
 
@@ -405,12 +405,12 @@ def test_a_fold_that_is_not_whole_is_left_out_and_named(made_up):
         if run.id in ("songs-2-guitar-s0", "artist-sectoid-baselines"):
             run.path(made_up.folder()).unlink()
     assert made_up.progress() == "4 of 6 folds are computed; still missing: songs-2, artist-sectoid"
-    counts = made_up.songs(None)["held out"].value_counts()
+    counts = made_up.song_by_song()["held out"].value_counts()
     assert (counts["songs"], counts["artists"]) == (6, 4) and made_up.lacks_scores() == ""
     for path in made_up.folder().glob("songs-*-v7-*"):  # but for one fold, of two songs
         if "songs-1" not in path.name:
             path.unlink()
-    gain = made_up.means(None).set_index(["held out", "method"]).loc[("songs", "guitar split over V7")]
+    gain = made_up.means().set_index(["held out", "method"]).loc[("songs", "guitar split over V7")]
     assert gain["songs"] == 2 and gain[["low", "high"]].isna().all() and gain["usdr_mean"] == 1
     for path in made_up.folder().glob("*-v7-*"):
         path.unlink()
@@ -423,9 +423,9 @@ def test_a_fold_that_is_not_whole_is_left_out_and_named(made_up):
 @pytest.fixture
 def committed(monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
-    from bsrnn.report import guitar_tables
+    from bsrnn.report.chapters import ch12_guitar
 
-    return guitar_tables
+    return ch12_guitar
 
 
 def test_committed_results_are_those_of_the_registry(committed):
@@ -446,8 +446,8 @@ def test_committed_results_are_those_of_the_registry(committed):
 def test_tables_compare_the_same_songs(committed):
     if committed.lacks_scores():
         pytest.skip(committed.lacks_scores())
-    table, means = committed.scores(), committed.means(None)
-    assert table["fold"].nunique() == len(committed.folds())
+    table, means = committed.scores(), committed.means()
+    assert table["fold"].nunique() == len(committed.whole_folds())
     for kind, part in table.groupby("kind"):
         rows = means[means["held out"] == kind].set_index("method")
         assert rows.loc["BSRNN, V7", "usdr_mean"] == pytest.approx(part["v7"].mean())

@@ -10,6 +10,7 @@ from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations as variants
 from bsrnn.study import profiles, runs
+from bsrnn.study.results import Study
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,24 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
     ]  # fmt: skip
     for position, run in enumerate(grid.values()):
         assert all(list(grid).index(need) < position for need in run.needs)
+
+
+def test_every_run_has_its_roles_which_are_no_part_of_a_key():
+    roles = {name: run.roles for name, run in runs.grid("quick").items()}
+    assert roles["vocals-s0"] == {"base", "start", "split", "tried", "compared"}
+    assert roles["drums-s0"] == {"base", "compared"}  # it is not finetuned
+    assert roles["vocals-v1-s0"] == {"crossed", "split"} and roles["vocals-hop3-s0"] == {"hop"}
+    assert roles["vocals-ten-seconds-s0"] == {"detail", "open"} and roles["vocals-control-s0"] == {"control"}
+    seeds = {name: run.roles for name, run in runs.grid("seeds").items()}
+    assert seeds["vocals-s1"] == {"base", "start", "split"} and seeds["drums-v7-s1"] == {"crossed"}
+    assert seeds["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
+    assert seeds["vocals-wide-v4-s0"] == seeds["drums-shared-s0"] == {"detail", "beyond"}
+    assert seeds["vocals-umx-s0"] == {"peer", "tried"} and seeds["vocals-umx-s1"] == {"peer"}
+    assert seeds["vocals-umx-rate0.002-s0"] == seeds["vocals-rate0.005-s0"] == {"rate", "tried"}
+    every = [run for name in profiles.PROFILES for run in runs.grid(name).values()]
+    assert {role for run in every for role in run.roles} == {*runs.ROLES}
+    base = runs.get("quick", "vocals-s0")
+    assert replace(base, roles=frozenset()).key == base.key and all(run.roles for run in runs.grid("paper").values())
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
@@ -235,7 +254,7 @@ def test_a_missing_result_names_the_command_and_a_present_one_is_read():
         runs.load(run)
     write_json(run.result_path(), {"id": "drums-s0"})
     assert runs.load(run) == {"id": "drums-s0"}
-    assert not runs.is_complete("quick")
+    assert run.finished() and not Study("quick").complete
 
 
 def test_unknown_profiles_and_runs_are_named():

@@ -39,7 +39,7 @@ def grid(name):
             Run("real-s0", "r", ("vocals-s0",))]
     return {run.id: run for run in runs}
 '''
-PROFILES = '''
+CONFIG = '''
 from dataclasses import dataclass
 from bsrnn.errors import ConfigError
 
@@ -56,13 +56,21 @@ def profile(name):
         raise ConfigError(f"unknown profile {name!r}: expected quick")
     return Profile()
 '''
-ARTIFACTS = '''
+RESULTS = '''
+from bsrnn.study import runs
+
+class Study:
+    def __init__(self, profile): self.name, self.grid = profile, runs.grid(profile)
+'''
+CHAPTERS = '''
 from bsrnn.runtime import paths
 
 class Table:
-    def paths(self, profile): return [paths.results(profile) / "tables" / "results.csv"]
+    def files(self, study): return [paths.results(study.name) / "tables" / "results.csv"]
 
 REGISTRY = {"results": Table()}
+'''
+MANIFEST = '''
 def result_table(profile): return "the result table"
 '''
 COSTS = '''
@@ -86,7 +94,7 @@ shutil.copytree(f"results/{sys.argv[2]}/notebooks", "_build/executed", dirs_exis
 '''
 CLI = '''
 import sys
-from bsrnn.report import artifacts
+from bsrnn.report import chapters
 from bsrnn.runtime import paths
 from bsrnn.study import runs
 
@@ -103,9 +111,9 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 '''
-STAND_INS = {"study/profiles.py": PROFILES, "study/runs.py": RUNS, "study/costs.py": COSTS,
-             "report/artifacts.py": ARTIFACTS, "workflow/notebooks.py": NOTEBOOKS, "workflow/pages.py": PAGES,
-             "cli.py": CLI}
+STAND_INS = {"study/profiles.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "study/results.py": RESULTS,
+             "report/chapters.py": CHAPTERS, "report/manifest.py": MANIFEST, "workflow/notebooks.py": NOTEBOOKS,
+             "workflow/pages.py": PAGES, "cli.py": CLI}
 JUPYTER_BOOK = """
 test "$*" = "build _build/executed --path-output ." || { echo "asked for $*"; exit 2; }
 mkdir -p _build/html && cat _build/executed/*.ipynb > _build/html/shown && touch _build/html/profile-$BSRNN_PROFILE.txt
@@ -204,7 +212,7 @@ def test_changed_setting_recomputes_its_run_and_what_depends_on_it(project):
 
 
 def test_changed_library_draws_again_but_trains_nothing(project):
-    (project / "bsrnn" / "report" / "artifacts.py").write_text(ARTIFACTS + "# reworded\n")
+    (project / "bsrnn" / "report" / "chapters.py").write_text(CHAPTERS + "# reworded\n")
     assert planned(project) == {"artifacts": 1, "notebook": 2, "book": 1}
 
 

@@ -110,7 +110,7 @@ def reverb(sound: np.ndarray, response: np.ndarray, wet: float) -> np.ndarray:
 
 def echo(sound: np.ndarray, delay_seconds: float, gain: float) -> np.ndarray:
     """One repeat, darker, on the other side."""
-    shift = int(delay_seconds * SAMPLE_RATE)
+    shift = min(int(delay_seconds * SAMPLE_RATE), sound.shape[1])
     repeat = np.zeros_like(sound)
     repeat[:, shift:] = gain * sound[::-1, :sound.shape[1] - shift]
     return sound + low_pass(repeat, 3500, order=1)

@@ -41,7 +41,7 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0,
         stems = _master(stems, mix_rng)
     metadata = {"split": split, "index": index, "seed": seed, "seconds": seconds, "generator": GENERATOR_VERSION,
                 "timbre": timbre, **_describe(score, seconds)}
-    return _quantise(stems, mix_rng), metadata
+    return quantise(stems, mix_rng), metadata
 
 
 def mixture_of(stems: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -78,7 +78,7 @@ def _master(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[s
     return {name: sound * gain for name, sound in stems.items()}
 
 
-def _quantise(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def quantise(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Scaled so that neither a stem nor the sum clips, rounded to 16 bits."""
     loudest = max(np.abs(x).max() for x in (*stems.values(), sum(stems.values())))
     scale = 2 ** 15 * rng.uniform(0.8, 0.98) / max(loudest, 1e-9)

@@ -25,6 +25,7 @@ class Note:
     seconds: float
     pitch: float
     velocity: float  # 0 to 1
+    slide: float = 0.0  # semitones from which it glides to its pitch
 
 
 @dataclass(frozen=True)

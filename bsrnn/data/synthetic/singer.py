@@ -81,6 +81,8 @@ class Voice:
     bandwidth_scale: float
     sibilance: float
     drive: float  # 0: clean
+    rasp: float = 0.0  # depth of the swing of every second glottal pulse
+    formant_balance: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)  # of F1 to F5, beside the scale
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Syllable:
     consonant: str
     vowel: str
     velocity: float
+    turns: tuple[tuple[float, float], ...] = ()  # further notes of a melisma: (seconds after the start, MIDI number)
 
 
 def draw_voice(name: str, formant_scale: tuple[float, float], centre: tuple[int, int], vowels: tuple[str, ...],
@@ -160,6 +163,8 @@ class _Tracks:
             return
         time = np.arange(last - onset) / FRAME_RATE
         self.pitch[first:last] = syllable.pitch
+        for seconds, pitch in syllable.turns:
+            self.pitch[onset + int(seconds * FRAME_RATE):last] = pitch
         self.pitch[onset:last] -= voice.scoop_semitones * rng.uniform(0, 1.5) * np.exp(-time / 0.05)
         swell = np.clip((time - voice.vibrato_delay_seconds) / 0.25, 0, 1)
         phase = 2 * np.pi * voice.vibrato_hz * rng.uniform(0.95, 1.06) * time + rng.uniform(0, 2 * np.pi)
@@ -202,7 +207,7 @@ class _Tracks:
         wander = 6 * voice.jitter * _smooth(rng.standard_normal(frames), 0.03)
         self.pitch = _smooth(_fill(self.pitch), voice.glide_seconds) + self.vibrato + wander
         formants = np.stack([_fill(track) for track in self.formants.T], 1)
-        self.formants = voice.formant_scale * _smooth(formants, 0.012)
+        self.formants = voice.formant_scale * _smooth(formants, 0.012) * np.array(voice.formant_balance)
         self.voiced = _smooth(self.voiced, 0.006) * (1 + 0.3 * _smooth(rng.standard_normal(frames), 0.02))
         self.nasal, self.breath = _smooth(self.nasal, 0.006), _smooth(self.breath, 0.006)
         self.noise[:, 2] = _smooth(self.noise[:, 2], 0.003)
@@ -235,6 +240,8 @@ def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generat
     drift = 1 + 0.0009 * rng.standard_normal(length).cumsum() / np.sqrt(np.arange(length) + 1.0)
     pulses, phase = _pulses(np.interp(np.arange(length), frames * HOP, tracks.pitch_hz) * drift)
     gate = np.clip(0.55 + 0.45 * np.cos(phase), 0.05, 1)  # breath follows the glottal cycle
+    if voice.rasp:
+        pulses = pulses * (1 + voice.rasp * np.sign(np.cos(phase / 2)))
 
     def spectrum(sound: np.ndarray) -> np.ndarray:
         return stft(sound.astype(np.float32), SAMPLE_RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)[2].T

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from bsrnn.errors import ConfigError
 
-SPLITS = ("train", "valid", "test", "unlabelled-matched", "unlabelled-shifted", "test-shifted")  # add at the end only
+SPLITS = ("train", "valid", "test", "unlabelled-matched", "unlabelled-shifted", "test-shifted",
+          "test-new")  # add at the end only; "test-new": generator version 2
 TIMBRES = ("seen", "new")
 
 

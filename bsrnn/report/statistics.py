@@ -1,6 +1,8 @@
-"""How sure a difference of two systems is that were trained with the same seeds and scored on the same songs (ours).
+"""Differences of finished runs, song by song and seed by seed, and how sure their mean is (ours).
 
-The differences form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n] + rest[s, n], with seeds and songs
+A difference is of two systems that were trained with the same seeds and scored on the same songs.
+
+All of them form a table of seeds and songs, d[s, n] = effect + seed[s] + song[n] + rest[s, n], with seeds and songs
 drawn at random: another training and another song would give others. The interval covers both. The mean squares of the
 two-way analysis of variance give the variance of the mean, and Satterthwaite's rule its degrees of freedom, so that a
 t-distribution answers.
@@ -9,12 +11,17 @@ Where there is one seed, `song_interval` is over songs alone. scipy comes with t
 import, so it is imported where it is used.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bsrnn.errors import DataError
+from bsrnn.study.results import Finished
+
+EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
+Pair = tuple[Finished, Finished]
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,6 @@ def mean_interval(differences) -> tuple[float, float, float]:
     return float(d.mean()), low, high
 
 
-def table_of(scores: Mapping[int, Mapping[str, float | None]]) -> tuple[np.ndarray, list[int], list[str]]:
-    """seed -> song -> dB as an array (seeds, songs), with its seeds and songs; songs that a seed lacks go."""
-    seeds = sorted(scores)
-    common = set.intersection(*({song for song, db in scores[seed].items() if db is not None} for seed in seeds))
-    songs = sorted(common)
-    return np.array([[scores[seed][song] for song in songs] for seed in seeds], dtype=np.float64), seeds, songs
-
-
 def holm(p: Sequence[float | None], level: float = 0.95) -> list[float | None]:
     """Confidence level of each of several intervals, which leaves out 0 just where Holm's procedure (1979) rejects.
 
@@ -143,6 +142,56 @@ def holm(p: Sequence[float | None], level: float = 0.95) -> list[float | None]:
         levels[index] = 1 - alpha
         passed += p[index] < alpha and passed == order.index(index)
     return levels
+
+
+# ---- of finished runs ----
+
+
+def pairs(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:
+    """Those of the same target and seed."""
+    worse = list(worse)
+    return [(a, b) for a in better for b in worse if (a.run.target, a.run.seed) == (b.run.target, b.run.seed)]
+
+
+def difference_table(compared: Sequence[Pair]) -> pd.DataFrame:
+    """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song.
+
+    Only seeds that have every target, and songs that have a score in all of them. Several finetunings of one start,
+    with other orders of the data, are one seed: their mean counts.
+    """
+    rows = []
+    for better, worse in compared:
+        seed = better.run.start.seed if better.run.kind == "finetune" else better.run.seed
+        scores = {song["song"]: song["usdr"] for song in worse.scores["songs"]}
+        for song in better.scores["songs"]:
+            values = song["usdr"], scores.get(song["song"])
+            difference = np.nan if None in values else values[0] - values[1]  # a target is silent in some songs
+            rows.append({"seed": seed, "target": better.run.target, "song": song["song"], "difference": difference})
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows)
+    of_orders = table.groupby(["seed", "song", "target"])["difference"].agg(lambda orders: orders.mean(skipna=False))
+    by_song = of_orders.unstack("target").mean(axis=1, skipna=False).unstack("song")
+    targets = table.groupby("seed")["target"].nunique()
+    return by_song[targets == table["target"].nunique()].dropna(axis=1)
+
+
+def measured(changed: Iterable[Finished], against: Iterable[Finished]) -> dict:
+    """Effect with its 95 % interval, over songs and seeds where there are several seeds, else over songs alone."""
+    differences = difference_table(pairs(changed, against))
+    row = {"effect": None, "low": None, "high": None, "interval_over": "-", "songs": differences.shape[1]}
+    row["seeds"] = ", ".join(map(str, differences.index))
+    if differences.size:
+        row["effect"], row["low"], row["high"] = mean_interval(differences)
+        row["interval_over"] = f"{len(differences)} seeds and songs" if len(differences) > 1 else "songs, one seed"
+        if not differences.any(axis=None):
+            row |= {"low": None, "high": None, "interval_over": EQUAL}
+    return row
+
+
+def effect(differences: pd.DataFrame) -> Effect | None:
+    """With an interval, where seeds and songs suffice for one."""
+    return crossed_effect(differences) if min(differences.shape) >= 2 else None
 
 
 def _t():

@@ -9,11 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import plots
+from bsrnn.report import figures
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.study import costs, profiles, runs
-from bsrnn.study.results import is_base
 
 DAY = 86400.0
 COLOURS = {"fp32": "#0072B2", "bf16": "#D55E00"}
@@ -79,9 +78,9 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     """Each piece of the model under the machine's roof: its memory's bandwidth, then its best matrix product."""
     pieces, products = measured["pieces"], measured["roofline"]
     bandwidth = pieces["bandwidth_gb_per_second"]["median"]
-    figure = plots.new_figure(3.6)
+    figure = figures.new_figure(3.6)
     axes = figure.subplots()
-    plots.style(axes, "FLOPs per byte that must move", "GFLOP/s")
+    figures.style(axes, "FLOPs per byte that must move", "GFLOP/s")
     low, high = 0.3, 2000.0
     for short, colour in COLOURS.items():
         if f"gemm_gflops_{short}" not in products:
@@ -98,7 +97,7 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
-    axes.legend(fontsize=plots.FONT_POINTS - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(fontsize=figures.FONT_POINTS - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -115,7 +114,7 @@ def projection(measured: Mapping[str, dict], profile_name: str = "paper") -> pd.
     """
     rates = {"this machine": training_rate(measured)}
     rates |= {f"at {rate} TFLOP/s": rate * 1e12 for rate in (10, 50, 150)}
-    base = [run for run in runs.grid(profile_name).values() if is_base(run)]
+    base = [run for run in runs.grid(profile_name).values() if "base" in run.roles]
     rows = {}
     for run in base:
         training, _ = costs.work(run)

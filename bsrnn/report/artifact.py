@@ -1,0 +1,174 @@
+"""One figure or table: the function that draws it, what it shows, and what it is drawn from.
+
+It is drawn from the JSON of finished runs, from data/published or from the configuration, and from nothing else: a
+figure never computes. Each says on itself which data, profile and seeds its numbers come from, and whether they carry a
+claim. Each is declared above the function that draws it, in the module of its chapter in :mod:`bsrnn.report.chapters`;
+the function's docstring is its caption.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bsrnn.errors import MissingResult
+from bsrnn.report import captions, figures
+from bsrnn.report.captions import OURS
+from bsrnn.runtime import paths
+from bsrnn.study.results import Results, Study
+
+PROFILE, DECIDING, BOTH = "the profile", "the one that decides its claims", "both"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
+
+    roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
+    whose runs: the profile's, those of the one that decides its claims, or both. songs: how many songs stand behind
+    the numbers, in words.
+    """
+
+    roles: frozenset[str] | set[str]
+    essential: frozenset[str] | set[str] = frozenset()
+    of: str = PROFILE
+    source: str = OURS
+    songs: Callable[[Results], str] = captions.scored_songs
+
+    def ids(self, study: Study) -> list[str]:
+        """Ids of the runs, without those that can neither be found nor computed here; "seeds/vocals-s0" of another."""
+        drawn_from = self._study(study)
+        before = "" if drawn_from is study else f"{drawn_from.profile.name}/"
+        return [f"{before}{run.id}" for run in drawn_from.present(self.roles)]
+
+    def lacks(self, study: Study) -> str:
+        """Why it cannot be drawn; "" if it can."""
+        drawn_from, roles = self._study(study), self.essential or self.roles
+        if drawn_from.present(roles):
+            return ""
+        wanted = [run.kind for run in drawn_from.grid.values() if run.roles & roles]
+        reasons = {
+            "real": "its runs need ffmpeg, which is not installed here",
+            "finetune": f"its runs need unlabelled music in {paths.unlabelled().relative_to(paths.root())}",
+        }
+        return reasons[wanted[0]] if wanted else "the profile has no such runs"
+
+    def draw(self, function: Callable, study: Study):
+        return function(self.results(study))
+
+    def stamp(self, study: Study) -> str:
+        """Source, data, profile, seeds, songs and claim in one line, of each profile."""
+        results = self.results(study)
+        others = results.with_deciding()[1:] if self.of == BOTH else []
+        return " ".join([captions.stamp(results, self.source, self.songs), *map(captions.stamp, others)])
+
+    def results(self, study: Study) -> Results:
+        """Raises MissingResult, naming the command, where a run has no result."""
+        return Results(self._study(study), self.roles)
+
+    def _study(self, study: Study) -> Study:
+        return study.deciding if self.of == DECIDING else study
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Drawn from the profile's settings alone, by a function of the :class:`bsrnn.study.profiles.Profile`."""
+
+    def ids(self, study: Study) -> list[str]:
+        return []
+
+    def lacks(self, study: Study) -> str:
+        return ""
+
+    def draw(self, function: Callable, study: Study):
+        return function(study.profile)
+
+    def stamp(self, study: Study) -> str:
+        return captions.stamp(Results(study, ()), "drawn from the configuration")
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Drawn from results of its own, the same in every profile, by a function without arguments.
+
+    source: their name. missing: why they cannot be shown, "" if they can.
+    """
+
+    source: str
+    missing: Callable[[], str]
+
+    def ids(self, study: Study) -> list[str]:
+        return []
+
+    def lacks(self, study: Study) -> str:
+        return self.missing()
+
+    def draw(self, function: Callable, study: Study):
+        return function()
+
+    def stamp(self, study: Study) -> str:
+        return f"Source: {self.source}."
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One figure or table. kind: "figure" or "table". chapter: the notebook that shows it."""
+
+    id: str
+    kind: str
+    title: str
+    source: Runs | Configuration | Elsewhere
+    function: Callable
+
+    @property
+    def chapter(self) -> str:
+        return self.function.__module__.rsplit(".", 1)[-1].removeprefix("ch")
+
+    def left_out(self, study: Study) -> str:
+        """Why a profile does not have this artifact, in one line; "" if it has."""
+        reason = self.source.lacks(study)
+        return f"Left out: {self.id} ({self.title}) in profile {study.profile.name}: {reason}." if reason else ""
+
+    def draw(self, study: Study):
+        """The matplotlib Figure, with its source on it, or the pandas DataFrame.
+
+        Raises:
+            MissingResult: a run has no result, or this profile does not have the artifact.
+        """
+        if reason := self.left_out(study):
+            raise MissingResult(reason)
+        drawn = self.source.draw(self.function, study)
+        if self.kind == "figure":
+            figures.add_footer(drawn, self.source.stamp(study))
+        return drawn
+
+    def files(self, study: Study) -> list[Path]:
+        """Files that :func:`bsrnn.report.manifest.write_all` writes; none where the profile does not have it."""
+        if self.left_out(study):
+            return []
+        folder = paths.results(study.profile.name)
+        if self.kind == "table":
+            return [folder / "tables" / f"{self.id}.csv"]
+        return [folder / "figures" / f"{self.id}.{ending}" for ending in ("svg", "png")]
+
+    def caption(self, study: Study) -> str:
+        """Title, what it shows, and where its numbers come from."""
+        about = " ".join(self.function.__doc__.split())
+        return f"{self.title}. {about} {self.source.stamp(study)}"
+
+
+def figure(artifact_id: str, title: str, source: Runs | Configuration | Elsewhere) -> Callable[[Callable], Callable]:
+    """Declare the function below as that of a figure; it returns a matplotlib Figure."""
+    return _declaration(artifact_id, "figure", title, source)
+
+
+def table(artifact_id: str, title: str, source: Runs | Configuration | Elsewhere) -> Callable[[Callable], Callable]:
+    """Declare the function below as that of a table; it returns a pandas DataFrame."""
+    return _declaration(artifact_id, "table", title, source)
+
+
+def _declaration(artifact_id: str, kind: str, title: str, source) -> Callable[[Callable], Callable]:
+    def declare(function: Callable) -> Callable:
+        function.artifact = Artifact(artifact_id, kind, title, source, function)
+        return function
+
+    return declare

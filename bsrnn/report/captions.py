@@ -1,0 +1,75 @@
+"""Words that say where a number comes from: the data, profile and seeds behind it, and whether it carries a claim."""
+
+from collections.abc import Callable, Collection
+
+from bsrnn.study import runs
+from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Results
+
+DATA_NAMES = {
+    "musdb18hq": "MUSDB18-HQ",
+    "musdb18": "MUSDB18",
+    "previews": "MUSDB18, 7 s previews",
+    "folder": "own songs",
+}
+REAL_RECORDING = "one real recording, 6 s: The Easton Ellises - Falcon 69 (MUSDB18, CC BY-NC-SA)"
+OURS = "our runs"
+
+
+def data_words(profile: Profile) -> str:
+    """The name of a profile's songs, as every figure and table carries it."""
+    if profile.data.source != "embedded":
+        return DATA_NAMES[profile.data.source]
+    return f"embedded synthetic songs (generator version {runs.data_recipe(profile)['generator']})"
+
+
+def seed_words(profile: Profile) -> str:
+    """The seeds: "0", or "0, 1, 2"."""
+    return ", ".join(map(str, profile.seeds))
+
+
+def claim_words(profile: Profile, seeds: Collection[int] = ()) -> str:
+    """What is too small for claims has to say of itself, a profile or runs with some of its seeds; else nothing."""
+    count = len(seeds) or len(profile.seeds)
+    enough = profile.carries_claims and count >= len(profile.seeds)
+    return "" if enough else f"{'one seed' if count == 1 else f'{count} seeds'}, carries no claim"
+
+
+def banner(profile: Profile) -> str:
+    """The first line of a chapter: what all that stands on the page comes from."""
+    words = [f"profile {profile.name}: {data_words(profile)}", f"seeds {seed_words(profile)}", claim_words(profile)]
+    return "; ".join(filter(None, words))
+
+
+def scored_songs(results: Results) -> str:
+    """How many songs were scored."""
+    all_scores = [done.scores for done in results.finished]
+    parts = [part for scores in all_scores for part in ([scores] if "songs" in scores else scores.values())]
+    return _count(max((len(part["songs"]) for part in parts), default=0), "song", "scored")
+
+
+def validation_songs(results: Results) -> str:
+    """How many songs a training was validated on."""
+    return _count(max((done.training["valid_songs"] for done in results.finished), default=0), "validation song")
+
+
+def unlabelled_songs(results: Results) -> str:
+    """How many unlabelled songs there were."""
+    counts = [done.training["unlabelled"]["songs"] for done in results.finished if done.training]
+    counts += [len({chunk["song"] for chunk in done.scores.get("chunks", ())}) for done in results.finished]
+    return _count(max(counts, default=0), "unlabelled song")
+
+
+def _count(number: int, noun: str, more: str = "") -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {more}".strip()
+
+
+def stamp(results: Results, source: str = OURS, songs: Callable[[Results], str] = scored_songs) -> str:
+    """One line: source, data, profile, seeds, songs, and whether it carries a claim."""
+    profile, kinds = results.profile, {done.run.kind for done in results.finished}
+    parts = [f"Source: {source}", f"profile {profile.name}"]
+    if kinds:
+        parts.insert(1, f"our data: {REAL_RECORDING if kinds == {'real'} else data_words(profile)}")
+        seeds = sorted({done.run.seed for done in results.finished})
+        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results), claim_words(profile, seeds)]
+    return "; ".join(filter(None, parts)) + "."

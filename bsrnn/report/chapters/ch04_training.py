@@ -1,0 +1,57 @@
+"""The chapter on training: how the losses fell, and what was run."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bsrnn.report import artifact, captions, figures
+from bsrnn.report.artifact import BOTH, Runs
+from bsrnn.report.tables import ordered, ours
+from bsrnn.study.results import Finished, Results, mean
+from bsrnn.study.runs import ROLES
+
+
+@artifact.figure("training", "Training curves", Runs({"base", "split"}, songs=captions.validation_songs))
+def training_curves(results: Results) -> Figure:
+    """Training loss (equation 1) and mean uSDR of the validation songs against the number of training items."""
+    figure = figures.new_figure(3.2)
+    left, right = figure.subplots(1, 2)
+    dashes = iter(["--", ":", "-.", (0, (1, 3)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (6, 3))])
+    dash_of: dict[str, object] = {}
+    for done in results.finished:
+        split, own = done.run.profile.model.band_split, "base" in done.run.roles
+        label = f"{done.run.target}, {'its own split' if own else f'split {str(split).upper()}'}"
+        first_of_its_label = label not in dash_of
+        dash = dash_of.setdefault(label, "-" if own else next(dashes, "--"))
+        history = done.training["history"]
+        items = [entry["items"] for entry in history]
+        look = {"color": figures.colour(done.run.target), "linestyle": dash, "linewidth": 1.6 if own else 1.2}
+        look |= {"marker": "o", "markersize": 3} if len(items) < 20 else {}
+        left.plot(items, [entry["loss"] for entry in history], **look)
+        look |= {"label": label if first_of_its_label else None}
+        right.plot(items, [entry["valid_usdr"] for entry in history], **look)
+    figures.style(left, "training items", "loss (equation 1)", "Training")
+    figures.style(right, "training items", "mean uSDR (dB)", "Validation")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    figures.legend(right)
+    return figure
+
+
+@artifact.table("grid", "What was run", Runs(frozenset(ROLES), of=BOTH))
+def what_was_run(results: Results) -> pd.DataFrame:
+    """Every kind of run of this profile, and of the one that decides its claims, with its seeds, mean seconds of
+    training and scoring on one core of a machine that did two runs and other things at a time, and the sum in
+    minutes."""
+    rows = []
+    for of_profile in results.with_deciding():
+        groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
+        for done in of_profile.finished:
+            groups.setdefault((done.run.kind, done.run.id.rsplit("-s", 1)[0]), []).append(done)
+        for (kind, name), group in groups.items():
+            training = [done.training["seconds"] if done.training else 0.0 for done in group]
+            scoring = [done.result["score_seconds"] for done in group]
+            row = {"run": name, "kind": kind, "what": group[0].run.change, "runs": len(group)}
+            row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
+            rows.append(row | {"minutes": (sum(training) + sum(scoring)) / 60} | ours(of_profile, group))
+    return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")

@@ -1,0 +1,350 @@
+"""The chapter on the finetuning: what the energy rules decide, how good the labels are, what it all gains."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bsrnn.finetune import kind_of
+from bsrnn.report import artifact, captions, figures
+from bsrnn.report.artifact import Configuration, Runs
+from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, text
+from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.statistics import mean_interval
+from bsrnn.report.tables import mean_of, ordered, ours, summaries_of
+from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Finished, Results, mean
+
+HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin of the histogram
+THRESHOLDS_DB = (10.0, 20.0, 30.0, 40.0)
+SETS = {"unlabelled-matched": "matched", "unlabelled-shifted": "shifted"}
+GROUPS = ("seen", "new", "shifted")  # of test songs
+KINDS = ("labelled", "pseudo", "clean_target", "clean_residual")  # of signals
+LABELS = Runs({"teacher"}, songs=captions.unlabelled_songs)
+
+
+class Question(NamedTuple):
+    """What a rule may be asked about: where the levels of both estimates stand, see `pseudo_labels.judge_songs`."""
+
+    target: str = "target_down"
+    residual: str = "residual_down"
+    true_target: str = "true_target_down"
+    true_residual: str = "true_residual_down"
+
+
+QUESTIONS = {
+    "3 s": Question(),
+    "teacher sees 6 s": Question("segment_target_down", "segment_residual_down"),
+    "teacher sees 6 s, energies over them": Question("whole_target_down", "whole_residual_down"),
+    "each channel by itself": Question(
+        "each_target_down", "each_residual_down", "true_each_target_down", "true_each_residual_down"
+    ),
+}
+
+
+@artifact.figure("fig2", "Figure 2, semi-supervised sampling", Configuration())
+def sampling(profile: Profile) -> Figure:
+    """How one training item of the finetuning is drawn from labelled and unlabelled songs."""
+    finetune, mixing = profile.finetune, profile.mixing
+    seconds, db = mixing.chunk_seconds, finetune.threshold_db
+    figure, axes = canvas(4.6)
+    box(axes, (0.8, 3.9), (1.3, 0.6), "labelled songs L\n(all stems)", PLAIN)
+    box(axes, (0.8, 1.5), (1.3, 0.6), "unlabelled songs U\n(mixtures only)", PLAIN)
+    text(axes, 0.8, 1.05, "salient segments", 6.5, color=GREY)
+    box(axes, (2.6, 4.1), (1.35, 0.3), "clean target", BLUE)
+    box(axes, (2.6, 3.7), (1.35, 0.3), "clean residual", ORANGE)
+    for height in (4.1, 3.7):
+        arrow(axes, (1.45, 3.9), (1.92, height))
+    text(axes, 0.8, 3.45, f"salient segments,\n{seconds:g} s of each", 6.5, color=GREY)
+    box(axes, (2.6, 1.5), (1.35, 0.6), f"teacher P\nseparates the {finetune.teacher_sees}", GREEN)
+    arrow(axes, (1.45, 1.5), (1.925, 1.5))
+    rules = (
+        (2.55, f"mixture − target\nestimate > {db:g} dB", "the mixture is a\nclean residual", ORANGE),
+        (1.5, f"mixture − residual\n> {db:g} dB", "the mixture is a\nclean target", BLUE),
+        (0.45, "otherwise", "pseudo target and\npseudo residual", PLAIN),
+    )
+    for height, rule, outcome, fill in rules:
+        arrow(axes, (3.275, 1.5), (3.42, 1.5), (3.42, height), (3.55, height))
+        text(axes, 3.58, height, rule, 6.5, ha="left")
+        box(axes, (5.05, height), (1.0, 0.5), outcome, fill, 6.5)
+    text(axes, 3.58, 3.0, f"energies of the {finetune.energy_over} in dB:", 6.5, ha="left", color=GREY)
+    pools = 5.72
+    axes.plot([pools, pools], [0.45, 4.1], color=PLAIN_EDGE, linewidth=1)
+    for height in (2.55, 1.5, 0.45):
+        axes.plot([5.55, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
+    for height in (4.1, 3.7):
+        axes.plot([3.275, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
+    box(axes, (6.65, 3.55), (1.45, 0.7), "pools: draw one target\nand one residual", PLAIN, 6.5)
+    arrow(axes, (pools, 3.55), (5.925, 3.55))
+    drawn = f"each ± {mixing.gain_db:g} dB or dropped\n(p = {mixing.drop_probability:g}); sum;\ndivide by the peak"
+    box(axes, (6.65, 2.5), (1.45, 0.8), drawn, PLAIN, 6.5)
+    arrow(axes, (6.65, 3.2), (6.65, 2.9))
+    box(axes, (6.65, 1.4), (1.45, 0.6), f"train student Q\nlearning rate {finetune.train.learning_rate:g}", GREEN, 7)
+    arrow(axes, (6.65, 2.1), (6.65, 1.7))
+    if finetune.self_boosting:
+        arrow(axes, (6.65, 1.1), (6.65, 0.06), (2.6, 0.06), (2.6, 1.2), dashed=True)
+        text(axes, 2.5, 0.62, "Q better than P on the\nvalidation songs: P ← Q", 6.5, ha="right")
+    return figure
+
+
+# ---- labels ----
+
+
+@artifact.figure("label_energies", "What the energy rules see", LABELS)
+def label_energies(results: Results) -> Figure:
+    """Level of the teacher's target and residual below the mixture, for every chunk of the unlabelled songs' salient
+    segments; hatched: by the true stems the signal rests there (more than 30 dB down). Lines: the thresholds of the
+    sweep, the paper's in bold; the outer bins hold all beyond; counts are linear to 10, logarithmic above."""
+    figure = figures.new_figure(2.6 * len(results.finished))
+    bins = np.arange(-4, HIGHEST_DB + 2, 2)
+    panels = figure.subplots(len(results.finished), 2, squeeze=False, sharex=True)
+    for row, done in zip(panels, results.finished, strict=True):
+        chunks, target = pd.DataFrame(done.scores["chunks"]), done.run.target
+        for axes, which, words in zip(row, ("target", "residual"), (target, f"all but {target}"), strict=True):
+            drops = chunks[f"{which}_down"].clip(bins[0], HIGHEST_DB - 1e-6).to_numpy()
+            rests = chunks[f"true_{which}_down"].to_numpy() > 30.0
+            axes.hist(
+                [drops[~rests], drops[rests]], bins, stacked=True, color=[colour(target), "white"],
+                edgecolor="black", linewidth=0.5, hatch=["", "////"],
+                label=[f"plays ({np.sum(~rests)})", f"rests: true level 30 dB down ({np.sum(rests)})"],
+            )  # fmt: skip
+            for threshold in THRESHOLDS_DB:
+                bold = threshold == results.profile.finetune.threshold_db
+                axes.axvline(threshold, color="black", linestyle="-" if bold else ":", linewidth=1.4 if bold else 0.8)
+            axes.set_yscale("symlog", linthresh=10)  # the few that rest count as much as the many that play
+            axes.set_yticks([0, 5, 10, 50, 100], ["0", "5", "10", "50", "100"])
+            figures.style(axes, "", "chunks" if axes is row[0] else "", words)
+            axes.legend(fontsize=FONT_POINTS - 1.5, loc="upper right", framealpha=0.9, edgecolor="none")
+    for axes, which in zip(figure.axes[-2:], ("target estimate", "residual estimate"), strict=True):
+        axes.set_xlabel(f"{which}, dB below the mixture", fontsize=FONT_POINTS)
+    return figure
+
+
+@artifact.table("label_thresholds", "The threshold of the energy rules", LABELS)
+def label_thresholds(results: Results) -> pd.DataFrame:
+    """Chunks that each rule calls clean at four thresholds. Truly clean: called so at 30 dB if the true stems took the
+    estimates' place. Leak: median level, below the mixture, of what a called chunk should be free of (-120:
+    nothing)."""
+    asked = [({"threshold_db": threshold}, threshold, QUESTIONS["3 s"]) for threshold in THRESHOLDS_DB]
+    return _rules(results, "threshold_db", asked)
+
+
+@artifact.table("label_choices", "What the rules are asked about", LABELS)
+def label_choices(results: Results) -> pd.DataFrame:
+    """The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the energies
+    are taken, both channels or each (then every channel counts as a chunk)."""
+    threshold = results.profile.finetune.threshold_db
+    asked = [({"the rules see": words}, threshold, question) for words, question in QUESTIONS.items()]
+    return _rules(results, "the rules see", asked)
+
+
+def _rules(results: Results, column: str, asked: Iterable[tuple[dict, float, Question]]) -> pd.DataFrame:
+    """A row for each rule and question: what it calls clean, held against the stems."""
+    rows = []
+    for done in results.finished:
+        for kind in ("clean_residual", "clean_target"):
+            row = {"target": done.run.target, "kind": kind.replace("_", " ")}
+            for named, threshold, question in asked:
+                judged = _judged(done.scores["chunks"], kind, threshold, question)
+                rows.append(row | named | judged | ours(results, [done]))
+    columns = ("truly_clean", "called_clean", "of_them_right", "leak_median_db")
+    return ordered(rows, "target", "kind", column, "chunks", *columns)
+
+
+def _judged(chunks: list[dict], kind: str, threshold: float, question: Question) -> dict:
+    """What a rule calls clean, held against the stems.
+
+    Truly clean is what the rule would call clean at 30 dB if the teacher were perfect. The leak is what a called chunk
+    holds of the signal that it should be free of, in dB below the mixture; its median over the called ones.
+    """
+    signals = pd.DataFrame(chunks)[list(question)].explode(list(question)).astype(float)  # a row a channel, if of each
+    signals.columns = Question._fields
+    called = _are(kind, signals["target"], signals["residual"], threshold)
+    truly = _are(kind, signals["true_target"], signals["true_residual"])
+    leaks = -signals.loc[called, "true_target" if kind == "clean_residual" else "true_residual"]
+    return {
+        "chunks": len(signals),
+        "truly_clean": int(truly.sum()),
+        "called_clean": int(called.sum()),
+        "of_them_right": int((called & truly).sum()),
+        "leak_median_db": max(float(leaks.median()), -120.0) if len(leaks) else None,
+    }
+
+
+def _are(kind: str, target_down: pd.Series, residual_down: pd.Series, threshold: float = 30.0) -> np.ndarray:
+    """Which signals a rule finds to be of a kind."""
+    drops = zip(target_down, residual_down, strict=True)
+    return np.array([kind_of(target, residual, threshold) == kind for target, residual in drops])
+
+
+@artifact.table("label_quality", "How good the pseudo labels are", LABELS)
+def label_quality(results: Results) -> pd.DataFrame:
+    """Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the true
+    stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target."""
+    rows, threshold = [], results.profile.finetune.threshold_db
+    columns = {"mixture_as_target_db": "mixture_usdr"}
+    for view, prefix in (("3s", ""), ("6s", "segment_")):
+        columns |= {f"target_{view}_db": f"{prefix}target_usdr", f"residual_{view}_db": f"{prefix}residual_usdr"}
+    for done in results.finished:
+        chunks = pd.DataFrame(done.scores["chunks"])
+        chunks = chunks[_are("pseudo", chunks["target_down"], chunks["residual_down"], threshold)]
+        for name, words in SETS.items():
+            of_set = chunks[chunks["set"] == name]
+            if len(of_set):
+                row = {"target": done.run.target, "unlabelled": words, "chunks": len(of_set)}
+                row |= {column: of_set[score].astype(float).median() for column, score in columns.items()}
+                rows.append(row | ours(results, [done]))
+    views = ("target_3s_db", "target_6s_db", "residual_3s_db", "residual_6s_db")
+    return ordered(rows, "target", "unlabelled", "chunks", "mixture_as_target_db", *views)
+
+
+# ---- the finetuning ----
+
+
+@artifact.table(
+    "finetuning_counts", "What the items were made of", Runs({"finetuned"}, songs=captions.unlabelled_songs)
+)
+def finetuning_counts(results: Results) -> pd.DataFrame:
+    """Decisions on the unlabelled chunks while each teacher was in place, the clean pairs from labelled songs beside
+    them, and the share of the training items' targets and residuals that came from unlabelled songs."""
+    rows = []
+    for done in results.finished:
+        history = done.training["history"]
+        counts = pd.DataFrame([entry["counts"] | {"teacher": entry["teacher"]} for entry in history])
+        for teacher, stage in counts.groupby("teacher").sum().iterrows():
+            until = max(entry["items"] for entry in history if entry["teacher"] == teacher)
+            row = {"target": done.run.target, "seed": done.run.seed, "teacher": f"P{teacher}", "until_item": until}
+            row |= {kind: int(stage.get(kind, 0)) for kind in KINDS}
+            for role in ("target", "residual"):
+                used = [stage.get(f"used/{role}/{kind}", 0) for kind in KINDS]  # the labelled ones first
+                row[f"{role}s_from_unlabelled"] = 1 - used[0] / max(1, sum(used))
+            rows.append(row | ours(results, [done]))
+    shares = ("targets_from_unlabelled", "residuals_from_unlabelled")
+    return ordered(rows, "target", "seed", "teacher", "until_item", *KINDS, *shares)
+
+
+@artifact.figure(
+    "finetuning",
+    "Finetuning curves",
+    Runs({"finetuned", "control", "variant"}, {"finetuned"}, songs=captions.validation_songs),
+)
+def finetuning_curves(results: Results) -> Figure:
+    """Mean uSDR of the validation songs while the model is finetuned, beside the control that sees labelled songs only
+    and the upper bound that is given the unlabelled songs' true stems; a triangle marks the student's taking the
+    teacher's place, the dotted line is the start."""
+    targets = results.targets("finetuned")
+    figure = figures.new_figure(3.4)
+    panels = figure.subplots(1, len(targets), squeeze=False)[0]
+    for axes, target in zip(panels, targets, strict=True):
+        control = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.4, "marker": "s", "markersize": 3}
+        truth = {"color": "black", "linestyle": "-.", "linewidth": 1.0, "marker": "d", "markersize": 3}
+        _curves(axes, results.find("control", target), "control: labelled songs only", control)
+        upper = [done for done in results.find("variant", target) if done.run.profile.finetune.labels == "truth"]
+        _curves(axes, upper, "true stems of the unlabelled songs", truth)
+        tuned = results.find("finetuned", target)
+        _curves(axes, tuned, "finetuned", {"color": colour(target), "linewidth": 1.6})
+        boosts = [entry for done in tuned for entry in done.training["history"] if entry["teacher_replaced"]]
+        points = [entry["items"] for entry in boosts], [entry["valid_usdr"] for entry in boosts]
+        look = {"linestyle": "none", "marker": "^", "markersize": 7, "color": colour(target)}
+        axes.plot(*points, label="student replaces teacher", **look)
+        for done in tuned:
+            label = "start" if done is tuned[0] else None
+            axes.axhline(done.training["start_valid_usdr"], color="black", linestyle=":", linewidth=1, label=label)
+        figures.style(axes, "finetuning items", "validation uSDR (dB)", target)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    figures.legend_above(figure, panels[0], 3)
+    return figure
+
+
+def _curves(axes, finished: list[Finished], label: str, look: dict) -> None:
+    """One curve a seed, from the start on; the first carries the label."""
+    for done in finished:
+        history = done.training["history"]
+        items = [0, *(entry["items"] for entry in history)]
+        scores = [done.training["start_valid_usdr"], *(entry["valid_usdr"] for entry in history)]
+        axes.plot(items, scores, label=label if done is finished[0] else None, **look)
+
+
+@artifact.table(
+    "finetuning_gain",
+    "Gain of the finetuning",
+    Runs({"start", "finetuned", "control", "variant", "teacher"}, {"finetuned"}),
+)
+def finetuning_gain(results: Results) -> pd.DataFrame:
+    """Mean uSDR in dB on the test songs, and apart on those with seen timbres, with new ones, and on the shifted ones
+    (other styles, mastered); each model at its best validation, which is at the item named. Over control: the gain in
+    uSDR over a model with the same start and budget that saw labelled songs only; low and high: 95 % interval over
+    songs, and over seeds (other orders of the data from one start) where there are several; each stands for itself.
+    Over start, over control and cSDR are of the test songs without the shifted ones."""
+    rows = []
+    for target in results.targets("finetuned"):
+        models = {role: results.find(role, target) for role in ("start", "control", "finetuned")}
+        for done in results.find("variant", target):
+            models.setdefault(done.run.change, []).append(done)
+        for name, finished in models.items():
+            if finished:
+                row = {"target": target, "model": name} | _gains(results, finished, models)
+                rows.append(row | ours(results, finished))
+    groups = [f"{group}_usdr" for group in GROUPS]
+    gains = ("over_start", "over_control", "low", "high", "shifted_over_control", "shifted_low", "shifted_high")
+    columns = ("csdr_median", "csdr_over_control", "songs")
+    return ordered(rows, "target", "model", "best_item", "usdr_mean", *groups, *gains, *columns)
+
+
+def _gains(results: Results, finished: list[Finished], models: dict[str, list[Finished]]) -> dict:
+    """Scores of a model's runs, and their gains over the start and the control."""
+    summaries, start, control = summaries_of(finished), models["start"], models["control"]
+    row = {score: mean_of(summaries, score) for score in ("usdr_mean", "csdr_median")}
+    row["songs"] = summaries[0]["usdr_songs"]
+    if finished is not start:
+        row["best_item"] = ", ".join(str(done.training["best_items"]) for done in finished)
+    for group in GROUPS:
+        scores = [_song_usdr(results, done, group) for done in finished]
+        row[f"{group}_usdr"] = mean([value for of_songs in scores for value in of_songs.values()])
+    row["over_start"], _, _ = _gain(results, finished, start, "all")
+    if finished is start or finished is control:
+        return row
+    row["over_control"], row["low"], row["high"] = _gain(results, finished, control, "all")
+    shifted = _gain(results, finished, control, "shifted")
+    row["shifted_over_control"], row["shifted_low"], row["shifted_high"] = shifted
+    csdr = {done.run.seed: done.scores["summary"]["csdr_median"] for done in control}
+    compared = [(done.scores["summary"]["csdr_median"], csdr.get(done.run.seed)) for done in finished]
+    return row | {"csdr_over_control": mean([a - b for a, b in compared if None not in (a, b)])}
+
+
+def _gain(results: Results, finished: list[Finished], others: list[Finished], group: str) -> tuple:
+    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed.
+
+    Orders of the data from one start are averaged first where there are several starts: those are what may vary.
+    """
+    by_start: dict[str, list[list[float]]] = {}
+    for done in finished:
+        for other in others:
+            its_start = done.run.start is not None and done.run.start.id == other.run.id
+            same_order = (done.run.start, done.run.seed) == (other.run.start, other.run.seed)
+            if done is other or not (its_start or same_order):
+                continue
+            scores, reference = _song_usdr(results, done, group), _song_usdr(results, other, group)
+            row = [scores[song] - reference[song] for song in scores if song in reference]
+            by_start.setdefault(done.run.start.id, []).append(row)
+    differences = [row for rows in by_start.values() for row in rows]
+    if not differences or not differences[0]:
+        return None, None, None
+    if len(by_start) > 1:
+        differences = [np.mean(rows, axis=0) for rows in by_start.values()]
+    return mean_interval(differences)
+
+
+def _song_usdr(results: Results, done: Finished, group: str) -> dict[str, float]:
+    """Song -> uSDR of the test songs, "all" or of a group; the start's shifted ones are scored by its "teacher" run."""
+    if group != "shifted":
+        songs = [song for song in done.scores["songs"] if group in ("all", song["timbre"])]
+    elif "start" in done.run.roles:
+        teachers = results.find("teacher", done.run.target, done.run.seed)
+        songs = [song for teacher in teachers for song in teacher.scores.get("songs", [])]
+    else:
+        songs = done.result.get("shifted", {}).get("songs", [])
+    return {song["song"]: song["usdr"] for song in songs if song["usdr"] is not None}

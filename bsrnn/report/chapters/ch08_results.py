@@ -1,0 +1,304 @@
+"""The chapter on the results: scores, the paper's Tables I and III, other systems, and the claims."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.bands import band_widths
+from bsrnn.config import PEER_NAMES
+from bsrnn.metrics import aggregate
+from bsrnn.report import artifact, captions, claims, figures
+from bsrnn.report.artifact import BOTH, DECIDING, Runs
+from bsrnn.report.captions import OURS
+from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.statistics import measured, pairs
+from bsrnn.report.tables import (
+    METHODS,
+    PUBLISHED,
+    mean_of,
+    ordered,
+    ours,
+    published,
+    published_rows,
+    scores_of,
+    seed_deviation,
+    summaries_of,
+    whole_counts,
+)
+from bsrnn.study import costs
+from bsrnn.study.results import Finished, Results, mean
+
+TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
+DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
+    """Method -> one list of song rows a seed, in the order of METHODS."""
+    songs: dict[str, list[list[dict]]] = {name: [] for name in METHODS}
+    for done in results.find("baselines", target):
+        for name, scores in done.scores.items():
+            songs[name].append(scores["songs"])
+    songs["model"] = [done.scores["songs"] for done in results.find("base", target)]
+    return {name: of_method for name, of_method in songs.items() if of_method}
+
+
+def _behind(results: Results) -> dict[str, list[Finished]]:
+    """Method -> its runs: an estimator without a network is computed once, whatever seeds the profile has."""
+    return dict.fromkeys(METHODS, results.find("baselines")) | {"model": results.find("base")}
+
+
+@artifact.table("results", "Results on held-out songs", Runs({"base", "baselines"}))
+def held_out_songs(results: Results) -> pd.DataFrame:
+    """Test scores of each target beside estimators without a network: uSDR is the mean over songs, cSDR the median of
+    the pair target and residual (silence and the mixture have none), leakage the level where the target rests (-120:
+    nothing)."""
+    rows, behind = [], _behind(results)
+    for target in results.targets("base"):
+        for method, seeds in _by_method(results, target).items():
+            timbres = sorted({song["timbre"] for song in seeds[0] if song["timbre"]}, reverse=True)  # seen, new
+            for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
+                chosen = [[song for song in songs if timbre in ("all", song["timbre"])] for songs in seeds]
+                name = {"target": target, "method": METHODS[method], "timbre": timbre}
+                rows.append(name | scores_of([aggregate(songs) for songs in chosen]) | ours(results, behind[method]))
+    table = pd.DataFrame(rows)
+    if table["target"].nunique() < 2:
+        return whole_counts(table)
+    whole, methods = table[table["timbre"] == "all"], {words: name for name, words in METHODS.items()}
+    means = [
+        {"target": "mean", "method": method, "timbre": "all", "usdr_mean": mean(part["usdr_mean"].tolist())}
+        | {"songs": int(part["songs"].iloc[0])}
+        | ours(results, behind[methods[method]])
+        for method, part in whole.groupby("method", sort=False)
+    ]
+    return whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
+
+
+# ---- the paper's tables ----
+
+
+@artifact.table(
+    "table1", "Table I, band splits", Runs({"split"}, of=BOTH, source=f"paper, Table I, and {OURS}")
+)
+def table1(results: Results) -> pd.DataFrame:
+    """uSDR of vocals for each band split. The paper's rows, then those of this profile, then of the one that decides
+    its claims, with the seeds that each was trained with; rows of different data or profiles must not be compared."""
+    rows = [
+        row | {"split": row["split"].upper(), "bands": len(band_widths(row["split"]))}
+        for row in published_rows("table1")
+    ]
+    for of_profile in results.with_deciding():
+        rows += _our_splits(of_profile)
+    return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
+
+
+def _our_splits(results: Results) -> list[dict]:
+    """A row a split; some are trained with fewer seeds than the profile has."""
+    by_split: dict[str, list[Finished]] = {}
+    for done in results.finished:
+        by_split.setdefault(_split_name(done.run.profile.model.band_split), []).append(done)
+    rows = []
+    for name, trained in sorted(by_split.items()):
+        summaries = summaries_of(trained)
+        row = {"split": name, "bands": trained[0].training["bands"], "songs": summaries[0]["songs"]}
+        row |= {"usdr_mean": mean_of(summaries, "usdr_mean"), "seed_sd": seed_deviation(summaries)}
+        rows.append(row | ours(results, trained))
+    return rows
+
+
+def _split_name(scheme: str | tuple) -> str:
+    """The paper gives vocals the split V7."""
+    if not isinstance(scheme, str):
+        return f"{len(scheme)} given widths"
+    return "V7" if scheme == "vocals" else scheme.upper()
+
+
+@artifact.table(
+    "table3",
+    "Table III, comparison of systems",
+    Runs(
+        {"base", "baselines", "finetuned", "peer"},
+        of=BOTH,
+        source=f"paper, Table III, replication (arXiv 2603.09187), and {OURS}",
+    ),
+)
+def table3(results: Results) -> pd.DataFrame:
+    """Published scores on MUSDB18 and MUSDB18-HQ, and ours on our data; rows of different data must not be compared,
+    nor those of different profiles, which trained and scored on other songs and for other times. Our cSDR scores a
+    target and its residual as a pair."""
+    table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
+    scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
+    rows = [row for of_profile in results.with_deciding() for row in _our_systems(of_profile)]
+    table = whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+    return table[["model", "source", "data", "profile", "seeds", *scores, "songs", "note"]]  # names may be twice
+
+
+def _our_systems(results: Results) -> list[dict]:
+    """A row a system: estimators, peers, the base and its finetuning, the mask that knows the stems."""
+    peers = list(dict.fromkeys(done.run.change for done in results.find("peer")))
+    names = _system_names(results, peers)
+    summaries = {name: {} for name in names}  # system -> target -> one summary a seed
+    behind = {name: [] for name in peers} | _behind(results) | {"finetuned": results.find("finetuned")}
+    for target in results.targets("base"):
+        for method, seeds in _by_method(results, target).items():
+            summaries[method][target] = [aggregate(songs) for songs in seeds]
+        if tuned := results.find("finetuned", target):
+            summaries["finetuned"][target] = summaries_of(tuned)
+        for done in results.find("peer", target):
+            summaries[done.run.change].setdefault(target, []).append(done.scores["summary"])
+            behind[done.run.change].append(done)
+    return [
+        {"model": name} | _scores_of_targets(summaries[system]) | ours(results, behind[system])
+        for system, name in names.items()
+        if summaries[system]
+    ]
+
+
+def _system_names(results: Results, peers: list[str]) -> dict[str, str]:
+    """System -> what its row is called, in the table's order."""
+    model = results.profile.model
+    size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
+    names = {method: METHODS[method] for method in ("silence", "mixture", "wiener", "wiener_oracle")}
+    names |= {peer: f"{peer}, small, from scratch" for peer in peers}
+    return names | {"model": size, "finetuned": f"{size} + finetuning", "ratio_mask": METHODS["ratio_mask"]}
+
+
+def _scores_of_targets(summaries: dict[str, list[dict]]) -> dict:
+    """Both metrics of each target; "all" is the mean of four targets, and of nothing less."""
+    row = {"songs": next(iter(summaries.values()))[0]["songs"]}
+    for short, score in (("usdr", "usdr_mean"), ("csdr", "csdr_median")):
+        row |= {f"{target}_{short}": mean_of(of_target, score) for target, of_target in summaries.items()}
+        if len(summaries) == 4:
+            row[f"all_{short}"] = mean([row[f"{target}_{short}"] for target in summaries])
+    return row
+
+
+# ---- other systems ----
+
+
+@artifact.table("rates", "The learning rate of each system", Runs({"tried"}, {"rate"}, DECIDING))
+def learning_rates(results: Results) -> pd.DataFrame:
+    """Every system was tried with the same learning rates, on the first seed; what was best on the validation songs
+    (mean uSDR in dB) was taken for all seeds."""
+    rows = []
+    for done in results.finished:
+        summary = done.scores["summary"]
+        row = {"target": done.run.target, "system": _system(done)}
+        row |= {"learning_rate": done.run.profile.train.learning_rate, "valid_usdr": done.training["best"]}
+        row |= {"usdr_mean": summary["usdr_mean"], "taken": "-" if "rate" in done.run.roles else "yes"}
+        rows.append(row | ours(results, [done]) | {"songs": summary["songs"]})
+    columns = ("learning_rate", "valid_usdr", "usdr_mean", "taken", "songs")
+    table = ordered(rows, "target", "system", *columns)
+    table = table.sort_values(["system", "learning_rate"], kind="stable", ignore_index=True)  # BSRNN first, by its name
+    return table.assign(learning_rate=table["learning_rate"].map("{:g}".format))  # two decimals would show none
+
+
+def _system(done: Finished) -> str:
+    return PEER_NAMES.get(getattr(done.run.profile.model, "system", ""), "BSRNN")
+
+
+@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, DECIDING))
+def other_systems(results: Results) -> pd.DataFrame:
+    """Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and seeds;
+    sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its 95 % interval over
+    seeds and songs, or over songs alone where one seed was run. GFLOP: of one item forward; seconds of a machine that
+    did two runs and other things at a time."""
+    rows = []
+    for target in results.targets("peer"):
+        base = results.find("base", target)
+        rows.append({"target": target, "system": "BSRNN"} | _size_and_scores(base) | ours(results, base))
+        for name in PEER_NAMES.values():
+            trained = [done for done in results.find("peer", target) if _system(done) == name]
+            if trained:
+                same_seeds = [better for better, _ in pairs(base, trained)]
+                above = measured(same_seeds, trained)
+                row = {"target": target, "system": name} | _size_and_scores(trained) | ours(results, trained)
+                rows.append(row | {"bsrnn_above_it": above["effect"], "low": above["low"], "high": above["high"]})
+    columns = ("parameters", "gflop", "train_seconds", "usdr_mean", "seed_sd", "csdr_median", "bsrnn_above_it")
+    return ordered(rows, "target", "system", *columns, "low", "high", "songs")
+
+
+def _size_and_scores(trained: list[Finished]) -> dict:
+    """Size, work, time and scores, means over seeds."""
+    profile, summaries = trained[0].run.profile, summaries_of(trained)
+    return {
+        "parameters": trained[0].training["parameters"],
+        "gflop": costs.forward_operations(profile.model, profile.mixing.chunk_seconds) / 1e9,
+        "train_seconds": mean([done.training["seconds"] for done in trained]),
+        "usdr_mean": mean_of(summaries, "usdr_mean"),
+        "seed_sd": seed_deviation(summaries),
+        "csdr_median": mean_of(summaries, "csdr_median"),
+        "songs": summaries[0]["songs"],
+    }
+
+
+@artifact.figure(
+    "learning",
+    "Learning curves of the systems",
+    Runs({"base", "peer"}, {"peer"}, DECIDING, songs=captions.validation_songs),
+)
+def learning_curves(results: Results) -> Figure:
+    """Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed."""
+    figure = figures.new_figure(3.2)
+    against_steps, against_operations = figure.subplots(1, 2, sharey=True)
+    target, labelled = results.targets("peer")[0], set()
+    names = ("BSRNN", *PEER_NAMES.values())
+    dashes, tints = dict(zip(names, DASHES, strict=True)), dict(zip(names, TINTS, strict=True))
+    for done in results.find(target=target):
+        name, profile, history = _system(done), done.run.profile, done.training["history"]
+        items = np.array([entry["items"] for entry in history])
+        scores = [entry["valid_usdr"] for entry in history]
+        forward = costs.forward_operations(profile.model, profile.mixing.chunk_seconds)
+        look = {"linestyle": dashes[name], "color": tints[name], "linewidth": 1.3, "marker": "o", "markersize": 3}
+        label = None if name in labelled else name
+        against_steps.plot(items / profile.train.batch_items, scores, label=label, **look)
+        against_operations.plot(3 * forward * items / 1e12, scores, **look)  # a backward pass takes two forward ones
+        labelled.add(name)
+    figures.style(against_steps, "steps", "mean uSDR, validation (dB)", f"{target}, against steps")
+    figures.style(against_operations, "operations of the training (10¹²)", "", "against operations")
+    figures.legend_above(figure, against_steps, 4)
+    return figure
+
+
+# ---- claims ----
+
+
+@artifact.table("claims", "The claims and what our results say to them", Runs(claims.ROLES, of=DECIDING))
+def table_of_claims(results: Results) -> pd.DataFrame:
+    """Effect: difference of the mean uSDR in dB, paired by seed and song; low and high: its interval over seeds and
+    songs, by the two-way analysis of variance, at the level named: that of the five primary contrasts makes their
+    tests against no difference hold together with 95 % (Holm). Detectable: the true effect that such an interval tells
+    from 0 four times in five."""
+    return claims.table(results)
+
+
+@artifact.figure("contrasts", "The contrasts behind the claims", Runs(claims.ROLES, of=DECIDING))
+def contrasts(results: Results) -> Figure:
+    """Mean difference of uSDR and its interval over seeds and songs, primary contrasts in bold; each point is a seed,
+    the diamond the paper's own difference on its data, the dashed line the margin set beforehand."""
+    compared = {contrast.claim.id: contrast for contrast in claims.contrasts(results)}
+    rows = [row for row in claims.table(results).itertuples() if not np.isnan(row.effect)]
+    figure = figures.new_figure(0.5 * len(rows) + 1.1)
+    axes = figure.add_subplot()
+    labelled = {}
+    for place, row in enumerate(rows):
+        primary, of_seeds = compared[row.claim].claim.primary, compared[row.claim].differences.to_numpy().mean(1)
+        tint = "black" if primary else GREY
+        margin = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+        labelled["margin"] = axes.plot([row.margin] * 2, [place - 0.4, place + 0.4], **margin)[0]
+        if not np.isnan(row.low):
+            width = 2.4 if primary else 1.4
+            labelled["interval"] = axes.plot([row.low, row.high], [place] * 2, color=tint, linewidth=width)[0]
+        dots = [place + 0.22] * len(of_seeds)
+        labelled["a seed"] = axes.plot(of_seeds, dots, ".", color=tint, markersize=4)[0]
+        labelled["mean"] = axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)[0]
+        if not np.isnan(row.paper_effect):
+            paper = {"color": colour("vocals"), "markersize": 6, "markerfacecolor": "white"}
+            labelled["the paper's, on its data"] = axes.plot(row.paper_effect, place, "D", **paper)[0]
+    look = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": FONT_POINTS - 1.5}
+    figure.legend(list(labelled.values()), list(labelled), **look)
+    axes.axvline(0, color="black", linewidth=0.8)
+    labels = [f"{row.claim}: {row.contrast}" for row in rows]
+    axes.set_yticks(range(len(rows)), labels, fontsize=FONT_POINTS - 1)
+    axes.invert_yaxis()
+    figures.style(axes, "difference of the mean uSDR (dB)", "")
+    return figure

@@ -1,0 +1,141 @@
+"""The chapter on what the paper leaves open: the ledger, and what another choice does to the scores."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bsrnn.report import artifact
+from bsrnn.report.artifact import BOTH, DECIDING, Runs
+from bsrnn.report.statistics import EQUAL, measured
+from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
+from bsrnn.study import costs
+from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
+from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Finished, Results
+
+COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
+LEDGER = "paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs with one other choice, and what they are held against.
+
+    words: what is other. detail: the ledger's row; "": the paper does not leave it open.
+    """
+
+    target: str
+    words: str
+    detail: str
+    changed: list[Finished]
+    against: list[Finished]
+
+    def row(self, results: Results) -> dict:
+        """The effect in dB uSDR with its interval, and where it comes from."""
+        return {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
+
+
+def _comparisons(results: Results) -> list[Comparison]:
+    """Every changed run's, target by target."""
+    compared = []
+    for target in results.profile.targets:
+        for name, change in (DETAILS | EXTRAS).items():
+            against = _against(results, target, change.against)
+            changed = _of_variant(results, "detail", target, name)
+            compared.append(Comparison(target, change.words, change.detail, changed, against))
+        for name, detail in FINETUNING_DETAILS.items():
+            changed, tuned = _of_variant(results, "variant", target, name), results.find("finetuned", target)
+            compared.append(Comparison(target, f"finetuning: {VARIANTS[name][0]}", detail, changed, tuned))
+    return [comparison for comparison in compared if comparison.changed]
+
+
+def _of_variant(results: Results, role: str, target: str, name: str) -> list[Finished]:
+    return [done for done in results.find(role, target) if done.run.variant == name]
+
+
+def _against(results: Results, target: str, kind: str) -> list[Finished]:
+    """The base, or the runs of another change, or those with the hop that "hop1.5" names."""
+    if not kind:
+        return results.find("base", target)
+    if kind in DETAILS | EXTRAS:
+        return _of_variant(results, "detail", target, kind)
+    return [done for done in results.find("hop", target) if done.run.id.startswith(f"{target}-{kind}-")]
+
+
+@artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}, BOTH))
+def other_choices(results: Results) -> pd.DataFrame:
+    """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
+    difference of the mean uSDR on the test songs in dB, with its 95 % interval over seeds and songs, or over songs
+    alone where one seed was run; each interval by itself. Of this profile, and of the one that decides its claims."""
+    rows = [
+        comparison.row(of_profile)
+        | {"another choice": comparison.words, "what is left open": comparison.detail}
+        for of_profile in results.with_deciding()
+        for comparison in _comparisons(of_profile)
+        if comparison.detail
+    ]
+    columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
+    return ordered(rows, "target", "another choice", *columns)
+
+
+@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, DECIDING))
+def beyond(results: Results) -> pd.DataFrame:
+    """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
+    the mean uSDR in dB with its 95 % interval. Work: operations of one item forward, for every target that the model
+    has, relative to the base."""
+    rows = []
+    for comparison in _comparisons(results):
+        if not comparison.detail:
+            work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
+            rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
+    return ordered(rows, "target", "what is other", "effect", "low", "high", "interval_over", "work", "songs")
+
+
+def _operations(done: Finished) -> float:
+    """Of the model on one item, forward, for every target that it has."""
+    return costs.forward_operations(done.run.profile.model, done.run.profile.mixing.chunk_seconds)
+
+
+@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER))
+def open_details(results: Results) -> pd.DataFrame:
+    """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
+    what another choice was measured to change."""
+    table, profiles = published("open_details"), results.with_deciding()
+    table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
+    told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
+    for of_profile in profiles:
+        for comparison in _comparisons(of_profile):
+            told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile.profile.name))
+    table["measured"] = ["; ".join(told.get(detail, ())) or "-" for detail in table["detail"]]
+    columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
+    return table[[*columns, "measured"]].assign(profile=results.profile.name)
+
+
+def _told(comparison: Comparison, profile_name: str) -> list[str]:
+    """What was measured, in words; nothing where no song was scored with both."""
+    row = measured(comparison.changed, comparison.against)
+    if row["effect"] is None:
+        return []
+    if row["interval_over"] == EQUAL:
+        return [f"{comparison.words}: nothing came of it, {EQUAL} ({comparison.target}; profile {profile_name})"]
+    numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
+    return [f"{comparison.words}: {numbers} ({comparison.target}; {row['interval_over']}; profile {profile_name})"]
+
+
+def _spread(results: Results) -> str:
+    """Standard deviation of the mean uSDR over the seeds of each base; "" for one seed."""
+    words = []
+    for target in results.targets("base"):
+        deviation = seed_deviation(summaries_of(results.find("base", target)))
+        words += [] if deviation is None else [f"{target} {deviation:.2f} dB"]
+    return f"standard deviation over seeds: {', '.join(words)} (profile {results.profile.name})" if words else ""
+
+
+def setting(profile: Profile, key: str) -> str:
+    """The value of "model.features" in a profile; "-" for a choice that is no setting."""
+    if key == "-":
+        return "-"
+    value = profile
+    for name in key.split("."):
+        value = getattr(value, name)
+    return str(value)

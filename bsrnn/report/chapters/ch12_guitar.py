@@ -1,0 +1,157 @@
+"""The chapter on the guitar, drawn from results/guitar alone: no audio is needed.
+
+Only folds whose three results are there (both splits and the estimators without a network) count, so that every row
+compares the same songs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.bands import SCHEMES, widths_from_steps
+from bsrnn.data import fretsonfire
+from bsrnn.report import artifact, figures
+from bsrnn.report.artifact import Elsewhere
+from bsrnn.report.captions import OURS, claim_words
+from bsrnn.report.statistics import song_interval
+from bsrnn.report.tables import METHODS
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import read_json
+from bsrnn.study import guitar
+
+KINDS = ("songs", "artists")  # what is held out
+NAMES = METHODS | {"mixture": "mixture itself", "v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
+FEWEST = 4  # songs for an interval over songs
+ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
+OURS_HERE = {
+    "source": OURS,
+    "data": "eight real songs",
+    "profile": guitar.PROFILE.name,
+    "seeds": "0",
+    "note": claim_words(guitar.PROFILE),
+}
+SOURCE = f"{OURS}, results/guitar: eight real songs by two artists, seed 0, the same in every profile; carries no claim"
+COLOURS = {"Sectoid": "#D55E00", "Muldjord": "#0072B2"}
+TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+
+
+def folder() -> Path:
+    """Where the committed results lie."""
+    return paths.root() / "results" / "guitar"
+
+
+def whole_folds() -> dict[str, dict[str, guitar.Run]]:
+    """Fold -> method -> run, of the folds whose results are all there."""
+    by_fold: dict[str, dict[str, guitar.Run]] = {}
+    for run in guitar.grid():
+        by_fold.setdefault(run.fold.id, {})[run.method] = run
+    return {
+        fold: methods
+        for fold, methods in by_fold.items()
+        if all(run.path(folder()).is_file() for run in methods.values())
+    }
+
+
+def progress() -> str:
+    """How much of the experiment is there, in a line."""
+    whole, wanted = whole_folds(), list(dict.fromkeys(run.fold.id for run in guitar.grid()))
+    if missing := [fold for fold in wanted if fold not in whole]:
+        return f"{len(whole)} of {len(wanted)} folds are computed; still missing: {', '.join(missing)}"
+    return f"all {len(wanted)} folds are computed"
+
+
+def lacks_scores() -> str:
+    """Why there are no scores to show; "" if there are."""
+    return "" if whole_folds() else "results/guitar has no finished fold: `python -m bsrnn.study.guitar` computes them"
+
+
+def lacks_spectra() -> str:
+    """Why there are no spectra to show; "" if there are."""
+    measured = guitar.spectra_path(fretsonfire.SONGS, folder()).is_file()
+    return "" if measured else "results/guitar has no spectra: `python -m bsrnn.study.guitar` computes them"
+
+
+@artifact.figure("guitar_split", "A band split for the guitar", Elsewhere(SOURCE, lacks_spectra))
+def split() -> Figure:
+    """Above, the long-term spectrum of each song's guitar and the median of the rests', as the share of each third
+    octave in the stem's power; below, the subbands of V7 and of the guitar split, with their numbers."""
+    measured = read_json(guitar.spectra_path(fretsonfire.SONGS, folder()))
+    figure = figures.new_figure(4.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
+    labelled = set()
+    for song in measured["songs"]:
+        name = song["artist"]
+        look = {"color": COLOURS.get(name, "black"), "linestyle": "-" if name == "Sectoid" else "--", "linewidth": 1.1}
+        label = None if name in labelled else f"guitar, {name}"
+        upper.plot(measured["centres_hz"], song["guitar_db"], label=label, **look)
+        labelled.add(name)
+    rest = np.median([song["rest_db"] for song in measured["songs"]], axis=0)
+    upper.plot(measured["centres_hz"], rest, color=figures.GREY, linewidth=2, label="the rest, median")
+    figures.style(upper, "", "dB of the stem's power")
+    upper.set_ylim(-60, 0)
+    figures.legend(upper, loc="lower center", ncols=3)
+    model, steps = guitar.PROFILE.model, {"V7": SCHEMES["v7"], "guitar": guitar.GUITAR_STEPS}
+    for row, of_split in enumerate(steps.values()):
+        edges = np.concatenate([[0], np.cumsum(widths_from_steps(of_split))]) * model.sample_rate / model.n_fft
+        figures.split_row(lower, row, edges, figures.TARGET_COLOURS["drums"])
+        lower.text(22_600, row, f"{len(edges) - 1}", va="center", fontsize=figures.FONT_POINTS)
+    figures.style(lower, "frequency (Hz)", "")
+    lower.set_yticks(range(len(steps)), list(steps), fontsize=figures.FONT_POINTS)
+    lower.invert_yaxis()
+    lower.set_xscale("log")
+    lower.set_xlim(40, 22_050)
+    lower.set_xticks(TICKS_HZ, [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in TICKS_HZ])
+    lower.minorticks_off()
+    return figure
+
+
+def scores() -> pd.DataFrame:
+    """A row for each fold's song: kind, fold, song, artist; of every method its name (uSDR) and ``<name>_csdr``."""
+    rows = []
+    for methods in whole_folds().values():
+        results = {name: read_json(run.path(folder()))["scores"] for name, run in methods.items()}
+        of_methods = results.pop("baselines") | results
+        fold = methods["baselines"].fold
+        for index, song in enumerate(fold.test):
+            row = {"kind": fold.kind, "fold": fold.id, "song": song, "artist": guitar.artist(song)}
+            for method in ORDER:
+                scored = of_methods[method]["songs"][index]
+                row |= {method: scored["usdr"], f"{method}_csdr": scored["csdr"]}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@artifact.table("guitar_songs", "Guitar, song by song", Elsewhere(SOURCE, lacks_scores))
+def song_by_song() -> pd.DataFrame:
+    """uSDR in dB of each held-out song's middle minute."""
+    table = scores()
+    shown = table[["kind", "song"]].rename(columns={"kind": "held out"})
+    for method in ORDER[1:]:
+        shown[NAMES[method]] = table[method]
+    shown["guitar split over V7"] = table["guitar"] - table["v7"]
+    return shown.assign(**OURS_HERE)
+
+
+@artifact.table("guitar", "Guitar, means over songs", Elsewhere(SOURCE, lacks_scores))
+def means() -> pd.DataFrame:
+    """Means over the songs of the finished folds, for each way of holding songs out; last, the difference of the two
+    splits, song by song, from four songs on with its 95 % bootstrap interval over songs, which knows nothing of
+    seeds."""
+    table, rows = scores(), []
+    for kind in KINDS:
+        part = table[table["kind"] == kind]
+        if part.empty:
+            continue
+        for method in ORDER:
+            row = {"held out": kind, "method": NAMES[method], "usdr_mean": part[method].mean()}
+            csdr = pd.to_numeric(part[f"{method}_csdr"])
+            rows.append(row | {"cSDR, mean (dB)": csdr.mean() if csdr.notna().any() else None, "songs": len(part)})
+        difference = part["guitar"] - part["v7"]
+        row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean(), "songs": len(part)}
+        if len(part) >= FEWEST:
+            row["low"], row["high"] = song_interval(difference, np.random.default_rng(0))
+        rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
+    columns = ["held out", "method", "usdr_mean", "low", "high", "cSDR, mean (dB)", "songs"]
+    return pd.DataFrame(rows).reindex(columns=columns).assign(**OURS_HERE)

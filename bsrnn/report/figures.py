@@ -1,0 +1,92 @@
+"""What all figures share: size, colours, axes, the footer, and the bytes of a file.
+
+Colours are Okabe and Ito's, which readers with any colour vision tell apart; where colour carries meaning, a marker or
+a dash does, too. A target has one colour throughout the book. No pyplot: nothing here depends on a notebook's settings.
+"""
+
+import io
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from bsrnn.bands import band_widths
+
+WIDTH_INCHES = 7.5  # a book column
+TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
+OTHER_COLOUR = "#000000"  # a target that the paper does not have
+GREY, LIGHT = "#666666", "#E8E8E8"
+FONT_POINTS = 9
+FOOTER_POINTS = 6.5
+
+
+def colour(target: str) -> str:
+    """The colour of a target."""
+    return TARGET_COLOURS.get(target, OTHER_COLOUR)
+
+
+def new_figure(height_inches: float) -> Figure:
+    """An empty figure as wide as a book column, on white."""
+    return Figure(figsize=(WIDTH_INCHES, height_inches), facecolor="white", layout="constrained")
+
+
+def add_footer(figure: Figure, text: str) -> None:
+    """Write on the figure itself where its numbers come from; the figure grows by what the line needs."""
+    characters = int(WIDTH_INCHES * 72 / (0.53 * FOOTER_POINTS))
+    lines = textwrap.wrap(text, characters)
+    old = figure.get_figheight()
+    extra = (len(lines) * FOOTER_POINTS * 1.3 + 8) / 72
+    figure.set_figheight(old + extra)
+    share = extra / (old + extra)
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    figure.text(0.01, 0.006, "\n".join(lines), fontsize=FOOTER_POINTS, color="#444444", va="bottom", linespacing=1.2)
+
+
+def style(axes, x: str, y: str, title: str = "") -> None:
+    """Labels with units, a light grid, no box."""
+    axes.set_xlabel(x, fontsize=FONT_POINTS)
+    axes.set_ylabel(y, fontsize=FONT_POINTS)
+    axes.set_title(title, fontsize=FONT_POINTS, loc="left", fontweight="bold")
+    axes.tick_params(labelsize=FONT_POINTS - 1)
+    axes.grid(color=LIGHT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend(axes, **settings) -> None:
+    """A plain legend."""
+    axes.legend(fontsize=FONT_POINTS - 1.5, frameon=False, **settings)
+
+
+def legend_above(figure: Figure, axes, columns: int) -> None:
+    """The legend of a panel above all of them, where curves may be anywhere."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_POINTS - 1.5, frameon=False
+    )
+
+
+def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:
+    """Frequency in Hz at which each band begins, and where the last one ends."""
+    edges = [0]
+    for width in band_widths(scheme, n_fft, sample_rate):
+        edges.append(edges[-1] + width)
+    return [edge * sample_rate / n_fft for edge in edges]
+
+
+def split_row(axes, row: int, edges_hz: Sequence[float], tint: str) -> None:
+    """A split as a row of boxes, light and dark in turn."""
+    for index, (low, high) in enumerate(zip(edges_hz, edges_hz[1:], strict=False)):
+        alpha = 0.65 if index % 2 else 0.3
+        place = [(low, high - low)], (row - 0.36, 0.72)
+        axes.broken_barh(*place, facecolor=tint, alpha=alpha, edgecolor="white", linewidth=0.4)
+
+
+def figure_bytes(figure: Figure, ending: str) -> bytes:
+    """The same figure gives the same bytes: no date, no random ids."""
+    buffer = io.BytesIO()
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}[ending]
+    with matplotlib.rc_context({"svg.hashsalt": "bsrnn", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format=ending, metadata=metadata, dpi={"svg": 72, "png": 150, "jpg": 110}[ending])
+    return buffer.getvalue()

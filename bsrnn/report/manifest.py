@@ -1,0 +1,110 @@
+"""Write every figure and table of a profile with their manifest, and the results in README.md."""
+
+import hashlib
+
+from bsrnn.errors import ConfigError
+from bsrnn.report import chapters, claims, figures, tables
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import atomic_write, write_json, write_text
+from bsrnn.study import runs
+from bsrnn.study.results import Results, Study
+
+PROVENANCE = ("key", "train_key", "kind", "target", "seed", "change", "code", "stages", "versions", "device", "threads")
+README_MARKS = ("<!-- results:start -->", "<!-- results:end -->")
+README_PROFILE = "small"
+
+
+def write_all(profile_name: str) -> dict:
+    """Write every figure and table of a profile and results/<profile>/manifest.json; returns the manifest.
+
+    Raises:
+        MissingResult: a run has no result; nothing is written then.
+    """
+    study = Study(profile_name)
+    study.require_complete()
+    folder, entries = paths.results(profile_name), {}
+    for artifact in chapters.REGISTRY.values():
+        if reason := artifact.left_out(study):
+            print(reason)
+            continue
+        drawn, hashes = artifact.draw(study), {}
+        for path in artifact.files(study):
+            is_table = artifact.kind == "table"
+            content = tables.csv_text(drawn).encode() if is_table else figures.figure_bytes(drawn, path.suffix[1:])
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(content)
+            hashes[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
+        entries[artifact.id] = {
+            "title": artifact.title,
+            "kind": artifact.kind,
+            "chapter": artifact.chapter,
+            "files": hashes,
+            "runs": artifact.source.ids(study),
+            "caption": artifact.caption(study),
+        }
+    manifest = {"profile": profile_name, "artifacts": entries, "runs": provenance(study)}
+    manifest["checkpoints"] = checkpoints(profile_name)
+    write_json(folder / "manifest.json", manifest)
+    return manifest
+
+
+def checkpoints(profile_name: str) -> dict[str, str]:
+    """Hash of each published model, by target."""
+    files = sorted((paths.results(profile_name) / "checkpoints").glob("*/model.safetensors"))
+    return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def provenance(study: Study) -> dict:
+    """Of every run: key, code, versions, device, seed, seconds; those of the profile that decides the claims, too."""
+    entries = {}
+    for results in Results(study, runs.ROLES).with_deciding():
+        name = results.profile.name
+        before, folder = ("", "") if results.study is study else (f"{name}/", f"../{name}/")
+        for done in results.finished:
+            entries[f"{before}{done.run.id}"] = {field: done.result[field] for field in PROVENANCE} | {
+                "file": f"{folder}runs/{done.run.result_path().name}",
+                "train_seconds": round(done.training["seconds"], 1) if done.training else 0.0,
+                "score_seconds": done.result["score_seconds"],
+            }
+    return entries
+
+
+# ---- texts ----
+
+
+def result_table(profile_name: str) -> str:
+    """The main result as text for a terminal, with its provenance."""
+    study, artifact = Study(profile_name), chapters.get("results")
+    text = short_results(study).to_string(index=False, na_rep="-", float_format="{:.2f}".format)
+    return f"{artifact.title}\n{text}\n{artifact.source.stamp(study)}"
+
+
+def short_results(study: Study):
+    """Of the main result, the rows of all songs and the columns for a reader in a hurry."""
+    table = chapters.get("results").draw(study)
+    columns = ["target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "songs"]
+    return table[table["timbre"] == "all"][columns].rename(columns=tables.HEADINGS).reset_index(drop=True)
+
+
+def readme_text(profile_name: str = README_PROFILE) -> str:
+    """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
+    study = Study(profile_name)
+    of_claims = Results(study.deciding, claims.ROLES)
+    parts = [tables.to_markdown(claims.overview(of_claims)), claims.beside(of_claims)]
+    parts += [chapters.get("claims").source.stamp(study), tables.to_markdown(short_results(study))]
+    return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])
+
+
+def readme_table(profile_name: str = README_PROFILE) -> str:
+    """Fill README.md between its two marks; returns what now stands there.
+
+    Raises:
+        ConfigError: README.md lacks the marks.
+    """
+    path, (start, end) = paths.root() / "README.md", README_MARKS
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise ConfigError(f"{path}: expected the lines {start} and {end} once each, in this order")
+    body, before, after = readme_text(profile_name), text[: text.index(start)], text[text.index(end) :]
+    write_text(path, f"{before}{start}\n{body}\n{after}")
+    return body
