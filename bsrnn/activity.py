@@ -23,9 +23,14 @@ from bsrnn.errors import DataError
 class Readable(Protocol):
     """What is needed of a :class:`bsrnn.data.songs.Song`."""
 
-    name: str
-    frames: int
-    sample_rate: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def sample_rate(self) -> int: ...
 
     def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray: ...
 
@@ -126,8 +131,8 @@ class Segments:
                 return np.zeros(0, int)
 
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
-            found = pool.map(segments, songs)
-            found = list(tqdm(found, f"salient segments of {stem}", len(songs), unit="song", delay=5))
+            finding = pool.map(segments, songs)
+            found = list(tqdm(finding, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
         others = broken | {id(song) for song, _ in kept}
         self.silent = [song.name for song in songs if id(song) not in others]

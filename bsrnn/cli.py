@@ -32,6 +32,7 @@ EPILOG = {
 }
 
 SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
+RAISED = "all_at_once raises what a check has found"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -235,6 +236,7 @@ def _train(options) -> None:
         check(preflight.device, options.device)
         profile = check(_training_profile, options)
         needs.training(check, profile, options.out)
+    assert profile, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
@@ -245,7 +247,7 @@ def _train(options) -> None:
 def _training_profile(options) -> profiles.Profile:
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
+    return overrides.with_values(profile, {"model.targets": (options.target,), "model.band_split": scheme})
 
 
 def _finetune(options) -> None:
@@ -258,7 +260,7 @@ def _finetune(options) -> None:
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
         profile, start = check(_profile, options), check(checkpoint.load, options.start)
-        unlabelled = songs.Mixtures([])
+        unlabelled: songs.Mixtures | None = songs.Mixtures([])
         if options.unlabelled != Path("none"):
             rate = start.config.sample_rate if start else config.ModelConfig().sample_rate
             unlabelled = check(songs.read_mixtures, options.unlabelled, rate)
@@ -266,6 +268,7 @@ def _finetune(options) -> None:
             profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
         profile = replace(profile, model=start.config) if profile and start else None
         needs.training(check, profile, options.out)
+    assert profile and unlabelled, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
         progress = stages.finetune_model(
             profile, options.target, options.seed, options.start, unlabelled, options.out, device
@@ -273,7 +276,7 @@ def _finetune(options) -> None:
         if distributed.rank() > 0:
             return
     report = progress["unlabelled"]
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for entry in progress["history"]:
         counts.update({kind: number for kind, number in entry["counts"].items() if "/" not in kind})
     if report["songs"]:
@@ -288,8 +291,8 @@ def _finetune(options) -> None:
     print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
     replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
     print(f"the student replaced the teacher {replaced} time(s) in {len(progress['history'])} validations")
-    start = f"the start's {progress['start_valid_usdr']:.2f} dB"
-    print(f"best validation uSDR {progress['best']:.2f} dB, {start}: {options.out}")
+    before = f"the start's {progress['start_valid_usdr']:.2f} dB"
+    print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {options.out}")
 
 
 def _evaluate(options) -> None:
@@ -303,6 +306,7 @@ def _evaluate(options) -> None:
         check(preflight.place, options.out, *score_files.FILES)
         if profile and model:
             check(needs.data, profile.data, options.split, model.config.targets)
+    assert profile and model, RAISED
     scores = scoring.score_model(model.to(options.device), profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
     score_files.write(options.out, scores, {"model": str(options.model)} | conditions)

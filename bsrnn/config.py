@@ -29,6 +29,7 @@ from bsrnn.runtime.limits import (
 
 TARGETS = ("vocals", "drums", "bass", "other")
 Window = Annotated[int, within(2, 65_536, why="memory")]  # of an STFT, in samples
+Fade = Literal["triangle", "tenth", "flat"]  # of a segment where it overlaps others
 Kind = Literal["pseudo", "clean_target", "clean_residual"]  # what an unlabelled chunk can be
 
 
@@ -277,7 +278,7 @@ class SeparateConfig:
     hop_seconds: Seconds = 0.5
     batch_segments: Count = 8
     # paper: not given; linear fades over half a segment. "tenth": replication
-    window: Literal["triangle", "tenth", "flat"] = "triangle"
+    window: Fade = "triangle"
     peak: bool = False  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
 
     def __post_init__(self):

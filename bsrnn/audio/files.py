@@ -9,6 +9,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -27,7 +28,10 @@ __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_ster
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
-QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
+QUALITY: dict[str, dict[str, Any]] = {
+    ".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0},
+    ".ogg": {"compression_level": 0.2},
+}
 WIDTHS = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}  # bytes a sample
 WAV_BYTES = 0xFFFF0000  # beyond, a wav's own count of bytes overflows
 DELICATE = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # are read in long pieces only
@@ -219,7 +223,8 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
     check_ending(path)
     if audio.ndim != 2 or not 1 <= audio.shape[0] <= 16:  # more "channels" than that: (L, C) by mistake
         raise DataError(f"{path}: audio of shape {audio.shape}, expected (channels, samples); transpose it")
-    with atomic_write(path) as temporary, Writer(temporary, sample_rate, *audio.shape, subtype, path) as writer:
+    channels, frames = audio.shape
+    with atomic_write(path) as temporary, Writer(temporary, sample_rate, channels, frames, subtype, path) as writer:
         writer.write(audio)
 
 

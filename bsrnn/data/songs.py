@@ -81,10 +81,10 @@ class Song:
         return self.read("mixture", start, frames) - self.read(target, start, frames)
 
     def _sum(self, stems: Iterable[str], start: int, frames: int) -> np.ndarray:
-        total = None
-        for stem in stems:
-            part = audio.read(self.stems[stem], start, frames)
-            total = part if total is None else np.add(total, part, out=total)
+        first, *others = stems
+        total = audio.read(self.stems[first], start, frames)
+        for stem in others:
+            np.add(total, audio.read(self.stems[stem], start, frames), out=total)
         return total
 
 

@@ -4,26 +4,38 @@
 Axes as in :mod:`bsrnn.models.bsrnn`.
 """
 
+from abc import ABC, abstractmethod
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from bsrnn.config import ModelConfig, PeerConfig
 
 
-class Separator(nn.Module):
+class Separator(nn.Module, ABC):
     """A model of mixture (B, C, L) -> estimates (B, S, C, L), with the STFT that its loss is computed on.
 
     ``items_apart``: whether the items of a batch leave each other alone in training, so that it may be taken in pieces.
-    A subclass has ``forward``, ``estimate_both`` and ``compute_in``.
+    A subclass also has ``forward``.
     """
 
     items_apart = True
     widths: list[int] = []  # of the subbands, in bins; none
+    window: Tensor  # of the STFT
 
     def __init__(self, config: ModelConfig | PeerConfig):
         super().__init__()
         self.config = config
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    @abstractmethod
+    def estimate_both(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+        """What the loss compares: the STFTs (B, S, C, F, T) of the estimates, and the estimates (B, S, C, L)."""
+
+    @abstractmethod
+    def compute_in(self, dtype: torch.dtype) -> Self:
+        """Do nearly all of the work in a dtype; the model itself, changed in place."""
 
     def stft(self, audio: Tensor) -> Tensor:
         """(B.., L) -> (B.., F, T) complex, at least one axis before L.

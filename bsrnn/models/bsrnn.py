@@ -8,6 +8,8 @@ the channels of an item stay neighbours in it, and only the stereo module (`Tran
 lets them see each other. Between the modules Z lies as (T, B, K, N), so that the RNN over time reads it without a copy.
 """
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -233,6 +235,8 @@ class BSRNN(Separator):
             parameters, 36.4 M with two mask layers.
     """
 
+    config: ModelConfig
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         self.widths = band_widths(config.band_split, config.n_fft, config.sample_rate, config.band_edges)
@@ -270,7 +274,7 @@ class BSRNN(Separator):
             )
         return self.istft(self.estimate(self.stft(mixture)), mixture.shape[-1])
 
-    def compute_in(self, dtype: torch.dtype) -> "BSRNN":
+    def compute_in(self, dtype: torch.dtype) -> Self:
         """Put the RNNs and the mask MLPs into a dtype, in place: nearly all of the work.
 
         STFTs, statistics, the band split, the masks and their product with the mixture stay in float32.

@@ -15,7 +15,8 @@ import torch
 from bsrnn.errors import BSRNNError, ConfigError, SeveralErrors
 from bsrnn.runtime.system_errors import obstacle, of_a_path, reading, writing
 
-Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 NAME_BYTES = 255  # of a file, on nearly every disk
 
 
@@ -25,9 +26,11 @@ class Checks:
     def __init__(self):
         self.errors: list[BSRNNError] = []
 
-    def __call__(self, check: Callable[Arguments, Result], *args: Arguments.args) -> Result | None:
+    def __call__(
+        self, check: Callable[Arguments, Result], *args: Arguments.args, **named: Arguments.kwargs
+    ) -> Result | None:
         try:
-            return check(*args)
+            return check(*args, **named)
         except BSRNNError as error:
             self.errors.append(error)
         except OSError as error:

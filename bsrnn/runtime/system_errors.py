@@ -39,9 +39,8 @@ NO_OBSTACLES = (errno.EPIPE, errno.EINTR, errno.ECHILD)  # of processes and pipe
 
 def obstacle(error: OSError, write: bool = False, expected: str = "") -> str:
     """What is in the way, what was expected and what to do: "no permission, expected audio; change the rights ..."."""
-    what, to_read, to_write = OBSTACLES.get(
-        error.errno, (error.strerror or str(error), "check the path and the disk", f"check the disk, or {ELSEWHERE}")
-    )
+    unknown = error.strerror or str(error), "check the path and the disk", f"check the disk, or {ELSEWHERE}"
+    what, to_read, to_write = OBSTACLES.get(error.errno or 0, unknown)
     return f"{what}{f', expected {expected}' if expected else ''}; {to_write if write else to_read}"
 
 

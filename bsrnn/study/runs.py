@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bsrnn.config import PEER_NAMES, PEERS, PeerConfig
 from bsrnn.errors import ConfigError, MissingResult
@@ -93,6 +94,12 @@ class Run:
         return (self.start.id,) if self.start else ()
 
     @property
+    def its_start(self) -> "Run":
+        """``start``, of a kind that has one."""
+        assert self.start, f"a run of kind {self.kind!r} is declared with a start"
+        return self.start
+
+    @property
     def threads(self) -> int:
         """CPU threads. One: on small models two runs side by side beat one run on two threads."""
         return 1
@@ -113,7 +120,7 @@ class Run:
         }
         if self.kind == "finetune":
             settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs")}
-            settings |= {"start": self.start.train_key, "finetune": asdict(profile.finetune)}
+            settings |= {"start": self.its_start.train_key, "finetune": asdict(profile.finetune)}
         else:
             settings["train"] = asdict(profile.train)
         return _digest(settings)
@@ -122,8 +129,8 @@ class Run:
     def key(self) -> str:
         """Key of the result."""
         profile = self.profile
-        settings = {"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key}
-        settings |= {"version": STAGES["score"], "data": {}}
+        settings: dict[str, Any] = {"kind": self.kind, "target": self.target, "seed": self.seed}
+        settings |= {"train": self.train_key, "version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs")
         if self.kind in ("train", "finetune"):
@@ -149,7 +156,7 @@ class Run:
 
     def weights_folder(self) -> Path:
         """Where the trained model lies: config.json and model.safetensors."""
-        trained = self if self.kind in ("train", "finetune") else self.start
+        trained = self if self.kind in ("train", "finetune") else self.its_start
         return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
 
     def finished(self) -> bool:
@@ -230,12 +237,12 @@ def grid(profile_name: str) -> dict[str, Run]:
         for target in profile.targets:
             if seed == profile.seeds[0]:
                 add({"baselines"}, "-baselines", "baselines", "no network")
-            own = replace(profile.model, targets=(target,), band_split=target)
+            own = with_values(profile.model, {"targets": (target,), "band_split": target})
             base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
             crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
             for scheme in profile.table_one if target == "vocals" else crossed:  # V7 is vocals' own
                 words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
-                split = replace(own, band_split=scheme)
+                split = with_values(own, {"band_split": scheme})
                 add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
             if target == "vocals":
                 for hop in profile.hops if seed == profile.seeds[0] else CONTRAST_SECONDS:
@@ -280,10 +287,10 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
         for name, (words, changed, share) in tuned.items():
             songs = profile.data.unlabelled_songs
             data = replace(profile.data, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
-            settings = {"model": model, "data": data, "finetune": replace(profile.finetune, **changed)}
-            settings |= {"variant": "" if name == "finetuned" else name, "seed": order}
+            tuning, variant = replace(profile.finetune, **changed), "" if name == "finetuned" else name
             role = name if name in ("finetuned", "control") else "variant"
-            add({role}, f"-{name}", "finetune", words, base, **settings)
+            add({role}, f"-{name}", "finetune", words, base, model=model, data=data, finetune=tuning, variant=variant,
+                seed=order)  # fmt: skip
 
 
 def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:

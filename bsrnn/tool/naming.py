@@ -6,7 +6,7 @@ song.wav), the folders above it (cd2/01 beside 01), or a part of its hash.
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Places:
         inputs: (device, inode) of every file that is to be separated: none of them is written over.
     """
 
-    def __init__(self, root: Path, files: list[str], inputs: set[tuple[int, int]] = frozenset()):
+    def __init__(self, root: Path, files: list[str], inputs: Set[tuple[int, int]] = frozenset()):
         self.root, self.files, self.inputs = root, files, inputs
         self._given: dict[tuple[str, ...], str] = {}  # parts of a folder's name -> the song's file
         self._above: dict[tuple[str, ...], str] = {}  # the same of these folders and all above them

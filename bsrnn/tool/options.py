@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 def _is_song(text: str) -> bool:
     if not (suffix := Path(text).suffix.lower()):
         return False
-    from bsrnn.audio.files import READABLE  # only here: a workflow starts without the libraries of sound
+    from bsrnn.audio.walking import READABLE
 
     return suffix in READABLE
 

@@ -23,6 +23,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ from bsrnn.audio import files as audio
 from bsrnn.audio import walking
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.notices import note
@@ -139,7 +140,7 @@ class Setup:
     """What all songs of a call share: how and where stems are written, the models by folder, names of the stems."""
 
     output: Output
-    models: dict[Path, BSRNN]
+    models: dict[Path, Separator]
     stems: list[str]
     dtype: str
     place: Path
@@ -171,12 +172,14 @@ def prepare(options: argparse.Namespace) -> Setup:
         if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
             device = options.device
             dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
-        models = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
-        loaded = [model for model in models.values() if model is not None]
-        for model in loaded if settings else ():
-            check(settings.samples, model.config)  # here, and not once a song
-        complete = loaded and len(loaded) == len(models)
-        stems = check(stem_names, loaded, options.two_stems, options.residual) if complete else []
+        opened = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
+        models = {folder: model for folder, model in opened.items() if model is not None}
+        if settings:
+            for model in models.values():
+                check(settings.samples, model.config)  # here, and not once a song
+        complete = models and len(models) == len(opened)
+        stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
+    assert output and stems is not None, "what failed has been raised"
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
     return Setup(output, models, stems, dtype, place)
@@ -220,7 +223,7 @@ def _remove_leftovers(place: Path) -> None:
 def _needed_bytes(jobs: list["Job"], setup: Setup, at_a_time: int) -> float:
     """On the disk, at least: the stems, and those of the songs that are at work as floats."""
     samples = sorted((job.frames * job.channels * len(setup.stems) for job in jobs), reverse=True)
-    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype, 2) * SMALLEST[setup.output.format]
+    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype or "", 2) * SMALLEST[setup.output.format]
     scratch = 4 if setup.output.waits else 0
     return width * sum(samples) + scratch * sum(samples[:at_a_time])
 
@@ -357,10 +360,11 @@ def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
     with bar, pool or nullcontext():
         try:
             waiting = {pool.submit(separate, task): task for task in tasks} if pool else {}
-            for item in as_completed(waiting) if pool else tasks:
-                task = waiting.get(item, item) if pool else item
+            side_by_side = ((waiting[future], future.result) for future in as_completed(waiting))
+            in_turn = ((task, partial(separate, task)) for task in tasks)
+            for task, result_of in side_by_side if pool else in_turn:
                 try:
-                    result = item.result() if pool else separate(task)
+                    result = result_of()
                 except BSRNNError as error:
                     failed += 1
                     bar.write(f"bsrnn separate: {terminal.one_line(str(error))}", file=sys.stderr)

@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 import bsrnn
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime.system_errors import reading
 
 MARK = "bsrnn separate "
@@ -70,7 +70,7 @@ def of_stem(path: Path) -> tuple[Origin, int] | None:
         return None  # another program's file, whatever it is
 
 
-def made_with(models: Sequence[BSRNN], settings: dict) -> str:
+def made_with(models: Sequence[Separator], settings: dict) -> str:
     """Hash of the models' weights and settings and of all options that decide the samples."""
     digest = hashlib.sha256(json.dumps([bsrnn.__version__, settings], sort_keys=True, default=str).encode())
     for model in models:
