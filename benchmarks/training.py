@@ -10,11 +10,12 @@ from benchmarks import measure, textbook_bsrnn
 from benchmarks.subjects import SECONDS, clip, paper_model, without_bfloat16
 from bsrnn import checkpoint
 from bsrnn.config import TrainConfig
+from bsrnn.loss import Objective, gradients
 from bsrnn.runtime import paths
 from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import compute as stages
 from bsrnn.study import costs, profiles, runs
-from bsrnn.train import Objective, adam, gradients, new_model
+from bsrnn.train import adam, new_model
 
 
 def training(options) -> dict:

@@ -26,11 +26,12 @@ from bsrnn.config import (
 )
 from bsrnn.data.songs import read_mixtures
 from bsrnn.errors import ConfigError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json
 from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import Objective, gradients, new_model, objective
+from bsrnn.train import new_model
 
 REPOSITORY = Path(__file__).parents[1]
 RATE = 44100
@@ -78,14 +79,14 @@ def labels(songs):
 
 def killed_after(steps, end):
     """Run ``end`` in place of the loss once so many pieces are done; a resume file after each step before."""
-    stages.fit.__globals__["SAVE_SECONDS"] = -1
-    done = []
+    patch, done = pytest.MonkeyPatch(), []
+    patch.setattr("bsrnn.train.SAVE_SECONDS", -1)
 
     def failing(*arguments, **named):
         done.append(1)
         return end() if len(done) > steps else objective(*arguments, **named)
 
-    stages.fit.__globals__["objective"] = failing
+    patch.setattr("bsrnn.loss.objective", failing)
 
 
 def batch():
@@ -193,7 +194,7 @@ def cut_off(songs, folder, steps):
                 raise Killed
             return objective(*arguments, **named)
 
-        patch.setattr("bsrnn.train.objective", failing)
+        patch.setattr("bsrnn.loss.objective", failing)
         with pytest.raises(Killed):
             stages.train_model(profile(songs), 0, folder)
 

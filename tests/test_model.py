@@ -10,6 +10,7 @@ from benchmarks import textbook_bsrnn
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
+from bsrnn.loss import objective
 from bsrnn.models.bsrnn import (
     BSRNN,
     EPS,
@@ -21,7 +22,6 @@ from bsrnn.models.bsrnn import (
     TransformAverageConcatenate,
 )
 from bsrnn.study.profiles import PAPER
-from bsrnn.train import objective
 
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins; runs of one, two and three equal widths
 TINY = ModelConfig(band_split=WIDTHS, n_fft=64, hop_samples=16, sample_rate=1000, features=4, modules=1)

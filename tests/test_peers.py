@@ -24,6 +24,7 @@ from bsrnn.config import (
     TrainConfig,
 )
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models import other_systems as peers
 from bsrnn.models.other_systems import DEPTHS, Peer, build
 from bsrnn.runtime import overrides
@@ -32,7 +33,7 @@ from bsrnn.study import compute as stages
 from bsrnn.study import costs, profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.tool import cards
-from bsrnn.train import Objective, fit, gradients, new_model, objective
+from bsrnn.train import fit, new_model
 
 pytest.importorskip("torchaudio")
 pytest.importorskip("openunmix")

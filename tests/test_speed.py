@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from bsrnn.config import LossConfig, ModelConfig
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import speed
-from bsrnn.train import Objective, gradients, new_model, objective
+from bsrnn.train import new_model
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}

@@ -13,23 +13,14 @@ from bsrnn import checkpoint
 from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.metrics import usdr
 from bsrnn.runtime import speed
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
 from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import (
-    Objective,
-    Supervised,
-    TrainingError,
-    fit,
-    gradients,
-    learning_rate,
-    new_model,
-    objective,
-    validation_usdr,
-)
+from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, validation_usdr
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -238,7 +229,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkey
             raise Killed
         return objective(*arguments, **named)
 
-    monkeypatch.setattr("bsrnn.train.objective", failing)
+    monkeypatch.setattr("bsrnn.loss.objective", failing)
     with pytest.raises(Killed):
         stages.train_model(profile, 0, tmp_path / "killed")
     assert not (tmp_path / "killed" / "training.json").exists()
@@ -272,7 +263,7 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
             raise Killed
         return objective(*arguments, **named)
 
-    monkeypatch.setattr("bsrnn.train.objective", failing)
+    monkeypatch.setattr("bsrnn.loss.objective", failing)
     with pytest.raises(Killed):
         stages.train_model(changed, 0, tmp_path / "killed")
     resumed = stages.train_model(changed, 0, tmp_path / "killed")
