@@ -23,7 +23,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, classify, kind_of
 from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import new_model
+from bsrnn.train import Trainer, fit, new_model
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -285,16 +285,15 @@ def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(
     config = FinetuneConfig(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
     student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])
     source = SemiSupervised(labelled, [], "low", teacher, 0.0, config, MixingConfig(chunk_seconds=0.25))
-    weights, real = [], train._step
+    weights, step = [], Trainer.step
     with pytest.MonkeyPatch.context() as patch:
 
-        def noting(learner, *arguments):
-            value = real(learner, *arguments)
-            weights.append(learner.model.masks[0].output[0].bias.detach().clone())
-            return value
+        def step_and_note(trainer, mixture, targets):
+            step(trainer, mixture, targets)
+            weights.append(trainer.model.masks[0].output[0].bias.detach().clone())
 
-        patch.setattr(train, "_step", noting)
-        train.fit(student, source, lambda model: next(scores), config.train, tmp_path)
+        patch.setattr(Trainer, "step", step_and_note)
+        fit(student, source, lambda model: next(scores), config.train, tmp_path)
     average = weights[0]
     for new in weights[1:]:
         average = 0.5 * average + 0.5 * new

@@ -169,7 +169,7 @@ class Libc:
         asked.append(what)
         return 1
 ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
-import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separation, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
 print("on import", asked)
 """
 

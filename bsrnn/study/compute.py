@@ -33,7 +33,7 @@ from bsrnn.study.results import best_models
 from bsrnn.study.runs import STAGES, Run, data_recipe, deciding, load, settings_of
 from bsrnn.study.training_songs import comparable, unlabelled_of, with_songs
 from bsrnn.tool import cards
-from bsrnn.train import ItemSource, Supervised, fit, new_model, validation_usdr
+from bsrnn.train import ItemSource, Supervised, Trainer, new_model, validation_usdr
 
 
 def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dict:
@@ -123,7 +123,7 @@ def train_model(profile: Profile, seed: int, folder: Path, device: str = "cpu", 
     """Train ``profile.model`` into ``folder``, or go on with what lies there; what belongs into the run's JSON.
 
     Raises:
-        DataError: songs that cannot be used. TrainingError: see :func:`bsrnn.train.fit`.
+        DataError: songs that cannot be used. TrainingError: see :class:`bsrnn.train.Trainer`.
     """
     check_channels(profile.mixing, profile.model)
     claim = _claim(Path(folder), with_songs(settings_of(profile, "train", seed), profile))
@@ -241,17 +241,8 @@ def _fit(
     valid = songs.load(profile.data, "valid", targets=profile.model.targets)
     info = {"label": label, "profile": profile.name, "data": data_recipe(profile), "seed": seed}
     info |= {"item_channels": profile.mixing.item_channels}
-    progress = fit(
-        model,
-        source,
-        lambda m: validation_usdr(m, valid, profile.validate),
-        config,
-        folder,
-        loss=profile.loss,
-        info=info,
-        device=device,
-        label=label,
-    )
+    trainer = Trainer(model, source, config, profile.loss, device, folder)
+    progress = trainer.run(lambda model: validation_usdr(model, valid, profile.validate), info, label)
     scratch = ("loss_sum", "steps", "bad_steps", "worse")
     trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
     trained |= {"parameters": model.count_parameters(), "bands": len(model.widths), "valid_songs": len(valid)} | extra

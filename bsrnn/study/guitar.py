@@ -37,7 +37,7 @@ from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.separation import separate
 from bsrnn.study import profiles, runs
-from bsrnn.train import Supervised, fit, new_model
+from bsrnn.train import Supervised, Trainer, new_model
 
 TARGET = "guitar"
 SONG_FOLDS = 4
@@ -228,8 +228,8 @@ def _train(run: Run, train_songs: list[Song], folder: Path) -> dict:
                         settings.train.max_items, run.seed)  # fmt: skip
     model = new_model(settings.model, run.seed)
     # one "validation" at the end, of no song: it keeps the last weights and chooses nothing
-    progress = fit(model, Supervised(mixes, settings.train), lambda model: 0.0, settings.train, folder,
-                   loss=settings.loss, info={"label": run.id, "seed": run.seed}, label=run.id)  # fmt: skip
+    trainer = Trainer(model, Supervised(mixes, settings.train), settings.train, settings.loss, folder=folder)
+    progress = trainer.run(lambda model: 0.0, {"label": run.id, "seed": run.seed}, run.id)
     trained = {"items": progress.items, "seconds": round(progress.seconds, 1), "first_losses": progress.first_losses}
     trained |= {"loss": progress.history[-1]["loss"], "skipped": progress.skipped, "bands": len(model.widths)}
     trained |= {"arithmetic": progress.arithmetic}
