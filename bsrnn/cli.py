@@ -227,8 +227,8 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
+    from bsrnn import recipes
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
@@ -236,7 +236,7 @@ def _train(options) -> None:
         profile = check(_training_profile, options)
         needs.training(check, profile, options.out)
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.train_model(profile, options.seed, options.out, device)
+        progress = recipes.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
@@ -249,10 +249,9 @@ def _training_profile(options) -> profiles.Profile:
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint
+    from bsrnn import checkpoint, recipes
     from bsrnn.data import songs
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
@@ -267,9 +266,8 @@ def _finetune(options) -> None:
         profile = replace(profile, model=start.config) if profile and start else None
         needs.training(check, profile, options.out)
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.finetune_model(
-            profile, options.target, options.seed, options.start, unlabelled, options.out, device
-        )
+        teaching = recipes.Teaching(options.target, options.start, unlabelled)
+        progress = recipes.finetune_model(profile, options.seed, teaching, options.out, device)
         if distributed.rank() > 0:
             return
     report = progress["unlabelled"]

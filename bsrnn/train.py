@@ -197,7 +197,7 @@ class Trainer:
             raise ConfigError(
                 f"got {distributed.size()} processes: expected one, the items of this model see each other"
             )
-        self.model, self.source, self.config, self.loss = model, source, config, loss
+        self.model, self.source, self.config, self.loss, self.device = model, source, config, loss, device
         self.folder = None if folder is None else Path(folder)
         self.last_items = config.max_items - config.max_items % config.batch_items
         model.to(device).train()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.audio import files as audio
 from bsrnn.config import (
     PEERS,
@@ -364,7 +364,7 @@ def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, decay, folde
     profile = profile_of(folder, SMALL[system], learning_rate=3e-3, ema_decay=decay)
     if decay and profile.model.channels_apart:
         profile = overrides.changed(profile, "mixing.item_channels=one")
-    source = stages.supervised(profile, 0)
+    source = recipes.supervised(profile, 0)
     scores = iter([1.0, 2.0, 3.0] * 2)  # every validation is the best, so that the last weights stay
     whole = new_model(profile.model, 0)
     progress = fit(whole, source, lambda _: next(scores), profile.train, tmp_path / "whole")

@@ -36,7 +36,7 @@ from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.separation import separate
-from bsrnn.study import profiles, runs
+from bsrnn.study import profiles
 from bsrnn.train import Supervised, Trainer, new_model
 
 TARGET = "guitar"
@@ -134,11 +134,10 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Hash of all that decides the result."""
-        deciding = runs.settings_of(self.settings, "train", self.seed) if self.method in SPLITS else {}
+        deciding = config.settings_of(self.settings, "train", self.seed) if self.method in SPLITS else {}
         deciding |= {"version": VERSION, "method": self.method, "fold": asdict(self.fold), "songs": self.digests}
         # as runs keeps its keys: without settings of speed, and without later ones at their old behaviour
-        used = {name: value for name, value in asdict(self.profile.separate).items() if name not in runs.SPEED}
-        used = {name: value for name, value in used.items() if name not in runs.ADDED or runs.ADDED[name] != value}
+        used = config.deciding(asdict(self.profile.separate))
         deciding |= {"separate": used, "excerpt": EXCERPT_SECONDS}
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 

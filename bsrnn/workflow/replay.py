@@ -3,16 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.speed import fast_dtype
-from bsrnn.study import compute as stages
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
-from bsrnn.study.training_songs import unlabelled_of
 from bsrnn.train import first_losses, new_model
 
 # Relative difference of a loss that is still taken for rounding (ours): one machine gives the same bits twice, another
@@ -57,11 +55,11 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     profile, began = run.profile, began_in(result)
     dtype = fast_dtype() if began == "bfloat16" else began
     if run.kind == "train":
-        model, source, config = new_model(profile.model, run.seed), stages.supervised(profile, run.seed), profile.train
+        model, source, config = new_model(profile.model, run.seed), recipes.supervised(profile, run.seed), profile.train
     else:
         model, teacher = (checkpoint.load(run.start.weights_folder()) for _ in range(2))
-        unlabelled, config = unlabelled_of(profile), profile.finetune.train
-        source = stages.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
+        unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train
+        source = recipes.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
     now = first_losses(model, source, replace(config, precision=dtype), profile.loss, len(recorded))
     close = CLOSE if result["device"].startswith("CPU") and dtype == began else ROUGHLY_CLOSE
     for step, (then, again) in enumerate(zip(recorded, now, strict=True)):
