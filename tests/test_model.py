@@ -11,16 +11,9 @@ from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 from bsrnn.loss import objective
-from bsrnn.models.bsrnn import (
-    BSRNN,
-    EPS,
-    BandNorm,
-    BandSplit,
-    FrameAttention,
-    HeadMap,
-    MaskEstimator,
-    TransformAverageConcatenate,
-)
+from bsrnn.models.bsrnn import BSRNN, BandSplit, MaskEstimator
+from bsrnn.models.layers import EPS, BandNorm
+from bsrnn.models.obsrnn import FrameAttention, HeadMap, TransformAverageConcatenate
 from bsrnn.study.profiles import PAPER
 
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins; runs of one, two and three equal widths

@@ -26,7 +26,8 @@ from bsrnn import checkpoint
 from bsrnn.bands import SCHEMES, band_widths
 from bsrnn.config import TARGETS, ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN, HeadMap
+from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.obsrnn import HeadMap
 from bsrnn.runtime.files import atomic_write
 from bsrnn.tool.torch_files import Placeholder, floats, read, shown
 
