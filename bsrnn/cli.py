@@ -228,8 +228,8 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
+    from bsrnn import recipes
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
@@ -238,7 +238,7 @@ def _train(options) -> None:
         needs.training(check, profile, options.out)
     assert profile, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.train_model(profile, options.seed, options.out, device)
+        progress = recipes.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
@@ -251,10 +251,9 @@ def _training_profile(options) -> profiles.Profile:
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint
+    from bsrnn import checkpoint, recipes
     from bsrnn.data import songs
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
@@ -270,9 +269,8 @@ def _finetune(options) -> None:
         needs.training(check, profile, options.out)
     assert profile and unlabelled, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.finetune_model(
-            profile, options.target, options.seed, options.start, unlabelled, options.out, device
-        )
+        teaching = recipes.Teaching(options.target, options.start, unlabelled)
+        progress = recipes.finetune_model(profile, options.seed, teaching, options.out, device)
         if distributed.rank() > 0:
             return
     report = progress["unlabelled"]

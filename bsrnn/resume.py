@@ -1,8 +1,7 @@
 """Where a training is, on disk: it goes on from there bit for bit as if it had not stopped.
 
 One safetensors file holds weights, moments, the average of the weights, the source's tensors and, as its metadata, all
-else. Items follow from the
-seed and their number, so that there is no random state to keep.
+else. Items follow from the seed and their number, so that there is no random state to keep.
 """
 
 import sys

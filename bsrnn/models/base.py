@@ -42,17 +42,17 @@ class Separator(nn.Module, ABC):
 
         Centred frames, reflected edges (paper: not given; torch's defaults).
         """
-        flat = audio.reshape(-1, audio.shape[-1])
+        flat = audio.reshape(-1, audio.shape[-1])  # (all before L, L)
         spectrogram = torch.stft(
             flat, self.config.n_fft, self.config.hop_samples, window=self.window, return_complex=True
         )
-        return spectrogram.unflatten(0, audio.shape[:-1])
+        return spectrogram.unflatten(0, audio.shape[:-1])  # (B.., F, T)
 
     def istft(self, spectrogram: Tensor, samples: int) -> Tensor:
         """(B.., F, T) complex -> (B.., L): the inverse of :meth:`stft` to float precision."""
-        flat = spectrogram.flatten(0, -3)
+        flat = spectrogram.flatten(0, -3)  # (all before F, F, T)
         audio = torch.istft(flat, self.config.n_fft, self.config.hop_samples, window=self.window, length=samples)
-        return audio.unflatten(0, spectrogram.shape[:-2])
+        return audio.unflatten(0, spectrogram.shape[:-2])  # (B.., L)
 
     def count_parameters(self) -> int:
         """Number of trained values."""

@@ -36,8 +36,8 @@ from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
 from bsrnn.separation import separate
-from bsrnn.study import profiles, runs
-from bsrnn.train import Supervised, fit, new_model
+from bsrnn.study import profiles
+from bsrnn.train import Supervised, Trainer, new_model
 
 TARGET = "guitar"
 SONG_FOLDS = 4
@@ -134,11 +134,10 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Hash of all that decides the result."""
-        deciding = runs.settings_of(self.settings, "train", self.seed) if self.method in SPLITS else {}
+        deciding = config.settings_of(self.settings, "train", self.seed) if self.method in SPLITS else {}
         deciding |= {"version": VERSION, "method": self.method, "fold": asdict(self.fold), "songs": self.digests}
         # as runs keeps its keys: without settings of speed, and without later ones at their old behaviour
-        used = {name: value for name, value in asdict(self.profile.separate).items() if name not in runs.SPEED}
-        used = {name: value for name, value in used.items() if name not in runs.ADDED or runs.ADDED[name] != value}
+        used = config.deciding(asdict(self.profile.separate))
         deciding |= {"separate": used, "excerpt": EXCERPT_SECONDS}
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -228,8 +227,8 @@ def _train(run: Run, train_songs: list[Song], folder: Path) -> dict:
                         settings.train.max_items, run.seed)  # fmt: skip
     model = new_model(settings.model, run.seed)
     # one "validation" at the end, of no song: it keeps the last weights and chooses nothing
-    progress = fit(model, Supervised(mixes, settings.train), lambda model: 0.0, settings.train, folder,
-                   loss=settings.loss, info={"label": run.id, "seed": run.seed}, label=run.id)  # fmt: skip
+    trainer = Trainer(model, Supervised(mixes, settings.train), settings.train, settings.loss, folder=folder)
+    progress = trainer.run(lambda model: 0.0, {"label": run.id, "seed": run.seed}, run.id)
     trained = {"items": progress.items, "seconds": round(progress.seconds, 1), "first_losses": progress.first_losses}
     trained |= {"loss": progress.history[-1]["loss"], "skipped": progress.skipped, "bands": len(model.widths)}
     trained |= {"arithmetic": progress.arithmetic}

@@ -9,36 +9,15 @@ Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose 
 
 from dataclasses import asdict, dataclass, replace
 
-from bsrnn.config import (
-    TARGETS,
-    ActivityConfig,
-    DataConfig,
-    FinetuneConfig,
-    LossConfig,
-    MixingConfig,
-    ModelConfig,
-    PeerConfig,
-    SeparateConfig,
-    TrainConfig,
-)
+from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
-from bsrnn.runtime.limits import Names, Positive, Seconds, Seed, check, require
+from bsrnn.runtime.limits import Names, Positive, Seconds, Seed
 
 
 @dataclass(frozen=True)
-class Profile:
-    """How big: everything that decides a number, but for the seed and the one change of a run."""
+class Profile(Settings):
+    """Settings, and what the study runs with them."""
 
-    name: str
-    data: DataConfig = DataConfig()
-    model: ModelConfig | PeerConfig = ModelConfig()
-    activity: ActivityConfig = ActivityConfig()
-    mixing: MixingConfig = MixingConfig()
-    loss: LossConfig = LossConfig()
-    train: TrainConfig = TrainConfig()
-    finetune: FinetuneConfig = FinetuneConfig()
-    separate: SeparateConfig = SeparateConfig()  # for the test scores
-    validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
     targets: Names = TARGETS
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     # other targets with a split that is not their own: V7, and as a control each other's
@@ -58,17 +37,6 @@ class Profile:
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
-
-    def __post_init__(self):
-        check(self)
-        self.separate.samples(self.model)
-        self.validate.samples(self.model)
-        rate, half = self.model.sample_rate, self.model.n_fft // 2
-        require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
-                f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
-        require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
-                f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
-                "at least a sample in each")  # fmt: skip
 
     def asdict(self) -> dict:
         """Plain dict for JSON."""

@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bsrnn.config import PEER_NAMES, PEERS, PeerConfig
+from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, deciding
+from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
@@ -27,24 +28,6 @@ from bsrnn.study.profiles import profile as named_profile
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-# Settings that decide how fast, and no number but for its rounding
-SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
-# Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
-# throws away no result.
-ADDED: dict[str, object] = {
-    "shifted_songs": 0,
-    "new_songs": 0,
-    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
-    "normalisation_eps": 2.0**-23,
-    "tac_factor": 0,
-    "attention_heads": 0,
-    "attention_features": 16,
-    "window": "triangle",
-    "peak": False,
-    "item_channels": "both",
-    "stft_scale": "plain",
-    "ema_decay": 0.0,
-}
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 # What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
 ROLES = {
@@ -177,40 +160,6 @@ def has_ffmpeg() -> bool:
 
 def _digest(settings: dict) -> str:
     return hashlib.sha256(json.dumps(deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def deciding(settings: dict) -> dict:
-    """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
-    return {
-        name: deciding(value) if isinstance(value, dict) else value
-        for name, value in settings.items()
-        if name not in SPEED and not (name in ADDED and value == ADDED[name])
-    }
-
-
-def settings_of(profile: Profile, kind: str, seed: int) -> dict:
-    """What a training in a folder of its own depends on, for telling two of them apart."""
-    names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    settings = deciding({name: asdict(getattr(profile, name)) for name in names})
-    for name in ("test_songs", "shifted_songs", "new_songs"):  # are no part of a training
-        settings["data"].pop(name, None)
-    return settings | {"seed": seed}
-
-
-def data_recipe(profile: Profile) -> dict:
-    """What decides the data's bytes, but for the number of songs."""
-    data = profile.data
-    if data.source != "embedded":
-        return {"source": data.source, "folder": Path(data.folder).name}
-    from bsrnn.data.synthetic import soundfont_hash
-
-    return {
-        "source": "embedded",
-        "seed": data.seed,
-        "song_seconds": data.song_seconds,
-        "generator": data.generator_version,
-        "soundfont": soundfont_hash(),
-    }
 
 
 def grid(profile_name: str) -> dict[str, Run]:

@@ -10,12 +10,12 @@ from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
+from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
 from bsrnn.study import pseudo_labels as labels
 from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
-from bsrnn.study.training_songs import unlabelled_of
 
 
 def score(run: Run, device: str) -> dict:

@@ -27,7 +27,8 @@ from bsrnn import checkpoint
 from bsrnn.bands import SCHEMES, band_widths
 from bsrnn.config import TARGETS, ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN, BandLinear, BandNorm, BandSequence, HeadMap, MaskEstimator
+from bsrnn.models.bsrnn import BSRNN, BandLinear, BandNorm, BandSequence, MaskEstimator
+from bsrnn.models.obsrnn import HeadMap
 from bsrnn.runtime.files import atomic_write
 from bsrnn.tool.torch_files import Placeholder, floats, read, shown
 

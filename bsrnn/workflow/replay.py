@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
 from bsrnn.runtime.speed import fast_dtype
-from bsrnn.study import compute as stages
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
-from bsrnn.study.training_songs import unlabelled_of
 from bsrnn.train import ItemSource, first_losses, new_model
 
 # Relative difference of a loss that is still taken for rounding (ours): one machine gives the same bits twice, another
@@ -58,12 +56,12 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     dtype = fast_dtype() if began == "bfloat16" else began
     source: ItemSource
     if run.kind == "train":
-        model, source, config = new_model(profile.model, run.seed), stages.supervised(profile, run.seed), profile.train
+        model, source, config = new_model(profile.model, run.seed), recipes.supervised(profile, run.seed), profile.train
     else:
         model, teacher = (checkpoint.load(run.its_start.weights_folder()) for _ in range(2))
-        unlabelled, config = unlabelled_of(profile), profile.finetune.train
+        unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train
         # mypy: its `validated` takes a BSRNN, though any Separator does; goes with the types of bsrnn.finetune
-        source = stages.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)  # type: ignore[assignment]
+        source = recipes.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)  # type: ignore[assignment]
     now = first_losses(model, source, with_values(config, {"precision": dtype}), profile.loss, len(recorded))
     close = CLOSE if result["device"].startswith("CPU") and dtype == began else ROUGHLY_CLOSE
     for step, (then, again) in enumerate(zip(recorded, now, strict=True)):

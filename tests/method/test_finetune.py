@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint, train
+from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import read, write
 from bsrnn.config import (
     DataConfig,
@@ -23,7 +23,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, classify, kind_of
 from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import new_model
+from bsrnn.train import Trainer, fit, new_model
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -220,7 +220,7 @@ def finetunings(folder, unlabelled, tmp_path_factory):
             finetune=FinetuneConfig(train=train, **settings),
             validate=SeparateConfig(1.0, 1.0),
         )
-        return stages.finetune_model(profile, "low", 0, root / "start", unlabelled, root / name)
+        return recipes.finetune_model(profile, 0, recipes.Teaching("low", root / "start", unlabelled), root / name)
 
     return finetune, root
 
@@ -237,7 +237,7 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatc
     whole = finetune("whole")
     assert [entry["teacher"] for entry in whole["history"]][-1] > 0
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    real, steps = train._step, []
+    real, steps = Trainer.step, []
 
     def failing(*arguments):
         steps.append(1)
@@ -245,7 +245,7 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatc
             raise Killed
         return real(*arguments)
 
-    monkeypatch.setattr(train, "_step", failing)
+    monkeypatch.setattr(Trainer, "step", failing)
     name = f"killed-{step}-{ahead}"
     with pytest.raises(Killed):
         finetune(name, teacher_ahead=ahead)
@@ -262,7 +262,7 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
     finetune("stereo"), finetune("plain", item_channels="one")
     whole = finetune("averaged", **recipe)
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    real, steps = train._step, []
+    real, steps = Trainer.step, []
 
     def failing(*arguments):
         steps.append(1)
@@ -270,7 +270,7 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
             raise Killed
         return real(*arguments)
 
-    monkeypatch.setattr(train, "_step", failing)
+    monkeypatch.setattr(Trainer, "step", failing)
     with pytest.raises(Killed):
         finetune("averaged-killed", **recipe)
     resumed = finetune("averaged-killed", **recipe)
@@ -285,16 +285,15 @@ def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(
     config = FinetuneConfig(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
     student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])
     source = SemiSupervised(labelled, [], "low", teacher, 0.0, config, MixingConfig(chunk_seconds=0.25))
-    weights, real = [], train._step
+    weights, step = [], Trainer.step
     with pytest.MonkeyPatch.context() as patch:
 
-        def noting(learner, *arguments):
-            value = real(learner, *arguments)
-            weights.append(learner.model.masks[0].output[0].bias.detach().clone())
-            return value
+        def step_and_note(trainer, mixture, targets):
+            step(trainer, mixture, targets)
+            weights.append(trainer.model.masks[0].output[0].bias.detach().clone())
 
-        patch.setattr(train, "_step", noting)
-        train.fit(student, source, lambda model: next(scores), config.train, tmp_path)
+        patch.setattr(Trainer, "step", step_and_note)
+        fit(student, source, lambda model: next(scores), config.train, tmp_path)
     average = weights[0]
     for new in weights[1:]:
         average = 0.5 * average + 0.5 * new
@@ -542,7 +541,7 @@ def test_finetuning_a_target_that_the_start_does_not_separate(folder, unlabelled
     checkpoint.save(new_model(MODEL, 0), tmp_path / "start")
     profile = Profile("tests", data=DataConfig(source="folder", folder=str(folder)), model=MODEL)
     with pytest.raises(ConfigError, match="cannot finetune 'high': the model in .* separates low"):
-        stages.finetune_model(profile, "high", 0, tmp_path / "start", unlabelled, tmp_path / "out")
+        recipes.finetune_model(profile, 0, recipes.Teaching("high", tmp_path / "start", unlabelled), tmp_path / "out")
 
 
 def test_unreadable_files_are_named_and_passed_over(unlabelled, tmp_path, capsys):

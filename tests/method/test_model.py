@@ -10,18 +10,11 @@ from benchmarks import textbook_bsrnn
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.models.bsrnn import (
-    BSRNN,
-    EPS,
-    BandNorm,
-    BandSplit,
-    FrameAttention,
-    HeadMap,
-    MaskEstimator,
-    TransformAverageConcatenate,
-)
+from bsrnn.loss import objective
+from bsrnn.models.bsrnn import BSRNN, BandSplit, MaskEstimator
+from bsrnn.models.layers import EPS, BandNorm
+from bsrnn.models.obsrnn import FrameAttention, HeadMap, TransformAverageConcatenate
 from bsrnn.study.profiles import PAPER
-from bsrnn.train import objective
 
 WIDTHS = (1, 2, 2, 3, 3, 3, 8, 11)  # of 33 bins; runs of one, two and three equal widths
 TINY = ModelConfig(band_split=WIDTHS, n_fft=64, hop_samples=16, sample_rate=1000, features=4, modules=1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_train import weights
 
 import bsrnn
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.audio import files as audio
 from bsrnn.config import (
     PEERS,
@@ -24,6 +24,7 @@ from bsrnn.config import (
     TrainConfig,
 )
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models import other_systems as peers
 from bsrnn.models.other_systems import DEPTHS, Peer, build
 from bsrnn.runtime import overrides
@@ -32,7 +33,7 @@ from bsrnn.study import compute as stages
 from bsrnn.study import costs, profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.tool import cards
-from bsrnn.train import Objective, fit, gradients, new_model, objective
+from bsrnn.train import fit, new_model
 
 pytest.importorskip("torchaudio")
 pytest.importorskip("openunmix")
@@ -363,7 +364,7 @@ def test_a_training_goes_on_bit_for_bit_and_lowers_the_loss(system, decay, folde
     profile = profile_of(folder, SMALL[system], learning_rate=3e-3, ema_decay=decay)
     if decay and profile.model.channels_apart:
         profile = overrides.changed(profile, "mixing.item_channels=one")
-    source = stages.supervised(profile, 0)
+    source = recipes.supervised(profile, 0)
     scores = iter([1.0, 2.0, 3.0] * 2)  # every validation is the best, so that the last weights stay
     whole = new_model(profile.model, 0)
     progress = fit(whole, source, lambda _: next(scores), profile.train, tmp_path / "whole")

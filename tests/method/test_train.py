@@ -9,27 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import write
 from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.metrics import usdr
 from bsrnn.runtime import speed
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
-from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import (
-    Objective,
-    Supervised,
-    TrainingError,
-    fit,
-    gradients,
-    learning_rate,
-    new_model,
-    objective,
-    validation_usdr,
-)
+from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, validation_usdr
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -193,10 +183,10 @@ def test_one_item_of_three_seconds_is_learnt_above_15_db(tmp_path):
 
 def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp_path):
     for name in "ab":
-        stages.train_model(profile, 3, tmp_path / name)
+        recipes.train_model(profile, 3, tmp_path / name)
     one, two = (checkpoint.load(tmp_path / name) for name in "ab")
     assert torch.equal(weights(one), weights(two))
-    stages.train_model(profile, 4, tmp_path / "c")
+    recipes.train_model(profile, 4, tmp_path / "c")
     assert not torch.equal(weights(one), weights(checkpoint.load(tmp_path / "c")))
 
 
@@ -228,7 +218,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
 def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkeypatch, after):
-    stages.train_model(profile, 0, tmp_path / "whole")
+    recipes.train_model(profile, 0, tmp_path / "whole")
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)  # a resume file after each step
     steps = []
 
@@ -238,13 +228,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkey
             raise Killed
         return objective(*arguments, **named)
 
-    monkeypatch.setattr("bsrnn.train.objective", failing)
+    monkeypatch.setattr("bsrnn.loss.objective", failing)
     with pytest.raises(Killed):
-        stages.train_model(profile, 0, tmp_path / "killed")
+        recipes.train_model(profile, 0, tmp_path / "killed")
     assert not (tmp_path / "killed" / "training.json").exists()
-    resumed = stages.train_model(profile, 0, tmp_path / "killed")
+    resumed = recipes.train_model(profile, 0, tmp_path / "killed")
     assert len(steps) == 6 + 1  # none was done twice, but for the one that was cut off
-    whole = stages.train_model(profile, 0, tmp_path / "whole")  # read back
+    whole = recipes.train_model(profile, 0, tmp_path / "whole")  # read back
     assert [entry["loss"] for entry in resumed["history"]] == [entry["loss"] for entry in whole["history"]]
     assert torch.equal(weights(checkpoint.load(tmp_path / "killed")), weights(checkpoint.load(tmp_path / "whole")))
     assert not (tmp_path / "killed" / "resume").exists()
@@ -263,8 +253,8 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
 ):
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
     changed, steps = replace(profile, **RECIPE[name]), []
-    stages.train_model(profile, 0, tmp_path / "plain")
-    whole = stages.train_model(changed, 0, tmp_path / "whole")
+    recipes.train_model(profile, 0, tmp_path / "plain")
+    whole = recipes.train_model(changed, 0, tmp_path / "whole")
 
     def failing(*arguments, **named):
         steps.append(1)
@@ -272,10 +262,10 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
             raise Killed
         return objective(*arguments, **named)
 
-    monkeypatch.setattr("bsrnn.train.objective", failing)
+    monkeypatch.setattr("bsrnn.loss.objective", failing)
     with pytest.raises(Killed):
-        stages.train_model(changed, 0, tmp_path / "killed")
-    resumed = stages.train_model(changed, 0, tmp_path / "killed")
+        recipes.train_model(changed, 0, tmp_path / "killed")
+    resumed = recipes.train_model(changed, 0, tmp_path / "killed")
     assert len(steps) == 6 + 1
     assert [entry["valid_usdr"] for entry in resumed["history"]] == [entry["valid_usdr"] for entry in whole["history"]]
     info = read_json(tmp_path / "whole" / "config.json")["info"]
@@ -287,20 +277,20 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
 def test_settings_that_cannot_be_used_do_not_take_the_folder(profile, tmp_path):
     changed = replace(profile, model=replace(MODEL, tac_factor=1), **RECIPE["one channel"])
     with pytest.raises(ConfigError, match="set mixing.item_channels to both"):
-        stages.train_model(changed, 0, tmp_path / "new")
+        recipes.train_model(changed, 0, tmp_path / "new")
     assert not (tmp_path / "new" / "settings.json").exists()
 
 
 def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path, monkeypatch):
-    stages.train_model(profile, 0, tmp_path / "whole")
+    recipes.train_model(profile, 0, tmp_path / "whole")
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.study.compute.shutil.rmtree", lambda *arguments, **named: None)
-    stages.train_model(profile, 0, tmp_path / "cut")
+    monkeypatch.setattr("bsrnn.recipes.shutil.rmtree", lambda *arguments, **named: None)
+    recipes.train_model(profile, 0, tmp_path / "cut")
     files = sorted((tmp_path / "cut" / "resume").iterdir())
     assert [int(path.stem) for path in files] == [10, 12]
     files[-1].write_bytes(files[-1].read_bytes()[:1000])
     (tmp_path / "cut" / "training.json").unlink()
-    stages.train_model(profile, 0, tmp_path / "cut")
+    recipes.train_model(profile, 0, tmp_path / "cut")
     assert torch.equal(weights(checkpoint.load(tmp_path / "cut")), weights(checkpoint.load(tmp_path / "whole")))
 
 
@@ -310,14 +300,14 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
 
     def second():
         with alone(tmp_path / "one" / ".lock"):
-            order.append(stages.train_model(profile, 0, tmp_path / "one"))
+            order.append(recipes.train_model(profile, 0, tmp_path / "one"))
 
     with alone(tmp_path / "one" / ".lock"):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)
         order.append("first")
-        first = stages.train_model(profile, 0, tmp_path / "one")
+        first = recipes.train_model(profile, 0, tmp_path / "one")
     thread.join(60)
     assert order == ["first", first]
     assert "another process is at work on this" in capsys.readouterr().err
@@ -326,11 +316,11 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
 def test_the_first_losses_are_kept_through_a_restart(profile, tmp_path, monkeypatch):
     """For `bsrnn verify` to compute them again."""
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.study.compute.shutil.rmtree", lambda *arguments, **named: None)
-    whole = stages.train_model(profile, 0, tmp_path)
+    monkeypatch.setattr("bsrnn.recipes.shutil.rmtree", lambda *arguments, **named: None)
+    whole = recipes.train_model(profile, 0, tmp_path)
     (tmp_path / "training.json").unlink()
-    assert stages.train_model(profile, 0, tmp_path)["first_losses"] == whole["first_losses"]
-    model, mixes = new_model(MODEL, 0), stages.supervised(profile, 0)
+    assert recipes.train_model(profile, 0, tmp_path)["first_losses"] == whole["first_losses"]
+    model, mixes = new_model(MODEL, 0), recipes.supervised(profile, 0)
     assert whole["first_losses"][0] == objective(model, *next(mixes.batches(0))).item()
     assert len(whole["first_losses"]) == 3
 
@@ -382,7 +372,7 @@ def test_validation_leaves_silent_references_out_and_refuses_only_silence(profil
 def test_training_on_a_target_that_no_song_has_names_song_and_stems(profile, tmp_path):
     model = replace(profile.model, targets=("piano",))
     with pytest.raises(DataError, match="lacks the stem 'piano', it has 'high', 'low'"):
-        stages.train_model(replace(profile, model=model), 0, tmp_path)
+        recipes.train_model(replace(profile, model=model), 0, tmp_path)
 
 
 def test_a_full_disk_while_training_is_one_clear_error_and_the_training_goes_on_later(profile, tmp_path, monkeypatch):
@@ -399,7 +389,7 @@ def test_a_full_disk_while_training_is_one_clear_error_and_the_training_goes_on_
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(BSRNNError, match="disk full"):
-        stages.train_model(profile, 0, tmp_path / "full")
-    stages.train_model(profile, 0, tmp_path / "full")
-    stages.train_model(profile, 0, tmp_path / "whole")
+        recipes.train_model(profile, 0, tmp_path / "full")
+    recipes.train_model(profile, 0, tmp_path / "full")
+    recipes.train_model(profile, 0, tmp_path / "whole")
     assert torch.equal(weights(checkpoint.load(tmp_path / "full")), weights(checkpoint.load(tmp_path / "whole")))

@@ -8,10 +8,11 @@ import torch
 from benchmarks import __main__ as bench
 from benchmarks import measure, subjects, textbook_bsrnn
 from bsrnn.config import ModelConfig
+from bsrnn.loss import objective
 from bsrnn.report.chapters import ch11_what_it_costs
 from bsrnn.runtime import speed
 from bsrnn.runtime.files import read_json
-from bsrnn.train import new_model, objective
+from bsrnn.train import new_model
 
 
 @pytest.fixture(scope="module", params=[("vocals", 1, ("x",)), ("drums", 2, ("x",)), ("v7", 1, ("x", "y"))])

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from places import REPOSITORY
 
-from bsrnn import checkpoint, cli, train
+from bsrnn import checkpoint, cli, config, recipes, train
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.runtime import files, speed
 from bsrnn.study import compute as stages
 from bsrnn.study import profiles, runs
 from bsrnn.study.profiles import Profile
+from bsrnn.train import Trainer
 from bsrnn.workflow import replay, verify
 
 RATE = 44100
@@ -160,7 +161,7 @@ def test_bfloat16_asked_for_by_name_is_trained_in_float32_with_one_line_where_it
     assert said.count("bfloat16 would be emulated on this machine and take 8 times as long as float32") == 1
     trained = files.read_json(tmp_path / "a" / "training.json")
     assert trained["arithmetic"] == {"asked": "bfloat16", "got": "float32"}
-    stages.train_model(precise(small, "float32"), 0, tmp_path / "b")
+    recipes.train_model(precise(small, "float32"), 0, tmp_path / "b")
     one, other = (checkpoint.read_tensors(tmp_path / name / "model.safetensors") for name in "ab")
     assert one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
@@ -173,7 +174,7 @@ class Killed(Exception):
 def test_a_training_begun_in_bfloat16_ends_on_a_processor_without_it(small, tmp_path, monkeypatch):
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)  # a resume file after each step
     monkeypatch.setattr(train, "fast_dtype", lambda device: "bfloat16")
-    step, done = train._step, []
+    step, done = Trainer.step, []
 
     def killed(*arguments):
         if len(done) == 2:
@@ -181,22 +182,22 @@ def test_a_training_begun_in_bfloat16_ends_on_a_processor_without_it(small, tmp_
         done.append(arguments)
         return step(*arguments)
 
-    monkeypatch.setattr(train, "_step", killed)
+    monkeypatch.setattr(Trainer, "step", killed)
     with pytest.raises(Killed):
-        stages.train_model(precise(small, "bfloat16"), 0, tmp_path)
-    monkeypatch.setattr(train, "_step", step)
+        recipes.train_model(precise(small, "bfloat16"), 0, tmp_path)
+    monkeypatch.setattr(Trainer, "step", step)
     monkeypatch.setattr(train, "fast_dtype", lambda device: "float32")
-    trained = stages.train_model(precise(small, "bfloat16"), 0, tmp_path)
+    trained = recipes.train_model(precise(small, "bfloat16"), 0, tmp_path)
     assert trained["items"] == 4
     assert trained["arithmetic"] == {"asked": "bfloat16", "got": "float32", "began": "bfloat16"}
 
 
 def test_a_folder_of_a_version_that_noted_the_precision_is_gone_on_with(small, tmp_path):
-    settings = runs.settings_of(precise(small, "bfloat16"), "train", 0)
+    settings = config.settings_of(precise(small, "bfloat16"), "train", 0)
     assert "precision" not in json.dumps(settings)
     settings["train"]["precision"] = "bfloat16"
     files.write_json(tmp_path / "settings.json", settings)
-    assert stages.train_model(precise(small, "bfloat16"), 0, tmp_path)["items"] == 4
+    assert recipes.train_model(precise(small, "bfloat16"), 0, tmp_path)["items"] == 4
 
 
 def test_verifying_notes_the_runs_that_did_not_get_what_they_asked_for(claims):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import bsrnn
-from bsrnn import checkpoint, cli, config, train
+from bsrnn import checkpoint, cli, config, recipes, train
 from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.data import synthetic
@@ -116,7 +116,7 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 
 
 def test_training_says_all_at_once_and_writes_nothing(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stages, "train_model", None)  # it must not come so far
+    monkeypatch.setattr(recipes, "train_model", None)  # it must not come so far
     songs = shutil.copytree(folder, tmp_path / "songs")
     broken = songs / "song0" / "drums.wav"
     broken.write_bytes(b"no audio")
@@ -151,7 +151,7 @@ def test_a_model_that_no_training_made_is_not_replaced(folder, model, tmp_path, 
 
 
 def test_finetuning_says_all_at_once(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stages, "finetune_model", None)
+    monkeypatch.setattr(recipes, "finetune_model", None)
     arguments = ["finetune", "--from", str(tmp_path / "x"), "--unlabelled", str(tmp_path / "y"), "--data", str(folder)]
     (tmp_path / "out" / "model.safetensors").mkdir(parents=True)
     assert cli.main([*arguments, "--set", "train.max_items=9", "-o", str(tmp_path / "out")]) == 1

@@ -11,9 +11,10 @@ import torch
 from places import REPOSITORY
 
 from bsrnn.config import LossConfig, ModelConfig
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import speed
-from bsrnn.train import Objective, gradients, new_model, objective
+from bsrnn.train import new_model
 
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
 
@@ -167,7 +168,7 @@ class Libc:
         asked.append(what)
         return 1
 ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
-import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separation, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
 print("on import", asked)
 """
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from places import PYTHONPATH, REPOSITORY
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import write
 from bsrnn.config import (
     DataConfig,
@@ -27,11 +27,11 @@ from bsrnn.config import (
 )
 from bsrnn.data.songs import read_mixtures
 from bsrnn.errors import ConfigError
+from bsrnn.loss import Objective, gradients, objective
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json
-from bsrnn.study import compute as stages
 from bsrnn.study.profiles import Profile
-from bsrnn.train import Objective, gradients, new_model, objective
+from bsrnn.train import new_model
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -61,13 +61,14 @@ def finetune(songs, start, folder, ahead=False):
     """Two groups of two batches, the teacher replaced between them if the student is better; their training.json."""
     settings = profile(songs)
     settings = replace(settings, finetune=replace(settings.finetune, teacher_ahead=ahead))
-    return stages.finetune_model(settings, "low", 0, start, read_mixtures(songs.parent / "music"), folder)
+    music = read_mixtures(songs.parent / "music")
+    return recipes.finetune_model(settings, 0, recipes.Teaching("low", start, music), folder)
 
 
 def labels(songs):
     """Batches of a finetuning by name, and how many chunks this process's teacher has separated at a time."""
     music = read_mixtures(songs.parent / "music")
-    source, seen = stages.semi_supervised(profile(songs), "low", 0, music, new_model(MODEL, 0)), []
+    source, seen = recipes.semi_supervised(profile(songs), "low", 0, music, new_model(MODEL, 0)), []
     real = source._separated
     source._separated = lambda mixtures: seen.append(len(mixtures)) or real(mixtures)
     made = {}
@@ -78,14 +79,14 @@ def labels(songs):
 
 def killed_after(steps, end):
     """Run ``end`` in place of the loss once so many pieces are done; a resume file after each step before."""
-    stages.fit.__globals__["SAVE_SECONDS"] = -1
-    done = []
+    patch, done = pytest.MonkeyPatch(), []
+    patch.setattr("bsrnn.train.SAVE_SECONDS", -1)
 
     def failing(*arguments, **named):
         done.append(1)
         return end() if len(done) > steps else objective(*arguments, **named)
 
-    stages.fit.__globals__["objective"] = failing
+    patch.setattr("bsrnn.loss.objective", failing)
 
 
 def batch():
@@ -133,12 +134,12 @@ def worker(folder: Path, songs: Path) -> None:
         writes, real = [], os.replace
         os.replace = lambda source, target: writes.append(str(target)) or real(source, target)
         for name in ("pair", "resumed"):
-            trained = stages.train_model(profile(songs), 0, folder / name)
+            trained = recipes.train_model(profile(songs), 0, folder / name)
             assert trained["items"] == 16
-        stages.train_model(recipe(songs), 0, folder / "recipe")
-        real_source = stages.Supervised
-        stages.Supervised = lambda *arguments: Whole(real_source(*arguments))
-        stages.train_model(profile(songs), 0, folder / "whole-batches")
+        recipes.train_model(recipe(songs), 0, folder / "recipe")
+        real_source = recipes.Supervised
+        recipes.Supervised = lambda *arguments: Whole(real_source(*arguments))
+        recipes.train_model(profile(songs), 0, folder / "whole-batches")
         made, seen = labels(songs)
         assert seen == [4, 4]  # of groups of eight
         finetune(songs, folder / "start", folder / "finetuned", ahead=True)
@@ -153,7 +154,7 @@ def worker(folder: Path, songs: Path) -> None:
         checkpoint.write_tensors(folder / f"labels-{rank}.safetensors", made)
         (folder / f"reached-{rank}").touch()
         killed_after(3, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        stages.train_model(profile(songs), 0, folder / "begun")
+        recipes.train_model(profile(songs), 0, folder / "begun")
 
 
 if __name__ == "__main__":
@@ -193,9 +194,9 @@ def cut_off(songs, folder, steps):
                 raise Killed
             return objective(*arguments, **named)
 
-        patch.setattr("bsrnn.train.objective", failing)
+        patch.setattr("bsrnn.loss.objective", failing)
         with pytest.raises(Killed):
-            stages.train_model(profile(songs), 0, folder)
+            recipes.train_model(profile(songs), 0, folder)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +260,7 @@ def test_pieces_of_a_batch_give_its_gradients(micro):
 def alone(tmp_path_factory, songs):
     """What one process has written."""
     folder = tmp_path_factory.mktemp("alone")
-    stages.train_model(profile(songs), 0, folder)
+    recipes.train_model(profile(songs), 0, folder)
     return folder
 
 
@@ -279,7 +280,7 @@ def test_two_processes_train_as_one_does_wherever_they_begin(pair, alone):
 
 
 def test_two_processes_average_their_weights_as_one_does(pair, songs, alone, tmp_path):
-    stages.train_model(recipe(songs), 0, tmp_path / "alone")
+    recipes.train_model(recipe(songs), 0, tmp_path / "alone")
     assert weights_apart(tmp_path / "alone", pair / "recipe") <= 1e-5
     assert weights_apart(tmp_path / "alone", alone) > 1e-3
 
@@ -299,7 +300,7 @@ def test_a_killed_training_goes_on_with_another_number_of_processes_to_the_same_
     begun = shutil.copytree(pair / "begun", tmp_path / "begun")
     assert [int(path.stem) for path in sorted((begun / "resume").glob("*.safetensors"))] == [8, 12]
     assert not (begun / "training.json").exists()
-    trained = stages.train_model(profile(songs), 0, begun)
+    trained = recipes.train_model(profile(songs), 0, begun)
     assert (trained["items"], len(trained["history"])) == (16, 2)
     for folder in (begun, pair / "resumed", pair / "pair"):
         assert weights_apart(alone, folder) <= 1e-5
@@ -331,7 +332,7 @@ def test_two_processes_finetune_as_one_does(pair, songs, tmp_path):
 def test_a_training_of_two_processes_goes_on_in_one(pair, songs, tmp_path):
     """What rank 0 has written is all that one process needs: here of a training that had nothing left to do."""
     shutil.copytree(pair / "pair", tmp_path / "copy")
-    again = stages.train_model(profile(songs), 0, tmp_path / "copy")
+    again = recipes.train_model(profile(songs), 0, tmp_path / "copy")
     assert again == read_json(pair / "pair" / "training.json")
 
 

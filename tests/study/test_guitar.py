@@ -26,6 +26,7 @@ from bsrnn.errors import DataError
 from bsrnn.runtime import speed
 from bsrnn.runtime.files import write_json
 from bsrnn.study import guitar
+from bsrnn.train import Trainer
 
 RATE = 44100
 BAND = "usr/share/games/fretsonfire/data/songs/sectoid"
@@ -316,8 +317,7 @@ def test_finished_is_read_and_lost_is_made_again(small, tmp_path, monkeypatch):
     found, runs = small
     run, fits = runs["songs-1-guitar-s0"], []
     first = guitar.compute(run, found, tmp_path)
-    fit = guitar.fit
-    monkeypatch.setattr(guitar, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
+    monkeypatch.setattr(guitar, "Trainer", lambda *a, **k: fits.append(1) or Trainer(*a, **k))
     assert guitar.compute(run, found, tmp_path)["scores"] == first["scores"] and not fits
     weights = run.path(tmp_path).parent / "weights" / run.path(tmp_path).stem
     run.path(tmp_path).unlink()
@@ -336,16 +336,16 @@ def test_the_last_weights_are_those_that_are_scored(small, tmp_path, monkeypatch
     found, runs = small
     calls = []
 
-    def fit(model, source, validate, config, folder, **others):
-        progress = real(model, source, lambda m: calls.append(progress_of(m)) or validate(m), config, folder, **others)
-        last.append(progress_of(model))
+    def run_and_note(trainer, validate, *others):
+        progress = run(trainer, lambda m: calls.append(progress_of(m)) or validate(m), *others)
+        last.append(progress_of(trainer.model))
         return progress
 
     def progress_of(model):
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
-    real, last = guitar.fit, []
-    monkeypatch.setattr(guitar, "fit", fit)
+    run, last = Trainer.run, []
+    monkeypatch.setattr(Trainer, "run", run_and_note)
     guitar.compute(runs["songs-1-v7-s0"], found, tmp_path)
     [at_end], [kept] = calls, last
     assert torch.equal(at_end, kept)

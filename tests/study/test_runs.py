@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import pytest
 
+from bsrnn import config
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
@@ -184,14 +185,14 @@ def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch
     plain, settings = runs.grid("quick")["vocals-s0"], getattr(profiles.QUICK, section)
     key = plain.train_key
     assert getattr(settings, name) == before
-    assert name not in str(runs.settings_of(plain.profile, "train", 0))
-    without = {key: value for key, value in runs.ADDED.items() if key != name}
+    assert name not in str(config.settings_of(plain.profile, "train", 0))
+    without = {key: value for key, value in config.ADDED.items() if key != name}
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "ADDED", without)
+        patch.setattr(config, "ADDED", without)
         assert runs.grid("quick")["vocals-s0"].train_key != key  # so that it is ADDED which leaves it out
     changed = with_profile(monkeypatch, **{section: replace(settings, **{name: other})})["vocals-s0"]
     assert changed.train_key != key
-    assert runs.settings_of(changed.profile, "train", 0)[section][name] == other
+    assert config.settings_of(changed.profile, "train", 0)[section][name] == other
 
 
 def test_models_that_compare_channels_keep_both_in_a_grid_of_one(monkeypatch):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import pytest
 
+from bsrnn import config
 from bsrnn.config import (
     ActivityConfig,
     DataConfig,
@@ -17,6 +18,7 @@ from bsrnn.config import (
     ModelConfig,
     PeerConfig,
     SeparateConfig,
+    Settings,
     TrainConfig,
 )
 from bsrnn.errors import ConfigError
@@ -39,7 +41,7 @@ def test_the_keys_of_all_runs_are_what_they_were(profile):
 
 @pytest.mark.parametrize("kind", ["train", "finetune"])
 def test_the_settings_of_a_training_are_what_they_were(kind):
-    now = runs.settings_of(profiles.profile("tiny"), kind, 0)
+    now = config.settings_of(profiles.profile("tiny"), kind, 0)
     assert json.loads(json.dumps(now)) == GOLDEN["settings"][kind]
 
 
@@ -138,12 +140,12 @@ def test_values_stay_what_they_are():
     assert type(settings.segment_seconds) is int and settings == SeparateConfig(3.0, 1.0)
 
 
-@pytest.mark.parametrize("section", [*SECTIONS, Profile])
+@pytest.mark.parametrize("section", [*SECTIONS, Settings, Profile])
 def test_every_number_text_and_list_of_a_section_has_limits_of_its_own(section):
     """A field whose type is a bare ``int``, ``float`` or ``str`` would take anything of it."""
     free = {"folder", "name", "claims"}  # any text
     bare = {name for name, hint in limits._hints(section).items() if hint in (int, float, str)}
-    assert bare <= free and "__post_init__" in vars(section)
+    assert bare <= free and hasattr(section, "__post_init__")
     assert {field.name for field in fields(section)} == set(limits._hints(section))
 
 
