@@ -11,7 +11,7 @@ from benchmarks.subjects import SECONDS, clip, paper_model, without_bfloat16
 from bsrnn import checkpoint
 from bsrnn.config import TrainConfig
 from bsrnn.runtime import paths
-from bsrnn.runtime.speed import keep_freed_memory
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.study import compute as stages
 from bsrnn.study import costs, profiles, runs
 from bsrnn.train import Objective, adam, gradients, new_model

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from bsrnn.runtime import files
 from bsrnn.study import profiles
 
 RATE = 44100
+ROOT = Path(__file__).parents[1]
 MODELS = str(Path(__file__).parents[1] / "results" / "small" / "checkpoints")
 FINETUNE = ("finetune", "--from", f"{MODELS}/vocals", "--unlabelled", "none")
 
@@ -268,3 +271,25 @@ def test_every_command_has_an_example_in_its_help(capsys):
             cli.main([command, "--help"])
         text = capsys.readouterr().out
         assert stop.value.code == 0 and f"example: bsrnn {command}" in text and "--profile" in text
+
+
+def test_the_command_line_is_there_before_torch(tmp_path):
+    program = (
+        "import sys, bsrnn, bsrnn.cli\n"
+        "try:\n    bsrnn.cli.main(['separate', '--help'])\n"
+        "except SystemExit:\n    assert 'torch' not in sys.modules, 'torch'\n"
+        "from bsrnn import BSRNN, usdr\n"
+        "assert BSRNN.__module__ == 'bsrnn.models.bsrnn' and bsrnn.usdr is usdr and 'load' in dir(bsrnn)\n"
+        "assert not hasattr(bsrnn, 'nothing')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupt_while_options_are_read_is_a_line(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parser", interrupted)
+    assert cli.main(["separate", "song.wav"]) == 130
+    assert capsys.readouterr().err == "bsrnn: interrupted; nothing was begun\n"

@@ -10,6 +10,7 @@ import torch
 
 import bsrnn
 from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.config import ModelConfig
 from bsrnn.errors import DataError
 from bsrnn.tool import naming
@@ -138,7 +139,7 @@ def test_no_name_is_free(tmp_path):
         places.give(Song(path, ""), Path("song"), 500)
 
 
-@pytest.mark.parametrize("ending", list(audio.FORMATS))
+@pytest.mark.parametrize("ending", list(FORMATS))
 def test_every_format_keeps_what_a_stem_says_of_itself_and_its_samples(tmp_path, ending):
     path = song(tmp_path / os.fsdecode("\u4f60.wav".encode() + b"\xe9.wav") if ending == ".wav" else tmp_path / "s.wav")
     origin = Song(path, "m").origin

@@ -12,7 +12,7 @@ import torch
 
 from bsrnn.config import LossConfig, ModelConfig
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.runtime import speed
+from bsrnn.runtime import memory, speed
 from bsrnn.train import Objective, gradients, new_model, objective
 
 ROOT = Path(__file__).parents[1]
@@ -153,10 +153,10 @@ def test_bfloat16_where_the_gpu_has_it(monkeypatch, supported):
 
 
 def test_memory_is_kept_where_glibc_is(monkeypatch):
-    assert speed.keep_freed_memory() in (True, False)
-    assert speed.share_one_arena() in (True, False)
-    monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
-    assert speed.keep_freed_memory() is False and speed.share_one_arena() is False
+    assert memory.keep_freed_memory() in (True, False)
+    assert memory.share_one_arena() in (True, False)
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("musl", "1"))
+    assert memory.keep_freed_memory() is False and memory.share_one_arena() is False
 
 
 ASKS = """
@@ -168,7 +168,7 @@ class Libc:
         asked.append(what)
         return 1
 ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
-import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separate, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separation, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
 print("on import", asked)
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bsrnn.audio import walking
+from bsrnn.audio import kinds, walking
 
 
 def make(folder, *names):
@@ -88,5 +88,5 @@ def test_usual_names_of_the_mixture(name):
 
 
 def test_the_command_that_converts_can_be_run(tmp_path):
-    assert walking.to_wav(Path("a b/it's.m4a")) == """ffmpeg -i 'a b/it'"'"'s.m4a' 'a b/it'"'"'s.wav'"""
-    assert walking.to_wav(Path("x.wav")) == "ffmpeg -i x.wav x-new.wav"  # not onto itself
+    assert kinds.to_wav(Path("a b/it's.m4a")) == """ffmpeg -i 'a b/it'"'"'s.m4a' 'a b/it'"'"'s.wav'"""
+    assert kinds.to_wav(Path("x.wav")) == "ffmpeg -i x.wav x-new.wav"  # not onto itself

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from bsrnn.audio.kinds import FORMATS, KINDS, UNREAD, to_wav
 from bsrnn.audio.resampling import resample, resampled_frames, stretch
 from bsrnn.audio.spliced import Spliced
 from bsrnn.audio.true_length import open_whole, system_path
-from bsrnn.audio.walking import KINDS, UNREAD, to_wav
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write
 from bsrnn.runtime.notices import note
@@ -24,7 +24,6 @@ from bsrnn.runtime.system_errors import check_readable
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
-FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}

@@ -6,20 +6,13 @@ Links are followed; a folder that two ways lead to is read once.
 """
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".bwf", ".caf", ".mp1", ".mp2", ".mpa",
-            ".mpga", ".oga", ".opus", ".rf64", ".snd", ".voc", ".w64", ".wave")  # fmt: skip
-KINDS = "wav, flac, ogg, opus, mp3, aiff, ..."
-# sound that libsndfile does not read, and ffmpeg does
-UNREAD = (".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".asf", ".avi", ".dff", ".dsf", ".dts", ".eac3", ".flv",
-          ".m4a", ".m4b", ".m4p", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".ra", ".rm", ".spx", ".tak", ".tta",
-          ".webm", ".weba", ".wma", ".wmv", ".wv")  # fmt: skip
-MPEG = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
+from bsrnn.audio.kinds import READABLE, UNREAD, to_wav
+
 OURS = re.compile(r"\..*\.partial(\..*)?")
 MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
 STEMS = ("vocals", "vocal", "voice", "drums", "bass", "other", "guitar", "guitars", "piano", "keys", "synth", "strings",
@@ -151,9 +144,3 @@ def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iter
         seen.add((status.st_dev, status.st_ino))
         yield inside
         waiting.extend(path for path in reversed(inside.folders) if not skip(path))
-
-
-def to_wav(path: Path) -> str:
-    """The command that makes a wav of a file, beside it."""
-    new = path.with_name(f"{path.stem}{'-new' * (path.suffix.lower() == '.wav')}.wav")
-    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(new))}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from bsrnn.audio import walking
 from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import KINDS, to_wav
 from bsrnn.errors import DataError
 from bsrnn.runtime.notices import note
 from bsrnn.audio.walking import stem_name
@@ -79,8 +80,8 @@ def stem_files(folder: Path, targets: tuple[str, ...]) -> tuple[dict[str, Path],
     """
     inside = listing(folder)
     for path in inside.unread:
-        raise DataError(f"{path}: of a kind that is not read, expected {walking.KINDS}; convert it, with "
-                        f"`{walking.to_wav(path)}` for instance, and remove it, or it would be there twice")
+        raise DataError(f"{path}: of a kind that is not read, expected {KINDS}; convert it, with "
+                        f"`{to_wav(path)}` for instance, and remove it, or it would be there twice")
     asked = {stem_name(target): target for target in targets}
     files: dict[str, Path] = {}
     for path in inside.files:

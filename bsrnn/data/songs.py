@@ -29,6 +29,7 @@ import numpy as np
 from bsrnn.audio import walking
 from bsrnn.data import song_folders
 from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.data import musdb as musdb_source
 from bsrnn.runtime import paths
 from bsrnn.config import DataConfig
@@ -190,7 +191,7 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
         print(f"passed over: {why}", file=sys.stderr)
     if not found:
         raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
-                        f"{', '.join(audio.FORMATS)}; check the path")
+                        f"{', '.join(FORMATS)}; check the path")
     return Mixtures(found, unreadable)
 
 

@@ -7,7 +7,8 @@ from bsrnn.runtime.system_errors import obstacle
 
 LAST_SAVED = "the same command goes on where the training was saved last, a minute ago at most"
 ANEW = "the same command starts anew"
-INTERRUPTED = {  # what is true of each command
+INTERRUPTED = {  # what is true of each command, and before it is known which
+    "": "nothing was begun",
     "data": "songs that were rendered stay, the same command renders the others",
     "train": LAST_SAVED,
     "finetune": LAST_SAVED,
@@ -35,7 +36,7 @@ def say_error(command: str, error: Exception) -> None:
 
 def say(command: str, text: str) -> None:
     """One line on standard error, whatever letters the names in it have."""
-    print(f"bsrnn {command}: {one_line(text)}", file=sys.stderr)
+    print(f"{f'bsrnn {command}'.strip()}: {one_line(text)}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:

@@ -25,8 +25,8 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed, paths
 from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state
-from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import best_models

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.errors import DataError
 from bsrnn.runtime.system_errors import reading
 from bsrnn.tool import stem_provenance as provenance
@@ -89,7 +89,7 @@ class Places:
         """The stems that lie in a folder, by file name: whose they are, and their lengths in samples."""
         folder = self.root / name
         names = os.listdir(folder) if folder.is_dir() else []
-        found = {file: provenance.of_stem(folder / file) for file in names if Path(file).suffix in audio.FORMATS}
+        found = {file: provenance.of_stem(folder / file) for file in names if Path(file).suffix in FORMATS}
         return {file: stem for file, stem in found.items() if stem}
 
     def _is_input(self, path: Path) -> bool:

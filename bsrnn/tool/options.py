@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bsrnn.audio.kinds import READABLE
 from bsrnn.runtime.limits import TRILLION
 
 
@@ -29,8 +30,6 @@ class Parser(argparse.ArgumentParser):
 def _is_song(text: str) -> bool:
     if not (suffix := Path(text).suffix.lower()):
         return False
-    from bsrnn.audio.files import READABLE  # only here: a workflow starts without the libraries of sound
-
     return suffix in READABLE
 
 

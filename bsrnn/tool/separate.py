@@ -31,54 +31,22 @@ from tqdm import tqdm
 from bsrnn import checkpoint
 from bsrnn.audio import files as audio
 from bsrnn.audio import walking
+from bsrnn.audio.kinds import KINDS
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.notices import note
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
+from bsrnn.runtime.speed import fast_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
 from bsrnn.tool import cards
 from bsrnn.tool import stem_provenance as provenance
 from bsrnn.tool.naming import Place, Places, file_identity
-from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
+from bsrnn.tool.stems import Output, Separated, separate_file, stem_names
 
 SMALLEST = {"wav": 1.0, "flac": 0.3, "ogg": 0.05, "mp3": 0.05}  # least size, as a part of a wav's
-EXAMPLES = """example: bsrnn separate song.mp3
-         bsrnn separate album/ --two-stems vocals --format flac -o separated
-         bsrnn separate song.wav --model models/piano --model user/model-on-the-hub --residual --float32"""
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options, but for --device."""
-    add = command.add_argument
-    add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
-    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
-        help="folder of a model or of several, or its name on the Hugging Face Hub; may be repeated "
-             "(default: the models of this project's own results)")  # fmt: skip
-    left_over = command.add_mutually_exclusive_group()
-    left_over.add_argument("--two-stems", metavar="STEM", help="only STEM, and no_STEM: the mixture minus it")
-    left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
-    add("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
-    add("--hop", type=float, default=1.5,
-        help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
-    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
-             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
-    add("--format", choices=[suffix[1:] for suffix in audio.FORMATS], default="wav", help="default: wav")
-    encoding = command.add_mutually_exclusive_group()
-    encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",
-                          help="24 bit instead of 16 (wav, flac)")  # fmt: skip
-    encoding.add_argument("--float32", dest="encoding", action="store_const", const="float32",
-                          help="32 bit float (wav): stems and residual add up to the song to the last bit but one, and "
-                               "nothing is clipped")  # fmt: skip
-    add("--clip-mode", choices=CLIP_MODES, default="rescale",
-        help="of samples beyond full scale: make all stems of the song quieter by one factor, or cut them off "
-             "(default: rescale)")  # fmt: skip
-    add("--again", action="store_true", help="separate songs, too, whose stems are there already")
-    add("--jobs", "-j", type=int, default=1, help="songs at a time; each takes its own memory (default: 1)")
-    add("--quiet", "-q", action="store_true", help="no progress bar, and no word about the models")
 
 
 @dataclass(frozen=True)
@@ -308,7 +276,7 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]
     if passed_over := inside.passed_over(folder):
         note(passed_over)
     if not inside.songs and not problems:
-        raise DataError(f"{folder}: no audio file in it, expected some ({walking.KINDS}); check the path")
+        raise DataError(f"{folder}: no audio file in it, expected some ({KINDS}); check the path")
     songs = []
     for path in inside.songs:
         between = path.parent.relative_to(folder)
