@@ -1,18 +1,16 @@
 """The command line: ``bsrnn COMMAND --help`` shows each command with an example."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config
-from bsrnn.errors import BSRNNError, ConfigError, NoSongs
+from bsrnn.errors import ConfigError, NoSongs
 from bsrnn.runtime import overrides, paths, preflight, terminal
 from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
-from bsrnn.runtime.system_errors import of_a_path
 from bsrnn.study import profiles
 from bsrnn.tool import separate_options
 from bsrnn.tool.options import Parser, usable_device, whole
@@ -141,26 +139,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
     share_one_arena()  # before the first threads
-    terminal.print_any_name()
-    command = ""
-    try:
+    with terminal.Command("bsrnn") as command:
         options = parser().parse_args(arguments)
-        command = options.command
-        return options.call(options) or 0
-    except BSRNNError as error:
-        terminal.say_error(command, error)
-        return 1
-    except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        terminal.say_interrupted(command)
-        return 130
-    except OSError as error:
-        if not of_a_path(error):
-            raise
-        terminal.say_system_error(command, error)
-        return 1
+        command.name, command.interrupted = f"bsrnn {options.command}", terminal.INTERRUPTED[options.command]
+        command.code = options.call(options) or 0
+    return command.code
 
 
 def _profile(options) -> profiles.Profile:

@@ -133,7 +133,7 @@ def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True)
     assert done.stdout.split() == ["float32", "float32"], done.stderr
     [line] = done.stderr.splitlines()
-    assert line.startswith("bfloat16 would be emulated on this machine and take ")
+    assert line.startswith("note: bfloat16 would be emulated on this machine and take ")
     assert line.endswith(" times as long as float32: computing in float32 instead")
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_emulated_is_used_without_a_word(monkeypatch, capsys):
     monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
     assert speed.usable_dtype("float32") == "float32" and capsys.readouterr() == ("", "")
     assert speed.usable_dtype("bfloat16", "cuda:1") == "float32"
-    assert capsys.readouterr().err == "bfloat16 would be emulated on this machine: computing in float32 instead\n"
+    assert capsys.readouterr().err == "note: bfloat16 would be emulated on this machine: computing in float32 instead\n"
 
 
 @pytest.mark.parametrize("supported", [True, False])

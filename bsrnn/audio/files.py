@@ -19,8 +19,8 @@ from bsrnn.audio.spliced import Spliced
 from bsrnn.audio.true_length import open_whole, system_path
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write
-from bsrnn.runtime.notices import note
 from bsrnn.runtime.system_errors import check_readable
+from bsrnn.runtime.terminal import note
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 

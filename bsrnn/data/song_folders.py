@@ -14,7 +14,7 @@ from bsrnn.audio import walking
 from bsrnn.audio import files as audio
 from bsrnn.audio.kinds import KINDS, to_wav
 from bsrnn.errors import DataError
-from bsrnn.runtime.notices import note
+from bsrnn.runtime.terminal import note
 from bsrnn.audio.walking import stem_name
 
 LABELLED = ("train", "valid", "test")

@@ -36,7 +36,7 @@ from bsrnn.config import DataConfig
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.runtime.files import read_json
 from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.runtime.notices import note
+from bsrnn.runtime.terminal import note, say
 from bsrnn.data.song_folders import LABELLED, SPLITS
 from bsrnn.audio.walking import stem_name
 
@@ -188,7 +188,7 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
         except DataError as error:
             unreadable[str(path.relative_to(folder))] = str(error)
     for why in unreadable.values():
-        print(f"passed over: {why}", file=sys.stderr)
+        say("passed over", why)
     if not found:
         raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
                         f"{', '.join(FORMATS)}; check the path")

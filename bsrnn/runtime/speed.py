@@ -3,7 +3,6 @@
 Source: ours. The figures are in the book's chapter "What it costs", measured by benchmarks/.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from bsrnn.runtime.terminal import say
 
 T = TypeVar("T")
 # Times that a small LSTM takes in bfloat16 over float32: 1.5 measured where there are instructions for it (a large one
@@ -87,7 +88,7 @@ def usable_dtype(asked: str, device: str | torch.device = "cpu") -> str:
 def say_emulated(device: str | torch.device = "cpu") -> None:
     """One line on standard error: bfloat16 would be emulated, what that would cost, and what is done instead."""
     cost = "" if torch.device(device).type == "cuda" else f" and take {bfloat16_cost():.0f} times as long as float32"
-    print(f"bfloat16 would be emulated on this machine{cost}: computing in float32 instead", file=sys.stderr)
+    say("note", f"bfloat16 would be emulated on this machine{cost}: computing in float32 instead")
 
 
 @cache

@@ -22,7 +22,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised
 from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.models.base import Separator
-from bsrnn.runtime import distributed, paths
+from bsrnn.runtime import distributed, paths, terminal
 from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.memory import keep_freed_memory
@@ -272,7 +272,7 @@ def _ensure_start(run: Run, device: str) -> None:
     load(run.start)
     with alone(_lock_path(run.start)):
         if not distributed.agree((run.start.weights_folder() / "training.json").is_file()):
-            print(f"the weights of run {run.start.id!r} are not here: training them again", file=sys.stderr)
+            terminal.note(f"the weights of run {run.start.id!r} are not here: training them again")
             TRAINERS[run.start.kind](run.start, device)
 
 

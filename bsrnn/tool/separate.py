@@ -38,14 +38,15 @@ from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.notices import note
 from bsrnn.runtime.speed import fast_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
+from bsrnn.runtime.terminal import note
 from bsrnn.tool import cards
 from bsrnn.tool import stem_provenance as provenance
 from bsrnn.tool.naming import Place, Places, file_identity
 from bsrnn.tool.stems import Output, Separated, separate_file, stem_names
 
+NAME = "bsrnn separate"  # with which its lines begin
 SMALLEST = {"wav": 1.0, "flac": 0.3, "ogg": 0.05, "mp3": 0.05}  # least size, as a part of a wav's
 
 
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     """On standard error."""
-    terminal.say("separate", line)
+    terminal.say(NAME, line)
 
 
 @dataclass(frozen=True)
@@ -331,10 +332,10 @@ def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
                     result = item.result() if pool else separate(task)
                 except BSRNNError as error:
                     failed += 1
-                    bar.write(f"bsrnn separate: {terminal.one_line(str(error))}", file=sys.stderr)
+                    bar.write(terminal.line(NAME, str(error)), file=sys.stderr)
                     continue
                 for line in notes(task.job, result):
-                    bar.write(f"bsrnn separate: {terminal.one_line(line)}", file=sys.stderr)
+                    bar.write(terminal.line(NAME, line), file=sys.stderr)
                 bar.write("\n".join(map(str, result.files)), file=sys.stdout)
         except BaseException:
             stop.set()
