@@ -58,6 +58,11 @@ def test_whole_numbers_within_limits(text):
     ("arguments", "said"),
     [
         (["data", "--jobs", "0"], "argument --jobs/-j: got '0', expected a whole number from 1 to 1024"),
+        (["separate", "song.wav", "-j", "0"], "argument --jobs/-j: got '0', expected a whole number from 1 to 1024"),
+        (["separate", ""], "argument SONG: got nothing, expected a place (is a variable empty?)"),
+        (["separate", "song.wav", "-o", ""], "argument --out/-o: got nothing, expected a place"),
+        (["separate", "song.wav", "--model", ""], "argument --model/-n: got nothing, expected a place"),
+        (["finetune", "--from", "", "--unlabelled", "none"], "argument --from: got nothing, expected a place"),
         (["data", "--jobs", "-3"], "argument --jobs/-j: got '-3', expected a whole number"),
         (["run", "x", "--threads", "-1"], "argument --threads: got '-1', expected a whole number"),
         (["run", "x", "--micro-items", "-1"], "argument --micro-items: got '-1', expected a whole number from 0 on"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bsrnn.audio import files as audio
+from bsrnn.audio.origin import Origin
 from bsrnn.config import DataConfig
 from bsrnn.data import songs, synthetic, unlabelled
 from bsrnn.data.musdb import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
@@ -378,6 +379,20 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
                      "album/b song/guitar.wav), 1 that are no sound (playlist.m3u)")
     assert list(unreadable) == ["album/broken.wav"] and unreadable["album/broken.wav"] in passed_over
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
+
+
+def test_stems_that_separate_has_written_are_no_unlabelled_songs(tmp_path, capsys):
+    make_song(tmp_path, ["own"], mixture=False)
+    stems = tmp_path / "separated" / "small" / "own"
+    stems.mkdir(parents=True)
+    for name in ("vocals.wav", "drums.flac"):
+        comment = Origin("own.wav", "0", "0", "0").comment()
+        with audio.Writer(stems / name, RATE, 2, 100, "PCM_16", comment=comment) as writer:
+            writer.write(np.zeros((2, 100), np.float32))
+    assert names(songs.read_mixtures(tmp_path).songs) == ["own"]
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path}: 2 passed over: 2 that bsrnn separate has written (separated/small/own/drums.flac, "
+        "separated/small/own/vocals.wav)\n")  # fmt: skip
 
 
 @pytest.mark.parametrize("rate, frames", [(48000, 368), (22050, 800), (44100, 400)])

@@ -1,5 +1,6 @@
 """Folders of music: which of their files are read, which is a song's mixture, and what is passed over.
 
+Stems that ``bsrnn separate`` has written are no songs, wherever they lie.
 Passed over without a word are only what other systems leave beside files (``._*``, ``.DS_Store``) and what a killed
 process of ours left (``.NAME.HEX.partial``). All else that is not read is counted and named in one line.
 Links are followed; a folder that two ways lead to is read once.
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bsrnn.audio.kinds import READABLE, UNREAD, to_wav
+from bsrnn.audio.origin import of_stem
+from bsrnn.runtime.system_errors import obstacle
 
 OURS = re.compile(r"\..*\.partial(\..*)?")
 MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
@@ -85,6 +88,7 @@ class Below:
     songs: list[Path] = field(default_factory=list)
     mixtures: set[Path] = field(default_factory=set)  # those of the songs that have their stems beside them
     stems: list[Path] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)  # by `bsrnn separate`
     unread: list[Path] = field(default_factory=list)
     other: list[Path] = field(default_factory=list)
     twice: list[Path] = field(default_factory=list)  # links to folders that are read already
@@ -94,6 +98,7 @@ class Below:
         """In one line, how many files are passed over and which; "" if none is."""
         sorts = (
             (self.stems, "stem(s) beside a mixture", ""),
+            (self.written, "that bsrnn separate has written", ""),
             (self.unread, "of a kind that is not read", "convert with "),
             (self.other, "that are no sound", ""),
             (self.twice, "link(s) to folders that are read already", ""),
@@ -116,12 +121,15 @@ def below(folder: Path, skip: Callable[[Path], bool] = lambda path: False) -> Be
     """
     result = Below()
     for place in _listings(folder, skip, result):
-        mixture = mixture_among(place.files)
+        written = [path for path in place.files if of_stem(path)]
+        result.written.extend(written)
+        files = [path for path in place.files if path not in written]
+        mixture = mixture_among(files)
         if mixture:
             result.mixtures.add(mixture)
-            result.stems.extend(path for path in place.files if stem_name(path.stem) != stem_name(mixture.stem))
+            result.stems.extend(path for path in files if stem_name(path.stem) != stem_name(mixture.stem))
         result.songs.extend(
-            path for path in place.files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
+            path for path in files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
         )
         result.unread.extend(place.unread)
         result.other.extend(place.other)
@@ -136,7 +144,7 @@ def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iter
             status = place.stat()
             inside = listing(place)
         except OSError as error:
-            result.closed[place] = f"{place}: {error.strerror}, expected a readable folder; check its permissions"
+            result.closed[place] = f"{place}: cannot be read: {obstacle(error, expected='a folder of songs')}"
             continue
         if (status.st_dev, status.st_ino) in seen:
             result.twice.append(place)

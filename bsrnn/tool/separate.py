@@ -6,7 +6,7 @@
 - Stems go to OUT/MODEL/SONG/STEM.FORMAT, with the song's rate, channels and exact length.
 - A song is called after its file. Where OUT/MODEL/SONG holds stems of another song, or any other files of their names,
   it gets its ending (song.mp3), the folders above it (cd2/01) or a part of its hash, and a line says so. The same file
-  given twice is one song. Each stem's header says whose it is (bsrnn.tool.stem_provenance): stems in a folder are no
+  given twice is one song. Each stem's header says whose it is (bsrnn.audio.origin): stems in a folder are no
   songs.
 - A song whose stems are all there, of the same file, models and options, is not separated again, unless --again is
   given: so the same command goes on where it was interrupted.
@@ -129,10 +129,8 @@ def prepare(options: argparse.Namespace) -> Setup:
     with preflight.all_at_once() as check:
         output = check(Output, options.format, options.encoding, options.clip_mode)
         settings = check(SeparateConfig, options.segment, options.hop)
-        if options.jobs < 1:
-            check.errors.append(ConfigError(f"got --jobs {options.jobs}: expected at least 1"))
         check(preflight.device, options.device)
-        names = list(dict.fromkeys(options.model)) or [str(name) for name in [check(default_models)] if name]
+        names = _once(options.model) or [str(name) for name in [check(default_models)] if name]
         place = options.out / label(names)
         check(preflight.place, place)
         folders = [folder for name in names for folder in check(model_folders, name) or ()]
@@ -221,6 +219,14 @@ def model_folders(name: str | Path) -> list[Path]:
     return found or [folder]  # which then says what is missing
 
 
+def _once(names: list[str]) -> list[str]:
+    """Each model once, by whatever path it is given."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(os.path.realpath(name) if os.path.isdir(name) else name, name)
+    return list(first.values())
+
+
 def label(names: list[str]) -> str:
     """What OUT/MODEL is called: the models' names; a folder "checkpoints" is called after the one above."""
     parts = [Path(hub.plain_name(name)).absolute() for name in names]
@@ -233,7 +239,7 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
     for path in given:
         try:
             with reading(path, "audio"):
-                files, closed = _songs_of(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
+                files, closed = _below(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
         except DataError as error:
             problems.append(str(error))
             continue
@@ -251,18 +257,6 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
     return jobs, problems
 
 
-def _songs_of(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """:func:`_below`, without what this command has written: a stem is no song, unless it is given by name."""
-    files, closed = _below(folder, out)
-    songs = [(file, name) for file, name in files if provenance.of_stem(file) is None]
-    if written := len(files) - len(songs):
-        what = f"{folder}: {written} file(s) that bsrnn separate has written are no songs; name one to separate it"
-        if not songs:
-            raise DataError(f"{what}; nothing else is in it")
-        say(what)
-    return songs, closed
-
-
 def _song_name(path: Path) -> str:
     return path.resolve().parent.name if walking.stem_name(path.stem) == "mixture" else path.stem
 
@@ -277,7 +271,8 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]
     if passed_over := inside.passed_over(folder):
         note(passed_over)
     if not inside.songs and not problems:
-        raise DataError(f"{folder}: no audio file in it, expected some ({KINDS}); check the path")
+        raise DataError(f"{folder}: no song in it, expected some ({KINDS}); check the path, or name a file to separate "
+                        "it whatever it is")  # fmt: skip
     songs = []
     for path in inside.songs:
         between = path.parent.relative_to(folder)

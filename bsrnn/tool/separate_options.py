@@ -4,6 +4,7 @@ import argparse
 
 from bsrnn.audio.kinds import FORMATS
 from bsrnn.runtime import paths
+from bsrnn.tool.options import whole
 
 CLIP_MODES = ("rescale", "clamp")
 EXAMPLES = """example: bsrnn separate song.mp3
@@ -38,5 +39,5 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="of samples beyond full scale: make all stems of the song quieter by one factor, or cut them off "
              "(default: rescale)")  # fmt: skip
     add("--again", action="store_true", help="separate songs, too, whose stems are there already")
-    add("--jobs", "-j", type=int, default=1, help="songs at a time; each takes its own memory (default: 1)")
+    add("--jobs", "-j", type=whole(1, 1024), default=1, help="songs at a time; each takes its own memory (default: 1)")
     add("--quiet", "-q", action="store_true", help="no progress bar, and no word about the models")
