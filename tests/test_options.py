@@ -33,6 +33,12 @@ def test_a_song_that_looks_like_an_option_is_said_how_to_give(name, capsys):
     )
 
 
+def test_a_file_of_any_kind_that_looks_like_an_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("-x.ckpt").touch()
+    assert "for the file write ./-x.ckpt" in stopped(["import", "-x.ckpt", "--out", "model"], capsys)
+
+
 @pytest.mark.parametrize("name", ["-other.wav", "-n.ogg", "-quiet.mp3"])
 def test_no_song_is_taken_for_the_value_of_an_option(name, tmp_path, monkeypatch, capsys):
     """-other.wav is --out ther.wav to argparse: the song would be passed over, and a folder made of its name."""

@@ -414,7 +414,7 @@ def test_a_mixture_with_more_channels_is_mixed_down(tmp_path):
 
 
 def test_mixtures_that_cannot_be_used(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such folder; expected one with audio files"):
+    with pytest.raises(DataError, match="nowhere: no such folder; expected a folder with audio files"):
         songs.read_mixtures(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty: no readable audio file in it .0 cannot be read., expected"):

@@ -14,6 +14,7 @@ from bsrnn.audio import walking
 from bsrnn.audio import files as audio
 from bsrnn.audio.kinds import KINDS, to_wav
 from bsrnn.errors import DataError
+from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 from bsrnn.audio.walking import stem_name
 
@@ -120,11 +121,8 @@ def sum_of_the_others(files: Mapping[str, Path], frames: int) -> str | None:
 
 def listing(folder: Path) -> walking.Listing:
     """DataError where the folder cannot be read."""
-    try:
+    with reading(folder, "a folder of songs"):
         return walking.listing(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: {error.strerror}, expected a folder that can be read; check its permissions") from (
-            error)
 
 
 def sound(folder: Path) -> list[Path]:

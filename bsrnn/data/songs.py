@@ -177,7 +177,8 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
+        what = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {what}; expected a folder with audio files in it or below; check the path")
     inside = walking.below(folder)
     found, unreadable = [], {str(path.relative_to(folder)): why for path, why in inside.closed.items()}
     if passed_over := inside.passed_over(folder):
