@@ -381,6 +381,15 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
 
 
+def test_songs_of_one_stem_without_a_mixture_are_named(tmp_path, capsys):
+    make_song(tmp_path / "a", ["vocals"], mixture=False)
+    make_song(tmp_path / "b", ["vocals", "drums"], mixture=False)
+    make_song(tmp_path / "c", ["vocals"])
+    assert names(songs.read_songs(tmp_path, targets=["vocals"])) == ["a", "b", "c"]
+    said = f"note: {tmp_path}: 1 song(s) with one stem and no mixture, from which nothing can be separated: a\n"
+    assert capsys.readouterr().err == said
+
+
 def test_stems_that_separate_has_written_are_no_unlabelled_songs(tmp_path, capsys):
     make_song(tmp_path, ["own"], mixture=False)
     stems = tmp_path / "separated" / "small" / "own"

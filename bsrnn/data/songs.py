@@ -215,6 +215,10 @@ def _read_songs(root: Path, split: str | None, targets: tuple[str, ...], sample_
         raise DataError(f"{root}: {what}; {LAYOUT}; check the path")
     folders = _song_folders(root, split, musdb, limit)
     songs = [_song(folder, targets, sample_rate) for folder in folders[:limit]]
+    alone = sorted(song.name for song in songs if targets and len(song.stems) == 1 and not song.mixture)
+    if alone:
+        note(f"{root}: {len(alone)} song(s) with one stem and no mixture, from which nothing can be separated: "
+             f"{', '.join(alone[: walking.NAMED])}{', ...' if len(alone) > walking.NAMED else ''}")  # fmt: skip
     return sorted(songs, key=lambda song: song.name)
 
 
