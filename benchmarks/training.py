@@ -12,7 +12,7 @@ from bsrnn import checkpoint, recipes
 from bsrnn.config import TrainConfig
 from bsrnn.loss import Objective, gradients
 from bsrnn.runtime import paths
-from bsrnn.runtime.speed import keep_freed_memory
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.study import costs, profiles, runs
 from bsrnn.train import adam, new_model
 

@@ -8,7 +8,6 @@ What the paper leaves open, and our choice: *energy* is the RMS of a chunk over 
 last whole chunk is not used, and a track shorter than a segment is one segment.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from bsrnn.config import ActivityConfig
 from bsrnn.errors import DataError
+from bsrnn.runtime.terminal import say
 
 
 class Readable(Protocol):
@@ -125,7 +125,7 @@ class Segments:
             except DataError as error:
                 if not skip_unreadable:
                     raise
-                print(f"passed over: {error}", file=sys.stderr)
+                say("passed over", str(error))
                 self.unreadable[str(getattr(song, "mixture", None) or song.name)] = str(error)
                 broken.add(id(song))
                 return np.zeros(0, int)

@@ -1,20 +1,18 @@
 """The command line: ``bsrnn COMMAND --help`` shows each command with an example."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config
-from bsrnn.errors import BSRNNError, ConfigError, NoSongs
+from bsrnn.errors import ConfigError, NoSongs
 from bsrnn.runtime import overrides, paths, preflight, terminal
+from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
-from bsrnn.runtime.speed import share_one_arena
-from bsrnn.runtime.system_errors import of_a_path
 from bsrnn.study import profiles
-from bsrnn.tool import separate as tool
+from bsrnn.tool import separate_options
 from bsrnn.tool.options import Parser, usable_device, whole
 
 EPILOG = {
@@ -23,7 +21,7 @@ EPILOG = {
     "finetune": "example: bsrnn finetune --target vocals --from models/vocals --data my_songs --unlabelled my_music "
     "--out models/vocals-finetuned",
     "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
-    "separate": tool.EXAMPLES,
+    "separate": separate_options.EXAMPLES,
     "import": "example: bsrnn import vocals.ckpt --out models/vocals\n"
     "         bsrnn import simo.ckpt --target vocals --target bass --target drums --target other --out models/simo",
     "verify": "example: bsrnn verify --profile small",
@@ -101,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     out(evaluate, "scores", "folder of scores.json and scores.csv")
 
     separate = add("separate", "Songs in, stems out.", _separate)
-    tool.add_arguments(separate)
+    separate_options.add_arguments(separate)
     separate.add_argument(
         "--device", "-d", type=usable_device, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
@@ -142,24 +140,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
     share_one_arena()  # before the first threads
-    terminal.print_any_name()
-    options = parser().parse_args(arguments)
-    try:
-        return options.call(options) or 0
-    except BSRNNError as error:
-        terminal.say_error(options.command, error)
-        return 1
-    except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        terminal.say_interrupted(options.command)
-        return 130
-    except OSError as error:
-        if not of_a_path(error):
-            raise
-        terminal.say_system_error(options.command, error)
-        return 1
+    with terminal.Command("bsrnn") as command:
+        options = parser().parse_args(arguments)
+        command.name, command.interrupted = f"bsrnn {options.command}", terminal.INTERRUPTED[options.command]
+        command.code = options.call(options) or 0
+    return command.code
 
 
 def _profile(options) -> profiles.Profile:
@@ -321,8 +306,10 @@ def _evaluation_profile(options) -> profiles.Profile:
 def _separate(options) -> int:
     import torch
 
+    from bsrnn.tool import separate
+
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return tool.run(options)
+    return separate.run(options)
 
 
 def _import(options) -> None:

@@ -4,7 +4,6 @@ Item ``i`` of a set depends on (seed, i) alone: any number of loader workers giv
 resumes at item ``i``, and two runs with one seed see the same data in the same order.
 """
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from torch.utils.data import Dataset
 from bsrnn.activity import Readable, Segments
 from bsrnn.config import ActivityConfig, MixingConfig, ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.runtime.terminal import say
 
 
 class Multitrack(Readable, Protocol):
@@ -127,5 +127,5 @@ def index_sources(
         except DataError as error:
             if name in targets or (name == names[-1] and not found):
                 raise
-            print(f"left out of the mixes: {error}", file=sys.stderr)
+            say("left out of the mixes", str(error))
     return found

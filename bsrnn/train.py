@@ -25,7 +25,8 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
 from bsrnn.runtime import distributed
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, say_emulated, share_one_arena
+from bsrnn.runtime.memory import keep_freed_memory, share_one_arena
+from bsrnn.runtime.speed import fast_dtype, say_emulated
 from bsrnn.separation import separate
 
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation

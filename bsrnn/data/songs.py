@@ -18,7 +18,6 @@ songs that are not used are named.
 """
 
 import hashlib
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ import numpy as np
 
 from bsrnn.audio import files as audio
 from bsrnn.audio import walking
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.walking import stem_name
 from bsrnn.config import DataConfig
 from bsrnn.data import musdb as musdb_source
@@ -37,7 +37,7 @@ from bsrnn.data.song_folders import LABELLED, SPLITS
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.runtime.notices import note
+from bsrnn.runtime.terminal import note, say
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
@@ -176,7 +176,8 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
+        what = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {what}; expected a folder with audio files in it or below; check the path")
     inside = walking.below(folder)
     found, unreadable = [], {str(path.relative_to(folder)): why for path, why in inside.closed.items()}
     if passed_over := inside.passed_over(folder):
@@ -187,10 +188,10 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
         except DataError as error:
             unreadable[str(path.relative_to(folder))] = str(error)
     for why in unreadable.values():
-        print(f"passed over: {why}", file=sys.stderr)
+        say("passed over", why)
     if not found:
         raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
-                        f"{', '.join(audio.FORMATS)}; check the path")
+                        f"{', '.join(FORMATS)}; check the path")
     return Mixtures(found, unreadable)
 
 
@@ -213,6 +214,10 @@ def _read_songs(root: Path, split: str | None, targets: tuple[str, ...], sample_
         raise DataError(f"{root}: {what}; {LAYOUT}; check the path")
     folders = _song_folders(root, split, musdb, limit)
     songs = [_song(folder, targets, sample_rate) for folder in folders[:limit]]
+    alone = sorted(song.name for song in songs if targets and len(song.stems) == 1 and not song.mixture)
+    if alone:
+        note(f"{root}: {len(alone)} song(s) with one stem and no mixture, from which nothing can be separated: "
+             f"{', '.join(alone[: walking.NAMED])}{', ...' if len(alone) > walking.NAMED else ''}")  # fmt: skip
     return sorted(songs, key=lambda song: song.name)
 
 

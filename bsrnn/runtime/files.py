@@ -212,5 +212,5 @@ def refuse_pointer(path: str | Path) -> None:
     except OSError:  # whoever reads it says so
         return
     if is_pointer:
-        raise DataError(f"{path} is a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
+        raise DataError(f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
                         "download the file")

@@ -107,6 +107,11 @@ def _is(value, kind) -> bool:
     return isinstance(value, kind)
 
 
+def allowed(kind: type, name: str) -> str:
+    """What a field of a dataclass may be, in words."""
+    return words(_hints(kind)[name])
+
+
 def words(hint) -> str:
     """A type and its limits, for a message."""
     origin, parts = get_origin(hint), get_args(hint)

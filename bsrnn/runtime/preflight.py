@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import torch
-
 from bsrnn.errors import BSRNNError, ConfigError, SeveralErrors
 from bsrnn.runtime.system_errors import obstacle, of_a_path, reading, writing
 
@@ -105,6 +103,8 @@ def device(name: str) -> None:
     """ConfigError for a GPU that is not there."""
     if not name.startswith("cuda"):
         return
+    import torch
+
     count = torch.cuda.device_count()
     if count == 0 or (torch.device(name).index or 0) >= count:
         raise ConfigError(f"got --device {name}, but torch can use {count} GPU(s) here; choose one of them, or cpu")

@@ -1,7 +1,6 @@
 """Computing a run: train or finetune, then score; each stage is kept, so that a killed run goes on where it was."""
 
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import torch
 
 from bsrnn import checkpoint, recipes
 from bsrnn.data.training_songs import data_recipe
-from bsrnn.runtime import distributed, paths
+from bsrnn.runtime import distributed, paths, terminal
 from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state, peak_memory_gb
-from bsrnn.runtime.speed import keep_freed_memory
 from bsrnn.study import scoring
 from bsrnn.study.results import Study
 from bsrnn.study.runs import STAGES, Run, load
@@ -101,7 +100,7 @@ def _ensure_start(run: Run, device: str) -> None:
     load(run.start)
     with alone(_lock_path(run.start)):
         if not distributed.agree((run.start.weights_folder() / "training.json").is_file()):
-            print(f"the weights of run {run.start.id!r} are not here: training them again", file=sys.stderr)
+            terminal.note(f"the weights of run {run.start.id!r} are not here: training them again")
             TRAINERS[run.start.kind](run.start, device)
 
 

@@ -30,8 +30,9 @@ from bsrnn import baselines, checkpoint, config, metrics
 from bsrnn.bands import widths_from_steps
 from bsrnn.data import fretsonfire, songs
 from bsrnn.data.songs import Song
-from bsrnn.errors import BSRNNError, DataError
+from bsrnn.errors import DataError
 from bsrnn.mixing import RandomMixes, index_sources
+from bsrnn.runtime import terminal
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.provenance import code_state
@@ -325,7 +326,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the trainings (default: 0)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # on models so small a second one does next to nothing
-    try:
+    with terminal.Command("bsrnn.study.guitar", "finished runs are kept, the same command goes on") as command:
         found, digests = read_folder(options.data)
         for name, song in found.items():
             note = {"name": name, "digest": digests[name], "seconds": song.frames / song.sample_rate}
@@ -334,10 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
         for run in grid(digests, options.seeds):
             summary = compute(run, found, options.out)["scores"].get("summary", {})
             print(f"{run.id}: {summary.get('usdr_mean', float('nan')):.2f} dB mean uSDR", flush=True)
-    except BSRNNError as error:
-        print(f"bsrnn.study.guitar: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command.code
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
+from bsrnn.audio.origin import Origin, of_stem
 from bsrnn.errors import DataError
 from bsrnn.runtime.system_errors import reading
-from bsrnn.tool import stem_provenance as provenance
-from bsrnn.tool.stem_provenance import Origin, Song
+from bsrnn.tool.stem_provenance import Song
 
 STRANGERS = "files that `bsrnn separate` did not write, or not this version of it"
 
@@ -89,7 +89,7 @@ class Places:
         """The stems that lie in a folder, by file name: whose they are, and their lengths in samples."""
         folder = self.root / name
         names = os.listdir(folder) if folder.is_dir() else []
-        found = {file: provenance.of_stem(folder / file) for file in names if Path(file).suffix in audio.FORMATS}
+        found = {file: of_stem(folder / file) for file in names if Path(file).suffix in FORMATS}
         return {file: stem for file, stem in found.items() if stem}
 
     def _is_input(self, path: Path) -> bool:

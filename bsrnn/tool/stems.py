@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio.files import FORMATS, Reader, Writer
+from bsrnn.audio.files import Reader, Writer
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.resampling import resample_blocks
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.base import Separator
 from bsrnn.runtime.files import atomic_write, temporary_beside
 from bsrnn.separation import separate_blocks
+from bsrnn.tool.separate_options import CLIP_MODES
 
 ENCODINGS = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
-CLIP_MODES = ("rescale", "clamp")
 ROOM = 0.99  # of full scale, after rescaling: a lossy encoder overshoots a little (ours)
 BATCH_CHANNELS = 16  # channels of all segments that go through the model at a time
 CHUNK = 1 << 18  # samples that are copied at a time

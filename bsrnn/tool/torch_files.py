@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import refuse_pointer
+from bsrnn.runtime.system_errors import obstacle
 
 MAX_PICKLE = 16 << 20  # bytes of names and numbers: a hundred times what a model of the paper's size has
 MAX_WORK = 8_000_000  # values that torch may have to copy or hash: a pickle can name one list a million times
@@ -108,7 +109,7 @@ def read(path: Path) -> Any:
         with torch.serialization.safe_globals(inert):
             return torch.load(path, map_location=place, weights_only=True, mmap=packed)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; expected a checkpoint file") from error
+        raise DataError(f"{path}: cannot be read: {obstacle(error, expected='a checkpoint file')}") from error
     except DataError:
         raise
     except FAILURES as error:

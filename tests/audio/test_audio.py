@@ -154,7 +154,7 @@ def test_samples_without_a_header_are_no_audio(tmp_path, name, capfd):
 def test_a_git_lfs_pointer_is_named(tmp_path):
     text = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
     (tmp_path / "vocals.wav").write_text(text)
-    with pytest.raises(DataError, match=r"vocals\.wav: a git-lfs pointer and not the file itself.*`git lfs pull`"):
+    with pytest.raises(DataError, match=r"vocals\.wav: a pointer of Git LFS, not the file itself.*`git lfs pull`"):
         audio.info(tmp_path / "vocals.wav")
 
 

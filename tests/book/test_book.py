@@ -1,6 +1,8 @@
 """The book: chapters fit to be executed and committed, pages that follow the results and work without the network."""
 
+import ast
 import importlib.util
+import json
 import re
 import sys
 from collections import Counter
@@ -120,3 +122,23 @@ def test_finished_build_names_its_profile(extension, tmp_path):
     assert [path.name for path in app.outdir.iterdir()] == ["profile-quick.txt"]
     extension.name_profile(app, None)
     assert [path.name for path in app.outdir.iterdir()] == ["profile-small.txt"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)
+def test_a_chapter_asks_modules_of_ours_for_what_they_have(path):
+    """Without running it: so a name that moved is noticed by `make test`, too."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    tree = ast.parse(re.sub(r"^[%!].*", "", code, flags=re.MULTILINE))
+    modules = {"bsrnn": importlib.import_module("bsrnn")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "bsrnn":
+            for name in node.names:
+                home = importlib.import_module(node.module)
+                if hasattr(home, "__path__") and importlib.util.find_spec(f"{node.module}.{name.name}"):
+                    modules[name.asname or name.name] = importlib.import_module(f"{node.module}.{name.name}")
+                else:
+                    assert hasattr(home, name.name), f"{node.module}.{name.name}"
+    asked = {(node.value.id, node.attr) for node in ast.walk(tree)
+             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules}
+    assert [f"{name}.{attribute}" for name, attribute in asked if not hasattr(modules[name], attribute)] == []

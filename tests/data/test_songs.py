@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bsrnn.audio import files as audio
+from bsrnn.audio.origin import Origin
 from bsrnn.config import DataConfig
 from bsrnn.data import songs, synthetic, unlabelled
 from bsrnn.data.musdb import CLIP_NAME, MUSDB_VALIDATION, clip_bounds, decode_clip
@@ -380,6 +381,29 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
 
 
+def test_songs_of_one_stem_without_a_mixture_are_named(tmp_path, capsys):
+    make_song(tmp_path / "a", ["vocals"], mixture=False)
+    make_song(tmp_path / "b", ["vocals", "drums"], mixture=False)
+    make_song(tmp_path / "c", ["vocals"])
+    assert names(songs.read_songs(tmp_path, targets=["vocals"])) == ["a", "b", "c"]
+    said = f"note: {tmp_path}: 1 song(s) with one stem and no mixture, from which nothing can be separated: a\n"
+    assert capsys.readouterr().err == said
+
+
+def test_stems_that_separate_has_written_are_no_unlabelled_songs(tmp_path, capsys):
+    make_song(tmp_path, ["own"], mixture=False)
+    stems = tmp_path / "separated" / "small" / "own"
+    stems.mkdir(parents=True)
+    for name in ("vocals.wav", "drums.flac"):
+        comment = Origin("own.wav", "0", "0", "0").comment()
+        with audio.Writer(stems / name, RATE, 2, 100, "PCM_16", comment=comment) as writer:
+            writer.write(np.zeros((2, 100), np.float32))
+    assert names(songs.read_mixtures(tmp_path).songs) == ["own"]
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path}: 2 passed over: 2 that bsrnn separate has written (separated/small/own/drums.flac, "
+        "separated/small/own/vocals.wav)\n")  # fmt: skip
+
+
 @pytest.mark.parametrize("rate, frames", [(48000, 368), (22050, 800), (44100, 400)])
 def test_a_mixture_of_another_rate_is_resampled_as_it_is_read(tmp_path, rate, frames):
     part = make_song(tmp_path, ["song"], rate=rate, mixture=False)["song"]
@@ -399,7 +423,7 @@ def test_a_mixture_with_more_channels_is_mixed_down(tmp_path):
 
 
 def test_mixtures_that_cannot_be_used(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such folder; expected one with audio files"):
+    with pytest.raises(DataError, match="nowhere: no such folder; expected a folder with audio files"):
         songs.read_mixtures(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty: no readable audio file in it .0 cannot be read., expected"):

@@ -176,12 +176,12 @@ def test_a_pickle_is_never_opened(saved, tmp_path):
 def test_a_pointer_of_git_lfs_is_named(saved, name):
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
     (saved / name).write_text(pointer)
-    with pytest.raises(DataError, match=f"{name} is a pointer of Git LFS, .*`git lfs pull`") as error:
+    with pytest.raises(DataError, match=f"{name}: a pointer of Git LFS, .*`git lfs pull`") as error:
         bsrnn.load(saved)
     assert "delete" not in str(error.value)
     from bsrnn.tool import torch_files
 
-    with pytest.raises(DataError, match="is a pointer of Git LFS"):
+    with pytest.raises(DataError, match=": a pointer of Git LFS"):
         torch_files.read(saved / name)
 
 

@@ -183,7 +183,7 @@ def test_an_import_replaces_nothing_and_says_all_at_once(tmp_path, capsys):
     (tmp_path / "README.md").write_text("mine")
     assert cli.main(["import", str(tmp_path / "none.ckpt"), "-o", str(tmp_path)]) == 1
     lines = said(capsys, "import")
-    assert len(lines) == 2 and "none.ckpt cannot be read: No such file" in lines[0]
+    assert len(lines) == 2 and "none.ckpt: cannot be read: no such file" in lines[0]
     assert "holds a README.md already, which would be replaced" in lines[1]
     assert (tmp_path / "README.md").read_text() == "mine"
 

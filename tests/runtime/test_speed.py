@@ -13,7 +13,7 @@ from places import REPOSITORY
 from bsrnn.config import LossConfig, ModelConfig
 from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.runtime import speed
+from bsrnn.runtime import memory, speed
 from bsrnn.train import new_model
 
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
@@ -133,7 +133,7 @@ def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True)
     assert done.stdout.split() == ["float32", "float32"], done.stderr
     [line] = done.stderr.splitlines()
-    assert line.startswith("bfloat16 would be emulated on this machine and take ")
+    assert line.startswith("note: bfloat16 would be emulated on this machine and take ")
     assert line.endswith(" times as long as float32: computing in float32 instead")
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_emulated_is_used_without_a_word(monkeypatch, capsys):
     monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
     assert speed.usable_dtype("float32") == "float32" and capsys.readouterr() == ("", "")
     assert speed.usable_dtype("bfloat16", "cuda:1") == "float32"
-    assert capsys.readouterr().err == "bfloat16 would be emulated on this machine: computing in float32 instead\n"
+    assert capsys.readouterr().err == "note: bfloat16 would be emulated on this machine: computing in float32 instead\n"
 
 
 @pytest.mark.parametrize("supported", [True, False])
@@ -153,10 +153,10 @@ def test_bfloat16_where_the_gpu_has_it(monkeypatch, supported):
 
 
 def test_memory_is_kept_where_glibc_is(monkeypatch):
-    assert speed.keep_freed_memory() in (True, False)
-    assert speed.share_one_arena() in (True, False)
-    monkeypatch.setattr(speed.platform, "libc_ver", lambda: ("musl", "1"))
-    assert speed.keep_freed_memory() is False and speed.share_one_arena() is False
+    assert memory.keep_freed_memory() in (True, False)
+    assert memory.share_one_arena() in (True, False)
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("musl", "1"))
+    assert memory.keep_freed_memory() is False and memory.share_one_arena() is False
 
 
 ASKS = """

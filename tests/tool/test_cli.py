@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -240,7 +242,6 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         (["separate", "song.wav", "--two-stems", "kazoo", "--model", MODELS], "no model for the stem 'kazoo'"),
         (["separate", "song.wav", "--format", "mp3", "--int24", "--model", MODELS], "mp3 has one encoding of its own"),
         (["separate", "song.wav", "--format", "flac", "--float32", "--model", MODELS], "flac holds int16 or int24"),
-        (["separate", "song.wav", "-j", "0", "--model", MODELS], "got --jobs 0: expected at least 1"),
         (["evaluate", "--model", "nowhere"], "no model in nowhere"),
         (["run", "no-such-run"], "unknown run 'no-such-run'"),
         (["train", "--set", "train.speed=3"], "there is no 'speed'"),
@@ -269,3 +270,25 @@ def test_every_command_has_an_example_in_its_help(capsys):
             cli.main([command, "--help"])
         text = capsys.readouterr().out
         assert stop.value.code == 0 and f"example: bsrnn {command}" in text and "--profile" in text
+
+
+def test_the_command_line_is_there_before_torch(tmp_path):
+    program = (
+        "import sys, bsrnn, bsrnn.cli\n"
+        "try:\n    bsrnn.cli.main(['separate', '--help'])\n"
+        "except SystemExit:\n    assert 'torch' not in sys.modules, 'torch'\n"
+        "from bsrnn import BSRNN, usdr\n"
+        "assert BSRNN.__module__ == 'bsrnn.models.bsrnn' and bsrnn.usdr is usdr and 'load' in dir(bsrnn)\n"
+        "assert not hasattr(bsrnn, 'nothing')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupt_while_options_are_read_is_a_line(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parser", interrupted)
+    assert cli.main(["separate", "song.wav"]) == 130
+    assert capsys.readouterr().err == "bsrnn: interrupted; nothing was begun\n"

@@ -443,7 +443,7 @@ def test_where_the_targets_name_comes_from(file, settings, given, expected, tmp_
         (1, ["a", "b"], r"1 target\(s\), and 2 name\(s\)"),
         (4, [], r"4 target\(s\), and 0"),
         (2, ["a", "a"], "each once"),
-        (1, ["../x"], "those of files"),
+        (1, ["../x"], "names of files"),
     ],
 )
 def test_targets_that_cannot_be(count, given, words, tmp_path):
@@ -562,8 +562,8 @@ def test_a_full_disk_leaves_nothing(tmp_path, capsys, monkeypatch):
 
 
 def test_missing_and_foreign_files(tmp_path, capsys):
-    refused(tmp_path / "nowhere.ckpt", tmp_path, capsys, "nowhere.ckpt cannot be read: No such file")
-    refused(tmp_path, tmp_path, capsys, "cannot be read: Is a directory")
+    refused(tmp_path / "nowhere.ckpt", tmp_path, capsys, "nowhere.ckpt: cannot be read: no such file")
+    refused(tmp_path, tmp_path, capsys, "cannot be read: a folder is there, and no file, expected a checkpoint")
     if SHARED.is_dir():
         shutil.copy(SHARED / "plain_vocals.io.safetensors", tmp_path / "x.ckpt")
         refused(tmp_path / "x.ckpt", tmp_path, capsys, "is not a checkpoint")

@@ -10,6 +10,8 @@ import torch
 
 import bsrnn
 from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
+from bsrnn.audio.origin import MARK, of_stem
 from bsrnn.config import ModelConfig
 from bsrnn.errors import DataError
 from bsrnn.tool import naming
@@ -138,15 +140,15 @@ def test_no_name_is_free(tmp_path):
         places.give(Song(path, ""), Path("song"), 500)
 
 
-@pytest.mark.parametrize("ending", list(audio.FORMATS))
+@pytest.mark.parametrize("ending", list(FORMATS))
 def test_every_format_keeps_what_a_stem_says_of_itself_and_its_samples(tmp_path, ending):
     path = song(tmp_path / os.fsdecode("\u4f60.wav".encode() + b"\xe9.wav") if ending == ".wav" else tmp_path / "s.wav")
     origin = Song(path, "m").origin
     for name, comment in (("with", origin.comment()), ("without", "")):
         with audio.Writer(tmp_path / f"{name}{ending}", 44100, 2, 500, comment=comment) as writer:
             writer.write(audio.read(path) if ending != ".wav" else np.full((2, 500), 0.25, np.float32))
-    assert provenance.of_stem(tmp_path / f"with{ending}") == (origin, 500)
-    assert provenance.of_stem(tmp_path / f"without{ending}") is None
+    assert of_stem(tmp_path / f"with{ending}") == (origin, 500)
+    assert of_stem(tmp_path / f"without{ending}") is None
     samples = [soundfile.read(tmp_path / f"{name}{ending}")[0] for name in ("with", "without")]
     np.testing.assert_array_equal(*samples)
 
@@ -159,11 +161,11 @@ def test_a_header_tells_no_folder(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"text"])
 def test_what_is_no_stem(tmp_path, content):
     (tmp_path / "a.wav").write_bytes(content)
-    assert provenance.of_stem(tmp_path / "a.wav") is None and provenance.of_stem(tmp_path / "none.wav") is None
+    assert of_stem(tmp_path / "a.wav") is None and of_stem(tmp_path / "none.wav") is None
     with soundfile.SoundFile(tmp_path / "b.wav", "w", 44100, 1) as file:
-        file.comment = provenance.MARK + "{broken"
+        file.comment = MARK + "{broken"
         file.write(np.zeros(9))
-    assert provenance.of_stem(tmp_path / "b.wav") is None
+    assert of_stem(tmp_path / "b.wav") is None
 
 
 def test_models_and_settings_decide_what_stems_are_made_with():

@@ -19,6 +19,7 @@ import bsrnn
 from bsrnn import checkpoint, cli
 from bsrnn.audio import files as audio
 from bsrnn.audio import mpeg
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.config import ModelConfig
 from bsrnn.tool import stem_provenance as provenance
 
@@ -87,7 +88,7 @@ def folder_of(*names):
     def make(path):
         for name in names:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
-            sound(format=None if Path(name).suffix in audio.FORMATS else "WAV")(path / name)
+            sound(format=None if Path(name).suffix in FORMATS else "WAV")(path / name)
 
     return make
 

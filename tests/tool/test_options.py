@@ -32,6 +32,12 @@ def test_a_song_that_looks_like_an_option_is_said_how_to_give(name, capsys):
     )
 
 
+def test_a_file_of_any_kind_that_looks_like_an_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("-x.ckpt").touch()
+    assert "for the file write ./-x.ckpt" in stopped(["import", "-x.ckpt", "--out", "model"], capsys)
+
+
 @pytest.mark.parametrize("name", ["-other.wav", "-n.ogg", "-quiet.mp3"])
 def test_no_song_is_taken_for_the_value_of_an_option(name, tmp_path, monkeypatch, capsys):
     """-other.wav is --out ther.wav to argparse: the song would be passed over, and a folder made of its name."""
@@ -57,6 +63,11 @@ def test_whole_numbers_within_limits(text):
     ("arguments", "said"),
     [
         (["data", "--jobs", "0"], "argument --jobs/-j: got '0', expected a whole number from 1 to 1024"),
+        (["separate", "song.wav", "-j", "0"], "argument --jobs/-j: got '0', expected a whole number from 1 to 1024"),
+        (["separate", ""], "argument SONG: got nothing, expected a place (is a variable empty?)"),
+        (["separate", "song.wav", "-o", ""], "argument --out/-o: got nothing, expected a place"),
+        (["separate", "song.wav", "--model", ""], "argument --model/-n: got nothing, expected a place"),
+        (["finetune", "--from", "", "--unlabelled", "none"], "argument --from: got nothing, expected a place"),
         (["data", "--jobs", "-3"], "argument --jobs/-j: got '-3', expected a whole number"),
         (["run", "x", "--threads", "-1"], "argument --threads: got '-1', expected a whole number"),
         (["run", "x", "--micro-items", "-1"], "argument --micro-items: got '-1', expected a whole number from 0 on"),
