@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 
 from bsrnn.errors import BSRNNError, DataError
 
@@ -44,7 +45,7 @@ def obstacle(error: OSError, write: bool = False, expected: str = "") -> str:
     return f"{what}{f', expected {expected}' if expected else ''}; {to_write if write else to_read}"
 
 
-def of_a_path(error: BaseException) -> bool:
+def of_a_path(error: BaseException | None) -> TypeGuard[OSError]:
     """Whether it is the system's, of a file or folder (and not of a pipe, or a network library's own)."""
     return isinstance(error, OSError) and bool(error.errno) and error.errno not in NO_OBSTACLES
 
