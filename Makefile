@@ -4,6 +4,7 @@ DEVICE ?= cpu
 CORES ?= all
 PROCESSES ?= 1
 CLUSTER ?=
+UNTIL ?=
 WORKERS ?= auto
 # What the recipes call must be the environment's own, whatever else is on the PATH or switched on; only making the
 # environment starts from the Python that was there before.
@@ -24,9 +25,9 @@ help:  ## this list
 env:  ## the environment in ./.venv, with all extras; does nothing when it is up to date
 	@PATH="$(SYSTEM_PATH)" sh .ci/environment.sh
 
-reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=]
+reproduce: env  ## everything, from data to book  [PROFILE=quick] [CORES=all] [DEVICE=cpu] [PROCESSES=1] [CLUSTER=] [UNTIL=]
 	@python -m bsrnn.workflow.reproduce --profile "$(PROFILE)" --cores "$(CORES)" --device "$(DEVICE)" \
-	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
+	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)") $(if $(UNTIL),--until "$(UNTIL)")
 
 rehearse: env  ## the profile paper, two steps a run at full size on made-up songs, and how long all will take
 	@python -m bsrnn.workflow.reproduce --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \

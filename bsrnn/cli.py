@@ -200,7 +200,7 @@ def _data(options) -> None:
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return
-    for split in ("train", "valid", "test"):
+    for split in ("train", "valid", "test") if not profile.folds else (None,):  # of folds each song is in all three
         try:
             found = songs.load(profile.data, split, targets=options.target)
         except NoSongs as error:
@@ -209,7 +209,7 @@ def _data(options) -> None:
             print(f"no test songs, so nothing to evaluate on: {error}")  # two songs are enough to train
             continue
         minutes = sum(song.frames / song.sample_rate for song in found) / 60
-        print(f"{split}: {len(found)} songs, {minutes:.1f} min, stems {', '.join(sorted(found[0].stems))}")
+        print(f"{split or 'all'}: {len(found)} songs, {minutes:.1f} min, stems {', '.join(sorted(found[0].stems))}")
 
 
 def _train(options) -> None:
@@ -226,6 +226,9 @@ def _train(options) -> None:
         progress = recipes.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
+    if progress["best"] is None:  # a fold has no validation songs
+        print(f"no validation songs, so the last weights, of item {progress['best_items']}: {options.out}")
+        return
     print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
@@ -362,7 +365,8 @@ def _run(options) -> None:
         result = stages.compute(run, device=device, threads=options.threads)
         if not result:
             return
-    print(f"{run.id}: {run.result_path().relative_to(paths.root())} ({result['score_seconds']} s)")
+    seconds = result["score_seconds"]  # of older results of the guitar, nobody knows
+    print(f"{run.id}: {run.result_path().relative_to(paths.root())}{'' if seconds is None else f' ({seconds} s)'}")
 
 
 def _artifacts(options) -> None:

@@ -141,7 +141,7 @@ PEER_NAMES = {
 class DataConfig:
     """Which songs. Counts apply to the embedded set only; the other sources are used whole."""
 
-    source: Literal["embedded", "musdb18hq", "musdb18", "previews", "folder"] = "musdb18hq"
+    source: Literal["embedded", "musdb18hq", "musdb18", "previews", "guitar", "folder"] = "musdb18hq"
     folder: str = ""  # where the songs lie; "" = data/<source>
     train_songs: CountOrNone = 0
     valid_songs: CountOrNone = 0
@@ -153,9 +153,14 @@ class DataConfig:
     seed: Seed = 0
     # of the embedded songs; 2: one wide world for all but the new songs, no shifted ones
     generator_version: Annotated[int, within(1, 2)] = 1
+    # a fold of the songs in a folder: these are scored, all others train, and none validates; (): the folder's splits
+    hold_out: tuple[str, ...] = ()
+    excerpt_seconds: NotNegative = 0.0  # of each test song its middle is scored; 0: all of it
 
     def __post_init__(self):
         check(self)
+        require(not self.hold_out or self.source != "embedded", "data.hold_out with data.source 'embedded'",
+                "songs of a folder: the embedded ones have splits of their own")  # fmt: skip
         require(self.source != "folder" or bool(self.folder), "data.source 'folder' without data.folder",
                 "the folder that holds the songs")  # fmt: skip
 
@@ -346,6 +351,8 @@ ADDED: dict[str, object] = {
     "item_channels": "both",
     "stft_scale": "plain",
     "ema_decay": 0.0,
+    "hold_out": (),
+    "excerpt_seconds": 0.0,
 }
 
 
@@ -362,6 +369,6 @@ def settings_of(settings: Settings, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
     by_name = deciding({name: asdict(getattr(settings, name)) for name in names})
-    for name in ("test_songs", "shifted_songs", "new_songs"):  # are no part of a training
+    for name in ("test_songs", "shifted_songs", "new_songs", "excerpt_seconds"):  # are no part of a training
         by_name["data"].pop(name, None)
     return by_name | {"seed": seed}

@@ -122,7 +122,8 @@ def _run(trainer: Trainer, settings: Settings, seed: int, label: str, extra: dic
     valid = songs.load(settings.data, "valid", targets=settings.model.targets)
     info = {"label": label, "profile": settings.name, "data": data_recipe(settings), "seed": seed}
     info |= {"item_channels": settings.mixing.item_channels}
-    progress = trainer.run(lambda model: validation_usdr(model, valid, settings.validate), info, label)
+    validate = settings.validate
+    progress = trainer.run(lambda model: validation_usdr(model, valid, validate) if valid else None, info, label)
     scratch = ("loss_sum", "steps", "bad_steps", "worse")
     trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
     model = trainer.model

@@ -29,6 +29,7 @@ from bsrnn.runtime.memory import keep_freed_memory, share_one_arena
 from bsrnn.runtime.speed import fast_dtype, say_emulated
 from bsrnn.separation import separate
 
+Validation = Callable[[Separator], float | None]  # model -> mean uSDR in dB; None where there are no songs for it
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
 
@@ -226,12 +227,13 @@ class Trainer:
         items, every = self.progress.items, self.config.validate_items
         return items >= self.last_items or items // every > (items - self.config.batch_items) // every
 
-    def run(self, validate: Callable[[Separator], float], info: dict | None = None, label: str = "train") -> Progress:
+    def run(self, validate: Validation, info: dict | None = None, label: str = "train") -> Progress:
         """Train until ``max_items`` or early stop; after the first validation the best model by it lies in the folder
         at any moment.
 
         Args:
-            validate: model -> mean uSDR in dB, higher is better. info: written into the checkpoint's config.json.
+            validate: model -> mean uSDR in dB, higher is better; None where there are no songs for it: the last weights
+                are kept. info: written into the checkpoint's config.json.
 
         Raises:
             TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
@@ -258,7 +260,8 @@ class Trainer:
             if self.validation_due:
                 self.validate(validate, info)
                 latest = progress.history[-1]
-                bar.set_postfix(loss=f"{latest['loss']:.4f}", usdr=f"{latest['valid_usdr']:.2f} dB")
+                usdr = {} if latest["valid_usdr"] is None else {"usdr": f"{latest['valid_usdr']:.2f} dB"}
+                bar.set_postfix(loss=f"{latest['loss']:.4f}", **usdr)
             if writes and (self.validation_due or time.monotonic() - saved > SAVE_SECONDS):
                 self.save()
                 saved = time.monotonic()
@@ -292,7 +295,7 @@ class Trainer:
             progress.bad_steps, progress.skipped = progress.bad_steps + 1, progress.skipped + 1
         progress.items += config.batch_items
 
-    def validate(self, validate: Callable[[Separator], float], info: dict | None = None) -> None:
+    def validate(self, validate: Validation, info: dict | None = None) -> None:
         """Score the model that is judged, note it in the history, and keep it if it is the best so far."""
         progress, score = self.progress, validate(self.judged)
         entry = {
@@ -304,7 +307,7 @@ class Trainer:
         }
         progress.history.append(entry | self.source.validated(self.judged, score))
         progress.loss_sum, progress.steps = 0.0, 0
-        if progress.best is not None and score <= progress.best:
+        if score is not None and progress.best is not None and score <= progress.best:
             progress.worse += 1
             return
         progress.best, progress.best_items, progress.worse = score, progress.items, 0
@@ -340,7 +343,7 @@ class Trainer:
 def fit(
     model: Separator,
     source: ItemSource,
-    validate: Callable[[Separator], float],
+    validate: Validation,
     config: TrainConfig,
     folder: Path,
     loss: LossConfig = LossConfig(),

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,7 @@ SONGS = {
     "Sectoid - Metal madness": "1c4664daf08af995",
     "Sectoid - War of freedom": "c826d342a6fbe692",
 }
+HOW_TO_GET = "fetch the two packages and convert them with `python -m bsrnn.data.fretsonfire`, as data/README.md says"
 
 
 def convert(source: str | Path, out: str | Path) -> list[dict]:
@@ -89,6 +90,13 @@ def check_song(song: dict) -> str:
     words = {True: "as recorded", False: "not the recording that the committed results come from"}
     known = words[SONGS[song["name"]] == song["digest"]] if song["name"] in SONGS else "not among the recorded songs"
     return f"{song['name']}: {song['seconds']:.1f} s, {known}"
+
+
+def require_recorded(digests: Mapping[str, str]) -> None:
+    """DataError unless these songs (name -> digest) are among those that the committed results come from."""
+    if other := sorted(name for name, digest in digests.items() if SONGS.get(name) != digest):
+        raise DataError(f"got {', '.join(other)}: not the recordings that data.source 'guitar' stands for; make the "
+                        f"folder again ({HOW_TO_GET}), or take your songs with data.source 'folder'")  # fmt: skip
 
 
 # ---- a song ----

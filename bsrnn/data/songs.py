@@ -20,7 +20,7 @@ songs that are not used are named.
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,8 @@ from bsrnn.audio import walking
 from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.walking import stem_name
 from bsrnn.config import DataConfig
+from bsrnn.data import fretsonfire, song_folders
 from bsrnn.data import musdb as musdb_source
-from bsrnn.data import song_folders
 from bsrnn.data.musdb import MUSDB_VALIDATION
 from bsrnn.data.song_folders import LABELLED, SPLITS
 from bsrnn.errors import ConfigError, DataError, NoSongs
@@ -54,6 +54,7 @@ class Song:
     frames: int  # samples a channel
     sample_rate: int  # Hz
     info: Mapping = field(default_factory=dict)  # song.json's content, {} where there is none
+    first: int = 0  # sample of its files that it begins with; not 0 in an excerpt alone
 
     def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray:
         """Samples of a stem or of "mixture" -> (2, L) float32, at the song's ``sample_rate``.
@@ -64,9 +65,10 @@ class Song:
         Raises:
             DataError: the song has no such stem, or its file cannot be read.
         """
+        if stem == "mixture" and not self.mixture:
+            return self._sum(self.stems, start, frames)
+        start, frames = self._in_files(start, frames)
         if stem == "mixture":
-            if not self.mixture:
-                return self._sum(self.stems, start, frames)
             return audio.to_stereo(audio.read(self.mixture, start, frames, 0, self.sample_rate))
         if stem not in self.stems:
             raise DataError(f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "
@@ -81,11 +83,23 @@ class Song:
         return self.read("mixture", start, frames) - self.read(target, start, frames)
 
     def _sum(self, stems: Iterable[str], start: int, frames: int) -> np.ndarray:
+        start, frames = self._in_files(start, frames)
         first, *others = stems
         total = audio.read(self.stems[first], start, frames)
         for stem in others:
             np.add(total, audio.read(self.stems[stem], start, frames), out=total)
         return total
+
+    def _in_files(self, start: int, frames: int) -> tuple[int, int]:
+        """First sample and number of samples (-1: to the end) in the song's files."""
+        to_the_end = self.frames - start if self.first else -1
+        return self.first + start, to_the_end if frames < 0 else frames
+
+    def excerpt(self, seconds: float) -> "Song":
+        """Its middle, read as if it were a song; the song itself where it is no longer than that."""
+        frames = round(seconds * self.sample_rate)
+        first = (self.frames - frames) // 2
+        return replace(self, first=self.first + first, frames=frames) if first > 0 else self
 
 
 def read_songs(root: str | Path, split: str | None = None, *, targets: Iterable[str] = (), sample_rate: int = 44100,
@@ -111,12 +125,35 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
          limit: int | None = None) -> list[Song]:
     """Songs of a profile's data set; the embedded one is rendered, MUSDB18's mp4 decoded, where that is not done yet.
 
+    Of a fold (``data.hold_out``) "valid" is empty. Test songs are excerpts where ``data.excerpt_seconds`` says so.
+
     Raises:
-        ConfigError: unknown split. DataError: as :func:`read_songs`.
+        ConfigError: unknown split. DataError: as :func:`read_songs`, or not the songs that the data set is known by.
     """
-    targets = tuple(targets)
     if split is not None and split not in SPLITS:
         raise _unknown_split(split)
+    if data.hold_out:
+        found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
+    else:
+        found = _load(data, split, tuple(targets), sample_rate, limit)
+    return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
+
+
+def _of_fold(found: list[Song], hold_out: tuple[str, ...], split: str | None) -> list[Song]:
+    """The songs held out are the test songs, the others train."""
+    if missing := set(hold_out) - {song.name for song in found}:
+        raise DataError(f"got no song {_listed(sorted(missing))}, which data.hold_out names, but "
+                        f"{_listed(song.name for song in found)}; add it, or hold out another")
+    parts = {None: found, "valid": [], "test": [song for song in found if song.name in hold_out],
+             "train": [song for song in found if song.name not in hold_out]}
+    if split not in parts or (split == "train" and not parts["train"]):
+        raise NoSongs(f"a fold of {len(found)} songs, of which data.hold_out names {len(hold_out)}, has none in split "
+                      f"{split!r}; hold out fewer")
+    return parts[split]
+
+
+def _load(data: DataConfig, split: str | None, targets: tuple[str, ...], sample_rate: int,
+          limit: int | None) -> list[Song]:
     if data.source == "embedded":
         from bsrnn.data.synthetic import count as songs_of  # its dependencies are an extra
         from bsrnn.data.synthetic import ensure
@@ -133,9 +170,14 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
                             "0); choose a profile or DataConfig with more")
         return sorted(songs, key=lambda song: song.name)[:limit]
     root = Path(data.folder) if data.folder else paths.data() / data.source
+    own = data.source in ("folder", "guitar")
     if not root.is_dir() and data.source != "folder":
-        raise DataError(f"{root}: no such folder; {musdb_source.how_to_get(data.source, root)}")
-    return _read_songs(root, split, targets, sample_rate, limit, musdb=data.source != "folder")
+        how = fretsonfire.HOW_TO_GET if data.source == "guitar" else musdb_source.how_to_get(data.source, root)
+        raise DataError(f"{root}: no such folder; {how}")
+    found = _read_songs(root, split, targets, sample_rate, limit, musdb=not own)
+    if data.source == "guitar":
+        fretsonfire.require_recorded({song.name: song.info.get("digest", "") for song in found})
+    return found
 
 
 def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bsrnn.config import Settings
-from bsrnn.data import songs
+from bsrnn.data import fretsonfire, songs
 
 
 def with_songs(deciding: dict, settings: Settings) -> dict:
@@ -39,6 +39,8 @@ def comparable(kept: dict, wanted: dict) -> tuple[dict, dict]:
 def data_recipe(settings: Settings) -> dict:
     """What decides the data's bytes, but for the number of songs."""
     data = settings.data
+    if data.source == "guitar":
+        return {"source": "guitar", "songs": dict(fretsonfire.SONGS)}
     if data.source != "embedded":
         return {"source": data.source, "folder": Path(data.folder).name}
     from bsrnn.data.synthetic import soundfont_hash

@@ -10,6 +10,7 @@ DATA_NAMES = {
     "musdb18hq": "MUSDB18-HQ",
     "musdb18": "MUSDB18",
     "previews": "MUSDB18, 7 s previews",
+    "guitar": "eight real songs",
     "folder": "own songs",
 }
 REAL_RECORDING = "one real recording, 6 s: The Easton Ellises - Falcon 69 (MUSDB18, CC BY-NC-SA)"

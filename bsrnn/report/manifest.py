@@ -73,8 +73,10 @@ def provenance(study: Study) -> dict:
 
 
 def result_table(profile_name: str) -> str:
-    """The main result as text for a terminal, with its provenance."""
+    """The main result as text for a terminal, with its provenance; a line that says so where a profile has none."""
     study, artifact = Study(profile_name), chapters.get("results")
+    if reason := artifact.left_out(study):
+        return reason
     text = short_results(study).to_string(index=False, na_rep="-", float_format="{:.2f}".format)
     return f"{artifact.title}\n{text}\n{artifact.source.stamp(study)}"
 

@@ -18,7 +18,7 @@ from bsrnn.study.runs import Run
 STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
 # bytes a second: four stems and their mixture, stereo, 16 bit; FLAC takes 0.3 of it, by benchmarks/rendering.py
 RENDERED = {1: 5 * 44100 * 2 * 2, 2: 0.4 * 5 * 44100 * 2 * 2}
-ON_DISK = ("folder", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
+ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
 def data(settings: DataConfig, split: str | None, targets: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
 from bsrnn.runtime.limits import Names, Positive, Seconds, Seed
+from bsrnn.study import guitar
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Profile(Settings):
     """Settings, and what the study runs with them."""
 
     targets: Names = TARGETS
+    splits: tuple[tuple[str, tuple[int, ...]], ...] = ()  # targets that the paper has no split for: widths in bins
+    # id and held-out songs (DataConfig.hold_out): in each fold V7 and the target's own split, and no other run
+    folds: tuple[tuple[str, tuple[str, ...]], ...] = ()
     table_one: tuple[str, ...] = ("v1", "v2", "v3", "v4", "v5", "v6")  # vocals' splits beside V7, their own
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
@@ -37,6 +41,10 @@ class Profile(Settings):
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
+
+    def own_split(self, target: str) -> str | tuple[int, ...]:
+        """A target's own band split: the paper's, or this profile's."""
+        return dict(self.splits).get(target, target)
 
     def asdict(self) -> dict:
         """Plain dict for JSON."""
@@ -167,6 +175,35 @@ QUICK = replace(
     variants=(),  # likewise
 )
 
+# A fifth instrument on real recordings, eight songs in six folds (bsrnn.study.guitar): an illustration.
+GUITAR = replace(
+    PAPER,
+    name="guitar",
+    data=DataConfig(source="guitar", excerpt_seconds=60.0),  # the middle minute of a song is scored
+    model=replace(PAPER.model, targets=(guitar.TARGET,), band_split="v7", features=16, modules=2),  # as in `small`
+    mixing=replace(PAPER.mixing, chunk_seconds=1.5),
+    train=replace(  # about a minute and a half a model on one core
+        PAPER.train,
+        batch_items=2,
+        learning_rate=3e-3,
+        schedule="cosine",
+        max_items=500,
+        validate_items=500,  # at the end: no song is there for validation, the last weights are scored
+        patience=0,
+        precision="bfloat16",
+        loader_workers=0,
+    ),
+    separate=replace(PAPER.separate, hop_seconds=3.0),
+    targets=(guitar.TARGET,),
+    splits=((guitar.TARGET, guitar.WIDTHS),),
+    folds=tuple((fold.id, fold.test) for fold in guitar.FOLDS),
+    table_one=(),
+    crossed=(),
+    hops=(),
+    finetuned=(),
+    carries_claims=False,
+)
+
 # Every step of the way in seconds, for the tests: the numbers mean nothing.
 TINY = replace(
     QUICK,
@@ -203,7 +240,7 @@ REHEARSAL = replace(
     carries_claims=False,
 )
 
-PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, SEEDS, PREVIEWS, RECOMMENDED, PAPER, REHEARSAL)}
+PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, SEEDS, PREVIEWS, GUITAR, RECOMMENDED, PAPER, REHEARSAL)}
 
 
 def profile(name: str) -> Profile:

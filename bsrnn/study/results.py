@@ -81,7 +81,8 @@ class Study:
         Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
         """
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
-        trained = [run for run in self.grid.values() if run.kind == "train" and run.profile.model == own[run.target]]
+        trained = [run for run in self.grid.values() if run.kind == "train" and run.target in own]
+        trained = [run for run in trained if run.profile.model == own[run.target]]
         best: dict[str, Finished] = {}
         for done in (self.finished(run) for run in trained if run.finished()):
             target = done.run.target
@@ -129,10 +130,12 @@ def trained_model(profile_name: str, target: str) -> Separator:
         ConfigError: unknown profile, or a target that it does not train. MissingResult: neither is there.
     """
     study = Study(profile_name)
-    bases = [run for run in study.grid.values() if "base" in run.roles and run.target == target]
+    all_bases = [run for run in study.grid.values() if "base" in run.roles]
+    bases = [run for run in all_bases if run.target == target]
     if not bases:
-        known = ", ".join(study.profile.targets)
-        raise ConfigError(f"profile {profile_name!r} trains no model for {target!r}: expected one of {known}")
+        known = "one of " + ", ".join(dict.fromkeys(run.target for run in all_bases))
+        wanted = known if all_bases else "another profile, this one trains in folds alone"
+        raise ConfigError(f"profile {profile_name!r} trains no model for {target!r}: expected {wanted}")
     best = study.best_models().get(target, bases[0])
     published = paths.results(profile_name) / "checkpoints" / target
     for folder in (published, best.weights_folder(), bases[0].weights_folder()):

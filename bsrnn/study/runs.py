@@ -49,6 +49,7 @@ ROLES = {
     "beyond": "a detail that the paper does not have: another model, split or budget",
     "compared": "the bases that a detail is held against: those of the same seeds",
     "real": "the real recording",
+    "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
 }
 
 
@@ -97,12 +98,12 @@ class Run:
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
-            "data": self._data("train_songs", "valid_songs"),
+            "data": self._data("train_songs", "valid_songs", "hold_out"),
             "version": STAGES["train"],
             **{name: asdict(getattr(profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")},
         }
         if self.kind == "finetune":
-            settings |= {"data": self._data("train_songs", "valid_songs", "unlabelled_songs")}
+            settings["data"] |= self._data("unlabelled_songs")
             settings |= {"start": self.its_start.train_key, "finetune": asdict(profile.finetune)}
         else:
             settings["train"] = asdict(profile.train)
@@ -115,7 +116,7 @@ class Run:
         settings: dict[str, Any] = {"kind": self.kind, "target": self.target, "seed": self.seed}
         settings |= {"train": self.train_key, "version": STAGES["score"], "data": {}}
         if self.kind != "real":
-            settings["data"] = self._data("train_songs", "test_songs")
+            settings["data"] = self._data("train_songs", "test_songs", "hold_out", "excerpt_seconds")
         if self.kind in ("train", "finetune"):
             settings["data"] |= self._data("new_songs")
         if self.kind in ("finetune", "teacher"):
@@ -129,9 +130,9 @@ class Run:
             settings["separate"] = asdict(profile.separate)
         return _digest(settings)
 
-    def _data(self, *counts: str) -> dict:
-        """The data recipe, with those counts of songs alone that matter for a stage."""
-        return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in counts}
+    def _data(self, *names: str) -> dict:
+        """The data recipe, with those settings alone, counts of songs for instance, that matter for a stage."""
+        return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in names}
 
     def result_path(self) -> Path:
         """results/<profile>/runs/<id>.<key>.json"""
@@ -172,21 +173,28 @@ def grid(profile_name: str) -> dict[str, Run]:
     runs: dict[str, Run] = {}
 
     def add(roles: set[str], name: str, kind: str, change: str, start: Run | None = None, **settings) -> Run:
-        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target or seed."""
+        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target or seed.
+
+        Its id begins with the target, or with the fold that is given.
+        """
         of_target, of_seed = settings.pop("target", target), settings.pop("seed", seed)
+        begins = settings.pop("fold", of_target)
         variant, settled = settings.pop("variant", ""), replace(profile, **settings)
         if not settled.model.channels_apart:  # it needs both
             settled = with_values(settled, {"mixing.item_channels": "both"})
-        run = Run(f"{of_target}{name}-s{of_seed}", kind, settled, of_target, of_seed, start, change, variant,
+        run = Run(f"{begins}{name}-s{of_seed}", kind, settled, of_target, of_seed, start, change, variant,
                   frozenset(roles))  # fmt: skip
         runs[run.id] = run
         return run
 
     for seed in profile.seeds:
         for target in profile.targets:
+            if profile.folds:
+                _add_folds(add, profile, target, seed == profile.seeds[0])
+                continue
             if seed == profile.seeds[0]:
                 add({"baselines"}, "-baselines", "baselines", "no network")
-            own = with_values(profile.model, {"targets": (target,), "band_split": target})
+            own = with_values(profile.model, {"targets": (target,), "band_split": profile.own_split(target)})
             base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
             crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
             for scheme in profile.table_one if target == "vocals" else crossed:  # V7 is vocals' own
@@ -220,6 +228,18 @@ def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
 
 def _roles_of_split(target: str) -> set[str]:
     return {"crossed", "split"} if target == "vocals" else {"crossed"}
+
+
+def _add_folds(add: Callable[..., Run], profile: Profile, target: str, first: bool) -> None:
+    """In each fold of the songs, V7 and the target's own split; with the first seed, what needs no network."""
+    model = replace(profile.model, targets=(target,))
+    for fold, songs in profile.folds:
+        settings = {"fold": fold, "data": replace(profile.data, hold_out=songs)}
+        if first:
+            add({"fold"}, "-baselines", "baselines", f"{fold}, no network", model=model, **settings)
+        for name, split in (("v7", "v7"), (target, profile.own_split(target))):
+            settings |= {"model": replace(model, band_split=split), "variant": name}
+            add({"fold"}, f"-{name}", "train", f"{fold}, split {name}", **settings)
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:

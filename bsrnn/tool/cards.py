@@ -19,6 +19,7 @@ DATA = {
     "musdb18hq": "MUSDB18-HQ",
     "musdb18": "MUSDB18",
     "previews": "the 7 s previews of MUSDB18",
+    "guitar": "eight real songs out of two packages of Debian",
 }
 ITEMS = {"both": "stereo mixtures", "one": "one channel of a mixture each"}
 MIT, OPEN = "MIT", "not stated; the licences of the songs may bind it"

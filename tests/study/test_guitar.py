@@ -17,16 +17,18 @@ import soundfile
 import torch
 from places import REPOSITORY
 
-from bsrnn import baselines, metrics
+from bsrnn import baselines, checkpoint, cli, metrics, train
 from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
-from bsrnn.config import ModelConfig, SeparateConfig
+from bsrnn.config import DataConfig, ModelConfig, SeparateConfig
 from bsrnn.data import fretsonfire, songs
-from bsrnn.errors import DataError
-from bsrnn.runtime import speed
+from bsrnn.errors import ConfigError, DataError, NoSongs
+from bsrnn.report import manifest
+from bsrnn.runtime import paths, speed
 from bsrnn.runtime.files import write_json
-from bsrnn.study import guitar
-from bsrnn.train import Trainer
+from bsrnn.study import guitar, profiles, runs
+from bsrnn.study.compute import compute
+from bsrnn.study.results import Study, trained_model
 
 RATE = 44100
 BAND = "usr/share/games/fretsonfire/data/songs/sectoid"
@@ -214,15 +216,12 @@ def test_every_song_is_held_out_once_a_kind_and_never_trains_then():
     names = list(fretsonfire.SONGS)
     made = guitar.folds(names)
     assert [fold.kind for fold in made] == ["songs"] * 4 + ["artists"] * 2
-    for fold in made:
-        assert not set(fold.train) & set(fold.test) and sorted(fold.train + fold.test) == names
     for kind in ("songs", "artists"):
         assert sorted(name for fold in made if fold.kind == kind for name in fold.test) == names
     for fold in made[:4]:
         assert sorted(map(guitar.artist, fold.test)) == ["Muldjord", "Sectoid"]
-    for fold in made[4:]:
-        tested, trained = ({guitar.artist(name) for name in part} for part in (fold.test, fold.train))
-        assert len(tested) == len(trained) == 1 and tested != trained
+    assert [{guitar.artist(name) for name in fold.test} for fold in made[4:]] == [{"Muldjord"}, {"Sectoid"}]
+    assert all(len(fold.test) == 4 for fold in made[4:])
     assert guitar.folds(names[::-1]) == made
 
 
@@ -234,7 +233,7 @@ def test_too_few_songs_or_artists(names):
 
 def test_the_guitar_split_costs_what_v7_does():
     """As many bands, all bins, and the finest where the open strings' fundamentals lie."""
-    widths = guitar.SPLITS["guitar"]
+    widths = guitar.WIDTHS
     assert len(widths) == len(band_widths("v7")) == 41 and sum(widths) == 1025
     strings = round(82.4 * 2048 / RATE), round(329.6 * 2048 / RATE)
     edges = np.cumsum(widths)
@@ -242,15 +241,30 @@ def test_the_guitar_split_costs_what_v7_does():
     assert {widths[band] for band in range(bands[0], bands[1] + 1)} == {2}
 
 
-def test_a_key_depends_on_what_decides_a_result_and_on_nothing_else():
-    base = guitar.grid()[0]
-    quickly = replace(base.profile.train, loader_workers=2, precision="float32")
-    faster = replace(base, profile=replace(base.profile, train=quickly))
-    assert faster.key == base.key and len({run.key for run in guitar.grid(seeds=(0, 1))}) == 6 * 5
-    longer = replace(base, profile=replace(base.profile, train=replace(base.profile.train, max_items=2)))
-    others = [longer, replace(base, seed=1), replace(base, digests=base.digests[1:]), replace(base, method="guitar")]
-    assert len({run.key for run in (base, *others)}) == 5
-    assert replace(base, method="baselines").key == replace(longer, method="baselines").key
+def test_the_grid_is_both_splits_and_the_estimators_in_each_fold():
+    grid = runs.grid("guitar")
+    assert [run_id.removeprefix("songs-1-") for run_id in list(grid)[:3]] == ["baselines-s0", "v7-s0", "guitar-s0"]
+    assert len(grid) == 18 and len({run.key for run in grid.values()}) == 18
+    for fold in guitar.FOLDS:
+        estimators, v7, own = (grid[f"{fold.id}-{name}-s0"] for name in ("baselines", "v7", "guitar"))
+        assert (estimators.kind, v7.kind, own.kind) == ("baselines", "train", "train")
+        assert {run.profile.data.hold_out for run in (estimators, v7, own)} == {fold.test}
+        assert v7.profile.model == replace(own.profile.model, band_split="v7")
+        assert own.profile.model.band_split == guitar.WIDTHS
+
+
+@pytest.mark.parametrize(("setting", "trained"), [("hold_out", True), ("excerpt_seconds", False)])
+def test_a_key_depends_on_the_fold_and_on_what_is_scored(setting, trained):
+    run = runs.grid("guitar")["songs-1-v7-s0"]
+    changed = {"hold_out": guitar.FOLDS[1].test, "excerpt_seconds": 30.0}[setting]
+    other = replace(run, profile=replace(run.profile, data=replace(run.profile.data, **{setting: changed})))
+    assert other.key != run.key and (other.train_key != run.train_key) == trained
+
+
+def test_a_key_depends_on_the_recordings(monkeypatch):
+    before = runs.grid("guitar")["songs-1-baselines-s0"].key
+    monkeypatch.setitem(fretsonfire.SONGS, "Sectoid - Feelings", "0")
+    assert runs.grid("guitar")["songs-1-baselines-s0"].key != before
 
 
 # ---- computing ----
@@ -269,90 +283,141 @@ def recordings(tmp_path_factory):
 
 
 @pytest.fixture
-def small(recordings, monkeypatch):
-    """Songs by name, and the runs over them in two steps each."""
-    monkeypatch.setattr(guitar, "EXCERPT_SECONDS", 2.0)
-    base = guitar.PROFILE
+def data(recordings):
+    """A fold: the second song of each artist is held out, and the middle 2 s of each are scored."""
+    return DataConfig("folder", folder=str(recordings), hold_out=("A - 1", "B - 5"), excerpt_seconds=2.0)
+
+
+@pytest.fixture
+def grid(recordings, tmp_path, monkeypatch):
+    """The runs over these recordings, in two steps each."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    base = profiles.GUITAR
+    folds = guitar.folds([path.name for path in recordings.iterdir()])
     profile = replace(
-        base, model=ModelConfig(targets=("guitar",), features=4, modules=1, hop_samples=1024),
-        train=replace(base.train, max_items=4, validate_items=4), mixing=replace(base.mixing, chunk_seconds=0.3),
-        separate=SeparateConfig(1.0, 1.0),
+        base, data=DataConfig("folder", folder=str(recordings), excerpt_seconds=2.0), splits=(("guitar", (1000, 25)),),
+        model=ModelConfig(targets=("guitar",), features=4, modules=1, hop_samples=1024, band_split="v7"),
+        train=replace(base.train, max_items=4, validate_items=2), mixing=replace(base.mixing, chunk_seconds=0.3),
+        separate=SeparateConfig(1.0, 1.0), folds=tuple((fold.id, fold.test) for fold in folds),
     )  # fmt: skip
-    found, digests = guitar.read_folder(recordings)
-    return found, {run.id: run for run in guitar.grid(digests, profile=profile)}
+    monkeypatch.setitem(profiles.PROFILES, "guitar", profile)
+    return runs.grid("guitar")
+
+
+def test_a_fold_deals_every_song_once_and_validates_on_none(data):
+    dealt = {split: [song.name for song in songs.load(data, split)] for split in ("train", "valid", "test", None)}
+    assert dealt["test"] == ["A - 1", "B - 5"] and dealt["valid"] == []
+    assert dealt["train"] == ["A - 0", "A - 2", "A - 3", "B - 4", "B - 6", "B - 7"]
+    assert dealt[None] == sorted(dealt["train"] + dealt["test"])
+
+
+def test_a_fold_that_cannot_be_is_one_line(data):
+    with pytest.raises(DataError, match="got no song 'C - 1', which data.hold_out names, but 'A - 0', .*'B - 7'; add"):
+        songs.load(replace(data, hold_out=("A - 1", "C - 1")), "train")
+    everything = tuple(song.name for song in songs.load(data, None))
+    with pytest.raises(NoSongs, match="a fold of 8 songs, of which data.hold_out names 8, has none in split 'train'"):
+        songs.load(replace(data, hold_out=everything), "train")
+    with pytest.raises(ConfigError, match="got data.hold_out with data.source 'embedded': expected songs of a folder"):
+        DataConfig("embedded", hold_out=("test-0000",))
+
+
+def test_an_excerpt_is_the_middle_of_every_stem(data):
+    whole, [excerpt, _] = songs.load(replace(data, excerpt_seconds=0.0), "test")[0], songs.load(data, "test")
+    assert (excerpt.frames, whole.frames) == (2 * RATE, 3 * RATE)
+    middle = slice(RATE // 2, RATE // 2 + 2 * RATE)
+    for stem in ("guitar", "mixture"):
+        np.testing.assert_array_equal(excerpt.read(stem), whole.read(stem)[:, middle])
+        np.testing.assert_array_equal(excerpt.read(stem, 100, 50), whole.read(stem)[:, middle][:, 100:150])
+        np.testing.assert_array_equal(excerpt.read(stem, 100), whole.read(stem)[:, middle][:, 100:])
+    np.testing.assert_array_equal(excerpt.residual("guitar"), whole.residual("guitar")[:, middle])
+    assert whole.excerpt(3.0) == whole == whole.excerpt(60.0)
+    assert [song.frames for song in songs.load(data, "train")] == [3 * RATE] * 6
+
+
+def test_songs_that_are_not_the_recorded_ones_are_refused(recordings, tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="guitar: no such folder; fetch the two packages and convert them"):
+        songs.load(DataConfig("guitar"), None)
+    shutil.copytree(recordings, tmp_path / "guitar")
+    with pytest.raises(DataError, match="got A - 0, .*, B - 7: not the recordings that data.source 'guitar' stands fo"):
+        songs.load(DataConfig("guitar"), None)
+    monkeypatch.setattr(fretsonfire, "SONGS", {path.name: path.name[0] for path in recordings.iterdir()})
+    for path in (tmp_path / "guitar").iterdir():
+        write_json(path / "song.json", {"digest": path.name[0]})
+    assert len(songs.load(DataConfig("guitar"), None)) == 8
 
 
 @pytest.mark.precision
-def test_scores_are_of_the_middle_of_each_held_out_song(small, tmp_path):
-    found, runs = small
-    run = runs["artist-a-v7-s0"]
-    result = guitar.compute(run, found, tmp_path)
-    assert json.loads(run.path(tmp_path).read_text()) == json.loads(json.dumps(result))
-    rows = result["scores"]["songs"]
+def test_scores_are_of_the_middle_of_each_held_out_song(grid):
+    run = grid["artist-a-v7-s0"]
+    result = compute(run)
+    assert runs.load(run) == json.loads(json.dumps(result))
+    rows, trained = result["scores"]["songs"], result["training"]
     assert [row["song"] for row in rows] == ["A - 0", "A - 1", "A - 2", "A - 3"]
-    assert result["training"]["items"] == 4 and len(result["training"]["first_losses"]) == 2
-    assert result["training"]["arithmetic"] == {"asked": "bfloat16", "got": speed.fast_dtype()}
-    middle = slice(RATE // 2, RATE // 2 + 2 * RATE)
-    for row in rows:
-        reference, mixture = (found[row["song"]].read(stem)[:, middle] for stem in ("guitar", "mixture"))
+    assert trained["items"] == 4 and len(trained["first_losses"]) == 2 and trained["valid_songs"] == 0
+    assert trained["arithmetic"] == {"asked": "bfloat16", "got": speed.fast_dtype()}
+    for row, song in zip(rows, songs.load(replace(run.profile.data, excerpt_seconds=0.0), "test"), strict=True):
+        reference, mixture = (song.read(stem)[:, RATE // 2 :][:, : 2 * RATE] for stem in ("guitar", "mixture"))
         assert row["usdr_mixture"] == pytest.approx(metrics.usdr(reference, mixture), abs=1e-9)
     assert result["scores"]["summary"] == metrics.aggregate(rows)
 
 
-def test_controls_are_those_of_the_excerpt(small, tmp_path):
-    found, runs = small
-    run = runs["songs-2-baselines"]
-    scores = guitar.compute(run, found, tmp_path)["scores"]
+def test_estimators_learn_from_whole_songs_and_are_scored_on_excerpts(grid):
+    run = grid["songs-2-baselines-s0"]
+    scores, data = compute(run)["scores"], run.profile.data
     assert list(scores) == list(baselines.METHODS)
-    excerpt = guitar.Excerpt(found["A - 1"], 2.0)
-    reference, mixture = excerpt.read("guitar"), excerpt.read("mixture")
-    gains = baselines.wiener_gains([found[name] for name in run.fold.train], "guitar", run.profile.model)
+    excerpt = songs.load(data, "test")[0]
+    gains = baselines.wiener_gains(songs.load(data, "train"), "guitar", run.profile.model)
     for method, estimate in baselines.estimates(excerpt, "guitar", gains, run.profile.model).items():
-        assert scores[method]["songs"][0]["usdr"] == pytest.approx(metrics.usdr(reference, estimate), abs=1e-9)
-    np.testing.assert_array_equal(mixture, found["A - 1"].read("mixture")[:, RATE // 2 :][:, : 2 * RATE])
+        assert scores[method]["songs"][0]["song"] == "A - 1"
+        expected = metrics.usdr(excerpt.read("guitar"), estimate)
+        assert scores[method]["songs"][0]["usdr"] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.precision
-def test_finished_is_read_and_lost_is_made_again(small, tmp_path, monkeypatch):
-    found, runs = small
-    run, fits = runs["songs-1-guitar-s0"], []
-    first = guitar.compute(run, found, tmp_path)
-    monkeypatch.setattr(guitar, "Trainer", lambda *a, **k: fits.append(1) or Trainer(*a, **k))
-    assert guitar.compute(run, found, tmp_path)["scores"] == first["scores"] and not fits
-    weights = run.path(tmp_path).parent / "weights" / run.path(tmp_path).stem
-    run.path(tmp_path).unlink()
-    assert guitar.compute(run, found, tmp_path)["scores"] == first["scores"] and not fits  # scored again
-    run.path(tmp_path).unlink()
-    for path in weights.glob("*.*"):
-        path.unlink()
-    again = guitar.compute(run, found, tmp_path)
-    assert fits == [1] and again["scores"] == first["scores"]
-    assert again["training"]["first_losses"] == first["training"]["first_losses"]
+def test_without_validation_songs_the_last_weights_are_kept(grid, monkeypatch):
+    """Of two points where others would validate, neither chooses; what was not measured is not a number."""
+    run, last, step = grid["songs-1-v7-s0"], [], train.Trainer.step
 
-
-@pytest.mark.precision
-def test_the_last_weights_are_those_that_are_scored(small, tmp_path, monkeypatch):
-    """One validation, at the end: nothing is chosen."""
-    found, runs = small
-    calls = []
-
-    def run_and_note(trainer, validate, *others):
-        progress = run(trainer, lambda m: calls.append(progress_of(m)) or validate(m), *others)
-        last.append(progress_of(trainer.model))
-        return progress
-
-    def progress_of(model):
+    def weights(model):
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
-    run, last = Trainer.run, []
-    monkeypatch.setattr(Trainer, "run", run_and_note)
-    guitar.compute(runs["songs-1-v7-s0"], found, tmp_path)
-    [at_end], [kept] = calls, last
-    assert torch.equal(at_end, kept)
+    def step_and_note(trainer, *batch):
+        step(trainer, *batch)
+        last.append(weights(trainer.model))
+
+    monkeypatch.setattr(train.Trainer, "step", step_and_note)
+    trained = compute(run)["training"]
+    assert len(last) == 2 and not torch.equal(*last)
+    assert torch.equal(weights(checkpoint.load(run.weights_folder())), last[-1])
+    assert [entry["valid_usdr"] for entry in trained["history"]] == [None, None]
+    assert (trained["best"], trained["best_items"]) == (None, 4)
+    assert Study("guitar").best_models() == {}  # and none of them is published
 
 
-def test_a_folder_without_guitars_is_one_line(tmp_path, capsys):
-    assert guitar.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 1
+def test_a_profile_of_folds_has_no_role_in_the_tables_of_the_paper():
+    assert {run.roles for run in runs.grid("guitar").values()} == {frozenset({"fold"})}
+    assert "Left out: results" in manifest.result_table("guitar")
+    with pytest.raises(ConfigError, match="'guitar' trains no model for 'guitar': expected another profile, this one"):
+        trained_model("guitar", "guitar")
+
+
+@pytest.mark.precision
+def test_the_command_line_trains_on_a_fold(recordings, tmp_path, capsys):
+    settings = {"data.hold_out": "A - 0,B - 4", "train.max_items": 2, "train.batch_items": 1, "model.features": 4,
+                "model.modules": 1, "mixing.chunk_seconds": 0.3}  # fmt: skip
+    given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    out = tmp_path / "model"
+    assert cli.main(["train", "--target", "guitar", "--data", str(recordings), "--out", str(out), *given]) == 0
+    assert f"no validation songs, so the last weights, of item 2: {out}" in capsys.readouterr().out
+    assert json.loads((out / "settings.json").read_text())["data"]["hold_out"] == ["A - 0", "B - 4"]
+
+
+def test_spectra_without_songs_are_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    assert guitar.main() == 1
     assert capsys.readouterr().err.startswith("bsrnn.study.guitar: ")
 
 
@@ -373,16 +438,14 @@ def made_up(tmp_path, monkeypatch):
     from bsrnn.report.chapters import ch12_guitar
 
     names = list(fretsonfire.SONGS)
-    for run in guitar.grid():
-        usdr = {song: names.index(song) for song in run.fold.test}
-        if run.method == "guitar":
-            usdr = {song: value + (1 if run.fold.kind == "songs" else -2) for song, value in usdr.items()}
+    for run in runs.grid("guitar").values():
+        usdr = {song: names.index(song) for song in run.profile.data.hold_out}
+        if run.variant == "guitar":
+            usdr = {song: value + (1 if run.id.startswith("songs") else -2) for song, value in usdr.items()}
         rows = [{"song": song, "usdr": value, "csdr": value / 2} for song, value in usdr.items()]
         unscored = [row | {"usdr": 0.0, "csdr": None} for row in rows]
         baseline = {name: {"songs": unscored if name == "silence" else rows} for name in baselines.METHODS}
-        scores = baseline if run.method == "baselines" else {"songs": rows}
-        result = {"fold": {"id": run.fold.id}, "method": run.method, "scores": scores}
-        write_json(run.path(ch12_guitar.folder()), result)
+        write_json(run.result_path(), {"scores": baseline if run.kind == "baselines" else {"songs": rows}})
     return ch12_guitar
 
 
@@ -401,18 +464,18 @@ def test_means_and_differences_by_hand(made_up):
 
 
 def test_a_fold_that_is_not_whole_is_left_out_and_named(made_up):
-    for run in guitar.grid():
-        if run.id in ("songs-2-guitar-s0", "artist-sectoid-baselines"):
-            run.path(made_up.folder()).unlink()
+    folder = paths.results("guitar") / "runs"
+    for run_id in ("songs-2-guitar-s0", "artist-sectoid-baselines-s0"):
+        runs.get("guitar", run_id).result_path().unlink()
     assert made_up.progress() == "4 of 6 folds are computed; still missing: songs-2, artist-sectoid"
     counts = made_up.song_by_song()["held out"].value_counts()
     assert (counts["songs"], counts["artists"]) == (6, 4) and made_up.lacks_scores() == ""
-    for path in made_up.folder().glob("songs-*-v7-*"):  # but for one fold, of two songs
+    for path in folder.glob("songs-*-v7-*"):  # but for one fold, of two songs
         if "songs-1" not in path.name:
             path.unlink()
     gain = made_up.means().set_index(["held out", "method"]).loc[("songs", "guitar split over V7")]
     assert gain["songs"] == 2 and gain[["low", "high"]].isna().all() and gain["usdr_mean"] == 1
-    for path in made_up.folder().glob("*-v7-*"):
+    for path in folder.glob("*-v7-*"):
         path.unlink()
     assert "no finished fold" in made_up.lacks_scores() and "no spectra" in made_up.lacks_spectra()
 
@@ -429,18 +492,21 @@ def committed(monkeypatch):
 
 
 def test_committed_results_are_those_of_the_registry(committed):
-    expected = {run.path(Path()).name: run for run in guitar.grid()}
-    expected[guitar.spectra_path(fretsonfire.SONGS, Path()).name] = None
-    there = {path.name: json.loads(path.read_text()) for path in committed.folder().glob("*.json")}
-    assert set(there) <= set(expected)
-    for name, result in there.items():
-        if (run := expected[name]) is not None:
-            assert (result["id"], result["key"]) == (run.id, run.key)
-            scores = result["scores"]
-            for part in [scores] if "songs" in scores else scores.values():
-                assert part["summary"] == metrics.aggregate(part["songs"])
-                assert [row["song"] for row in part["songs"]] == list(run.fold.test)
-    assert not list(committed.folder().rglob("*.wav"))
+    grid = runs.grid("guitar")
+    folder = paths.results("guitar")
+    assert {path.name for path in (folder / "runs").iterdir()} == {run.result_path().name for run in grid.values()}
+    assert guitar.spectra_path().is_file()
+    for run in grid.values():
+        result = runs.load(run)
+        assert (result["id"], result["key"], result["train_key"]) == (run.id, run.key, run.train_key)
+        now = runs.deciding(run.profile.asdict())
+        for part in ("model", "mixing", "activity", "loss", "train", "separate", "data"):
+            assert runs.deciding(result["config"][part]) == json.loads(json.dumps(now[part]))
+        scores = result["scores"]
+        for part in [scores] if "songs" in scores else scores.values():
+            assert part["summary"] == metrics.aggregate(part["songs"])
+            assert [row["song"] for row in part["songs"]] == list(run.profile.data.hold_out)
+    assert not list(folder.rglob("*.wav"))
 
 
 def test_tables_compare_the_same_songs(committed):

@@ -53,5 +53,7 @@ def what_was_run(results: Results) -> pd.DataFrame:
             scoring = [done.result["score_seconds"] for done in group]
             row = {"run": name, "kind": kind, "what": group[0].run.change, "runs": len(group)}
             row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
-            rows.append(row | {"minutes": (sum(training) + sum(scoring)) / 60} | ours(of_profile, group))
+            # None: a result older than this record
+            row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
+            rows.append(row | ours(of_profile, group))
     return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")

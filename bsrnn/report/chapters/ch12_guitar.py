@@ -1,62 +1,54 @@
-"""The chapter on the guitar, drawn from results/guitar alone: no audio is needed.
+"""The chapter on the guitar, drawn from the runs of the profile guitar: no audio is needed.
 
 Only folds whose three results are there (both splits and the estimators without a network) count, so that every row
 compares the same songs.
 """
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.bands import SCHEMES, widths_from_steps
-from bsrnn.data import fretsonfire
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Elsewhere
-from bsrnn.report.captions import OURS, claim_words
+from bsrnn.report.captions import OURS, claim_words, data_words
 from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS
-from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.study import guitar
+from bsrnn.study import guitar, runs
+from bsrnn.study.profiles import GUITAR
+from bsrnn.study.runs import Run
 
+COMMAND = "make reproduce PROFILE=guitar UNTIL=run"
 KINDS = ("songs", "artists")  # what is held out
 NAMES = METHODS | {"mixture": "mixture itself", "v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
 FEWEST = 4  # songs for an interval over songs
 ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
 OURS_HERE = {
     "source": OURS,
-    "data": "eight real songs",
-    "profile": guitar.PROFILE.name,
+    "data": data_words(GUITAR),
+    "profile": GUITAR.name,
     "seeds": "0",
-    "note": claim_words(guitar.PROFILE),
+    "note": claim_words(GUITAR),
 }
 SOURCE = f"{OURS}, results/guitar: eight real songs by two artists, seed 0, the same in every profile; carries no claim"
 COLOURS = {"Sectoid": "#D55E00", "Muldjord": "#0072B2"}
 TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
-def folder() -> Path:
-    """Where the committed results lie."""
-    return paths.root() / "results" / "guitar"
-
-
-def whole_folds() -> dict[str, dict[str, guitar.Run]]:
-    """Fold -> method -> run, of the folds whose results are all there."""
-    by_fold: dict[str, dict[str, guitar.Run]] = {}
-    for run in guitar.grid():
-        by_fold.setdefault(run.fold.id, {})[run.method] = run
-    return {
-        fold: methods
-        for fold, methods in by_fold.items()
-        if all(run.path(folder()).is_file() for run in methods.values())
-    }
+def whole_folds() -> dict[str, dict[str, Run]]:
+    """Id of a fold -> "v7", "guitar" and "baselines" -> run, of the folds whose results are all there."""
+    fold_ids = {fold.test: fold.id for fold in guitar.FOLDS}
+    by_fold: dict[str, dict[str, Run]] = {fold.id: {} for fold in guitar.FOLDS}
+    for run in runs.grid(GUITAR.name).values():
+        if "fold" in run.roles and run.seed == GUITAR.seeds[0]:
+            by_fold[fold_ids[run.profile.data.hold_out]][run.variant or run.kind] = run
+    return {fold: methods for fold, methods in by_fold.items() if all(run.finished() for run in methods.values())}
 
 
 def progress() -> str:
     """How much of the experiment is there, in a line."""
-    whole, wanted = whole_folds(), list(dict.fromkeys(run.fold.id for run in guitar.grid()))
+    whole, wanted = whole_folds(), [fold.id for fold in guitar.FOLDS]
     if missing := [fold for fold in wanted if fold not in whole]:
         return f"{len(whole)} of {len(wanted)} folds are computed; still missing: {', '.join(missing)}"
     return f"all {len(wanted)} folds are computed"
@@ -64,12 +56,12 @@ def progress() -> str:
 
 def lacks_scores() -> str:
     """Why there are no scores to show; "" if there are."""
-    return "" if whole_folds() else "results/guitar has no finished fold: `python -m bsrnn.study.guitar` computes them"
+    return "" if whole_folds() else f"results/guitar has no finished fold: `{COMMAND}` computes them"
 
 
 def lacks_spectra() -> str:
     """Why there are no spectra to show; "" if there are."""
-    measured = guitar.spectra_path(fretsonfire.SONGS, folder()).is_file()
+    measured = guitar.spectra_path().is_file()
     return "" if measured else "results/guitar has no spectra: `python -m bsrnn.study.guitar` computes them"
 
 
@@ -77,7 +69,7 @@ def lacks_spectra() -> str:
 def split() -> Figure:
     """Above, the long-term spectrum of each song's guitar and the median of the rests', as the share of each third
     octave in the stem's power; below, the subbands of V7 and of the guitar split, with their numbers."""
-    measured = read_json(guitar.spectra_path(fretsonfire.SONGS, folder()))
+    measured = read_json(guitar.spectra_path())
     figure = figures.new_figure(4.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
     labelled = set()
@@ -92,7 +84,7 @@ def split() -> Figure:
     figures.style(upper, "", "dB of the stem's power")
     upper.set_ylim(-60, 0)
     figures.legend(upper, loc="lower center", ncols=3)
-    model, steps = guitar.PROFILE.model, {"V7": SCHEMES["v7"], "guitar": guitar.GUITAR_STEPS}
+    model, steps = GUITAR.model, {"V7": SCHEMES["v7"], "guitar": guitar.GUITAR_STEPS}
     for row, of_split in enumerate(steps.values()):
         edges = np.concatenate([[0], np.cumsum(widths_from_steps(of_split))]) * model.sample_rate / model.n_fft
         figures.split_row(lower, row, edges, figures.TARGET_COLOURS["drums"])
@@ -109,11 +101,10 @@ def split() -> Figure:
 
 def scores() -> pd.DataFrame:
     """A row for each fold's song: kind, fold, song, artist; of every method its name (uSDR) and ``<name>_csdr``."""
-    rows = []
-    for methods in whole_folds().values():
-        results = {name: read_json(run.path(folder()))["scores"] for name, run in methods.items()}
+    rows, whole = [], whole_folds()
+    for fold in (fold for fold in guitar.FOLDS if fold.id in whole):
+        results = {method: runs.load(run)["scores"] for method, run in whole[fold.id].items()}
         of_methods = results.pop("baselines") | results
-        fold = methods["baselines"].fold
         for index, song in enumerate(fold.test):
             row = {"kind": fold.kind, "fold": fold.id, "song": song, "artist": guitar.artist(song)}
             for method in ORDER:
