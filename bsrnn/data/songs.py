@@ -65,10 +65,10 @@ class Song:
         Raises:
             DataError: the song has no such stem, or its file cannot be read.
         """
-        if stem == "mixture" and not self.mixture:
+        if stem == "mixture" and self.mixture is None:
             return self._sum(self.stems, start, frames)
         start, frames = self._in_files(start, frames)
-        if stem == "mixture":
+        if stem == "mixture" and self.mixture is not None:
             return audio.to_stereo(audio.read(self.mixture, start, frames, 0, self.sample_rate))
         if stem not in self.stems:
             raise DataError(f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "

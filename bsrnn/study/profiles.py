@@ -180,7 +180,7 @@ GUITAR = replace(
     PAPER,
     name="guitar",
     data=DataConfig(source="guitar", excerpt_seconds=60.0),  # the middle minute of a song is scored
-    model=replace(PAPER.model, targets=(guitar.TARGET,), band_split="v7", features=16, modules=2),  # as in `small`
+    model=replace(PAPER_MODEL, targets=(guitar.TARGET,), band_split="v7", features=16, modules=2),  # as in `small`
     mixing=replace(PAPER.mixing, chunk_seconds=1.5),
     train=replace(  # about a minute and a half a model on one core
         PAPER.train,

@@ -94,7 +94,7 @@ class Run:
         if self.kind not in ("train", "finetune"):
             return self.start.train_key if self.start else ""
         profile = self.profile
-        settings = {
+        settings: dict[str, Any] = {
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
@@ -238,7 +238,7 @@ def _add_folds(add: Callable[..., Run], profile: Profile, target: str, first: bo
         if first:
             add({"fold"}, "-baselines", "baselines", f"{fold}, no network", model=model, **settings)
         for name, split in (("v7", "v7"), (target, profile.own_split(target))):
-            settings |= {"model": replace(model, band_split=split), "variant": name}
+            settings |= {"model": with_values(model, {"band_split": split}), "variant": name}
             add({"fold"}, f"-{name}", "train", f"{fold}, split {name}", **settings)
 
 
