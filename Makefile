@@ -33,7 +33,7 @@ rehearse: env  ## the profile paper, two steps a run at full size on made-up son
 	@python -m bsrnn.workflow.reproduce --profile paper --rehearse --cores "$(CORES)" --device "$(DEVICE)" \
 	  --processes "$(PROCESSES)" $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
-book: env  ## only the book, from the results that are there, into _build/html
+book: env  ## only the book, executed from the results that are there, into _build/html
 	jupyter-book build book/
 
 test: env  ## the fast tests, minutes
@@ -47,13 +47,14 @@ test-book: env  ## the book, every Sphinx warning an error, and checks of notebo
 bench: env  ## speed and memory against others, into benchmarks/results.json; on an idle machine, half an hour
 	python -m benchmarks
 
-lint: env  ## style, who imports whom, and notebooks without outputs
+lint: env  ## style, who imports whom, types, and notebooks without outputs
 	ruff check .
 	lint-imports
+	mypy
 	nbstripout --keep-id --verify book/*.ipynb
 
 clean:  ## what can be made again in minutes: the built book and caches; results and data stay
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
 	find bsrnn tests book -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data:  ## the rendered embedded songs (asks first)

@@ -137,4 +137,5 @@ rule book:
     message:
         "the book"
     shell:
-        "BSRNN_PROFILE={PROFILE} jupyter-book build book/"
+        "python -m bsrnn.workflow.pages --profile {PROFILE} && "  # the chapters have run: the pages show those runs
+        "BSRNN_PROFILE={PROFILE} jupyter-book build _build/executed --path-output ."

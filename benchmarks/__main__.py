@@ -17,7 +17,7 @@ from benchmarks import evaluating, rendering, rooflines, separating, training, t
 from bsrnn.report.chapters import ch11_what_it_costs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
-from bsrnn.runtime.speed import share_one_arena
+from bsrnn.runtime.memory import share_one_arena
 
 RESULTS = Path(__file__).parent / "results.json"
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {

@@ -9,8 +9,9 @@ import torch
 import bsrnn
 from benchmarks import measure
 from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
-from bsrnn.models.bsrnn import project, standardise
-from bsrnn.runtime.speed import in_threads, keep_freed_memory
+from bsrnn.models.layers import project, standardise
+from bsrnn.runtime.memory import keep_freed_memory
+from bsrnn.runtime.speed import in_threads
 
 OF_EACH_DTYPE = ("products_gflops", "rnn_gflops", "gemm_gflops", "rnn_gemm_share", "rnn_share_of_time")
 PIECES_OF_EACH_DTYPE = ("RNN along time", "RNN along bands", "linear layer", "normalisation")

@@ -14,7 +14,8 @@ from benchmarks.subjects import RATE, arithmetics, clip, in_bfloat16, paper_mode
 from bsrnn import config
 from bsrnn.data import songs
 from bsrnn.runtime import paths
-from bsrnn.runtime.speed import fast_dtype, in_threads, keep_freed_memory
+from bsrnn.runtime.memory import keep_freed_memory
+from bsrnn.runtime.speed import fast_dtype, in_threads
 from bsrnn.separation import separate
 from bsrnn.study import profiles
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import bsrnn
-from bsrnn.models.bsrnn import EPS
+from bsrnn.models.layers import EPS
 
 
 class Norm(nn.Module):

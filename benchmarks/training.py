@@ -8,13 +8,13 @@ import torch
 
 from benchmarks import measure, textbook_bsrnn
 from benchmarks.subjects import SECONDS, clip, paper_model, without_bfloat16
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.config import TrainConfig
+from bsrnn.loss import Objective, gradients
 from bsrnn.runtime import paths
-from bsrnn.runtime.speed import keep_freed_memory
-from bsrnn.study import compute as stages
+from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.study import costs, profiles, runs
-from bsrnn.train import Objective, adam, gradients, new_model
+from bsrnn.train import adam, new_model
 
 
 def training(options) -> dict:
@@ -112,17 +112,17 @@ def data_loading(options) -> dict:
     run = runs.grid("tiny" if options.toy else "small")["vocals-s0"]
     profile, steps = run.profile, 1 if options.toy else 48
     keep_freed_memory()
-    mixes, threads = stages.supervised(profile, 0).batches(0), torch.get_num_threads()
+    mixes, threads = recipes.supervised(profile, 0).batches(0), torch.get_num_threads()
     torch.set_num_threads(run.threads)  # as `bsrnn run` has them; what follows is as `bsrnn finetune`, with all cores
     share, _ = _waiting(mixes, new_model(profile.model, 0), profile.train, steps)
     torch.set_num_threads(threads)
     result: dict = {"share_waiting_for_mixes": share}
     start = paths.results("small") / "checkpoints" / "vocals"
-    unlabelled = stages.unlabelled_songs(profile)
+    unlabelled = recipes.unlabelled_of(profile)
     took = {}
     for ahead in (False, True):
         settings = replace(profile, finetune=replace(profile.finetune, teacher_ahead=ahead))
-        source = stages.semi_supervised(settings, "vocals", 0, unlabelled, checkpoint.load(start))
+        source = recipes.semi_supervised(settings, "vocals", 0, unlabelled, checkpoint.load(start))
         asked = source.ask_teacher = _Timed(source.ask_teacher)
         learner = checkpoint.load(start)
         share, took[ahead] = _waiting(source.batches(0), learner, settings.finetune.train, steps, asked.reset)

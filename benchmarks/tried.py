@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from benchmarks import measure
 from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
-from bsrnn.models.bsrnn import project, standardise
-from bsrnn.runtime.speed import keep_freed_memory
+from bsrnn.models.layers import project, standardise
+from bsrnn.runtime.memory import keep_freed_memory
 
 IN_BFLOAT16, COMPILED = "LSTM in bfloat16", "torch.compile of the model, bfloat16"
 

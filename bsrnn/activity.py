@@ -8,7 +8,6 @@ What the paper leaves open, and our choice: *energy* is the RMS of a chunk over 
 last whole chunk is not used, and a track shorter than a segment is one segment.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -18,14 +17,20 @@ from tqdm import tqdm
 
 from bsrnn.config import ActivityConfig
 from bsrnn.errors import DataError
+from bsrnn.runtime.terminal import say
 
 
 class Readable(Protocol):
     """What is needed of a :class:`bsrnn.data.songs.Song`."""
 
-    name: str
-    frames: int
-    sample_rate: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def sample_rate(self) -> int: ...
 
     def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray: ...
 
@@ -120,14 +125,14 @@ class Segments:
             except DataError as error:
                 if not skip_unreadable:
                     raise
-                print(f"passed over: {error}", file=sys.stderr)
+                say("passed over", str(error))
                 self.unreadable[str(getattr(song, "mixture", None) or song.name)] = str(error)
                 broken.add(id(song))
                 return np.zeros(0, int)
 
         with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
-            found = pool.map(segments, songs)
-            found = list(tqdm(found, f"salient segments of {stem}", len(songs), unit="song", delay=5))
+            finding = pool.map(segments, songs)
+            found = list(tqdm(finding, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
         others = broken | {id(song) for song, _ in kept}
         self.silent = [song.name for song in songs if id(song) not in others]

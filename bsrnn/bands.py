@@ -116,7 +116,8 @@ def check_widths(widths: Sequence[int], bins: int) -> list[int]:
 
 def equal_runs(widths: Sequence[int]) -> list[tuple[int, int, int]]:
     """Neighbouring subbands of equal width, as ``(first bin, width, count)``: they are computed together."""
-    runs, first_bin = [], 0
+    runs: list[tuple[int, int, int]] = []
+    first_bin = 0
     for width in widths:
         if runs and runs[-1][1] == width:
             runs[-1] = (runs[-1][0], width, runs[-1][2] + 1)
@@ -174,7 +175,7 @@ def note_widths(bands: int = BANDS, n_fft: int = 2048, sample_rate: int = 44100)
         for switch in range(math.ceil(top), math.floor(_key(sample_rate / n_fft / 4)) - 1, -1):
             edges = _note_edges(semitones, switch, n_fft, sample_rate)
             if len(edges) == bands - 1:
-                return check_widths(np.diff([0, *edges, bins]), bins)
+                return check_widths(np.diff([0, *edges, bins]).tolist(), bins)
     raise ConfigError(f"no split along notes has exactly {bands} bands; try one more, or one less")
 
 
@@ -219,7 +220,7 @@ def equal_energy_widths(power: Sequence[float] | np.ndarray, bands: int = BANDS)
     edges = [bins]
     for before in reversed(came_from):
         edges.append(int(before[edges[-1]]))
-    return check_widths(np.diff([0, *edges[::-1]]), bins)
+    return check_widths(np.diff([0, *edges[::-1]]).tolist(), bins)
 
 
 def mean_power(songs: Iterable, target: str, n_fft: int = 2048, hop_samples: int = 512) -> np.ndarray:
@@ -290,4 +291,4 @@ def _between(edges: Sequence[float], bins: int) -> list[int]:
     at, bands = [0], len(edges) + 1
     for number, edge in enumerate(edges, start=1):
         at.append(min(max(round(edge), at[-1] + 1), bins - (bands - number)))
-    return check_widths(np.diff([*at, bins]), bins)
+    return check_widths(np.diff([*at, bins]).tolist(), bins)

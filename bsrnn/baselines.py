@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from bsrnn.config import ModelConfig
+from bsrnn.config import ModelConfig, PeerConfig
 from bsrnn.data.songs import Song
 
 EPS = 1e-12
@@ -24,13 +24,13 @@ METHODS = {
 }
 
 
-def _stft(audio: np.ndarray, config: ModelConfig) -> Tensor:
+def _stft(audio: np.ndarray, config: ModelConfig | PeerConfig) -> Tensor:
     """(C, L) -> (C, F, T) complex."""
     window = torch.hann_window(config.n_fft)
     return torch.stft(torch.from_numpy(audio), config.n_fft, config.hop_samples, window=window, return_complex=True)
 
 
-def _filtered(spectrogram: Tensor, gains: Tensor, samples: int, config: ModelConfig) -> np.ndarray:
+def _filtered(spectrogram: Tensor, gains: Tensor, samples: int, config: ModelConfig | PeerConfig) -> np.ndarray:
     window = torch.hann_window(config.n_fft)
     return torch.istft(spectrogram * gains, config.n_fft, config.hop_samples, window=window, length=samples).numpy()
 
@@ -41,7 +41,7 @@ def _moments(mixture: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return cross, mixture.abs().double().square().sum((0, 2))
 
 
-def wiener_gains(songs: Sequence[Song], target: str, config: ModelConfig = ModelConfig()) -> Tensor:
+def wiener_gains(songs: Sequence[Song], target: str, config: ModelConfig | PeerConfig = ModelConfig()) -> Tensor:
     """The real gain of each frequency, (F, 1) in [0, 1], that is best in the least squares over all of ``songs``.
 
     Each song counts with its own level: songs are scaled to equal mixture power first, since uSDR weighs them alike.
@@ -54,7 +54,9 @@ def wiener_gains(songs: Sequence[Song], target: str, config: ModelConfig = Model
     return (cross / (power + EPS)).clamp(0, 1).float()[:, None]
 
 
-def estimates(song: Song, target: str, gains: Tensor, config: ModelConfig = ModelConfig()) -> dict[str, np.ndarray]:
+def estimates(
+    song: Song, target: str, gains: Tensor, config: ModelConfig | PeerConfig = ModelConfig()
+) -> dict[str, np.ndarray]:
     """Estimate (C, L) of every method in `METHODS`; ``gains`` from :func:`wiener_gains` of the training songs."""
     mixture, reference = song.read("mixture"), song.read(target)
     x, y = _stft(mixture, config), _stft(reference, config)

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -92,7 +93,10 @@ def model_config(values: dict) -> ModelConfig | PeerConfig:
     kind = PeerConfig if "system" in values else ModelConfig
     for name in values.keys() - {field.name for field in fields(kind)}:
         raise ConfigError(f"unknown model setting {name!r}: the file may come from a newer version")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return kind(**settings)
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], state: dict | None = None) -> None:

@@ -1,20 +1,18 @@
 """The command line: ``bsrnn COMMAND --help`` shows each command with an example."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from bsrnn import config
-from bsrnn.errors import BSRNNError, ConfigError, NoSongs
+from bsrnn.errors import ConfigError, NoSongs
 from bsrnn.runtime import overrides, paths, preflight, terminal
+from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
-from bsrnn.runtime.speed import share_one_arena
-from bsrnn.runtime.system_errors import of_a_path
 from bsrnn.study import profiles
-from bsrnn.tool import separate as tool
+from bsrnn.tool import separate_options
 from bsrnn.tool.options import Parser, usable_device, whole
 
 EPILOG = {
@@ -23,7 +21,7 @@ EPILOG = {
     "finetune": "example: bsrnn finetune --target vocals --from models/vocals --data my_songs --unlabelled my_music "
     "--out models/vocals-finetuned",
     "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
-    "separate": tool.EXAMPLES,
+    "separate": separate_options.EXAMPLES,
     "import": "example: bsrnn import vocals.ckpt --out models/vocals\n"
     "         bsrnn import simo.ckpt --target vocals --target bass --target drums --target other --out models/simo",
     "verify": "example: bsrnn verify --profile small",
@@ -32,6 +30,7 @@ EPILOG = {
 }
 
 SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
+RAISED = "all_at_once raises what a check has found"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     out(evaluate, "scores", "folder of scores.json and scores.csv")
 
     separate = add("separate", "Songs in, stems out.", _separate)
-    tool.add_arguments(separate)
+    separate_options.add_arguments(separate)
     separate.add_argument(
         "--device", "-d", type=usable_device, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
@@ -141,24 +140,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 with one line on standard error (argparse gives 2)."""
     share_one_arena()  # before the first threads
-    terminal.print_any_name()
-    options = parser().parse_args(arguments)
-    try:
-        return options.call(options) or 0
-    except BSRNNError as error:
-        terminal.say_error(options.command, error)
-        return 1
-    except BrokenPipeError:  # `bsrnn ... | head`: nobody reads on, and the interpreter shall not complain at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        terminal.say_interrupted(options.command)
-        return 130
-    except OSError as error:
-        if not of_a_path(error):
-            raise
-        terminal.say_system_error(options.command, error)
-        return 1
+    with terminal.Command("bsrnn") as command:
+        options = parser().parse_args(arguments)
+        command.name, command.interrupted = f"bsrnn {options.command}", terminal.INTERRUPTED[options.command]
+        command.code = options.call(options) or 0
+    return command.code
 
 
 def _profile(options) -> profiles.Profile:
@@ -227,16 +213,17 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
+    from bsrnn import recipes
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
         profile = check(_training_profile, options)
         needs.training(check, profile, options.out)
+    assert profile, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.train_model(profile, options.seed, options.out, device)
+        progress = recipes.train_model(profile, options.seed, options.out, device)
         if distributed.rank() > 0:
             return
     if progress["best"] is None:  # a fold has no validation songs
@@ -248,20 +235,19 @@ def _train(options) -> None:
 def _training_profile(options) -> profiles.Profile:
     profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    return replace(profile, model=replace(profile.model, targets=(options.target,), band_split=scheme))
+    return overrides.with_values(profile, {"model.targets": (options.target,), "model.band_split": scheme})
 
 
 def _finetune(options) -> None:
-    from bsrnn import checkpoint
+    from bsrnn import checkpoint, recipes
     from bsrnn.data import songs
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import compute as stages
     from bsrnn.study import needs
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
         profile, start = check(_profile, options), check(checkpoint.load, options.start)
-        unlabelled = songs.Mixtures([])
+        unlabelled: songs.Mixtures | None = songs.Mixtures([])
         if options.unlabelled != Path("none"):
             rate = start.config.sample_rate if start else config.ModelConfig().sample_rate
             unlabelled = check(songs.read_mixtures, options.unlabelled, rate)
@@ -269,14 +255,14 @@ def _finetune(options) -> None:
             profile = replace(profile, finetune=replace(profile.finetune, unlabelled="none"))
         profile = replace(profile, model=start.config) if profile and start else None
         needs.training(check, profile, options.out)
+    assert profile and unlabelled, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = stages.finetune_model(
-            profile, options.target, options.seed, options.start, unlabelled, options.out, device
-        )
+        teaching = recipes.Teaching(options.target, options.start, unlabelled)
+        progress = recipes.finetune_model(profile, options.seed, teaching, options.out, device)
         if distributed.rank() > 0:
             return
     report = progress["unlabelled"]
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for entry in progress["history"]:
         counts.update({kind: number for kind, number in entry["counts"].items() if "/" not in kind})
     if report["songs"]:
@@ -291,8 +277,8 @@ def _finetune(options) -> None:
     print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
     replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
     print(f"the student replaced the teacher {replaced} time(s) in {len(progress['history'])} validations")
-    start = f"the start's {progress['start_valid_usdr']:.2f} dB"
-    print(f"best validation uSDR {progress['best']:.2f} dB, {start}: {options.out}")
+    before = f"the start's {progress['start_valid_usdr']:.2f} dB"
+    print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {options.out}")
 
 
 def _evaluate(options) -> None:
@@ -306,6 +292,7 @@ def _evaluate(options) -> None:
         check(preflight.place, options.out, *score_files.FILES)
         if profile and model:
             check(needs.data, profile.data, options.split, model.config.targets)
+    assert profile and model, RAISED
     scores = scoring.score_model(model.to(options.device), profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
     score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
@@ -322,8 +309,10 @@ def _evaluation_profile(options) -> profiles.Profile:
 def _separate(options) -> int:
     import torch
 
+    from bsrnn.tool import separate
+
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return tool.run(options)
+    return separate.run(options)
 
 
 def _import(options) -> None:

@@ -1,11 +1,11 @@
-"""The settings of the method, frozen, with the paper's values as defaults. Profiles: :mod:`bsrnn.study.profiles`.
+"""The settings of the method, frozen, with the paper's values as defaults; all of them together: :class:`Settings`.
 
 The type of a setting says what it may be (:mod:`bsrnn.runtime.limits`); what is not, or does not go together, raises
 ConfigError where it is made. Where the paper leaves a detail open the comment says whose choice the default is:
 *authors' code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -29,6 +29,7 @@ from bsrnn.runtime.limits import (
 
 TARGETS = ("vocals", "drums", "bass", "other")
 Window = Annotated[int, within(2, 65_536, why="memory")]  # of an STFT, in samples
+Fade = Literal["triangle", "tenth", "flat"]  # of a segment where it overlaps others
 Kind = Literal["pseudo", "clean_target", "clean_residual"]  # what an unlabelled chunk can be
 
 
@@ -282,7 +283,7 @@ class SeparateConfig:
     hop_seconds: Seconds = 0.5
     batch_segments: Count = 8
     # paper: not given; linear fades over half a segment. "tenth": replication
-    window: Literal["triangle", "tenth", "flat"] = "triangle"
+    window: Fade = "triangle"
     peak: bool = False  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
 
     def __post_init__(self):
@@ -302,3 +303,72 @@ class SeparateConfig:
                 f"segments of {self.segment_seconds:g} s every {self.hop_seconds:g} s", "0 < hop <= segment and a "
                 f"segment longer than the STFT window ({model.n_fft / model.sample_rate:.3f} s)")  # fmt: skip
         return segment, hop
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the numbers of a training and of its scores, but for the seed."""
+
+    name: str  # noted in what is made by them
+    data: DataConfig = DataConfig()
+    model: ModelConfig | PeerConfig = ModelConfig()
+    activity: ActivityConfig = ActivityConfig()
+    mixing: MixingConfig = MixingConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    separate: SeparateConfig = SeparateConfig()  # for the test scores
+    validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
+
+    def __post_init__(self):
+        check(self)
+        self.separate.samples(self.model)
+        self.validate.samples(self.model)
+        rate, half = self.model.sample_rate, self.model.n_fft // 2
+        require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
+                f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
+        require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
+                f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
+                "at least a sample in each")  # fmt: skip
+
+
+# ---- which of them tell two trainings apart ----
+
+# Settings that decide how fast, and no number but for its rounding
+SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
+# Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
+# throws away no result.
+ADDED: dict[str, object] = {
+    "shifted_songs": 0,
+    "new_songs": 0,
+    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
+    "normalisation_eps": 2.0**-23,
+    "tac_factor": 0,
+    "attention_heads": 0,
+    "attention_features": 16,
+    "window": "triangle",
+    "peak": False,
+    "item_channels": "both",
+    "stft_scale": "plain",
+    "ema_decay": 0.0,
+    "hold_out": (),
+    "excerpt_seconds": 0.0,
+}
+
+
+def deciding(settings: dict) -> dict:
+    """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
+    return {
+        name: deciding(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in SPEED and not (name in ADDED and value == ADDED[name])
+    }
+
+
+def settings_of(settings: Settings, kind: str, seed: int) -> dict:
+    """What a training in a folder of its own depends on, for telling two of them apart."""
+    names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
+    by_name = deciding({name: asdict(getattr(settings, name)) for name in names})
+    for name in ("test_songs", "shifted_songs", "new_songs", "excerpt_seconds"):  # are no part of a training
+        by_name["data"].pop(name, None)
+    return by_name | {"seed": seed}

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -69,6 +70,49 @@ def kind_of(target_down_db: float, residual_down_db: float, threshold_db: float 
     return "clean_target" if residual_down_db > threshold_db else "pseudo"
 
 
+class TeacherLabels(NamedTuple):
+    """What the teacher has seen, what it makes of it, and where in each lies the chunk that is mixed."""
+
+    mixtures: Tensor  # (B, C, L)
+    estimates: Tensor  # (B, C, L), of the target
+    offsets: Sequence[int]  # B of them, in samples
+
+    def by_channel(self) -> "TeacherLabels":
+        """Every channel as a signal of its own, (BC, 1, L)."""
+        mixtures, estimates = (signals.flatten(0, 1)[:, None] for signals in (self.mixtures, self.estimates))
+        return TeacherLabels(mixtures, estimates, np.repeat(self.offsets, self.mixtures.shape[1]).tolist())
+
+    def chunks(self, samples: int) -> "TeacherLabels":
+        """The chunks alone, (B, C, samples)."""
+        places = [slice(offset, offset + samples) for offset in self.offsets]
+        if not places:
+            return self
+        mixtures, estimates = (
+            torch.stack([signal[:, place] for signal, place in zip(signals, places, strict=True)])
+            for signals in (self.mixtures, self.estimates)
+        )
+        return TeacherLabels(mixtures, estimates, [0] * len(places))
+
+    def kinds(self, threshold_db: float) -> list[str]:
+        """What the energy rules say of each."""
+        return classify(self.mixtures, self.estimates, threshold_db)
+
+
+class Pools(NamedTuple):
+    """The targets and the residuals that a batch draws from, and how often what was decided and drawn."""
+
+    targets: Pool
+    residuals: Pool
+    counts: Counter[str]
+
+    def add(self, kind: str, mixture: np.ndarray, estimate: np.ndarray) -> None:
+        """What a chunk (C, L) of an unlabelled song gives, with its target estimate."""
+        if kind != "clean_residual":
+            self.targets.append((kind, mixture if kind == "clean_target" else estimate))
+        if kind != "clean_target":
+            self.residuals.append((kind, mixture if kind == "clean_residual" else mixture - estimate))
+
+
 @dataclass
 class Draw:
     """What one batch is made of, before the teacher has seen it."""
@@ -79,6 +123,11 @@ class Draw:
     mixtures: Tensor  # (B, C, L): what the teacher sees; no items without unlabelled songs
     truth: Tensor | None  # (B, C, L), true targets of these, where the labels come from the stems
     offsets: list[int] = field(default_factory=list)  # where in it each chunk lies
+
+
+def _by_channel(pool: Pool) -> Pool:
+    """Every channel as a signal (1, L) of its own."""
+    return [(kind, channel[None]) for kind, signal in pool for channel in signal]
 
 
 class SemiSupervised:
@@ -153,10 +202,10 @@ class SemiSupervised:
             ahead, following = None, next(groups, None)
             while following:
                 group, following = following, next(groups, None)
-                made = ahead.result() if ahead else self.label(group)
+                batches = ahead.result() if ahead else self.label(group)
                 may_go_ahead = self.config.teacher_ahead and following and not self._validates_after(group[-1])
                 ahead = thread.submit(self.label, following) if may_go_ahead else None
-                for first, (batch, counts) in zip(group, made, strict=True):
+                for first, (batch, counts) in zip(group, batches, strict=True):
                     if first >= first_item:  # a resumed training may begin within a group
                         self.counts += counts
                         yield batch
@@ -207,53 +256,44 @@ class SemiSupervised:
 
     def mix(self, draw: Draw, estimates: Tensor) -> tuple[tuple[Tensor, Tensor], Counter]:
         """A batch of what was drawn and of the target estimates (B, C, L), and how often what was decided and used."""
-        targets, residuals, counts = self.pools(draw, estimates)
+        pools = self.pools(draw, estimates)
         apart = self.config.channels == "each" and self.mixing.item_channels == "both"
+        signals = 2 if apart else 1  # of an item: a channel is a signal of its own, or both are one
         items = []
         for _ in range(self.config.train.batch_items):
-            parts = []
-            for _ in range(2 if apart else 1):  # a channel is a signal of its own, or both are one
-                kinds_and_signals = [
-                    (kind, gain(self.mixing, draw.mixing) * signal)
-                    for kind, signal in (self._choose(pool, draw.mixing) for pool in (targets, residuals))
-                ]
-                for role, (kind, _) in zip(("target", "residual"), kinds_and_signals, strict=True):
-                    counts[f"used/{role}/{kind}"] += 1
-                (_, target), (_, residual) = kinds_and_signals
-                parts.append(normalise_peak(target + residual, target))
-            items.append([np.concatenate(part) for part in zip(*parts, strict=True)])
-        mixtures, wanted = (np.stack(part).astype(np.float32) for part in zip(*items, strict=True))
-        return (torch.from_numpy(mixtures), torch.from_numpy(wanted)[:, None]), counts
+            parts = [self._mixed(pools, draw.mixing) for _ in range(signals)]
+            items.append([np.concatenate(channels) for channels in zip(*parts, strict=True)])  # (C, L) twice
+        mixtures, targets = (np.stack(audio).astype(np.float32) for audio in zip(*items, strict=True))  # (B, C, L)
+        return (torch.from_numpy(mixtures), torch.from_numpy(targets)[:, None]), pools.counts
 
-    def pools(self, draw: Draw, estimates: Tensor) -> tuple[Pool, Pool, Counter]:
-        """Targets and residuals, clean ones of labelled songs, then what the unlabelled ones give; and the decisions.
+    def _mixed(self, pools: Pools, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A mixture of a target and a residual at random gains, and that target; (C, L) both."""
+        levelled = {}
+        for role, pool in (("target", pools.targets), ("residual", pools.residuals)):
+            kind, signal = self._choose(pool, generator)
+            levelled[role] = gain(self.mixing, generator) * signal
+            pools.counts[f"used/{role}/{kind}"] += 1
+        return normalise_peak(levelled["target"] + levelled["residual"], levelled["target"])
+
+    def pools(self, draw: Draw, estimates: Tensor) -> Pools:
+        """Clean signals of labelled songs, then what the unlabelled ones give by the target estimates (B, C, L).
 
         With channels "each", every channel is judged and pooled by itself, as (1, L).
         """
-        targets, residuals = list(draw.targets), list(draw.residuals)
-        mixtures = draw.mixtures
-        if self.config.channels == "each":
-            targets, residuals = ([(k, c[None]) for k, s in pool for c in s] for pool in (targets, residuals))
-            mixtures, estimates = (signals.flatten(0, 1)[:, None] for signals in (mixtures, estimates))
-        counts = Counter({"labelled": len(targets)})
-        offsets = np.repeat(draw.offsets, len(mixtures) // max(1, len(draw.offsets)))
-        chunks = [slice(start, start + self.samples) for start in offsets]
-        judged = mixtures, estimates
-        mixtures = [signal[:, chunk] for signal, chunk in zip(mixtures, chunks, strict=True)]
-        estimates = [signal[:, chunk] for signal, chunk in zip(estimates, chunks, strict=True)]
-        if self.config.energy_over == "chunk" and mixtures:
-            judged = torch.stack(mixtures), torch.stack(estimates)
-        kinds = classify(*judged, self.config.threshold_db)
-        for kind, mixture, estimate in zip(kinds, mixtures, estimates, strict=True):
-            counts[kind] += 1
-            if kind not in self.config.keep:
-                continue
-            mixture, estimate = mixture.numpy(), estimate.numpy()
-            if kind != "clean_residual":
-                targets.append((kind, mixture if kind == "clean_target" else estimate))
-            if kind != "clean_target":
-                residuals.append((kind, mixture if kind == "clean_residual" else mixture - estimate))
-        return targets, residuals, counts
+        each = self.config.channels == "each"
+        labels = TeacherLabels(draw.mixtures, estimates, draw.offsets)
+        labels = labels.by_channel() if each else labels
+        chunks = labels.chunks(self.samples)
+        judged = chunks if self.config.energy_over == "chunk" else labels
+        labelled = [_by_channel(pool) if each else list(pool) for pool in (draw.targets, draw.residuals)]
+        pools = Pools(*labelled, Counter({"labelled": len(labelled[0])}))
+        for kind, mixture, estimate in zip(
+            judged.kinds(self.config.threshold_db), chunks.mixtures.numpy(), chunks.estimates.numpy(), strict=True
+        ):
+            pools.counts[kind] += 1
+            if kind in self.config.keep:
+                pools.add(kind, mixture, estimate)
+        return pools
 
     def _choose(self, pool: Pool, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """One signal. Two numbers are always drawn, so that all settings share the draws that follow."""
@@ -318,12 +358,11 @@ class SemiSupervised:
         """What became of the unlabelled songs, for the run's JSON."""
         if self.unlabelled is None:
             return {"songs": 0}
-        found = self.unlabelled
         return {
-            "songs": len(found.songs),
-            "segments": len(found),
-            "hours": round(sum(song.frames / song.sample_rate for song in found.songs) / 3600, 3),
-            "silent": found.silent,
+            "songs": len(self.unlabelled.songs),
+            "segments": len(self.unlabelled),
+            "hours": round(sum(song.frames / song.sample_rate for song in self.unlabelled.songs) / 3600, 3),
+            "silent": self.unlabelled.silent,
             "short": self.short,
-            "unreadable": found.unreadable,
+            "unreadable": self.unlabelled.unreadable,
         }

@@ -5,7 +5,7 @@ Arrays are (C, L), NumPy or torch; energies are summed in float64. The rules are
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def score(reference: Audio, mixture: Audio, estimate: Audio, sample_rate: int = 
     }
 
 
-def aggregate(per_song: Sequence[Mapping[str, float | int | None]]) -> dict[str, float | int | None]:
+def aggregate(per_song: Sequence[Mapping[str, Any]]) -> dict[str, float | int | None]:
     """Mean and median over songs of each score of :func:`score`, never under one key.
 
     The paper reports ``usdr_mean`` and ``csdr_median``. For each of usdr, usdr_mixture, csdr and leakage_db:

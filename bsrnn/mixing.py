@@ -4,8 +4,8 @@ Item ``i`` of a set depends on (seed, i) alone: any number of loader workers giv
 resumes at item ``i``, and two runs with one seed see the same data in the same order.
 """
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,14 @@ from torch.utils.data import Dataset
 from bsrnn.activity import Readable, Segments
 from bsrnn.config import ActivityConfig, MixingConfig, ModelConfig, PeerConfig
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.runtime.terminal import say
+
+
+class Multitrack(Readable, Protocol):
+    """A :class:`bsrnn.activity.Readable` that says which stems it has."""
+
+    @property
+    def stems(self) -> Iterable[str]: ...
 
 
 def read_chunk(song: Readable, stem: str, start: int, samples: int) -> np.ndarray:
@@ -102,7 +110,7 @@ class RandomMixes(Dataset):
 
 
 def index_sources(
-    songs: Sequence[Readable], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
+    songs: Sequence[Multitrack], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
 ) -> dict[str, Segments]:
     """Salient segments of every stem that any of the songs has, by stem name.
 
@@ -119,5 +127,5 @@ def index_sources(
         except DataError as error:
             if name in targets or (name == names[-1] and not found):
                 raise
-            print(f"left out of the mixes: {error}", file=sys.stderr)
+            say("left out of the mixes", str(error))
     return found

@@ -1,11 +1,9 @@
 """Where a training is, on disk: it goes on from there bit for bit as if it had not stopped.
 
 One safetensors file holds weights, moments, the average of the weights, the source's tensors and, as its metadata, all
-else. Items follow from the
-seed and their number, so that there is no random state to keep.
+else. Items follow from the seed and their number, so that there is no random state to keep.
 """
 
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.runtime.system_errors import reading, writing
+from bsrnn.runtime.terminal import say
 
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 
@@ -90,7 +89,7 @@ def _newest(out: Path) -> bytes | None:
         try:
             checkpoint.parse_tensors(data)
         except DataError as error:
-            print(f"passed over: {path}: {error}; going on from the one before it", file=sys.stderr)
+            say("passed over", f"{path}: {error}; going on from the one before it")
             continue
         return data
     return None

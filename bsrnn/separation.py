@@ -15,13 +15,13 @@ from torch import Tensor
 
 from bsrnn.audio.resampling import Read, resample
 from bsrnn.audio.shapes import as_array, check_channels_first
-from bsrnn.config import SeparateConfig
+from bsrnn.config import Fade, SeparateConfig
 from bsrnn.errors import DataError
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime.speed import in_threads
 
 
-def fade(samples: int, window: str = "triangle") -> Tensor:
+def fade(samples: int, window: Fade = "triangle") -> Tensor:
     """Weight of a segment in the overlap-add, (samples,), nowhere zero.
 
     Args:
@@ -35,7 +35,7 @@ def fade(samples: int, window: str = "triangle") -> Tensor:
 
 
 def separate_blocks(
-    model: BSRNN,
+    model: Separator,
     read: Read,
     samples: int,
     channels: int,
@@ -43,7 +43,7 @@ def separate_blocks(
     segment_seconds: float = 3.0,
     hop_seconds: float = 0.5,
     batch_segments: int = 8,
-    window: str = "triangle",
+    window: Fade = "triangle",
 ) -> Iterator[np.ndarray]:
     """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
 
@@ -59,14 +59,14 @@ def separate_blocks(
     starts = range(first, samples, hop)
     total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
     weights = torch.zeros(segment)
-    window = np.zeros((channels, segment), np.float32)  # the one before the first
+    heard = np.zeros((channels, segment), np.float32)  # the segment before the first
     for index in range(0, len(starts), batch_segments):
-        batch_starts, windows = starts[index : index + batch_segments], []
+        batch_starts, segments = starts[index : index + batch_segments], []
         for start in batch_starts:  # each sample is read once
             new = _read_padded(read, start + segment - hop, hop, samples, channels)
-            window = np.concatenate([window[:, hop:], new], -1)
-            windows.append(window)
-        batch = torch.from_numpy(np.stack(windows))
+            heard = np.concatenate([heard[:, hop:], new], -1)
+            segments.append(heard)
+        batch = torch.from_numpy(np.stack(segments))
         estimates = in_threads(model, batch.to(device)).float().cpu()  # (segments, S, C, segment)
         for start, estimate in zip(batch_starts, estimates, strict=True):
             total += estimate * weight
@@ -86,13 +86,13 @@ def _read_padded(read: Read, start: int, length: int, samples: int, channels: in
 
 
 def separate(
-    model: BSRNN,
+    model: Separator,
     mixture,
     sample_rate: int,
     segment_seconds: float = 3.0,
     hop_seconds: float = 0.5,
     batch_segments: int = 8,
-    window: str = "triangle",
+    window: Fade = "triangle",
     peak: bool = False,
 ) -> dict[str, np.ndarray]:
     """Separate a song in memory.
@@ -125,7 +125,7 @@ def separate(
     mixture = mixture.astype(np.float32, copy=False)
     if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
         raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
-    settings = (segment_seconds, hop_seconds, batch_segments, window)
+    settings = segment_seconds, hop_seconds, batch_segments, window
     loudest = float(np.abs(mixture).max(initial=0.0))
     if peak and loudest > 0:
         scaled = separate(model, mixture / loudest, sample_rate, *settings)

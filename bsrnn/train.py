@@ -3,30 +3,33 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bsrnn import averaging, checkpoint, resume
+from bsrnn import checkpoint, resume
 from bsrnn.config import LossConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
 from bsrnn.data.songs import Song
 from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.loss import Objective, gradients
 from bsrnn.metrics import usdr
 from bsrnn.mixing import RandomMixes
 from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
 from bsrnn.runtime import distributed
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, on_each_core, say_emulated, share_one_arena
+from bsrnn.runtime.memory import keep_freed_memory, share_one_arena
+from bsrnn.runtime.speed import fast_dtype, say_emulated
 from bsrnn.separation import separate
 
+Validation = Callable[[Separator], float | None]  # model -> mean uSDR in dB; None where there are no songs for it
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
 
@@ -95,107 +98,6 @@ def new_model(config: ModelConfig | PeerConfig, seed: int) -> Separator:
         return build(config)
 
 
-def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossConfig = LossConfig()) -> Tensor:
-    """Equation 1: L1 of real part + L1 of imaginary part + L1 of the waveform; a scalar.
-
-    Args:
-        mixture: (B, C, L). targets: (B, S, C, L).
-    """
-    spectral_weight = weight_of_plain_stft(config, model.window)
-    estimate, signals = model.estimate_both(mixture)
-    if estimate.shape[:3] != targets.shape[:3]:
-        got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
-        raise ValueError(f"got targets of shape {got}, expected (B, S, C, L) with (B, S, C) {expected}")
-    error = torch.view_as_real(estimate - model.stft(targets)).abs()  # (B, S, C, F, T, 2)
-    waveform_error = (signals - targets).abs()
-    if config.reduction == "sum":
-        return spectral_weight * error.sum() + config.waveform_weight * waveform_error.sum()
-    # the mean over both parts is half of the sum of their means
-    return 2 * spectral_weight * error.mean() + config.waveform_weight * waveform_error.mean()
-
-
-def weight_of_plain_stft(config: LossConfig, window: Tensor) -> float | Tensor:
-    """What an error of torch's STFT, with this window (n_fft,), weighs: another scale of it is another weight."""
-    unit = config.stft_scale == "unit"
-    return config.spectral_weight / window.square().sum().sqrt() if unit else config.spectral_weight
-
-
-class Objective(nn.Module):
-    """The loss as a module, which is what DistributedDataParallel wraps.
-
-    Args:
-        precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
-            in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
-            :func:`bsrnn.runtime.speed.usable_dtype`.
-
-    Raises:
-        ConfigError: unknown precision.
-    """
-
-    def __init__(self, model: Separator, loss: LossConfig, precision: str = "float32"):
-        super().__init__()
-        if precision not in ("float32", "bfloat16"):
-            raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
-        self.model, self.loss, self.bfloat16 = model, loss, precision == "bfloat16"
-
-    def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
-        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.bfloat16):
-            return objective(self.model, mixture, targets, self.loss)
-
-
-def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossConfig, micro_items: int = 0) -> Tensor:
-    """Gradients of a whole batch's loss, a few items at a time; that loss, a scalar, the same in every process.
-
-    The items of a batch do not touch each other, so the pieces change nothing but the order of sums; a model whose
-    items do (`Separator.items_apart`) takes a batch whole.
-
-    Args:
-        learner: an :class:`Objective`, wrapped by :func:`bsrnn.runtime.distributed.wrap`; its device takes each piece.
-        mixture: (B, C, L), this process's share. targets: (B, S, C, L). micro_items: of a piece; 0: all.
-    """
-    device, apart = next(learner.parameters()).device, getattr(getattr(learner, "model", None), "items_apart", True)
-    size = micro_items if micro_items and apart else len(mixture)
-    pieces = list(zip(mixture.split(size), targets.split(size), strict=True))
-    value = torch.zeros((), device=device)
-
-    def part_of(some: Tensor, wanted: Tensor) -> Tensor:
-        share = distributed.size() if loss.reduction == "sum" else len(some) / len(mixture)
-        return share * learner(some.to(device), wanted.to(device))
-
-    if distributed.size() == 1 and device.type == "cpu":
-        for some, wanted in pieces:
-            value += _gradients_on_each_core(part_of, list(learner.parameters()), some, wanted, apart)
-        return value
-    for number, (some, wanted) in enumerate(pieces, start=1):
-        # processes meet once a batch, in the last backward pass, which gives every one the mean of all gradients
-        waits = distributed.size() > 1 and number < len(pieces)
-        with learner.no_sync() if waits else nullcontext():
-            part = part_of(some, wanted)
-            part.backward()
-        value += part.detach()
-    return distributed.total(value) / distributed.size()
-
-
-def _gradients_on_each_core(
-    part_of, parameters: list[nn.Parameter], some: Tensor, wanted: Tensor, apart=True
-) -> Tensor:
-    """Add the gradients of a few items, computed in threads and summed in their order; their part of the loss.
-
-    ``apart`` False: in one piece.
-    """
-
-    def one(mixture: Tensor, targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        part = part_of(mixture, targets)
-        return part.detach(), torch.autograd.grad(part, parameters)
-
-    value = torch.zeros(())
-    for part, of_part in on_each_core(one, some, wanted) if apart else [one(some, wanted)]:
-        value += part
-        for parameter, gradient in zip(parameters, of_part, strict=True):
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    return value
-
-
 def learning_rate(items: int, config: TrainConfig) -> float:
     """Of the step that begins at ``items``."""
     if config.schedule == "step":
@@ -209,19 +111,19 @@ def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
 
 
-def first_losses(
-    model: Separator, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
-) -> list[float | None]:
-    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES.
+def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: float) -> AveragedModel | None:
+    """The average of the weights along a training, which is often better than the last of them; None for a decay of 0.
 
-    They are computed in ``config.precision`` itself, which must be one that this machine has.
+    Every step of the optimiser moves it: it is the first step's weights, then after each step ``decay`` times itself
+    plus ``1 - decay`` times the new weights; buffers are the model's own. The weights are the same in all processes,
+    and so is their average. Its ``module`` is a model. Source: torch's own; the paper has none.
     """
-    keep_freed_memory()
-    optimiser, progress, learner = adam(model.train(), config), Progress(), Objective(model, loss, config.precision)
-    for _, (mixture, targets) in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
-        _step(learner, optimiser, mixture, targets, progress, replace(config, max_bad_steps=10**9), loss, Path())
-        progress.items += config.batch_items
-    return progress.first_losses
+    if not decay:
+        return None
+    # moved to its device, though it is there: that lays the weights of LSTMs out as CUDA wants them
+    average = AveragedModel(model, model.window.device, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    optimiser.register_step_post_hook(lambda *_: average.update_parameters(model))
+    return average
 
 
 def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateConfig) -> float:
@@ -249,89 +151,6 @@ def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateCon
     return float(np.mean(kept.numpy()))
 
 
-def fit(
-    model: Separator,
-    source: ItemSource,
-    validate: Callable[[Separator], float | None],
-    config: TrainConfig,
-    out: Path,
-    *,
-    loss: LossConfig = LossConfig(),
-    info: dict | None = None,
-    device: str = "cpu",
-    label: str = "train",
-) -> Progress:
-    """Train until ``max_items`` or early stop; the best model by validation lies in ``out`` at any moment after the
-    first. With ``ema_decay`` it is the averaged weights that are validated and kept.
-
-    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped. Where
-    the machine lacks the arithmetic of ``config.precision`` it is float32's, which the result says.
-    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes
-    the rounding alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all
-    of them see.
-
-    Args:
-        model: trained in place. source: gives the batches. validate: model -> mean uSDR in dB, higher is better; None
-            where there are no songs for it: the last weights are kept.
-        out: gets config.json and model.safetensors (the best), and resume/ while unfinished.
-        info: written into the checkpoint's config.json.
-
-    Raises:
-        TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
-        ConfigError: several processes for a model that must see its batches whole.
-    """
-    share_one_arena()
-    keep_freed_memory()
-    part = distributed.share(config.batch_items)
-    if distributed.size() > 1 and not model.items_apart:
-        raise ConfigError(f"got {distributed.size()} processes: expected one, the items of this model see each other")
-    model.to(device).train()
-    optimiser = adam(model, config)
-    average = averaging.moving_average(model, optimiser, config.ema_decay)
-    judged = average.module if average else model  # validated and kept
-    progress = resume.restore(Path(out), model, optimiser, source, average) or Progress()
-    first = distributed.rank() == 0
-    progress.arithmetic = arithmetic(config.precision, progress.arithmetic, device)
-    learner = distributed.wrap(Objective(model, loss, progress.arithmetic["got"]))
-    last_items = config.max_items - config.max_items % config.batch_items
-    started, saved = time.monotonic() - progress.seconds, time.monotonic()
-    bar = tqdm(
-        total=last_items,
-        initial=progress.items,
-        desc=label,
-        unit="item",
-        mininterval=2,
-        dynamic_ncols=True,
-        disable=not first,
-    )
-    stopped = config.patience and progress.worse >= config.patience
-    batches = iter(()) if stopped or progress.items >= last_items else _shares(source, progress.items, part)
-    for mixture, targets in batches:
-        progress.loss_sum += _step(learner, optimiser, mixture, targets, progress, config, loss, out)
-        before, progress.items = progress.items, progress.items + config.batch_items
-        progress.seconds = time.monotonic() - started
-        bar.update(config.batch_items)
-        finished = progress.items >= last_items
-        due = finished or progress.items // config.validate_items > before // config.validate_items
-        if due:
-            _validate(judged, source, validate, progress, config, out, info)
-            last = progress.history[-1]
-            usdr = {} if last["valid_usdr"] is None else {"usdr": f"{last['valid_usdr']:.2f} dB"}
-            bar.set_postfix(loss=f"{last['loss']:.4f}", **usdr)
-        stopped = config.patience and progress.worse >= config.patience
-        if first and (due or time.monotonic() - saved > SAVE_SECONDS):
-            resume.save(Path(out), model, optimiser, source, progress, average)
-            saved = time.monotonic()
-        if stopped or finished:
-            break
-    bar.close()
-    if first:
-        model.load_state_dict(checkpoint.load(out).state_dict())
-    distributed.copy_first(model.state_dict())
-    model.eval()
-    return progress
-
-
 def arithmetic(asked: str, before: dict[str, str], device: str) -> dict[str, str]:
     """What products are computed in, the same in every process; see :class:`bsrnn.resume.Progress`.
 
@@ -346,65 +165,198 @@ def arithmetic(asked: str, before: dict[str, str], device: str) -> dict[str, str
     return {"asked": asked, "got": got} | ({"began": began} if began != got else {})
 
 
-def _shares(source: ItemSource, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
-    """This process's part of each batch."""
-    if distributed.size() == 1:
-        return source.batches(first_item)
-    if hasattr(source, "shares"):
-        return source.shares(first_item, part)
-    return ((mixture[part], targets[part]) for mixture, targets in source.batches(first_item))
+class Trainer:
+    """A training: a model, where its batches come from, and all that a step changes.
 
+    A folder that holds an unfinished training of this kind is gone on with, bit for bit as if it had not stopped. Where
+    the machine lacks the arithmetic of ``config.precision`` it is float32's, which ``progress.arithmetic`` says.
+    Several processes (:mod:`bsrnn.runtime.distributed`) share every batch and validation; their number changes
+    the rounding alone, also where a training goes on with another number. Only rank 0 writes, into a folder that all
+    of them see.
 
-def _step(
-    learner,
-    optimiser,
-    mixture: Tensor,
-    targets: Tensor,
-    progress: Progress,
-    config: TrainConfig,
-    loss: LossConfig,
-    out: Path,
-) -> float:
-    """One optimiser step; its loss. A non-finite one is skipped and counted."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(progress.items, config)
-    optimiser.zero_grad(set_to_none=True)
-    value = gradients(learner, mixture, targets, loss, config.micro_items)
-    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), config.clip_norm)
-    if len(progress.first_losses) < FIRST_LOSSES:
-        progress.first_losses.append(value.item() if torch.isfinite(value) else None)
-    if torch.isfinite(value) and torch.isfinite(norm):
-        optimiser.step()
-        progress.steps, progress.bad_steps = progress.steps + 1, 0
-        return value.item()
-    progress.bad_steps, progress.skipped = progress.bad_steps + 1, progress.skipped + 1
-    if progress.bad_steps >= config.max_bad_steps:
-        bad = Path(out) / "bad_batch.safetensors"
-        batch = {"mixture": distributed.gather(mixture.cpu()), "targets": distributed.gather(targets.cpu())}
-        if distributed.rank() == 0:
-            checkpoint.write_tensors(bad, {name: value.contiguous() for name, value in batch.items()})
-        raise TrainingError(
-            f"{progress.bad_steps} steps in a row with a non-finite loss or gradient at item "
-            f"{progress.items}: the last batch is in {bad}; lower the learning rate or look at the data"
+    Args:
+        model: trained in place. source: gives the batches.
+        folder: gets config.json and model.safetensors (the best), and resume/ while unfinished. None: for steps alone,
+            which write nothing.
+
+    Raises:
+        ConfigError: several processes for a model that must see its batches whole, or that cannot share a batch.
+    """
+
+    def __init__(
+        self,
+        model: Separator,
+        source: ItemSource,
+        config: TrainConfig,
+        loss: LossConfig = LossConfig(),
+        device: str = "cpu",
+        folder: Path | None = None,
+    ):
+        share_one_arena()
+        keep_freed_memory()
+        self.share = distributed.share(config.batch_items)
+        if distributed.size() > 1 and not model.items_apart:
+            raise ConfigError(
+                f"got {distributed.size()} processes: expected one, the items of this model see each other"
+            )
+        self.model, self.source, self.config, self.loss, self.device = model, source, config, loss, device
+        self.folder = None if folder is None else Path(folder)
+        self.last_items = config.max_items - config.max_items % config.batch_items
+        model.to(device).train()
+        self.optimiser = adam(model, config)
+        self.average = moving_average(model, self.optimiser, config.ema_decay)
+        restored = self.folder and resume.restore(self.folder, model, self.optimiser, source, self.average)
+        self.progress = restored or Progress()
+        self.progress.arithmetic = arithmetic(config.precision, self.progress.arithmetic, device)
+        self.learner = distributed.wrap(Objective(model, loss, self.progress.arithmetic["got"]))
+
+    @property
+    def judged(self) -> Separator:
+        """The model that is validated and kept: with ``ema_decay`` the one of averaged weights."""
+        return self.average.module if self.average else self.model
+
+    @property
+    def finished(self) -> bool:
+        """Whether all items are learnt from, or the validation has not become better for long enough."""
+        patience = self.config.patience
+        return self.progress.items >= self.last_items or bool(patience and self.progress.worse >= patience)
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether a validation follows the step that was last."""
+        items, every = self.progress.items, self.config.validate_items
+        return items >= self.last_items or items // every > (items - self.config.batch_items) // every
+
+    def run(self, validate: Validation, info: dict | None = None, label: str = "train") -> Progress:
+        """Train until ``max_items`` or early stop; after the first validation the best model by it lies in the folder
+        at any moment.
+
+        Args:
+            validate: model -> mean uSDR in dB, higher is better; None where there are no songs for it: the last weights
+                are kept. info: written into the checkpoint's config.json.
+
+        Raises:
+            TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
+        """
+        if self.folder is None:
+            raise ValueError("got a training without a folder, expected the folder that its best model goes to")
+        progress, writes, saved = self.progress, distributed.rank() == 0, time.monotonic()
+        started = saved - progress.seconds
+        bar = tqdm(
+            total=self.last_items,
+            initial=progress.items,
+            desc=label,
+            unit="item",
+            mininterval=2,
+            dynamic_ncols=True,
+            disable=not writes,
         )
-    return 0.0
+        for mixture, targets in iter(()) if self.finished else self._shares():
+            self.step(mixture, targets)
+            if progress.bad_steps >= self.config.max_bad_steps:
+                self._give_up(mixture, targets)
+            progress.seconds = time.monotonic() - started
+            bar.update(self.config.batch_items)
+            if self.validation_due:
+                self.validate(validate, info)
+                latest = progress.history[-1]
+                usdr = {} if latest["valid_usdr"] is None else {"usdr": f"{latest['valid_usdr']:.2f} dB"}
+                bar.set_postfix(loss=f"{latest['loss']:.4f}", **usdr)
+            if writes and (self.validation_due or time.monotonic() - saved > SAVE_SECONDS):
+                self.save()
+                saved = time.monotonic()
+            if self.finished:
+                break
+        bar.close()
+        if writes:
+            self.model.load_state_dict(checkpoint.load(self.folder).state_dict())
+        distributed.copy_first(self.model.state_dict())
+        self.model.eval()
+        return progress
 
+    def step(self, mixture: Tensor, targets: Tensor) -> None:
+        """One step of the optimiser, with this process's share (B, C, L), (B, S, C, L) of a batch.
 
-def _validate(model, source: ItemSource, validate, progress: Progress, config: TrainConfig, out: Path, info) -> None:
-    score = validate(model)
-    entry = {
-        "items": progress.items,
-        "valid_usdr": score,
-        "loss": progress.loss_sum / max(1, progress.steps),
-        "learning_rate": learning_rate(progress.items, config),
-        "skipped_steps": progress.skipped,
-    }
-    progress.history.append(entry | source.validated(model, score))
-    progress.loss_sum, progress.steps = 0.0, 0
-    if score is None or progress.best is None or score > progress.best:
+        One with a non-finite loss or gradient is counted and changes no weight.
+        """
+        progress, config = self.progress, self.config
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(progress.items, config)
+        self.optimiser.zero_grad(set_to_none=True)
+        value = gradients(self.learner, mixture, targets, self.loss, config.micro_items)
+        norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_norm)
+        if len(progress.first_losses) < FIRST_LOSSES:
+            progress.first_losses.append(value.item() if torch.isfinite(value) else None)
+        if torch.isfinite(value) and torch.isfinite(norm):
+            self.optimiser.step()
+            progress.steps, progress.bad_steps = progress.steps + 1, 0
+            progress.loss_sum += value.item()
+        else:
+            progress.bad_steps, progress.skipped = progress.bad_steps + 1, progress.skipped + 1
+        progress.items += config.batch_items
+
+    def validate(self, validate: Validation, info: dict | None = None) -> None:
+        """Score the model that is judged, note it in the history, and keep it if it is the best so far."""
+        progress, score = self.progress, validate(self.judged)
+        entry = {
+            "items": progress.items,
+            "valid_usdr": score,
+            "loss": progress.loss_sum / max(1, progress.steps),
+            "learning_rate": learning_rate(progress.items, self.config),
+            "skipped_steps": progress.skipped,
+        }
+        progress.history.append(entry | self.source.validated(self.judged, score))
+        progress.loss_sum, progress.steps = 0.0, 0
+        if score is not None and progress.best is not None and score <= progress.best:
+            progress.worse += 1
+            return
         progress.best, progress.best_items, progress.worse = score, progress.items, 0
         if distributed.rank() == 0:
             # what a killed process leaves must say where it comes from
-            checkpoint.save(model, out, (info or {}) | {"valid_usdr": score, "items": progress.items})
-    else:
-        progress.worse += 1
+            checkpoint.save(self.judged, self.folder, (info or {}) | {"valid_usdr": score, "items": progress.items})
+
+    def save(self) -> None:
+        """Write where the training is, to go on from there."""
+        resume.save(self.folder, self.model, self.optimiser, self.source, self.progress, self.average)
+
+    def _shares(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's part of each batch that is left."""
+        first_item, part = self.progress.items, self.share
+        if distributed.size() == 1:
+            return self.source.batches(first_item)
+        if hasattr(self.source, "shares"):
+            return self.source.shares(first_item, part)
+        return ((mixture[part], targets[part]) for mixture, targets in self.source.batches(first_item))
+
+    def _give_up(self, mixture: Tensor, targets: Tensor) -> None:
+        """Save the batch that was last, and raise TrainingError."""
+        path, first_item = self.folder / "bad_batch.safetensors", self.progress.items - self.config.batch_items
+        batch = {"mixture": distributed.gather(mixture.cpu()), "targets": distributed.gather(targets.cpu())}
+        if distributed.rank() == 0:
+            checkpoint.write_tensors(path, {name: value.contiguous() for name, value in batch.items()})
+        raise TrainingError(
+            f"{self.progress.bad_steps} steps in a row with a non-finite loss or gradient at item {first_item}: the "
+            f"last batch is in {path}; lower the learning rate or look at the data"
+        )
+
+
+def fit(
+    model: Separator,
+    source: ItemSource,
+    validate: Validation,
+    config: TrainConfig,
+    folder: Path,
+    loss: LossConfig = LossConfig(),
+) -> Progress:
+    """A whole training on the CPU; arguments and errors as those of :class:`Trainer` and its ``run``."""
+    return Trainer(model, source, config, loss, folder=folder).run(validate)
+
+
+def first_losses(
+    model: Separator, source: ItemSource, config: TrainConfig, loss: LossConfig, steps: int
+) -> list[float | None]:
+    """The losses of the first steps of a training, which writes nothing; None: not finite. At most FIRST_LOSSES."""
+    trainer = Trainer(model, source, config, loss)
+    for _, batch in zip(range(min(steps, FIRST_LOSSES)), source.batches(0), strict=False):
+        trainer.step(*batch)
+    return trainer.progress.first_losses

@@ -9,25 +9,29 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from bsrnn.audio.kinds import FORMATS, KINDS, UNREAD, to_wav
 from bsrnn.audio.resampling import resample, resampled_frames, stretch
+from bsrnn.audio.shapes import MOST_CHANNELS
 from bsrnn.audio.spliced import Spliced
 from bsrnn.audio.true_length import open_whole, system_path
-from bsrnn.audio.walking import KINDS, UNREAD, to_wav
 from bsrnn.errors import DataError
-from bsrnn.runtime.files import atomic_write
-from bsrnn.runtime.notices import note
-from bsrnn.runtime.system_errors import check_readable
+from bsrnn.runtime.files import atomic_write, refuse_pointer
+from bsrnn.runtime.system_errors import check_readable, reading
+from bsrnn.runtime.terminal import note
 
 __all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
-FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
-QUALITY = {".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}, ".ogg": {"compression_level": 0.2}}
+QUALITY: dict[str, dict[str, Any]] = {
+    ".mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0},
+    ".ogg": {"compression_level": 0.2},
+}
 WIDTHS = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}  # bytes a sample
 WAV_BYTES = 0xFFFF0000  # beyond, a wav's own count of bytes overflows
 DELICATE = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # are read in long pieces only
@@ -35,7 +39,6 @@ LONG, RUN_UP = 1 << 15, 1 << 14  # samples of each channel that are then decoded
 PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 RATES = (100, 768_000)  # Hz: what is taken for a rate; at 1 Hz, some seconds' samples would be resampled to hours
-POINTER = b"version https://git-lfs.github.com/spec/"
 SYSTEM_ERROR = 2  # libsndfile's number for whatever the system refuses
 STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
 
@@ -107,7 +110,6 @@ class Reader:
 
     def __init__(self, path: str | Path, sample_rate: int | None = None, forgiving: bool = False):
         self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
-        check_readable(self.path, "audio")
         self._handle, self.remark = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
             self._handle.channels, self._handle.samplerate, self._handle.frames)
@@ -217,9 +219,10 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
     """
     path, audio = Path(path), np.asarray(audio)
     check_ending(path)
-    if audio.ndim != 2 or not 1 <= audio.shape[0] <= 16:  # more "channels" than that: (L, C) by mistake
+    if audio.ndim != 2 or not 1 <= audio.shape[0] <= MOST_CHANNELS:
         raise DataError(f"{path}: audio of shape {audio.shape}, expected (channels, samples); transpose it")
-    with atomic_write(path) as temporary, Writer(temporary, sample_rate, *audio.shape, subtype, path) as writer:
+    channels, frames = audio.shape
+    with atomic_write(path) as temporary, Writer(temporary, sample_rate, channels, frames, subtype, path) as writer:
         writer.write(audio)
 
 
@@ -304,7 +307,8 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
     wanted = f"expected audio ({KINDS})"
     _check_file(path, wanted)
     try:
-        handle, remark = open_whole(path)
+        with reading(path, "audio"):
+            handle, remark = open_whole(path)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", "samples without a header")
         advice = f"convert it with `{to_wav(path)}` for instance"
@@ -312,8 +316,6 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
             advice = f"it is damaged or of another kind: get it again, {advice}, or remove it from the folder"
         raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; "
                         f"{advice}") from error
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}, {wanted}; check its permissions and the disk") from error
     if problem := _problem_of(handle):
         handle.close()
         raise DataError(f"{path}: {problem}")
@@ -322,18 +324,13 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
 
 def _check_file(path: Path, wanted: str) -> None:
     """DataError where no file can be read, or where one only stands for another."""
-    try:
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
-            raise DataError(f"{path}: {what}, {wanted}; check the path")
-        with open(path, "rb") as file:
-            start = file.read(len(POINTER))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}, {wanted}; check the path and its permissions") from error
-    if not start:
+    check_readable(path, "audio")
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
+        raise DataError(f"{path}: {what}, {wanted}; check the path")
+    if not path.stat().st_size:
         raise DataError(f"{path}: an empty file (0 bytes), {wanted}; get it again, or remove it from the folder")
-    if start == POINTER:
-        raise DataError(f"{path}: a git-lfs pointer and not the file itself, {wanted}; fetch it with `git lfs pull`")
+    refuse_pointer(path)
 
 
 def _problem_of(handle: soundfile.SoundFile | Spliced) -> str | None:

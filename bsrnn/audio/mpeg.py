@@ -133,7 +133,7 @@ class Stream:
         total = self.frames * self.head.samples
         skip = min(delay, total - 1)
         return Part(
-            pieces=tuple(map(tuple, self.runs)),
+            pieces=tuple((first, stop) for first, stop in self.runs),
             frames=max(1, total - skip - padding),
             skip=skip,
             sample_rate=self.head.sample_rate,
@@ -190,9 +190,9 @@ def walk(path: Path) -> Walked:
     strange = 0  # bytes between frames that are neither frames nor tags
     with open(path, "rb") as handle:
         window = _Window(handle, path.stat().st_size)
-        end = None
+        end = 0  # of the frame before
         for place, head in _frames(window):
-            if streams and end is not None:
+            if streams:
                 strange += _untagged(window, end, place)
             end = place + head.size
             if found := tag(window(place, min(head.size, TAG_BYTES)), head):
@@ -211,10 +211,11 @@ def walk(path: Path) -> Walked:
 def _remark(streams: list[Stream], strange: int) -> str:
     parts = [stream.part() for stream in streams]
     words, total = [], sum(part.frames for part in parts)
+    first = streams[0] if streams else None
     if len(streams) > 1:
         words.append(f"{len(streams)} files joined, its first header promises {parts[0].frames} samples")
-    elif streams and streams[0].promised not in (None, streams[0].frames):
-        promised = streams[0].promised * streams[0].head.samples - streams[0].tag.delay - streams[0].tag.padding
+    elif first and first.tag and first.promised is not None and first.promised != first.frames:
+        promised = first.promised * first.head.samples - first.tag.delay - first.tag.padding
         words.append(f"its header promises {max(promised, 0)} samples")
     if words:
         words.append(f"it holds {total}, which are taken")

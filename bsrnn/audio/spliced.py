@@ -137,17 +137,22 @@ class Spliced:
         return np.concatenate(blocks)
 
     def _read_part(self, index: int, start: int, frames: int, dtype: str) -> np.ndarray:
-        part = self.parts[index]
-        if index != self._index:
-            self.close()
-            self._bytes = io.BufferedReader(Pieces(self.path, part), BUFFER)
-            self._decoder, self._index, self._at = Decoder(self._bytes), index, -part.skip
-        self._go_to(part, start, dtype)
-        block = self._decoder.read(frames, dtype=dtype, always_2d=True)
+        decoder = self._decoder_of(index)
+        self._go_to(decoder, self.parts[index], start, dtype)
+        block = decoder.read(frames, dtype=dtype, always_2d=True)
         self._at = start + len(block)
         return block
 
-    def _go_to(self, part: Part, start: int, dtype: str) -> None:
+    def _decoder_of(self, index: int) -> Decoder:
+        """A part's decoder, where it was left; that of another part is closed."""
+        if self._decoder is None or index != self._index:
+            self.close()
+            part = self.parts[index]
+            self._bytes = io.BufferedReader(Pieces(self.path, part), BUFFER)
+            self._decoder, self._index, self._at = Decoder(self._bytes), index, -part.skip
+        return self._decoder
+
+    def _go_to(self, decoder: Decoder, part: Part, start: int, dtype: str) -> None:
         """Make sample ``start`` of a part the next one."""
         if self._at == start:
             return
@@ -155,7 +160,7 @@ class Spliced:
         if not aim < self._at < start:  # else what lies in between is read, as below
             place = part.skip + aim if aim else 0  # the beginning is read with what comes before it
             if self._at != place - part.skip:
-                self._decoder.seek(place)
+                decoder.seek(place)
             self._at = place - part.skip
         while self._at < start:
-            self._at += len(self._decoder.read(min(PIECE, start - self._at), dtype=dtype, always_2d=True)) or start
+            self._at += len(decoder.read(min(PIECE, start - self._at), dtype=dtype, always_2d=True)) or start

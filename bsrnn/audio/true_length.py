@@ -16,8 +16,8 @@ from typing import NamedTuple
 import soundfile
 
 from bsrnn.audio import mpeg
+from bsrnn.audio.kinds import MPEG
 from bsrnn.audio.spliced import Decoder, Part, Pieces, Spliced
-from bsrnn.audio.walking import MPEG
 
 UNKNOWN = 1 << 62  # so many samples or more: a length that nobody knows
 FLAC_LENGTH = 21  # place of the 36 bits of a flac's length, the upper 4 within this byte

@@ -1,25 +1,21 @@
 """Folders of music: which of their files are read, which is a song's mixture, and what is passed over.
 
+Stems that ``bsrnn separate`` has written are no songs, wherever they lie.
 Passed over without a word are only what other systems leave beside files (``._*``, ``.DS_Store``) and what a killed
 process of ours left (``.NAME.HEX.partial``). All else that is not read is counted and named in one line.
 Links are followed; a folder that two ways lead to is read once.
 """
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".bwf", ".caf", ".mp1", ".mp2", ".mpa",
-            ".mpga", ".oga", ".opus", ".rf64", ".snd", ".voc", ".w64", ".wave")  # fmt: skip
-KINDS = "wav, flac, ogg, opus, mp3, aiff, ..."
-# sound that libsndfile does not read, and ffmpeg does
-UNREAD = (".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".asf", ".avi", ".dff", ".dsf", ".dts", ".eac3", ".flv",
-          ".m4a", ".m4b", ".m4p", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".ra", ".rm", ".spx", ".tak", ".tta",
-          ".webm", ".weba", ".wma", ".wmv", ".wv")  # fmt: skip
-MPEG = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
+from bsrnn.audio.kinds import READABLE, UNREAD, to_wav
+from bsrnn.audio.origin import of_stem
+from bsrnn.runtime.system_errors import obstacle
+
 OURS = re.compile(r"\..*\.partial(\..*)?")
 MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
 STEMS = ("vocals", "vocal", "voice", "drums", "bass", "other", "guitar", "guitars", "piano", "keys", "synth", "strings",
@@ -92,6 +88,7 @@ class Below:
     songs: list[Path] = field(default_factory=list)
     mixtures: set[Path] = field(default_factory=set)  # those of the songs that have their stems beside them
     stems: list[Path] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)  # by `bsrnn separate`
     unread: list[Path] = field(default_factory=list)
     other: list[Path] = field(default_factory=list)
     twice: list[Path] = field(default_factory=list)  # links to folders that are read already
@@ -101,6 +98,7 @@ class Below:
         """In one line, how many files are passed over and which; "" if none is."""
         sorts = (
             (self.stems, "stem(s) beside a mixture", ""),
+            (self.written, "that bsrnn separate has written", ""),
             (self.unread, "of a kind that is not read", "convert with "),
             (self.other, "that are no sound", ""),
             (self.twice, "link(s) to folders that are read already", ""),
@@ -123,12 +121,15 @@ def below(folder: Path, skip: Callable[[Path], bool] = lambda path: False) -> Be
     """
     result = Below()
     for place in _listings(folder, skip, result):
-        mixture = mixture_among(place.files)
+        written = [path for path in place.files if of_stem(path)]
+        result.written.extend(written)
+        files = [path for path in place.files if path not in written]
+        mixture = mixture_among(files)
         if mixture:
             result.mixtures.add(mixture)
-            result.stems.extend(path for path in place.files if stem_name(path.stem) != stem_name(mixture.stem))
+            result.stems.extend(path for path in files if stem_name(path.stem) != stem_name(mixture.stem))
         result.songs.extend(
-            path for path in place.files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
+            path for path in files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
         )
         result.unread.extend(place.unread)
         result.other.extend(place.other)
@@ -143,7 +144,7 @@ def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iter
             status = place.stat()
             inside = listing(place)
         except OSError as error:
-            result.closed[place] = f"{place}: {error.strerror}, expected a readable folder; check its permissions"
+            result.closed[place] = f"{place}: cannot be read: {obstacle(error, expected='a folder of songs')}"
             continue
         if (status.st_dev, status.st_ino) in seen:
             result.twice.append(place)
@@ -151,9 +152,3 @@ def _listings(folder: Path, skip: Callable[[Path], bool], result: Below) -> Iter
         seen.add((status.st_dev, status.st_ino))
         yield inside
         waiting.extend(path for path in reversed(inside.folders) if not skip(path))
-
-
-def to_wav(path: Path) -> str:
-    """The command that makes a wav of a file, beside it."""
-    new = path.with_name(f"{path.stem}{'-new' * (path.suffix.lower() == '.wav')}.wav")
-    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(new))}"

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from bsrnn.audio import files as audio
-from bsrnn.errors import BSRNNError, DataError
+from bsrnn.errors import DataError
+from bsrnn.runtime import terminal
 from bsrnn.runtime.files import write_json
 
 RATE = 44100  # Hz
@@ -196,17 +197,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path, nargs="+", help="fretsonfire-songs-*.deb, or what it was unpacked into")
     parser.add_argument("--out", "-o", type=Path, default=Path("data/guitar"), help="(default: data/guitar)")
     options = parser.parse_args(arguments)
-    try:
+    with terminal.Command("bsrnn.data.fretsonfire", terminal.ANEW) as command:
         for source in options.source:
             if source.is_file():
                 print(check_package(source))
             for song in convert(source, options.out):
                 print(f"  {check_song(song)}")
-    except BSRNNError as error:
-        print(f"bsrnn.data.fretsonfire: {error}", file=sys.stderr)
-        return 1
-    print(f"`bsrnn data --data {options.out} --target guitar` checks them")
-    return 0
+        print(f"`bsrnn data --data {options.out} --target guitar` checks them")
+    return command.code
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from bsrnn.audio import files as audio
+from bsrnn.audio.walking import hidden
 from bsrnn.errors import BSRNNError, DataError
 from bsrnn.runtime.files import write_json
-from bsrnn.audio.walking import hidden
 
 # mus.yaml of musdb 0.4.3, "validation_tracks" (all lie in train/); a test compares the two
 MUSDB_VALIDATION = (

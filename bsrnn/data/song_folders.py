@@ -1,7 +1,7 @@
 """How data sets lie on a disk: split folders, folders of songs, and the files of a song.
 
-People name these differently; what they mean is known by :data:`SPLIT_NAMES` and :data:`bsrnn.audio.walking.MIXTURES`, in
-letters of any size.
+People name these differently; what they mean is known by :data:`SPLIT_NAMES` and
+:data:`bsrnn.audio.walking.MIXTURES`, in letters of any size.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio import walking
 from bsrnn.audio import files as audio
-from bsrnn.errors import DataError
-from bsrnn.runtime.notices import note
+from bsrnn.audio import walking
+from bsrnn.audio.kinds import KINDS, to_wav
 from bsrnn.audio.walking import stem_name
+from bsrnn.errors import DataError
+from bsrnn.runtime.system_errors import reading
+from bsrnn.runtime.terminal import note
 
 LABELLED = ("train", "valid", "test")
 SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted", "test-new")
@@ -79,8 +81,8 @@ def stem_files(folder: Path, targets: tuple[str, ...]) -> tuple[dict[str, Path],
     """
     inside = listing(folder)
     for path in inside.unread:
-        raise DataError(f"{path}: of a kind that is not read, expected {walking.KINDS}; convert it, with "
-                        f"`{walking.to_wav(path)}` for instance, and remove it, or it would be there twice")
+        raise DataError(f"{path}: of a kind that is not read, expected {KINDS}; convert it, with "
+                        f"`{to_wav(path)}` for instance, and remove it, or it would be there twice")
     asked = {stem_name(target): target for target in targets}
     files: dict[str, Path] = {}
     for path in inside.files:
@@ -119,11 +121,8 @@ def sum_of_the_others(files: Mapping[str, Path], frames: int) -> str | None:
 
 def listing(folder: Path) -> walking.Listing:
     """DataError where the folder cannot be read."""
-    try:
+    with reading(folder, "a folder of songs"):
         return walking.listing(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: {error.strerror}, expected a folder that can be read; check its permissions") from (
-            error)
 
 
 def sound(folder: Path) -> list[Path]:

@@ -1,8 +1,8 @@
 """Data sets of multitrack songs, read straight from disk: one reader for every layout.
 
 A song is a folder with one audio file a stem; the file's name is the stem's, in letters of any size. "mixture" is the
-mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the others,
-which is noted. Songs lie
+mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the
+others, which is noted. Songs lie
 
 - in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``, ``unlabelled-shifted/``), as the embedded set,
   or as people call these (:data:`bsrnn.data.song_folders.SPLIT_NAMES`), in letters of any size;
@@ -18,7 +18,6 @@ songs that are not used are named.
 """
 
 import hashlib
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,18 +25,19 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio import walking
-from bsrnn.data import fretsonfire, song_folders
 from bsrnn.audio import files as audio
-from bsrnn.data import musdb as musdb_source
-from bsrnn.runtime import paths
-from bsrnn.config import DataConfig
-from bsrnn.errors import ConfigError, DataError, NoSongs
-from bsrnn.runtime.files import read_json
-from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.runtime.notices import note
-from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.audio import walking
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.walking import stem_name
+from bsrnn.config import DataConfig
+from bsrnn.data import fretsonfire, song_folders
+from bsrnn.data import musdb as musdb_source
+from bsrnn.data.musdb import MUSDB_VALIDATION
+from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.errors import ConfigError, DataError, NoSongs
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import read_json
+from bsrnn.runtime.terminal import note, say
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
 LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
@@ -65,10 +65,10 @@ class Song:
         Raises:
             DataError: the song has no such stem, or its file cannot be read.
         """
-        if stem == "mixture" and not self.mixture:
+        if stem == "mixture" and self.mixture is None:
             return self._sum(self.stems, start, frames)
         start, frames = self._in_files(start, frames)
-        if stem == "mixture":
+        if stem == "mixture" and self.mixture is not None:
             return audio.to_stereo(audio.read(self.mixture, start, frames, 0, self.sample_rate))
         if stem not in self.stems:
             raise DataError(f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "
@@ -84,10 +84,10 @@ class Song:
 
     def _sum(self, stems: Iterable[str], start: int, frames: int) -> np.ndarray:
         start, frames = self._in_files(start, frames)
-        total = None
-        for stem in stems:
-            part = audio.read(self.stems[stem], start, frames)
-            total = part if total is None else np.add(total, part, out=total)
+        first, *others = stems
+        total = audio.read(self.stems[first], start, frames)
+        for stem in others:
+            np.add(total, audio.read(self.stems[stem], start, frames), out=total)
         return total
 
     def _in_files(self, start: int, frames: int) -> tuple[int, int]:
@@ -218,7 +218,8 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected one with audio files in it or below; check the path")
+        what = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {what}; expected a folder with audio files in it or below; check the path")
     inside = walking.below(folder)
     found, unreadable = [], {str(path.relative_to(folder)): why for path, why in inside.closed.items()}
     if passed_over := inside.passed_over(folder):
@@ -229,10 +230,10 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
         except DataError as error:
             unreadable[str(path.relative_to(folder))] = str(error)
     for why in unreadable.values():
-        print(f"passed over: {why}", file=sys.stderr)
+        say("passed over", why)
     if not found:
         raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
-                        f"{', '.join(audio.FORMATS)}; check the path")
+                        f"{', '.join(FORMATS)}; check the path")
     return Mixtures(found, unreadable)
 
 
@@ -255,6 +256,10 @@ def _read_songs(root: Path, split: str | None, targets: tuple[str, ...], sample_
         raise DataError(f"{root}: {what}; {LAYOUT}; check the path")
     folders = _song_folders(root, split, musdb, limit)
     songs = [_song(folder, targets, sample_rate) for folder in folders[:limit]]
+    alone = sorted(song.name for song in songs if targets and len(song.stems) == 1 and not song.mixture)
+    if alone:
+        note(f"{root}: {len(alone)} song(s) with one stem and no mixture, from which nothing can be separated: "
+             f"{', '.join(alone[: walking.NAMED])}{', ...' if len(alone) > walking.NAMED else ''}")  # fmt: skip
     return sorted(songs, key=lambda song: song.name)
 
 

@@ -20,7 +20,7 @@ import importlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ class Peer(Separator):
     Raises:
         ConfigError: sizes that the system does not have. BSRNNError: the system's package is missing.
     """
+
+    config: PeerConfig
 
     def __init__(self, config: PeerConfig):
         super().__init__(config)
@@ -87,7 +89,7 @@ class Peer(Separator):
         signals = self(mixture)
         return self.stft(signals), signals
 
-    def compute_in(self, dtype: torch.dtype) -> "Peer":
+    def compute_in(self, dtype: torch.dtype) -> Self:
         """Compute products and LSTMs in a dtype, by autocast: the weights stay as they are."""
         self.dtype = dtype
         return self
@@ -122,13 +124,13 @@ def _with_its_phase(mixture: Tensor, window: Tensor, estimate: Callable[[Tensor]
 
     estimate: magnitudes (B, C, F, T) of the mixture -> those of each of S targets, of the same shape.
     """
-    settings = {"n_fft": len(window), "hop_length": len(window) // 4, "window": window}
-    spectrogram = torch.stft(mixture.flatten(0, 1), **settings, return_complex=True)
+    n_fft, hop = len(window), len(window) // 4
+    spectrogram = torch.stft(mixture.flatten(0, 1), n_fft, hop, window=window, return_complex=True)
     spectrogram = spectrogram.unflatten(0, mixture.shape[:2])  # (B, C, F, T)
     size = spectrogram.abs()
     phase = spectrogram / size.clamp_min(torch.finfo(size.dtype).tiny)
     estimates = torch.stack([magnitudes.float() * phase for magnitudes in estimate(size)], 1)
-    audio = torch.istft(estimates.flatten(0, 2), **settings, length=mixture.shape[-1])
+    audio = torch.istft(estimates.flatten(0, 2), n_fft, hop, window=window, length=mixture.shape[-1])
     return audio.unflatten(0, estimates.shape[:3])
 
 
@@ -138,6 +140,8 @@ class OpenUnmixes(nn.Module):
     Its LSTMs drop values in training. They are drawn from the number of batches seen, which lies beside the weights, so
     that a training which is broken off goes on bit for bit.
     """
+
+    window: Tensor
 
     def __init__(self, config: PeerConfig):
         super().__init__()
@@ -162,7 +166,7 @@ class OpenUnmixes(nn.Module):
         if not self.training:
             return model(size)
         with torch.random.fork_rng([size.device] if size.is_cuda else []):
-            torch.manual_seed(int(model.bn1.num_batches_tracked))
+            torch.manual_seed(int(model.get_buffer("bn1.num_batches_tracked")))
             return model(size)
 
 
@@ -191,6 +195,8 @@ class ConvTasNets(nn.Module):
 
 class MagnitudeTasNets(nn.Module):
     """Conv-TasNet's convolutions over the magnitudes of an STFT: a mask for each target, each channel by itself."""
+
+    window: Tensor
 
     def __init__(self, config: PeerConfig):
         super().__init__()

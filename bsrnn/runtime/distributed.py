@@ -145,8 +145,7 @@ def copy_bytes(data: bytes | None) -> bytes | None:
     length = int(total(torch.tensor((-1 if data is None else len(data)) if rank() == 0 else 0)))
     if length <= 0:
         return None if length else b""
-    if rank() > 0:
-        data = bytes(length)
-    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    first = bytes(length) if data is None or rank() > 0 else data  # to be overwritten, but at rank 0
+    buffer = torch.frombuffer(bytearray(first), dtype=torch.uint8)
     distributed.broadcast(buffer, 0)
     return buffer.numpy().tobytes()

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bsrnn.runtime.system_errors import obstacle, reading, writing
 try:
     import fcntl
 except ImportError:  # Windows, where leftovers of killed processes stay
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # mypy knows no module that may be missing
 
 LEFTOVER = re.compile(r"\.[0-9a-f]{8}\.partial(\.\w+)*$")
 _in_use: set[str] = set()  # temporary files of this process: some libraries put another file in their place
@@ -184,7 +185,7 @@ def _not_finite(value: object, place: str) -> str | None:
     return next((found for item, where in children if (found := _not_finite(item, where))), None)
 
 
-def read_json(path: str | Path) -> object:
+def read_json(path: str | Path) -> Any:
     """What :func:`write_json` wrote.
 
     Raises:
@@ -211,5 +212,5 @@ def refuse_pointer(path: str | Path) -> None:
     except OSError:  # whoever reads it says so
         return
     if is_pointer:
-        raise DataError(f"{path} is a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
+        raise DataError(f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
                         "download the file")

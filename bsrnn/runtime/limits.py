@@ -57,17 +57,18 @@ Names = Annotated[
 ]  # fmt: skip
 
 
-def check(settings) -> None:
+def check(settings: object) -> None:
     """Hold each field of a dataclass against its type.
 
     Raises:
         ConfigError: a field of another type or beyond its limits; the message gives its name, value and limits.
     """
-    for name, hint in _hints(type(settings)).items():
+    kind: type = type(settings)
+    for name, hint in _hints(kind).items():
         value = getattr(settings, name)
         if not fits(value, hint):
             raise ConfigError(f"got {section(settings)}.{name} {_shown(value)}: expected {words(hint)}"
-                              f"{_example(type(settings), name)}")  # fmt: skip
+                              f"{_example(kind, name)}")  # fmt: skip
 
 
 def require(fine: bool, got: str, expected: str) -> None:
@@ -83,7 +84,7 @@ def section(settings) -> str:
 
 def fits(value, hint) -> bool:
     """Whether a value is of a type, within the limits that come with it."""
-    rules = ()
+    rules: list[Rule] = []
     if get_origin(hint) is Annotated:
         hint, *rules = get_args(hint)
     return _is(value, hint) and all(rule.holds(value) for rule in rules)
@@ -104,6 +105,11 @@ def _is(value, kind) -> bool:
         number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
         return number and -math.inf < value < math.inf
     return isinstance(value, kind)
+
+
+def allowed(kind: type, name: str) -> str:
+    """What a field of a dataclass may be, in words."""
+    return words(_hints(kind)[name])
 
 
 def words(hint) -> str:

@@ -1,13 +1,12 @@
 """One process at a time, where two would write the same files."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bsrnn.runtime import distributed
+from bsrnn.runtime import distributed, terminal
 from bsrnn.runtime.files import make_folder
 from bsrnn.runtime.system_errors import writing
 
@@ -27,7 +26,7 @@ def alone(lock: Path) -> Iterator[None]:
         try:
             held.acquire(timeout=0)
         except Timeout:
-            print(f"another process is at work on this ({lock} is locked): waiting for its end", file=sys.stderr)
+            terminal.say("note", f"another process is at work on this ({lock} is locked): waiting for its end")
             held.acquire()
     try:
         yield

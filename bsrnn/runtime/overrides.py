@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bsrnn.errors import ConfigError
 
-Settings = TypeVar("Settings")  # a frozen dataclass, of such dataclasses or of values
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")  # frozen; of such dataclasses or of values
 
 
 def with_values(settings: Settings, changes: Mapping[str, object]) -> Settings:
@@ -15,7 +18,8 @@ def with_values(settings: Settings, changes: Mapping[str, object]) -> Settings:
     Raises:
         ConfigError: values that cannot be, or do not go together.
     """
-    own, inside = {}, {}
+    own: dict[str, object] = {}
+    inside: dict[str, dict[str, object]] = {}
     for path, value in changes.items():
         name, _, rest = path.partition(".")
         if rest:

@@ -1,6 +1,7 @@
 """Where things lie. Everything hangs on the project root, so that notebooks run from any folder."""
 
 import os
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from bsrnn.errors import ConfigError
@@ -12,7 +13,12 @@ def expanded(text: str) -> str:
     """A place as a user writes it, with ~ and $VARIABLES filled in, where nothing of that very name is there.
 
     The shell does so before we see it, but not within quotes, after --out=, in makefiles or a container's settings.
+
+    Raises:
+        ArgumentTypeError: nothing at all, as of a variable that is not set; it would stand for the working folder.
     """
+    if not text:
+        raise ArgumentTypeError("got nothing, expected a place (is a variable empty?); the working folder is .")
     if not (text.startswith("~") or "$" in text) or os.path.lexists(text):
         return text
     return os.path.expanduser(os.path.expandvars(text))

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import torch
-
 from bsrnn.errors import BSRNNError, ConfigError, SeveralErrors
 from bsrnn.runtime.system_errors import obstacle, of_a_path, reading, writing
 
-Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 NAME_BYTES = 255  # of a file, on nearly every disk
 
 
@@ -25,9 +24,11 @@ class Checks:
     def __init__(self):
         self.errors: list[BSRNNError] = []
 
-    def __call__(self, check: Callable[Arguments, Result], *args: Arguments.args) -> Result | None:
+    def __call__(
+        self, check: Callable[Arguments, Result], *args: Arguments.args, **named: Arguments.kwargs
+    ) -> Result | None:
         try:
-            return check(*args)
+            return check(*args, **named)
         except BSRNNError as error:
             self.errors.append(error)
         except OSError as error:
@@ -102,6 +103,8 @@ def device(name: str) -> None:
     """ConfigError for a GPU that is not there."""
     if not name.startswith("cuda"):
         return
+    import torch
+
     count = torch.cuda.device_count()
     if count == 0 or (torch.device(name).index or 0) >= count:
         raise ConfigError(f"got --device {name}, but torch can use {count} GPU(s) here; choose one of them, or cpu")

@@ -1,7 +1,11 @@
-"""Which code computed a number: the commit that this package lies in, and whether the package differs from it."""
+"""What a result says of how it was computed: the commit that this package lies in, whether the package differs from
+it, and how much memory it took."""
 
 import subprocess
+import sys
 from functools import cache
+
+import torch
 
 from bsrnn.runtime import paths
 
@@ -20,3 +24,15 @@ def _git(*arguments: str) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def peak_memory_gb(device: str) -> float:
+    """The most memory that this process has held, in GB: of the GPU, or of the machine."""
+    if device.startswith("cuda"):
+        return round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)

@@ -1,11 +1,8 @@
-"""What makes the same numbers sooner: threads over items, kept memory, the dtype that a processor is fast in.
+"""What makes the same numbers sooner: threads over items, the dtype that a processor is fast in.
 
 Source: ours. The figures are in the book's chapter "What it costs", measured by benchmarks/.
 """
 
-import ctypes
-import platform
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,35 +12,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from bsrnn.runtime.terminal import say
+
 T = TypeVar("T")
 # Times that a small LSTM takes in bfloat16 over float32: 1.5 measured where there are instructions for it (a large one
 # is faster), 4 with AVX-512 without them, 8 with AVX2
 EMULATED = 2.5
-
-
-def share_one_arena() -> bool:
-    """Ask glibc to serve all threads from one heap; whether it could be asked.
-
-    Threads' own heaps give memory back whatever was asked for: a training step in threads took 1.9 times as long. This
-    must come before the first threads, whose heaps later ones inherit: the command line asks before anything else, and
-    a training once more, for whoever calls it from Python. It holds for the whole process, so importing does not ask.
-    """
-    arena_max = -8  # malloc.h
-    return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).mallopt(arena_max, 1))
-
-
-def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory for the next step; whether it could be asked.
-
-    By default each large buffer goes back to the kernel when it is freed and comes back as new pages that have to be
-    cleared: a quarter of the time of a small training or of a separation. It costs memory (1.7 instead of 1.3 GB in
-    such a training).
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
-    return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(top_pad, 64 << 20)])
 
 
 def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
@@ -114,7 +88,7 @@ def usable_dtype(asked: str, device: str | torch.device = "cpu") -> str:
 def say_emulated(device: str | torch.device = "cpu") -> None:
     """One line on standard error: bfloat16 would be emulated, what that would cost, and what is done instead."""
     cost = "" if torch.device(device).type == "cuda" else f" and take {bfloat16_cost():.0f} times as long as float32"
-    print(f"bfloat16 would be emulated on this machine{cost}: computing in float32 instead", file=sys.stderr)
+    say("note", f"bfloat16 would be emulated on this machine{cost}: computing in float32 instead")
 
 
 @cache

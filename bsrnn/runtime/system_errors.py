@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 
 from bsrnn.errors import BSRNNError, DataError
 
@@ -39,13 +40,12 @@ NO_OBSTACLES = (errno.EPIPE, errno.EINTR, errno.ECHILD)  # of processes and pipe
 
 def obstacle(error: OSError, write: bool = False, expected: str = "") -> str:
     """What is in the way, what was expected and what to do: "no permission, expected audio; change the rights ..."."""
-    what, to_read, to_write = OBSTACLES.get(
-        error.errno, (error.strerror or str(error), "check the path and the disk", f"check the disk, or {ELSEWHERE}")
-    )
+    unknown = error.strerror or str(error), "check the path and the disk", f"check the disk, or {ELSEWHERE}"
+    what, to_read, to_write = OBSTACLES.get(error.errno or 0, unknown)
     return f"{what}{f', expected {expected}' if expected else ''}; {to_write if write else to_read}"
 
 
-def of_a_path(error: BaseException) -> bool:
+def of_a_path(error: BaseException | None) -> TypeGuard[OSError]:
     """Whether it is the system's, of a file or folder (and not of a pipe, or a network library's own)."""
     return isinstance(error, OSError) and bool(error.errno) and error.errno not in NO_OBSTACLES
 

@@ -1,12 +1,16 @@
-"""What the command line says of names, of the system's errors and of interruptions, whatever the terminal."""
+"""What the command lines say on standard error: a line each, whatever letters the names in it have."""
 
+import os
 import sys
+from functools import cache
+from typing import Self
 
-from bsrnn.errors import SeveralErrors
-from bsrnn.runtime.system_errors import obstacle
+from bsrnn.errors import BSRNNError, SeveralErrors
+from bsrnn.runtime.system_errors import obstacle, of_a_path
 
 LAST_SAVED = "the same command goes on where the training was saved last, a minute ago at most"
 ANEW = "the same command starts anew"
+NOTHING_YET = "nothing was begun"
 INTERRUPTED = {  # what is true of each command
     "data": "songs that were rendered stay, the same command renders the others",
     "train": LAST_SAVED,
@@ -20,6 +24,40 @@ INTERRUPTED = {  # what is true of each command
 }
 
 
+class Command:
+    """Carries out a command in a ``with`` statement: what goes wrong for a reason that users can act on is a line.
+
+    Args:
+        name: with which its lines begin. interrupted: what became of it after Ctrl-C, and what the same one does next.
+
+    ``code`` is its exit code: 0, what is set, 1 where it failed, 130 where it was interrupted. Our own mistakes go on.
+    """
+
+    def __init__(self, name: str, interrupted: str = NOTHING_YET):
+        self.name, self.interrupted, self.code = name, interrupted, 0
+        print_any_name()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            say(self.name, f"interrupted; {self.interrupted}")
+            self.code = 130
+            return True
+        if isinstance(error, BrokenPipeError):  # `bsrnn ... | head`: nobody reads on, and the end shall not complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif isinstance(error, BSRNNError):
+            for each in error.errors if isinstance(error, SeveralErrors) else [error]:
+                say(self.name, str(each))
+        elif of_a_path(error):  # the last resort; what opens and writes says more
+            say(self.name, f"{error.filename or 'a file, or the standard output'}: {obstacle(error)}")
+        else:
+            return False
+        self.code = 1
+        return True
+
+
 def print_any_name() -> None:
     """Print what the terminal's encoding lacks, and names that are no UTF-8, as escapes: no song fails for its name."""
     for stream in (sys.stdout, sys.stderr):
@@ -27,27 +65,17 @@ def print_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say_error(command: str, error: Exception) -> None:
-    """A line on standard error for each thing that is wrong."""
-    for each in error.errors if isinstance(error, SeveralErrors) else [error]:
-        say(command, str(each))
+def line(who: str, text: str) -> str:
+    """One line; line breaks, which names of files may have, as escapes."""
+    return f"{who}: {text}".replace("\r", "\\r").replace("\n", "\\n")
 
 
-def say(command: str, text: str) -> None:
-    """One line on standard error, whatever letters the names in it have."""
-    print(f"bsrnn {command}: {one_line(text)}", file=sys.stderr)
+def say(who: str, text: str) -> None:
+    """A line on standard error."""
+    print(line(who, text), file=sys.stderr, flush=True)
 
 
-def one_line(text: str) -> str:
-    """Line breaks, which names of files may have, as escapes."""
-    return text.replace("\r", "\\r").replace("\n", "\\n")
-
-
-def say_system_error(command: str, error: OSError) -> None:
-    """The last resort, of a path that nobody has expected to fail; what opens and writes says more."""
-    say(command, f"{error.filename or 'a file, or the standard output'}: {obstacle(error)}")
-
-
-def say_interrupted(command: str) -> None:
-    """What became of the command, and what the same one does next."""
-    say(command, f"interrupted; {INTERRUPTED[command]}")
+@cache  # a folder that is read for training is read again for validation
+def note(text: str) -> None:
+    """What a user should know though nothing failed, once in a process."""
+    say("note", text)

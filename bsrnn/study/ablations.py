@@ -4,10 +4,12 @@ choice. The grid of :mod:`bsrnn.study.runs` takes from here what a profile names
 
 from dataclasses import dataclass, field
 
-FINETUNED = ("finetuned", {}, 1)
-CONTROL = ("control: labelled songs only", {"unlabelled": "none"}, 1)
-# Finetunings beside the paper's own: in words, changed finetuning settings, share of the unlabelled songs
-VARIANTS: dict[str, tuple[str, dict, float]] = {
+# In words, changed finetuning settings, share of the unlabelled songs
+Finetuning = tuple[str, dict, float]
+FINETUNED: Finetuning = ("finetuned", {}, 1)
+CONTROL: Finetuning = ("control: labelled songs only", {"unlabelled": "none"}, 1)
+# Finetunings beside the paper's own
+VARIANTS: dict[str, Finetuning] = {
     "truth": ("upper bound: true stems of the unlabelled songs", {"labels": "truth"}, 1),
     "pseudo": ("pseudo labels only", {"keep": ("pseudo",)}, 1),
     "clean": ("clean segments only", {"keep": ("clean_target", "clean_residual")}, 1),

@@ -106,7 +106,7 @@ def _songs(data: DataConfig) -> tuple[int, int, int, float]:
     return *SONGS.get(data.source, (10, 2, 2)), 7.0 if data.source == "previews" else SONG_SECONDS
 
 
-def _scoring(model: ModelConfig, settings: SeparateConfig, songs: int, seconds: float) -> float:
+def _scoring(model: ModelConfig | PeerConfig, settings: SeparateConfig, songs: int, seconds: float) -> float:
     """Operations of separating songs."""
     segments = math.ceil(seconds / settings.hop_seconds) + math.ceil(settings.segment_seconds / settings.hop_seconds)
     return songs * segments * forward_operations(model, settings.segment_seconds)

@@ -24,8 +24,8 @@ from bsrnn.bands import widths_from_steps
 from bsrnn.config import DataConfig
 from bsrnn.data import fretsonfire, songs
 from bsrnn.data.songs import Song
-from bsrnn.errors import BSRNNError, DataError
-from bsrnn.runtime import paths
+from bsrnn.errors import DataError
+from bsrnn.runtime import paths, terminal
 from bsrnn.runtime.files import read_json, write_json
 
 TARGET = "guitar"
@@ -123,13 +123,10 @@ def _thirds(audio: np.ndarray, sample_rate: int = 44100, n_fft: int = 8192) -> l
 
 def main() -> int:
     """The command; 0, or 1 with one line on standard error."""
-    try:
+    with terminal.Command("bsrnn.study.guitar") as command:
         spectra()
-    except BSRNNError as error:
-        print(f"bsrnn.study.guitar: {error}", file=sys.stderr)
-        return 1
-    print(spectra_path())
-    return 0
+        print(spectra_path())
+    return command.code
 
 
 if __name__ == "__main__":

@@ -9,37 +9,16 @@ Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose 
 
 from dataclasses import asdict, dataclass, replace
 
-from bsrnn.config import (
-    TARGETS,
-    ActivityConfig,
-    DataConfig,
-    FinetuneConfig,
-    LossConfig,
-    MixingConfig,
-    ModelConfig,
-    PeerConfig,
-    SeparateConfig,
-    TrainConfig,
-)
+from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
-from bsrnn.runtime.limits import Names, Positive, Seconds, Seed, check, require
+from bsrnn.runtime.limits import Names, Positive, Seconds, Seed, require
 from bsrnn.study import guitar
 
 
 @dataclass(frozen=True)
-class Profile:
-    """How big: everything that decides a number, but for the seed and the one change of a run."""
+class Profile(Settings):
+    """Settings, and what the study runs with them."""
 
-    name: str
-    data: DataConfig = DataConfig()
-    model: ModelConfig | PeerConfig = ModelConfig()
-    activity: ActivityConfig = ActivityConfig()
-    mixing: MixingConfig = MixingConfig()
-    loss: LossConfig = LossConfig()
-    train: TrainConfig = TrainConfig()
-    finetune: FinetuneConfig = FinetuneConfig()
-    separate: SeparateConfig = SeparateConfig()  # for the test scores
-    validate: SeparateConfig = SeparateConfig(hop_seconds=3.0)  # ours: no overlap while training, a sixth of the cost
     targets: Names = TARGETS
     splits: tuple[tuple[str, tuple[int, ...]], ...] = ()  # targets that the paper has no split for: widths in bins
     # id and held-out songs (DataConfig.hold_out): in each fold V7 and the target's own split, and no other run
@@ -64,15 +43,7 @@ class Profile:
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
 
     def __post_init__(self):
-        check(self)
-        self.separate.samples(self.model)
-        self.validate.samples(self.model)
-        rate, half = self.model.sample_rate, self.model.n_fft // 2
-        require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
-                f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
-        require(round(self.activity.segment_seconds / self.activity.chunks * rate) >= 1,
-                f"{self.activity.chunks} activity.chunks in {self.activity.segment_seconds:g} s",
-                "at least a sample in each")  # fmt: skip
+        super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
 
@@ -85,14 +56,15 @@ class Profile:
         return asdict(self)
 
 
-PAPER = Profile(name="paper")
+PAPER_MODEL = ModelConfig()
+PAPER = Profile(name="paper", model=PAPER_MODEL)
 
 # `paper` with what the replication (arXiv 2603.09187) used for its final models: longer patience was better there (8.5
 # against 8.2 dB validation uSDR), the rest are its choices. Kept apart, so that `paper` stays the paper's.
 RECOMMENDED = replace(
     PAPER,
     name="recommended",
-    model=replace(PAPER.model, mlp_layers=2),  # authors' code and replication
+    model=replace(PAPER_MODEL, mlp_layers=2),  # authors' code and replication
     # epochs of 20 000 items
     train=replace(PAPER.train, decay_items=40_000, validate_items=20_000, patience=30, max_items=4_000_000),
 )
@@ -102,7 +74,7 @@ PREVIEWS = replace(
     PAPER,
     name="previews",
     data=DataConfig(source="previews"),
-    model=replace(PAPER.model, features=32, modules=4),  # ours: a small one, for ten minutes of music
+    model=replace(PAPER_MODEL, features=32, modules=4),  # ours: a small one, for ten minutes of music
     train=replace(  # ours: the fixed budget of the small profiles, for a laptop with patience
         PAPER.train, batch_items=4, schedule="cosine", max_items=16_000, validate_items=2_000, loader_workers=0
     ),
@@ -118,7 +90,7 @@ SMALL = replace(
     data=DataConfig(
         source="embedded", train_songs=48, valid_songs=6, test_songs=16, unlabelled_songs=12, shifted_songs=8
     ),
-    model=replace(PAPER.model, features=16, modules=2),  # 0.35 s a stereo item of 3 s on one core
+    model=replace(PAPER_MODEL, features=16, modules=2),  # 0.35 s a stereo item of 3 s on one core
     train=replace(
         PAPER.train,
         batch_items=2,  # with so few items the number of steps counts, not the noise of each
@@ -213,7 +185,7 @@ GUITAR = replace(
     PAPER,
     name="guitar",
     data=DataConfig(source="guitar", excerpt_seconds=60.0),  # the middle minute of a song is scored
-    model=replace(PAPER.model, targets=(guitar.TARGET,), band_split="v7", features=16, modules=2),  # as in `small`
+    model=replace(PAPER_MODEL, targets=(guitar.TARGET,), band_split="v7", features=16, modules=2),  # as in `small`
     mixing=replace(PAPER.mixing, chunk_seconds=1.5),
     train=replace(  # about a minute and a half a model on one core
         PAPER.train,
@@ -244,7 +216,7 @@ TINY = replace(
     data=replace(  # of 20 s, since in fewer a target may rest throughout
         SMALL.data, train_songs=2, valid_songs=2, test_songs=2, unlabelled_songs=1, shifted_songs=1, song_seconds=20.0
     ),
-    model=replace(PAPER.model, features=4, modules=1),
+    model=replace(PAPER_MODEL, features=4, modules=1),
     train=replace(SMALL.train, max_items=8, validate_items=4),  # four steps, two validations
     finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),
     variants=("truth", "fixed"),  # one for every target, one for the first

@@ -17,13 +17,13 @@ from bsrnn.data.songs import Song
 from bsrnn.finetune import energy_drops
 from bsrnn.metrics import usdr
 from bsrnn.mixing import read_chunk
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 
 BATCH = 8  # segments that the teacher separates at once
 
 
 def judge_songs(
-    model: BSRNN,
+    model: Separator,
     songs: Sequence[Song],
     target: str,
     mixing: MixingConfig = MixingConfig(),

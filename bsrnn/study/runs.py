@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from bsrnn.config import PEER_NAMES, PEERS, PeerConfig
-from bsrnn.data import fretsonfire
+from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, deciding
+from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
@@ -27,26 +28,6 @@ from bsrnn.study.profiles import profile as named_profile
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
-# Settings that decide how fast, and no number but for its rounding
-SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
-# Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
-# throws away no result.
-ADDED: dict[str, object] = {
-    "shifted_songs": 0,
-    "new_songs": 0,
-    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
-    "normalisation_eps": 2.0**-23,
-    "tac_factor": 0,
-    "attention_heads": 0,
-    "attention_features": 16,
-    "window": "triangle",
-    "peak": False,
-    "item_channels": "both",
-    "stft_scale": "plain",
-    "ema_decay": 0.0,
-    "hold_out": (),
-    "excerpt_seconds": 0.0,
-}
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 # What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
 ROLES = {
@@ -97,6 +78,12 @@ class Run:
         return (self.start.id,) if self.start else ()
 
     @property
+    def its_start(self) -> "Run":
+        """``start``, of a kind that has one."""
+        assert self.start, f"a run of kind {self.kind!r} is declared with a start"
+        return self.start
+
+    @property
     def threads(self) -> int:
         """CPU threads. One: on small models two runs side by side beat one run on two threads."""
         return 1
@@ -107,7 +94,7 @@ class Run:
         if self.kind not in ("train", "finetune"):
             return self.start.train_key if self.start else ""
         profile = self.profile
-        settings = {
+        settings: dict[str, Any] = {
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
@@ -117,7 +104,7 @@ class Run:
         }
         if self.kind == "finetune":
             settings["data"] |= self._data("unlabelled_songs")
-            settings |= {"start": self.start.train_key, "finetune": asdict(profile.finetune)}
+            settings |= {"start": self.its_start.train_key, "finetune": asdict(profile.finetune)}
         else:
             settings["train"] = asdict(profile.train)
         return _digest(settings)
@@ -126,8 +113,8 @@ class Run:
     def key(self) -> str:
         """Key of the result."""
         profile = self.profile
-        settings = {"kind": self.kind, "target": self.target, "seed": self.seed, "train": self.train_key}
-        settings |= {"version": STAGES["score"], "data": {}}
+        settings: dict[str, Any] = {"kind": self.kind, "target": self.target, "seed": self.seed}
+        settings |= {"train": self.train_key, "version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs", "hold_out", "excerpt_seconds")
         if self.kind in ("train", "finetune"):
@@ -153,7 +140,7 @@ class Run:
 
     def weights_folder(self) -> Path:
         """Where the trained model lies: config.json and model.safetensors."""
-        trained = self if self.kind in ("train", "finetune") else self.start
+        trained = self if self.kind in ("train", "finetune") else self.its_start
         return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
 
     def finished(self) -> bool:
@@ -174,42 +161,6 @@ def has_ffmpeg() -> bool:
 
 def _digest(settings: dict) -> str:
     return hashlib.sha256(json.dumps(deciding(settings), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def deciding(settings: dict) -> dict:
-    """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
-    return {
-        name: deciding(value) if isinstance(value, dict) else value
-        for name, value in settings.items()
-        if name not in SPEED and not (name in ADDED and value == ADDED[name])
-    }
-
-
-def settings_of(profile: Profile, kind: str, seed: int) -> dict:
-    """What a training in a folder of its own depends on, for telling two of them apart."""
-    names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
-    settings = deciding({name: asdict(getattr(profile, name)) for name in names})
-    for name in ("test_songs", "shifted_songs", "new_songs", "excerpt_seconds"):  # are no part of a training
-        settings["data"].pop(name, None)
-    return settings | {"seed": seed}
-
-
-def data_recipe(profile: Profile) -> dict:
-    """What decides the data's bytes, but for the number of songs."""
-    data = profile.data
-    if data.source == "guitar":
-        return {"source": "guitar", "songs": dict(fretsonfire.SONGS)}
-    if data.source != "embedded":
-        return {"source": data.source, "folder": Path(data.folder).name}
-    from bsrnn.data.synthetic import soundfont_hash
-
-    return {
-        "source": "embedded",
-        "seed": data.seed,
-        "song_seconds": data.song_seconds,
-        "generator": data.generator_version,
-        "soundfont": soundfont_hash(),
-    }
 
 
 def grid(profile_name: str) -> dict[str, Run]:
@@ -243,12 +194,12 @@ def grid(profile_name: str) -> dict[str, Run]:
                 continue
             if seed == profile.seeds[0]:
                 add({"baselines"}, "-baselines", "baselines", "no network")
-            own = replace(profile.model, targets=(target,), band_split=profile.own_split(target))
+            own = with_values(profile.model, {"targets": (target,), "band_split": profile.own_split(target)})
             base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
             crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
             for scheme in profile.table_one if target == "vocals" else crossed:  # V7 is vocals' own
                 words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
-                split = replace(own, band_split=scheme)
+                split = with_values(own, {"band_split": scheme})
                 add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
             if target == "vocals":
                 for hop in profile.hops if seed == profile.seeds[0] else CONTRAST_SECONDS:
@@ -287,7 +238,7 @@ def _add_folds(add: Callable[..., Run], profile: Profile, target: str, first: bo
         if first:
             add({"fold"}, "-baselines", "baselines", f"{fold}, no network", model=model, **settings)
         for name, split in (("v7", "v7"), (target, profile.own_split(target))):
-            settings |= {"model": replace(model, band_split=split), "variant": name}
+            settings |= {"model": with_values(model, {"band_split": split}), "variant": name}
             add({"fold"}, f"-{name}", "train", f"{fold}, split {name}", **settings)
 
 
@@ -305,10 +256,10 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
         for name, (words, changed, share) in tuned.items():
             songs = profile.data.unlabelled_songs
             data = replace(profile.data, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
-            settings = {"model": model, "data": data, "finetune": replace(profile.finetune, **changed)}
-            settings |= {"variant": "" if name == "finetuned" else name, "seed": order}
+            tuning, variant = replace(profile.finetune, **changed), "" if name == "finetuned" else name
             role = name if name in ("finetuned", "control") else "variant"
-            add({role}, f"-{name}", "finetune", words, base, **settings)
+            add({role}, f"-{name}", "finetune", words, base, model=model, data=data, finetune=tuning, variant=variant,
+                seed=order)  # fmt: skip
 
 
 def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:

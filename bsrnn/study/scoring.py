@@ -9,13 +9,13 @@ from bsrnn import baselines, checkpoint, metrics
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
+from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
 from bsrnn.study import pseudo_labels as labels
 from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
-from bsrnn.study.training_songs import unlabelled_of
 
 
 def score(run: Run, device: str) -> dict:
@@ -31,8 +31,8 @@ def score(run: Run, device: str) -> dict:
 
 
 def _score_model(run: Run, device: str, split: str = "test") -> dict:
-    if run.kind == "separate" and (run.profile, run.target) == (run.start.profile, run.start.target):
-        return load(run.start)["scores"]  # the base was scored under these very conditions
+    if run.kind == "separate" and (run.profile, run.target) == (run.its_start.profile, run.its_start.target):
+        return load(run.its_start)["scores"]  # the base was scored under these very conditions
     model = checkpoint.load(run.weights_folder()).to(device)
     return score_model(model, run.profile, split, label=f"{run.id}, {split}")[run.target]
 
@@ -46,7 +46,7 @@ def _score_teacher(run: Run, device: str) -> dict:
     return shifted | {"chunks": rows}
 
 
-def score_model(model: BSRNN, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
+def score_model(model: Separator, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
     """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
     rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
     found = songs.load(profile.data, split, targets=model.config.targets)

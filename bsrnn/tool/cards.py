@@ -36,7 +36,7 @@ def trained_on(info: dict) -> str:
     data = info.get("data") or {}
     if data.get("source") == "folder":
         return f"a user's own songs, in {data.get('folder') or 'a folder'!r}"
-    return DATA.get(data.get("source"), "unknown data: its config.json does not say")
+    return DATA.get(data.get("source", ""), "unknown data: its config.json does not say")
 
 
 def describe(folder: str | Path) -> str:

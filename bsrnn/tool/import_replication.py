@@ -16,8 +16,9 @@ shapes say all that a `ModelConfig` needs but for the sample rate (44.1 kHz) and
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ from bsrnn import checkpoint
 from bsrnn.bands import SCHEMES, band_widths
 from bsrnn.config import TARGETS, ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN, HeadMap
+from bsrnn.models.bsrnn import BSRNN, BandLinear, BandNorm, BandSequence, MaskEstimator
+from bsrnn.models.obsrnn import HeadMap
 from bsrnn.runtime.files import atomic_write
 from bsrnn.tool.torch_files import Placeholder, floats, read, shown
 
@@ -85,7 +87,7 @@ def check_free(folder: Path) -> None:
 # ---- what the file says ----
 
 
-def contents(path: Path, content: object) -> tuple[dict[str, Tensor], dict]:
+def contents(path: Path, content: Any) -> tuple[dict[str, Tensor], dict]:
     """Tensors by name, in the newer naming, and the hyper-parameters ({} where there are none)."""
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not any(isinstance(value, Tensor) for value in state.values()):
@@ -151,12 +153,7 @@ def infer_config(path: Path, tensors: dict[str, Tensor], targets: Sequence[str])
     heads = len(_numbers(tensors, r"separator\.0\.attn_block\.attn_conv_Q_(\d+)\."))
     stereo = "separator.0.tac_module.transform.0.weight"
     n_fft = 2 * (sum(widths) - 1)
-    sizes = {
-        "tac_factor": shape(stereo, 2)[0] // max(features, 1) if stereo in tensors else 0,
-        "attention_heads": heads,
-    }
-    if heads:
-        sizes["attention_features"] = shape("separator.0.attn_block.attn_conv_Q_0.0.weight", 4)[0]
+    query = "separator.0.attn_block.attn_conv_Q_0.0.weight"
     return ModelConfig(
         targets=tuple(targets),
         band_split=_scheme(widths, n_fft, targets),
@@ -167,7 +164,9 @@ def infer_config(path: Path, tensors: dict[str, Tensor], targets: Sequence[str])
         mlp_layers=len(layers) - 1,
         normalisation="group",
         normalisation_eps=EPS,
-        **sizes,
+        tac_factor=shape(stereo, 2)[0] // max(features, 1) if stereo in tensors else 0,
+        attention_heads=heads,
+        attention_features=shape(query, 4)[0] if heads else ModelConfig.attention_features,
     )
 
 
@@ -208,18 +207,18 @@ def layout(model: BSRNN) -> dict[str, Tensor]:
     band = 0
     for run, (_, _, count) in enumerate(model.split.runs):
         for i in range(count):
-            norm, linear = model.split.norm[run], model.split.linear[run]
+            norm, linear = cast(BandNorm, model.split.norm[run]), cast(BandLinear, model.split.linear[run])
             layer(f"BN.{band}.0", norm.weight[i, 0, 0], norm.bias[i, 0, 0])
             layer(f"BN.{band}.1", linear.weight[i].T, linear.bias[i, 0], 3)
-            for s, mask in enumerate(model.masks):
+            for s, mask in enumerate(cast(Iterable[MaskEstimator], model.masks)):
                 name = f"maskers.{s}.mask.{band}"
                 layer(f"{name}.0", mask.norm.weight[band, 0, 0], mask.norm.bias[band, 0, 0])
-                for j, hidden in enumerate(mask.hidden):
+                for j, hidden in enumerate(cast(Iterable[BandLinear], mask.hidden)):
                     layer(f"{name}.{2 * j + 1}", hidden.weight[band].T, hidden.bias[band, 0], 3)
-                last = mask.output[run]
+                last = cast(BandLinear, mask.output[run])
                 layer(f"{name}.{2 * len(mask.hidden) + 1}", last.weight[i].T, last.bias[i, 0], 3)
             band += 1
-    for m, module in enumerate(model.core):
+    for m, module in enumerate(cast(Iterable[BandSequence], model.core)):
         for name, block in (("time_net", module.time), ("band_net", module.band)):
             name = f"separator.{m}.{name}"
             layer(f"{name}.norm", block.weight, block.bias)
@@ -230,8 +229,8 @@ def layout(model: BSRNN) -> dict[str, Tensor]:
                 layer(f"separator.{m}.tac_module.{name}.0", part.weight, part.bias)
                 views[f"separator.{m}.tac_module.{name}.1.weight"] = tac.slope
         if attention := module.attention:
-            for name, part in (("Q", attention.query), ("K", attention.key), ("V", attention.value)):
-                heads(f"separator.{m}.attn_block.attn_conv_{name}_{{}}", part)
+            for name, head_map in (("Q", attention.query), ("K", attention.key), ("V", attention.value)):
+                heads(f"separator.{m}.attn_block.attn_conv_{name}_{{}}", head_map)
             heads(f"separator.{m}.attn_block.attn_concat_proj", attention.output)
     return views
 
@@ -265,7 +264,8 @@ def fill(path: Path, tensors: dict[str, Tensor], model: BSRNN) -> None:
     Raises:
         DataError: another STFT window than Hann's, or tensors that are one in our model and differ in the file.
     """
-    views, done = layout(model), {}
+    views = layout(model)
+    done: dict[int, str] = {}
     for name, values in floats(path, tensors):
         if name in WINDOWS:
             if values.shape != model.window.shape or (values - model.window).abs().max() > 0.01:
@@ -281,10 +281,11 @@ def fill(path: Path, tensors: dict[str, Tensor], model: BSRNN) -> None:
 # ---- where it came from ----
 
 
-def describe(path: Path, content: object) -> dict:
+def describe(path: Path, content: dict) -> dict:
     """File name, hash and what the file says of itself, for config.json."""
     with open(path, "rb") as file:
-        info = {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest(), "format": FORMAT}
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    info: dict[str, int | str] = {"file": path.name, "sha256": digest, "format": FORMAT}
     for name in ("epoch", "global_step", "pytorch-lightning_version"):
         value = content.get(name)
         if type(value) is int or (isinstance(value, str) and len(value) < 40):

@@ -6,15 +6,15 @@ song.wav), the folders above it (cd2/01 beside 01), or a part of its hash.
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from bsrnn.audio import files as audio
+from bsrnn.audio.kinds import FORMATS
+from bsrnn.audio.origin import Origin, of_stem
 from bsrnn.errors import DataError
 from bsrnn.runtime.system_errors import reading
-from bsrnn.tool import stem_provenance as provenance
-from bsrnn.tool.stem_provenance import Origin, Song
+from bsrnn.tool.stem_provenance import Song
 
 STRANGERS = "files that `bsrnn separate` did not write, or not this version of it"
 
@@ -37,7 +37,7 @@ class Places:
         inputs: (device, inode) of every file that is to be separated: none of them is written over.
     """
 
-    def __init__(self, root: Path, files: list[str], inputs: set[tuple[int, int]] = frozenset()):
+    def __init__(self, root: Path, files: list[str], inputs: Set[tuple[int, int]] = frozenset()):
         self.root, self.files, self.inputs = root, files, inputs
         self._given: dict[tuple[str, ...], str] = {}  # parts of a folder's name -> the song's file
         self._above: dict[tuple[str, ...], str] = {}  # the same of these folders and all above them
@@ -89,7 +89,7 @@ class Places:
         """The stems that lie in a folder, by file name: whose they are, and their lengths in samples."""
         folder = self.root / name
         names = os.listdir(folder) if folder.is_dir() else []
-        found = {file: provenance.of_stem(folder / file) for file in names if Path(file).suffix in audio.FORMATS}
+        found = {file: of_stem(folder / file) for file in names if Path(file).suffix in FORMATS}
         return {file: stem for file, stem in found.items() if stem}
 
     def _is_input(self, path: Path) -> bool:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bsrnn.audio.kinds import READABLE
 from bsrnn.runtime.limits import TRILLION
 
 
@@ -15,23 +16,20 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         self._given = sys.argv[1:] if args is None else list(args)
         for text in self._given:  # or else -other.wav would be read as --out ther.wav
-            if text.startswith("-") and _is_song(text) and os.path.isfile(text):
+            if text.startswith("-") and Path(text).suffix and os.path.isfile(text):
                 self.error(f"got {text!r}")
         return super().parse_known_args(self._given, namespace)
 
     def error(self, message: str):
         given = getattr(self, "_given", [])
-        if dashed := next((text for text in given if text.startswith("-") and _is_song(text)), None):
+        if dashed := next((text for text in given if text.startswith("-") and _is_file(text)), None):
             message += f"; {dashed!r} begins with '-', which options do: for the file write ./{dashed}"
         super().error(message)
 
 
-def _is_song(text: str) -> bool:
-    if not (suffix := Path(text).suffix.lower()):
-        return False
-    from bsrnn.audio.files import READABLE  # only here: a workflow starts without the libraries of sound
-
-    return suffix in READABLE
+def _is_file(text: str) -> bool:
+    suffix = Path(text).suffix.lower()
+    return suffix in READABLE or (suffix != "" and os.path.isfile(text))
 
 
 def whole(least: int, most: int = TRILLION) -> Callable[[str], int]:

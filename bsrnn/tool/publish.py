@@ -37,8 +37,8 @@ def publish(
         DataError: no model in the folder.
     """
     if isinstance(model, Separator):
-        with tempfile.TemporaryDirectory() as folder:
-            return publish(checkpoint.save(model, Path(folder), info), repo_id, None, private, token, branch)
+        with tempfile.TemporaryDirectory() as temporary:
+            return publish(checkpoint.save(model, Path(temporary), info), repo_id, None, private, token, branch)
     folder = Path(model)
     checkpoint.load(folder)  # what cannot be loaded is not published
     if not (folder / hub.CARD).is_file():

@@ -6,7 +6,7 @@
 - Stems go to OUT/MODEL/SONG/STEM.FORMAT, with the song's rate, channels and exact length.
 - A song is called after its file. Where OUT/MODEL/SONG holds stems of another song, or any other files of their names,
   it gets its ending (song.mp3), the folders above it (cd2/01) or a part of its hash, and a line says so. The same file
-  given twice is one song. Each stem's header says whose it is (bsrnn.tool.stem_provenance): stems in a folder are no
+  given twice is one song. Each stem's header says whose it is (bsrnn.audio.origin): stems in a folder are no
   songs.
 - A song whose stems are all there, of the same file, models and options, is not separated again, unless --again is
   given: so the same command goes on where it was interrupted.
@@ -23,6 +23,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,54 +32,23 @@ from tqdm import tqdm
 from bsrnn import checkpoint
 from bsrnn.audio import files as audio
 from bsrnn.audio import walking
+from bsrnn.audio.kinds import KINDS
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
-from bsrnn.runtime.notices import note
-from bsrnn.runtime.speed import fast_dtype, keep_freed_memory, usable_dtype
+from bsrnn.runtime.memory import keep_freed_memory
+from bsrnn.runtime.speed import fast_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
+from bsrnn.runtime.terminal import note
 from bsrnn.tool import cards
 from bsrnn.tool import stem_provenance as provenance
 from bsrnn.tool.naming import Place, Places, file_identity
-from bsrnn.tool.stems import CLIP_MODES, Output, Separated, separate_file, stem_names
+from bsrnn.tool.stems import Output, Separated, separate_file, stem_names
 
+NAME = "bsrnn separate"  # with which its lines begin
 SMALLEST = {"wav": 1.0, "flac": 0.3, "ogg": 0.05, "mp3": 0.05}  # least size, as a part of a wav's
-EXAMPLES = """example: bsrnn separate song.mp3
-         bsrnn separate album/ --two-stems vocals --format flac -o separated
-         bsrnn separate song.wav --model models/piano --model user/model-on-the-hub --residual --float32"""
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options, but for --device."""
-    add = command.add_argument
-    add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
-    add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
-        help="folder of a model or of several, or its name on the Hugging Face Hub; may be repeated "
-             "(default: the models of this project's own results)")  # fmt: skip
-    left_over = command.add_mutually_exclusive_group()
-    left_over.add_argument("--two-stems", metavar="STEM", help="only STEM, and no_STEM: the mixture minus it")
-    left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
-    add("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
-    add("--hop", type=float, default=1.5,
-        help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
-    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
-             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
-    add("--format", choices=[suffix[1:] for suffix in audio.FORMATS], default="wav", help="default: wav")
-    encoding = command.add_mutually_exclusive_group()
-    encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",
-                          help="24 bit instead of 16 (wav, flac)")  # fmt: skip
-    encoding.add_argument("--float32", dest="encoding", action="store_const", const="float32",
-                          help="32 bit float (wav): stems and residual add up to the song to the last bit but one, and "
-                               "nothing is clipped")  # fmt: skip
-    add("--clip-mode", choices=CLIP_MODES, default="rescale",
-        help="of samples beyond full scale: make all stems of the song quieter by one factor, or cut them off "
-             "(default: rescale)")  # fmt: skip
-    add("--again", action="store_true", help="separate songs, too, whose stems are there already")
-    add("--jobs", "-j", type=int, default=1, help="songs at a time; each takes its own memory (default: 1)")
-    add("--quiet", "-q", action="store_true", help="no progress bar, and no word about the models")
 
 
 @dataclass(frozen=True)
@@ -131,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     """On standard error."""
-    terminal.say("separate", line)
+    terminal.say(NAME, line)
 
 
 @dataclass(frozen=True)
@@ -139,7 +109,7 @@ class Setup:
     """What all songs of a call share: how and where stems are written, the models by folder, names of the stems."""
 
     output: Output
-    models: dict[Path, BSRNN]
+    models: dict[Path, Separator]
     stems: list[str]
     dtype: str
     place: Path
@@ -160,10 +130,8 @@ def prepare(options: argparse.Namespace) -> Setup:
     with preflight.all_at_once() as check:
         output = check(Output, options.format, options.encoding, options.clip_mode)
         settings = check(SeparateConfig, options.segment, options.hop)
-        if options.jobs < 1:
-            check.errors.append(ConfigError(f"got --jobs {options.jobs}: expected at least 1"))
         check(preflight.device, options.device)
-        names = list(dict.fromkeys(options.model)) or [str(name) for name in [check(default_models)] if name]
+        names = _once(options.model) or [str(name) for name in [check(default_models)] if name]
         place = options.out / label(names)
         check(preflight.place, place)
         folders = [folder for name in names for folder in check(model_folders, name) or ()]
@@ -171,12 +139,14 @@ def prepare(options: argparse.Namespace) -> Setup:
         if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
             device = options.device
             dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
-        models = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
-        loaded = [model for model in models.values() if model is not None]
-        for model in loaded if settings else ():
-            check(settings.samples, model.config)  # here, and not once a song
-        complete = loaded and len(loaded) == len(models)
-        stems = check(stem_names, loaded, options.two_stems, options.residual) if complete else []
+        opened = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
+        models = {folder: model for folder, model in opened.items() if model is not None}
+        if settings:
+            for model in models.values():
+                check(settings.samples, model.config)  # here, and not once a song
+        complete = models and len(models) == len(opened)
+        stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
+    assert output and stems is not None, "what failed has been raised"
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
     return Setup(output, models, stems, dtype, place)
@@ -220,7 +190,7 @@ def _remove_leftovers(place: Path) -> None:
 def _needed_bytes(jobs: list["Job"], setup: Setup, at_a_time: int) -> float:
     """On the disk, at least: the stems, and those of the songs that are at work as floats."""
     samples = sorted((job.frames * job.channels * len(setup.stems) for job in jobs), reverse=True)
-    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype, 2) * SMALLEST[setup.output.format]
+    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype or "", 2) * SMALLEST[setup.output.format]
     scratch = 4 if setup.output.waits else 0
     return width * sum(samples) + scratch * sum(samples[:at_a_time])
 
@@ -252,6 +222,14 @@ def model_folders(name: str | Path) -> list[Path]:
     return found or [folder]  # which then says what is missing
 
 
+def _once(names: list[str]) -> list[str]:
+    """Each model once, by whatever path it is given."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(os.path.realpath(name) if os.path.isdir(name) else name, name)
+    return list(first.values())
+
+
 def label(names: list[str]) -> str:
     """What OUT/MODEL is called: the models' names; a folder "checkpoints" is called after the one above."""
     parts = [Path(hub.plain_name(name)).absolute() for name in names]
@@ -264,7 +242,7 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
     for path in given:
         try:
             with reading(path, "audio"):
-                files, closed = _songs_of(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
+                files, closed = _below(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
         except DataError as error:
             problems.append(str(error))
             continue
@@ -282,18 +260,6 @@ def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
     return jobs, problems
 
 
-def _songs_of(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """:func:`_below`, without what this command has written: a stem is no song, unless it is given by name."""
-    files, closed = _below(folder, out)
-    songs = [(file, name) for file, name in files if provenance.of_stem(file) is None]
-    if written := len(files) - len(songs):
-        what = f"{folder}: {written} file(s) that bsrnn separate has written are no songs; name one to separate it"
-        if not songs:
-            raise DataError(f"{what}; nothing else is in it")
-        say(what)
-    return songs, closed
-
-
 def _song_name(path: Path) -> str:
     return path.resolve().parent.name if walking.stem_name(path.stem) == "mixture" else path.stem
 
@@ -308,7 +274,8 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]
     if passed_over := inside.passed_over(folder):
         note(passed_over)
     if not inside.songs and not problems:
-        raise DataError(f"{folder}: no audio file in it, expected some ({walking.KINDS}); check the path")
+        raise DataError(f"{folder}: no song in it, expected some ({KINDS}); check the path, or name a file to separate "
+                        "it whatever it is")  # fmt: skip
     songs = []
     for path in inside.songs:
         between = path.parent.relative_to(folder)
@@ -357,16 +324,17 @@ def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
     with bar, pool or nullcontext():
         try:
             waiting = {pool.submit(separate, task): task for task in tasks} if pool else {}
-            for item in as_completed(waiting) if pool else tasks:
-                task = waiting.get(item, item) if pool else item
+            side_by_side = ((waiting[future], future.result) for future in as_completed(waiting))
+            in_turn = ((task, partial(separate, task)) for task in tasks)
+            for task, result_of in side_by_side if pool else in_turn:
                 try:
-                    result = item.result() if pool else separate(task)
+                    result = result_of()
                 except BSRNNError as error:
                     failed += 1
-                    bar.write(f"bsrnn separate: {terminal.one_line(str(error))}", file=sys.stderr)
+                    bar.write(terminal.line(NAME, str(error)), file=sys.stderr)
                     continue
                 for line in notes(task.job, result):
-                    bar.write(f"bsrnn separate: {terminal.one_line(line)}", file=sys.stderr)
+                    bar.write(terminal.line(NAME, line), file=sys.stderr)
                 bar.write("\n".join(map(str, result.files)), file=sys.stdout)
         except BaseException:
             stop.set()

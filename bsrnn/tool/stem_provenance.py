@@ -1,44 +1,19 @@
-"""Whose stems a file holds: a line in the header of every file that ``bsrnn separate`` writes.
-
-By it stems are told from songs, those of one song from those of another, and finished ones from those of other models
-or settings. It goes where the file goes, and names no folder of the machine: that is in it as a hash alone.
-"""
+"""What ``bsrnn separate`` writes into each stem's header (:mod:`bsrnn.audio.origin`): whose it is, and how made."""
 
 import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import soundfile
 import torch
 
 import bsrnn
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.audio.origin import DIGITS, Origin
+from bsrnn.models.base import Separator
 from bsrnn.runtime.system_errors import reading
-
-MARK = "bsrnn separate "
-DIGITS = 16  # of each hash
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where stems come from: the song's file name, hashes of where it lay and of its bytes, and what separated it."""
-
-    song: str
-    place: str
-    content: str
-    made_with: str
-
-    def same_song(self, other: "Origin") -> bool:
-        """The same bytes, wherever they lie, or a newer version in the same place."""
-        return self.content == other.content or self.place == other.place
-
-    def comment(self) -> str:
-        """As a line of ASCII."""
-        return MARK + json.dumps(asdict(self), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -57,20 +32,7 @@ class Song:
         return Origin(self.path.name, place, content, self.made_with)
 
 
-def of_stem(path: Path) -> tuple[Origin, int] | None:
-    """What a stem's file says of itself, and its length in samples; None: ``bsrnn separate`` did not write it."""
-    try:
-        with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
-            comment, frames = sound.comment, sound.frames
-        if not comment.startswith(MARK):
-            return None
-        values = json.loads(comment.removeprefix(MARK))
-        return Origin(**{name: str(values[name]) for name in Origin.__dataclass_fields__}), frames
-    except (OSError, soundfile.SoundFileError, ValueError, KeyError, TypeError):
-        return None  # another program's file, whatever it is
-
-
-def made_with(models: Sequence[BSRNN], settings: dict) -> str:
+def made_with(models: Sequence[Separator], settings: dict) -> str:
     """Hash of the models' weights and settings and of all options that decide the samples."""
     digest = hashlib.sha256(json.dumps([bsrnn.__version__, settings], sort_keys=True, default=str).encode())
     for model in models:

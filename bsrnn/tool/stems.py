@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bsrnn.audio.files import FORMATS, Reader, Writer
+from bsrnn.audio.files import Reader, Writer
+from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.resampling import resample_blocks
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime.files import atomic_write, temporary_beside
 from bsrnn.separation import separate_blocks
+from bsrnn.tool.separate_options import CLIP_MODES
 
 ENCODINGS = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
-CLIP_MODES = ("rescale", "clamp")
 ROOM = 0.99  # of full scale, after rescaling: a lossy encoder overshoots a little (ours)
 BATCH_CHANNELS = 16  # channels of all segments that go through the model at a time
 CHUNK = 1 << 18  # samples that are copied at a time
@@ -70,7 +71,7 @@ class Separated:
     gain: float
 
 
-def stem_names(models: Sequence[BSRNN], two_stems: str | None = None, residual: bool = False) -> list[str]:
+def stem_names(models: Sequence[Separator], two_stems: str | None = None, residual: bool = False) -> list[str]:
     """Names of the files that come out, without ending.
 
     Raises:
@@ -88,7 +89,7 @@ def stem_names(models: Sequence[BSRNN], two_stems: str | None = None, residual: 
 
 
 def separate_file(
-    models: BSRNN | Sequence[BSRNN],
+    models: Separator | Sequence[Separator],
     path: str | Path,
     folder: str | Path,
     *,
@@ -115,7 +116,7 @@ def separate_file(
             rate or channels. ConfigError: see :func:`stem_names` and :func:`bsrnn.separate.separate_blocks`.
         BSRNNError: the disk is full.
     """
-    models, output = list(models) if isinstance(models, list | tuple) else [models], output or Output()
+    models, output = list(models) if isinstance(models, Sequence) else [models], output or Output()
     if two_stems:
         models = [model for model in models if two_stems in model.config.targets] or models
     names = stem_names(models, two_stems, residual)
@@ -147,7 +148,7 @@ def separate_file(
     return Separated(files, own.replaced, gain)
 
 
-def _estimates(model: BSRNN, reader: Reader, own: Reader, segment: float, hop: float) -> Iterator[np.ndarray]:
+def _estimates(model: Separator, reader: Reader, own: Reader, segment: float, hop: float) -> Iterator[np.ndarray]:
     """Blocks (S, C, l) at the file's own rate, as many samples as it has, or a few more."""
     blocks = separate_blocks(
         model,
@@ -163,10 +164,10 @@ def _estimates(model: BSRNN, reader: Reader, own: Reader, segment: float, hop: f
 
 def in_step(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
     """Streams of blocks (S, C, l) of any lengths, cut alike and put together along S; ends with the shortest."""
-    waiting: list[np.ndarray | None] = [None] * len(streams)
+    waiting = [np.zeros((0, 0, 0), np.float32)] * len(streams)
     while True:
         for index, stream in enumerate(streams):
-            while waiting[index] is None or not waiting[index].shape[-1]:
+            while not waiting[index].shape[-1]:
                 if (block := next(stream, None)) is None:
                     return
                 waiting[index] = block

@@ -8,16 +8,18 @@ it: torch bounds neither the memory nor the time that a file can make it take, a
 import pickletools
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import refuse_pointer
+from bsrnn.runtime.system_errors import obstacle
 
 MAX_PICKLE = 16 << 20  # bytes of names and numbers: a hundred times what a model of the paper's size has
 MAX_WORK = 8_000_000  # values that torch may have to copy or hash: a pickle can name one list a million times
@@ -72,7 +74,7 @@ def shown(name: object) -> str:
     return text if len(text) <= 80 else text[:77] + "...'"
 
 
-def read(path: Path) -> object:
+def read(path: Path) -> Any:
     """What a file of ``torch.save`` holds: plain containers of plain values, tensors on the CPU and `Placeholder`s.
 
     A zip file's tensors lie in the file until they are used.
@@ -93,7 +95,7 @@ def read(path: Path) -> object:
         names = look_over(path, *(_pickle_of_zip(path) if packed else _pickles_of_stream(path)))
         room = path.stat().st_size
 
-        def place(storage: torch.UntypedStorage, _: str) -> torch.UntypedStorage:
+        def place(storage: Any, _: str) -> Any:  # a torch.UntypedStorage, of whose methods torch's types know few
             """On the CPU whatever the file says, and no more bytes than the file has."""
             nonlocal room
             room -= storage.nbytes()
@@ -101,11 +103,13 @@ def read(path: Path) -> object:
                 raise DataError(f"{path} claims more bytes of tensors than it has: not a real checkpoint")
             return storage if packed else storage.fill_(255)  # NaN: a storage whose values never come shows
 
-        inert = [(_plain_dict if name == "collections.defaultdict" else Placeholder, name) for name in names - OF_TORCH]
+        inert: list[Callable | tuple[Callable, str]] = [
+            (_plain_dict if name == "collections.defaultdict" else Placeholder, name) for name in names - OF_TORCH
+        ]
         with torch.serialization.safe_globals(inert):
             return torch.load(path, map_location=place, weights_only=True, mmap=packed)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; expected a checkpoint file") from error
+        raise DataError(f"{path}: cannot be read: {obstacle(error, expected='a checkpoint file')}") from error
     except DataError:
         raise
     except FAILURES as error:
@@ -170,8 +174,9 @@ def look_over(path: Path, stream: BytesIO, count: int = 1) -> set[str]:
     names, work = set(), 0
     for _ in range(count):
         stack: list[list[int] | None] = []  # for each value how many went into it, as a list of one number; or a mark
-        memo: dict[int, list[int]] = {}  # the same list for the same value, which may still be filled
-        for step, argument, _ in pickletools.genops(stream):
+        memo: dict[int, list[int] | None] = {}  # the same list for the same value, which may still be filled
+        steps: Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]] = pickletools.genops(stream)
+        for step, argument, _ in steps:
             if step.proto > 2 or argument != 2 and step.name == "PROTO":
                 version = f"protocol {argument}" if step.name == "PROTO" else f"a step {step.name}"
                 raise DataError(f"{path} has a pickle with {version}, which torch.save does not write: save it anew")

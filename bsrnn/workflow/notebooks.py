@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from bsrnn.errors import BSRNNError, ConfigError
+from bsrnn.runtime import terminal
 from bsrnn.runtime.files import make_folder
 from bsrnn.runtime.paths import enclosing, place
 from bsrnn.tool.options import Parser
@@ -130,12 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     project = enclosing(options.notebook.parent)
     if project and not enclosing(Path.cwd()):  # started elsewhere: the notebook's own project is meant
         os.environ.setdefault("BSRNN_ROOT", str(project))
-    try:
+    with terminal.Command("error", "no notebook was written; the same command starts anew") as command:
         execute(options.notebook, options.output, {name: _value(name, text) for name, text in options.parameters})
-    except BSRNNError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command.code
 
 
 if __name__ == "__main__":

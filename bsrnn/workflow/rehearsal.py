@@ -48,7 +48,7 @@ def make_songs(folder: Path) -> None:
         generator = np.random.default_rng(number)
         samples = round(seconds * RATE)
         stems = {stem: 0.1 * generator.standard_normal((2, samples)).astype(np.float32) for stem in config.TARGETS}
-        for stem, sound in {**stems, "mixture": sum(stems.values())}.items():
+        for stem, sound in {**stems, "mixture": np.asarray(sum(stems.values()))}.items():
             _write(folder / "musdb18hq" / split / name / f"{stem}.wav", sound)
     music = 0.1 * np.random.default_rng(99).standard_normal((2, 3 * RATE)).astype(np.float32)
     _write(folder / "unlabelled" / "music.wav", music)

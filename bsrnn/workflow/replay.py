@@ -1,19 +1,17 @@
 """The first steps of finished trainings, computed again on the CPU and held against what their results recorded."""
 
-from dataclasses import replace
 from pathlib import Path
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, recipes
 from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
+from bsrnn.runtime.overrides import with_values
 from bsrnn.runtime.speed import fast_dtype
-from bsrnn.study import compute as stages
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
-from bsrnn.study.training_songs import unlabelled_of
-from bsrnn.train import first_losses, new_model
+from bsrnn.train import ItemSource, first_losses, new_model
 
 # Relative difference of a loss that is still taken for rounding (ours): one machine gives the same bits twice, another
 # sums in another order. Three losses each of 62 of the claims' trainings were within 3e-4 on another processor
@@ -56,16 +54,18 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     """A problem, if a loss is another now, computed in what the result was where this machine has it."""
     profile, began = run.profile, began_in(result)
     dtype = fast_dtype() if began == "bfloat16" else began
+    source: ItemSource
     if run.kind == "train":
-        model, source, config = new_model(profile.model, run.seed), stages.supervised(profile, run.seed), profile.train
+        model, source, config = new_model(profile.model, run.seed), recipes.supervised(profile, run.seed), profile.train
     else:
-        model, teacher = (checkpoint.load(run.start.weights_folder()) for _ in range(2))
-        unlabelled, config = unlabelled_of(profile), profile.finetune.train
-        source = stages.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
-    now = first_losses(model, source, replace(config, precision=dtype), profile.loss, len(recorded))
+        model, teacher = (checkpoint.load(run.its_start.weights_folder()) for _ in range(2))
+        unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train
+        # mypy: its `validated` takes a BSRNN, though any Separator does; goes with the types of bsrnn.finetune
+        source = recipes.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)  # type: ignore[assignment]
+    now = first_losses(model, source, with_values(config, {"precision": dtype}), profile.loss, len(recorded))
     close = CLOSE if result["device"].startswith("CPU") and dtype == began else ROUGHLY_CLOSE
     for step, (then, again) in enumerate(zip(recorded, now, strict=True)):
-        same = then is again is None or None not in (then, again) and abs(then - again) <= close * abs(then)
+        same = then is again if then is None or again is None else abs(then - again) <= close * abs(then)
         if not same:
             other = "" if dtype == began else f" in {dtype} instead of {began}"
             return [f"differs: step {step} of run {run.id} had the loss {then}, replayed{other} it has {again}"]

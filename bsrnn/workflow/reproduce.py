@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from bsrnn.errors import BSRNNError, ConfigError
-from bsrnn.runtime import paths
+from bsrnn.errors import ConfigError
+from bsrnn.runtime import paths, terminal
 from bsrnn.tool.options import Parser, device_name, whole
 
 
@@ -143,7 +143,7 @@ def _require_gpus(processes: int, dry_run: bool) -> None:
     lack = f"got --device cuda and {processes} process(es): this machine has {count} GPU(s) that torch can use"
     if not dry_run:
         raise ConfigError(f"{lack}; take --device cpu, or --cluster profiles/slurm for machines that have them")
-    print(f"note: {lack}; the plan holds, but it cannot be carried out here", file=sys.stderr)
+    terminal.note(f"{lack}; the plan holds, but it cannot be carried out here")
 
 
 def say_result(profile: str, seconds: float) -> None:
@@ -175,23 +175,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    try:
+    with terminal.Command("error", "what is done is kept, and the same command goes on from there") as command:
         if options.rehearse:
             from bsrnn.workflow import rehearsal
 
             options.profile = rehearsal.prepare(options.profile)
-        status = reproduce(options.profile, options.cores, options.dry_run, options.device, options.processes,
-                           options.cluster, options.until)
-    except BSRNNError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if status:
-        print("error: not finished; what is done is kept, and the same command goes on from there", file=sys.stderr)
-    elif options.rehearse and not options.dry_run:
-        print(rehearsal.report(options.device, options.processes))
-    elif not options.dry_run and not options.until:
-        say_result(options.profile, time.monotonic() - started)
-    return status
+        command.code = reproduce(options.profile, options.cores, options.dry_run, options.device,
+                                 options.processes, options.cluster, options.until)
+        if command.code:
+            terminal.say("error", "not finished; what is done is kept, and the same command goes on from there")
+        elif options.rehearse and not options.dry_run:
+            print(rehearsal.report(options.device, options.processes))
+        elif not options.dry_run and not options.until:
+            say_result(options.profile, time.monotonic() - started)
+    return command.code
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def draw_form(bars: int, bar_seconds: float, feature: str, rng: np.random.Genera
     names, weights = list(CONTRASTS), np.array(list(CONTRASTS.values()))
     passage_bars = int(np.ceil(PASSAGE_SECONDS / bar_seconds))
     plain, slot = feature == "plain", int(rng.integers(1, 3))
-    sections, bar, previous = [], 0, ""
+    sections: list[Section] = []
+    bar, previous = 0, ""
     while bar < bars:
         if feature in CONTRASTS and len(sections) == slot:
             name = feature

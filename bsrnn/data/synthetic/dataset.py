@@ -18,12 +18,12 @@ import soundfile
 from tqdm import tqdm
 
 from bsrnn.config import DataConfig
-from bsrnn.errors import ConfigError, DataError
 from bsrnn.data.synthetic import rendering
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.data.synthetic.splits import SPLITS
 from bsrnn.data.synthetic.wide import rendering as wide_rendering
+from bsrnn.errors import ConfigError, DataError
 
 UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
 FORMATS = {rendering.GENERATOR_VERSION: ".wav", wide_rendering.GENERATOR_VERSION: ".flac"}

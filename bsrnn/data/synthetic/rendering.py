@@ -46,7 +46,7 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0,
 
 def mixture_of(stems: Mapping[str, np.ndarray]) -> np.ndarray:
     """Sum of the stems, (2, L) float32; exact for stems of :func:`render_song`."""
-    return np.sum([stems[name] for name in TARGETS], axis=0, dtype=np.float32)
+    return np.stack([stems[name] for name in TARGETS]).sum(0, dtype=np.float32)
 
 
 def _mix(dry: Mapping[str, np.ndarray], score: Score, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -72,7 +72,7 @@ def _master(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[s
     """EQ and limiter of the shifted songs; the gain is the mixture's, so that stems still sum to it."""
     curve_db = rng.uniform(-6, 6, 7)
     stems = {name: effects.equalise(sound, curve_db) for name, sound in stems.items()}
-    mixture = sum(stems.values())
+    mixture = np.asarray(sum(stems.values()))
     push = 10 ** (rng.uniform(4, 10) / 20)  # the limiter takes off that much at the peak
     gain = effects.limiter_gain(mixture, np.abs(mixture).max() / push)
     return {name: sound * gain for name, sound in stems.items()}

@@ -131,7 +131,8 @@ class SoundFont:
     @staticmethod
     def _zones(bags: np.ndarray, generators: np.ndarray, first: int, last: int, terminal: int) -> list[dict[int, int]]:
         """Generators of each zone; a first zone without ``terminal`` is global and holds defaults for the others."""
-        zones, common = [], {}
+        zones: list[dict[int, int]] = []
+        common: dict[int, int] = {}
         for i in range(first, last):
             rows = generators[bags[i]["generator"]:bags[i + 1]["generator"]]
             zone = {int(row["operator"]): int(row["amount"]) for row in rows}

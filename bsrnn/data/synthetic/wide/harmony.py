@@ -2,8 +2,8 @@
 
 import hashlib
 
-from bsrnn.errors import ConfigError
 from bsrnn.data.synthetic.wide.ranges import Draws
+from bsrnn.errors import ConfigError
 
 MODES = {
     "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),

@@ -1,0 +1,166 @@
+"""Recipes: songs and settings -> a trained model in a folder, which is gone on with should it be cut off."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from bsrnn import checkpoint
+from bsrnn.config import Settings, deciding, settings_of
+from bsrnn.data import songs
+from bsrnn.data.songs import Mixtures
+from bsrnn.data.training_songs import comparable, data_recipe, with_songs
+from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.finetune import SemiSupervised
+from bsrnn.mixing import RandomMixes, check_channels, index_sources
+from bsrnn.models.base import Separator
+from bsrnn.runtime import distributed
+from bsrnn.runtime.files import read_json, write_json
+from bsrnn.runtime.provenance import peak_memory_gb
+from bsrnn.train import Supervised, Trainer, new_model, validation_usdr
+
+
+def train_model(settings: Settings, seed: int, folder: Path, device: str = "cpu", label: str = "train") -> dict:
+    """Train ``settings.model`` into ``folder``, or go on with what lies there; what belongs into the run's JSON.
+
+    Raises:
+        DataError: songs that cannot be used. ConfigError: the folder holds something else. TrainingError: see
+            :class:`bsrnn.train.Trainer`.
+    """
+    check_channels(settings.mixing, settings.model)
+    folder = Path(folder)
+    claim = _claim(folder, with_songs(settings_of(settings, "train", seed), settings))
+    if distributed.agree((done := folder / "training.json").is_file()):
+        return read_json(done)
+    source, model = supervised(settings, seed), new_model(settings.model, seed)
+    claim()
+    trainer = Trainer(model, source, settings.train, settings.loss, device, folder)
+    return _run(trainer, settings, seed, label)
+
+
+def supervised(settings: Settings, seed: int) -> Supervised:
+    """The batches that a training learns from."""
+    targets = settings.model.targets
+    train_songs = songs.load(settings.data, "train", targets=targets)
+    mixes = RandomMixes(
+        index_sources(train_songs, settings.activity, targets),
+        targets,
+        settings.mixing,
+        settings.train.max_items,
+        seed,
+        settings.model.sample_rate,
+    )
+    return Supervised(mixes, settings.train)
+
+
+class Teaching(NamedTuple):
+    """What a finetuning has beside its settings."""
+
+    target: str
+    start: Path  # folder of the trained model that is the first student and the first teacher
+    unlabelled: Mixtures  # none: the control
+
+
+def finetune_model(
+    settings: Settings, seed: int, teaching: Teaching, folder: Path, device: str = "cpu", label: str = "finetune"
+) -> dict:
+    """Finetune a model into ``folder``, or go on with what lies there; what belongs into the run's JSON.
+
+    Raises:
+        ConfigError: the model separates something else. All others: as :func:`train_model`.
+    """
+    target, start, unlabelled = teaching
+    folder, start = Path(folder), Path(start)
+    model, teacher = checkpoint.load(start).to(device), checkpoint.load(start).to(device)
+    if model.config.targets != (target,):
+        separated = ", ".join(model.config.targets)
+        raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
+    unlabelled = without_held_out(unlabelled, settings.data)
+    claim = _claim(folder, _of_finetuning(settings, seed, start, unlabelled))
+    if distributed.agree((done := folder / "training.json").is_file()):
+        return read_json(done)
+    valid = songs.load(settings.data, "valid", targets=model.config.targets)
+    score = validation_usdr(teacher, valid, settings.validate)
+    source = semi_supervised(settings, target, seed, unlabelled, teacher, score)
+    report = source.report()
+    if report["songs"]:
+        report["unreadable"] = unlabelled.unreadable | report["unreadable"]
+        report["held_out"] = unlabelled.held_out
+    claim()
+    trainer = Trainer(model, source, settings.finetune.train, settings.loss, device, folder)
+    return _run(trainer, settings, seed, label, {"start_valid_usdr": score, "unlabelled": report})
+
+
+def _of_finetuning(settings: Settings, seed: int, start: Path, unlabelled: Mixtures) -> dict:
+    """What tells a finetuning from another: settings, songs, and the weights that it starts from."""
+    digest = hashlib.sha256((start / checkpoint.WEIGHTS).read_bytes()).hexdigest()[:12]
+    names = [f"{song.name}, {song.frames} samples" for song in unlabelled.songs]
+    deciding = with_songs(settings_of(settings, "finetune", seed), settings)
+    return deciding | {"start": digest, "unlabelled": names}
+
+
+def unlabelled_of(settings: Settings) -> Mixtures:
+    """The mixtures that the settings' finetuning uses."""
+    return unlabelled_songs(settings.data, settings.finetune.unlabelled, settings.model.sample_rate)
+
+
+def semi_supervised(
+    settings: Settings, target: str, seed: int, unlabelled: Mixtures, teacher: Separator, score: float = 0.0
+) -> SemiSupervised:
+    """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
+    labelled = songs.load(settings.data, "train", targets=(target,))
+    parts = settings.finetune, settings.mixing, settings.activity
+    return SemiSupervised(labelled, unlabelled.songs, target, teacher, score, *parts, seed)
+
+
+def _run(trainer: Trainer, settings: Settings, seed: int, label: str, extra: dict | None = None) -> dict:
+    """Train until the end; what belongs into the run's JSON, with ``extra``, which then lies in training.json too."""
+    valid = songs.load(settings.data, "valid", targets=settings.model.targets)
+    info = {"label": label, "profile": settings.name, "data": data_recipe(settings), "seed": seed}
+    info |= {"item_channels": settings.mixing.item_channels}
+    validate = settings.validate
+    progress = trainer.run(lambda model: validation_usdr(model, valid, validate) if valid else None, info, label)
+    scratch = ("loss_sum", "steps", "bad_steps", "worse")
+    trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
+    model = trainer.model
+    trained |= {"parameters": model.count_parameters(), "bands": len(model.widths), "valid_songs": len(valid)}
+    trained |= extra or {}
+    trained["memory_gb"] = peak_memory_gb(trainer.device)
+    if distributed.rank() == 0:
+        write_json(trainer.folder / "training.json", trained)
+        shutil.rmtree(trainer.folder / "resume", ignore_errors=True)
+    return trained
+
+
+def _claim(folder: Path, settings: dict) -> Callable[[], None]:
+    """Refuse a folder that holds another model or training; what is given back notes these settings in it.
+
+    That is for when all else is well: settings or songs that cannot be used must not take the folder. One that holds
+    settings alone, as a training that failed before its first validation leaves it, has nothing to lose.
+    """
+    path = folder / "settings.json"
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
+    if not distributed.agree(_holds_work(folder)):
+        return lambda: write_json(path, settings) if distributed.rank() == 0 else None
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds a model, but no training of this program: choose another --out")
+    kept = read_json(path)
+    if not isinstance(kept, dict):
+        raise DataError(f"{path} describes no training: expected its settings by name; choose another --out")
+    kept, settings = comparable(deciding(kept), settings)  # an older version noted settings of speed, too
+    if other := sorted(name for name in kept.keys() | settings.keys() if kept.get(name) != settings.get(name)):
+        raise ConfigError(
+            f"{folder} holds a training with another {', '.join(other)}: choose another --out, or go on with that "
+            f"training by the settings in its {path.name}"
+        )
+    return lambda: None
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether something in a folder would be lost: weights, a finished training, or the state of an unfinished one."""
+    made = (folder / checkpoint.WEIGHTS, folder / "training.json")
+    return any(path.is_file() for path in made) or any((folder / "resume").glob("*.safetensors"))

@@ -1,0 +1,91 @@
+"""Which files of a folder are read, which are stems of another, and what is said of the rest."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bsrnn.audio import kinds, walking
+
+
+def make(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return folder
+
+
+def names(paths, folder):
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def test_only_leftovers_are_passed_over_without_a_word(tmp_path):
+    make(tmp_path, "._a.wav", ".DS_Store", ".s.0a1b2c3d.partial.wav", ".s.0a1b.partial.float.wav", ".s.partial/b.wav")
+    make(tmp_path, "...Hits/..Second.wav", ".c.wav", "d.WAVE", "e.bwf", "f.mp2", "g.partial.wav", ".h.partially.wav")
+    inside = walking.below(tmp_path)
+    expected = [".c.wav", ".h.partially.wav", "d.WAVE", "e.bwf", "f.mp2", "g.partial.wav", "...Hits/..Second.wav"]
+    assert names(inside.songs, tmp_path) == expected
+    assert inside.passed_over(tmp_path) == ""
+
+
+def test_all_else_is_counted_and_named(tmp_path):
+    make(tmp_path, "a.wav", "cover.jpg", "b.m4a", "cd/c.wma", *(f"cd/{index}.txt" for index in range(7)))
+    make(tmp_path, "song/Mixture.WAV", "song/bass.wav", "song/drums.flac")
+    inside = walking.below(tmp_path)
+    assert names(inside.songs, tmp_path) == ["a.wav", "song/Mixture.WAV"]
+    assert inside.passed_over(tmp_path) == (
+        f"{tmp_path}: 12 passed over: 2 stem(s) beside a mixture (song/bass.wav, song/drums.flac), 2 of a kind that is "
+        f"not read (b.m4a, cd/c.wma; convert with `ffmpeg -i {tmp_path}/b.m4a {tmp_path}/b.wav`), 8 that are no sound "
+        "(cover.jpg, cd/0.txt, cd/1.txt, cd/2.txt, cd/3.txt, ...)"
+    )
+
+
+def test_links_are_followed_once(tmp_path):
+    make(tmp_path, "elsewhere/a.wav", "music/b.wav", "music/sub/c.wav")
+    music = tmp_path / "music"
+    targets = {"linked": tmp_path / "elsewhere", "loop": music, "again": "sub", "x.wav": "nowhere.wav"}
+    for name, target in targets.items():
+        (music / name).symlink_to(target)
+    (music / "self").symlink_to("self")
+    inside = walking.below(music)
+    assert names(inside.songs, music) == ["b.wav", "x.wav", "again/c.wav", "linked/a.wav"]
+    said = inside.passed_over(music)
+    assert "1 that are no sound (self)" in said and "2 link(s) to folders that are read already (loop, sub)" in said
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_without_permission_is_named(tmp_path):
+    make(tmp_path, "a.wav", "closed/b.wav")
+    (tmp_path / "closed").chmod(0)
+    inside = walking.below(tmp_path)
+    (tmp_path / "closed").chmod(0o755)
+    assert names(inside.songs, tmp_path) == ["a.wav"]
+    [why] = inside.closed.values()
+    assert why.startswith(f"{tmp_path}/closed: cannot be read: no permission, expected a folder of songs; change the")
+
+
+@pytest.mark.parametrize(
+    "files, mixture",
+    [
+        (("MIXTURE.wav", "song.wav"), "MIXTURE.wav"),
+        (("Full Mix.wav", "Vocals.wav", "x.wav"), "Full Mix.wav"),
+        (("master.flac", "Bass.flac"), "master.flac"),
+        (("Master.wav", "Servant.wav"), None),  # two songs of an album
+        (("vocals.wav", "drums.wav"), None),
+        (("remix.wav", "vocals.wav"), None),
+    ],
+)
+def test_a_mixture_is_known_by_its_name_and_its_neighbours(files, mixture):
+    found = walking.mixture_among(Path(name) for name in files)
+    assert (found and found.name) == mixture
+
+
+@pytest.mark.parametrize("name", ["Mixture", "MIX", "mix down", "Mix-Down", "master", "full_mix", "FullMix"])
+def test_usual_names_of_the_mixture(name):
+    assert walking.is_mixture(name) and not walking.is_mixture(f"{name} of a song")
+
+
+def test_the_command_that_converts_can_be_run(tmp_path):
+    assert kinds.to_wav(Path("a b/it's.m4a")) == """ffmpeg -i 'a b/it'"'"'s.m4a' 'a b/it'"'"'s.wav'"""
+    assert kinds.to_wav(Path("x.wav")) == "ffmpeg -i x.wav x-new.wav"  # not onto itself

@@ -1,0 +1,554 @@
+"""The semi-supervised sampler: the energy rules on constructed cases, pools, self-boosting, resuming."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bsrnn import checkpoint, recipes
+from bsrnn.audio.files import read, write
+from bsrnn.config import (
+    DataConfig,
+    FinetuneConfig,
+    MixingConfig,
+    ModelConfig,
+    SeparateConfig,
+    TrainConfig,
+)
+from bsrnn.data import songs
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.finetune import SemiSupervised, classify, kind_of
+from bsrnn.study.profiles import Profile
+from bsrnn.train import Trainer, fit, new_model
+
+RATE = 44100
+MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
+TRAIN = TrainConfig(batch_items=2, schedule="cosine", max_items=8, validate_items=4, patience=0, loader_workers=0)
+
+
+def chunk(level, seed=0):
+    return level * torch.from_numpy(np.random.default_rng(seed).standard_normal((1, 2, 4410)))
+
+
+class Teacher(torch.nn.Module):
+    """Separates by a rule of the test's."""
+
+    def __init__(self, rule):
+        super().__init__()
+        self.rule, self.config, self.window = rule, MODEL, torch.zeros(1)
+
+    def forward(self, mixture):
+        return self.rule(mixture)[:, None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("songs")
+    for index in range(4):
+        generator = np.random.default_rng(index)
+        for stem, level in (("low", 0.1), ("high", 0.05)):
+            audio = level * generator.standard_normal((2, 7 * RATE)).astype(np.float32)
+            write(root / f"song{index}" / f"{stem}.wav", audio, RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def labelled(folder):
+    return songs.read_songs(folder)
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    root = tmp_path_factory.mktemp("music")
+    for index in range(3):
+        audio = np.random.default_rng(10 + index).standard_normal((2, 8 * RATE)).astype(np.float32)
+        write(root / f"music{index}.flac", 0.1 * audio, RATE, subtype="PCM_16")
+    (root / "broken.wav").write_bytes(b"RIFF but not audio")
+    return songs.read_mixtures(root)
+
+
+def pools(source, size, first_item=6):
+    """Targets and residuals without their kinds, and the decisions, of one batch."""
+    source.config = replace(source.config, train=replace(source.config.train, batch_items=size))
+    draw = source.draw(first_item)
+    estimates = source.ask_teacher(draw.mixtures) if len(draw.mixtures) else draw.mixtures
+    targets, residuals, counts = source.pools(draw, estimates)
+    return [signal for _, signal in targets], [signal for _, signal in residuals], dict(counts)
+
+
+def sampler(labelled, unlabelled, rule, **settings):
+    config = FinetuneConfig(train=TRAIN, **settings)
+    mixing = MixingConfig(chunk_seconds=0.25, gain_db=0.0, drop_probability=0.0)
+    mixtures = unlabelled.songs if unlabelled else []
+    return SemiSupervised(labelled, mixtures, "low", Teacher(rule), 0.0, config, mixing)
+
+
+@pytest.mark.parametrize(
+    ("target_level", "residual_level", "expected"),
+    [
+        (1.0, 1.0, "pseudo"),  # both are there
+        (0.0, 1.0, "clean_residual"),  # the target is absent
+        (1.0, 0.0, "clean_target"),  # all else is absent
+        (0.01, 1.0, "clean_residual"),  # target 40 dB down
+        (0.1, 1.0, "pseudo"),  # 20 dB down
+        (1.0, 0.01, "clean_target"),
+        (0.0, 0.0, "pseudo"),  # silence says nothing
+    ],
+)
+def test_the_energy_rules(target_level, residual_level, expected):
+    target, residual = chunk(target_level, 0), chunk(residual_level, 1)
+    assert classify(target + residual, target) == [expected]
+
+
+def test_exactly_thirty_decibels_are_not_more_than_thirty():
+    """Powers of two keep the ratio exact: 1024 to 1 is a little more than 30 dB, and 30.103 dB itself."""
+    mixture = torch.ones(1, 2, 64, dtype=torch.float64)
+    estimate = mixture / 32  # energy down by 1024
+    exact = float(10 * torch.log10(torch.tensor(1024.0, dtype=torch.float64)))
+    assert classify(mixture, estimate) == ["clean_residual"]
+    assert classify(mixture, estimate, exact + 1e-6) == ["pseudo"]
+    assert classify(mixture, mixture / 32**0.9) == ["pseudo"]
+    assert kind_of(30.0, 0.0) == kind_of(0.0, 30.0) == "pseudo"
+    just_more = np.nextafter(30.0, 31.0)
+    assert kind_of(just_more, 0.0) == "clean_residual" and kind_of(0.0, just_more) == "clean_target"
+    both = classify(torch.cat([mixture, mixture]), torch.cat([estimate, mixture - estimate]))
+    assert both == ["clean_residual", "clean_target"]
+
+
+def test_pools_hold_clean_signals_then_what_the_teacher_makes_of_the_unlabelled(labelled, unlabelled):
+    def rule(mixture):  # of the first chunk nothing is target, of the second all, of the third a half
+        return mixture * torch.tensor([0.0, 1.0, 0.5])[: len(mixture), None, None]
+
+    source = sampler(labelled, unlabelled, rule)
+    targets, residuals, counts = pools(source, 3)
+    assert len(targets) == 3 + 2 and len(residuals) == 3 + 2
+    assert counts == {"labelled": 3, "clean_residual": 1, "clean_target": 1, "pseudo": 1}
+    np.testing.assert_array_equal(targets[4], residuals[4])  # a half each
+    # the chunk that is all target came in whole: it lies in an unlabelled file, sample by sample
+    whole = [song.read("mixture") for song in unlabelled.songs]
+    starts = [np.flatnonzero(audio[0] == targets[3][0, 0]) for audio in whole]
+    found = [(audio, start) for audio, at in zip(whole, starts, strict=True) for start in at]
+    assert any(np.array_equal(audio[:, start : start + 11025], targets[3]) for audio, start in found)
+
+
+def test_the_control_draws_the_same_labelled_signals_and_never_asks_the_teacher(labelled, unlabelled):
+    def refuse(mixture):
+        raise AssertionError("the control has no unlabelled songs")
+
+    control, finetuned = sampler(labelled, None, refuse), sampler(labelled, unlabelled, lambda m: m / 2)
+    (targets, residuals, counts), theirs = pools(control, 2), pools(finetuned, 2)
+    for mine, other in zip((targets, residuals), theirs, strict=False):
+        assert len(mine) == len(other) == 4  # pools of one size: labelled signals stand in for the unlabelled ones
+        for number in range(2):
+            np.testing.assert_array_equal(mine[number], other[number])
+        assert not any(np.array_equal(mine[0], signal) for signal in mine[2:])
+    assert counts == {"labelled": 4}
+
+
+def test_the_control_draws_the_same_gains(labelled, unlabelled):
+    mixing = MixingConfig(chunk_seconds=0.25)
+    config = FinetuneConfig(train=TRAIN)
+    draws = []
+    for mixtures in ([], unlabelled.songs):
+        source = SemiSupervised(labelled, mixtures, "low", Teacher(lambda m: m / 2), 0.0, config, mixing)
+        draw = source.draw(4)
+        source.mix(draw, draw.mixtures / 2)
+        draws.append(draw.mixing.random())  # as many numbers were taken
+    assert draws[0] == draws[1]
+
+
+def test_a_batch_mixes_a_target_and_a_residual_of_the_pools_and_depends_on_seed_and_item(labelled, unlabelled):
+    source = sampler(labelled, unlabelled, lambda mixture: mixture / 2)
+    ((mixture, target), _) = source.label([6])[0]
+    assert mixture.shape == (2, 2, 11025) and target.shape == (2, 1, 2, 11025)
+    again = sampler(labelled, unlabelled, lambda mixture: mixture / 2).label([6])[0][0]
+    assert torch.equal(mixture, again[0]) and torch.equal(target, again[1])
+    assert not torch.equal(mixture, source.label([8])[0][0][0])
+    targets, residuals, _ = pools(source, 2)
+    for mixed, wanted in zip(mixture.numpy(), target[:, 0].numpy(), strict=True):
+        peak = max(np.abs(mixed).max(), np.abs(wanted).max())
+        assert peak == pytest.approx(1)
+        scales = [wanted[0, 0] / signal[0, 0] for signal in targets]
+        assert any(
+            np.allclose(wanted, scale * signal, atol=1e-6) for scale, signal in zip(scales, targets, strict=True)
+        )
+        rest = mixed - wanted
+        scales = [rest[0, 0] / signal[0, 0] for signal in residuals]
+        assert any(
+            np.allclose(rest, scale * signal, atol=1e-5) for scale, signal in zip(scales, residuals, strict=True)
+        )
+
+
+@pytest.mark.parametrize("self_boosting", [True, False])
+def test_a_better_student_and_no_other_becomes_the_teacher(labelled, self_boosting):
+    teacher, student = new_model(MODEL, 0), new_model(MODEL, 1)
+    config = FinetuneConfig(train=TRAIN, unlabelled="none", self_boosting=self_boosting)
+    source = SemiSupervised(labelled, [], "low", teacher, 2.0, config, MixingConfig(chunk_seconds=0.25))
+    assert source.validated(student, 2.0)["teacher_replaced"] is False  # equal is not better
+    assert torch.equal(teacher.core[0].time.linear.weight, new_model(MODEL, 0).core[0].time.linear.weight)
+    entry = source.validated(student, 2.5)
+    assert entry["teacher_replaced"] is self_boosting
+    assert entry["teacher_usdr"] == (2.5 if self_boosting else 2.0)
+    same = all(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters(), strict=True))
+    assert same is self_boosting
+
+
+class Killed(Exception):
+    """Stands for the process's end."""
+
+
+@pytest.fixture(scope="module")
+def finetunings(folder, unlabelled, tmp_path_factory):
+    """(finetune(name, **settings) -> training, folder): eight steps, four validations, groups of two batches."""
+    root = tmp_path_factory.mktemp("models")
+    checkpoint.save(new_model(MODEL, 0), root / "start")
+
+    def finetune(name, **settings):
+        settings = {"teacher_batch": 4, "teacher_ahead": False} | settings
+        train = replace(TRAIN, learning_rate=1e-2, max_items=16, ema_decay=settings.pop("ema_decay", 0.0))
+        mixing = MixingConfig(chunk_seconds=0.25, item_channels=settings.pop("item_channels", "both"))
+        profile = Profile(
+            "tests",
+            data=DataConfig(source="folder", folder=str(folder)),
+            model=MODEL,
+            mixing=mixing,
+            targets=("low",),
+            finetune=FinetuneConfig(train=train, **settings),
+            validate=SeparateConfig(1.0, 1.0),
+        )
+        return recipes.finetune_model(profile, 0, recipes.Teaching("low", root / "start", unlabelled), root / name)
+
+    return finetune, root
+
+
+def same_weights(one, other):
+    pairs = zip(checkpoint.load(one).parameters(), checkpoint.load(other).parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(("step", "ahead"), [(2, False), (4, True), (6, False), (6, True), (8, False)])
+def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatch, step, ahead):
+    """Killed before a group, within one, and after its teacher was replaced: what the teacher knows must come back."""
+    finetune, root = finetunings
+    whole = finetune("whole")
+    assert [entry["teacher"] for entry in whole["history"]][-1] > 0
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    real, steps = Trainer.step, []
+
+    def failing(*arguments):
+        steps.append(1)
+        if len(steps) == step:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    name = f"killed-{step}-{ahead}"
+    with pytest.raises(Killed):
+        finetune(name, teacher_ahead=ahead)
+    resumed = finetune(name, teacher_ahead=ahead)
+    assert len(steps) == 8 + 1  # none was repeated
+    for key in ("valid_usdr", "loss", "counts", "teacher", "teacher_replaced"):
+        assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
+    assert same_weights(root / "whole", root / name)
+
+
+def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the_same_weights(finetunings, monkeypatch):
+    finetune, root = finetunings
+    recipe = {"ema_decay": 0.5, "item_channels": "one"}
+    finetune("stereo"), finetune("plain", item_channels="one")
+    whole = finetune("averaged", **recipe)
+    monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
+    real, steps = Trainer.step, []
+
+    def failing(*arguments):
+        steps.append(1)
+        if len(steps) == 6:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    with pytest.raises(Killed):
+        finetune("averaged-killed", **recipe)
+    resumed = finetune("averaged-killed", **recipe)
+    assert len(steps) == 8 + 1
+    for key in ("valid_usdr", "loss", "counts", "teacher"):
+        assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
+    assert same_weights(root / "averaged", root / "averaged-killed")
+    assert not same_weights(root / "averaged", root / "plain") and not same_weights(root / "plain", root / "stereo")
+
+
+def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(labelled, tmp_path):
+    config = FinetuneConfig(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
+    student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])
+    source = SemiSupervised(labelled, [], "low", teacher, 0.0, config, MixingConfig(chunk_seconds=0.25))
+    weights, step = [], Trainer.step
+    with pytest.MonkeyPatch.context() as patch:
+
+        def step_and_note(trainer, mixture, targets):
+            step(trainer, mixture, targets)
+            weights.append(trainer.model.masks[0].output[0].bias.detach().clone())
+
+        patch.setattr(Trainer, "step", step_and_note)
+        fit(student, source, lambda model: next(scores), config.train, tmp_path)
+    average = weights[0]
+    for new in weights[1:]:
+        average = 0.5 * average + 0.5 * new
+    torch.testing.assert_close(teacher.masks[0].output[0].bias, average, rtol=0, atol=3e-7)  # of steps of 1e-3
+    assert len(weights) == 4 and source.replacements == 2
+    assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters(), strict=True))
+
+
+def test_a_batch_of_one_channel_is_a_channel_of_the_stereo_batch(labelled, unlabelled):
+    """The same signals at the same gains; the teacher separates that channel alone. Of the control likewise."""
+    seen, drawn = [], set()
+
+    def rule(mixture):
+        seen.append(tuple(mixture.shape))
+        return mixture / 2
+
+    for mixtures in (unlabelled.songs, []):
+        stereo, mono = (
+            SemiSupervised(labelled, mixtures, "low", Teacher(rule), 0.0, FinetuneConfig(train=TRAIN),
+                           MixingConfig(chunk_seconds=0.25, item_channels=channels))
+            for channels in ("both", "one")
+        )  # fmt: skip
+        for first in range(0, 12, 2):
+            (both, both_targets), counts = stereo.label([first])[0]
+            (mixture, targets), mono_counts = mono.label([first])[0]
+            assert mixture.shape == (2, 1, RATE // 4) and targets.shape == (2, 1, 1, RATE // 4)
+            assert counts == mono_counts
+            levels = (mixture / both).nan_to_num().abs().amax(-1)  # (B, C)
+            channel = min((0, 1), key=lambda c: (mixture[:, 0] - levels[:, c, None] * both[:, c]).abs().max())
+            drawn.add(channel)
+            for one, of_both in ((mixture, both), (targets[:, 0], both_targets[:, 0])):
+                scale = one.square().sum((1, 2)).sqrt() / of_both[:, channel].norm(dim=1).clamp_min(1e-9)
+                expected = scale[:, None] * of_both[:, channel]
+                torch.testing.assert_close(one[:, 0], expected, rtol=0, atol=1e-5)
+            peaks = torch.maximum(mixture.abs().amax((1, 2)), targets.abs().amax((1, 2, 3)))
+            assert all(peak in (0, 1) for peak in peaks.tolist())
+    assert drawn == {0, 1} and set(seen) == {(2, 2, RATE // 4), (2, 1, RATE // 4)}
+    stereo_model = new_model(replace(MODEL, tac_factor=1), 0)
+    one = MixingConfig(item_channels="one")
+    with pytest.raises(ConfigError, match="half of its input: set mixing.item_channels to both"):
+        SemiSupervised(labelled, [], "low", stereo_model, 0.0, FinetuneConfig(train=TRAIN), one)
+
+
+def test_the_teacher_labels_in_groups_and_never_across_a_validation(labelled, unlabelled):
+    """Four items a validation: groups of at most two batches, whatever the teacher could take at once."""
+    asked = []
+
+    def rule(mixture):
+        asked.append(len(mixture))
+        return mixture / 2
+
+    source = sampler(labelled, unlabelled, rule, teacher_batch=100)
+    batches = list(source.batches(0))
+    assert len(batches) == 4 and asked == [4, 4]
+    one_by_one = sampler(labelled, unlabelled, rule, teacher_batch=1)
+    for (mixture, target), (other_mixture, other_target) in zip(batches, one_by_one.batches(0), strict=True):
+        assert torch.equal(mixture, other_mixture) and torch.equal(target, other_target)
+    assert asked[2:] == [2, 2, 2, 2]
+    assert source.counts == one_by_one.counts and source.counts["labelled"] == 8
+
+
+def test_in_a_thread_the_teacher_stays_behind_the_next_validation(labelled, unlabelled):
+    """Were it ahead across one, half of its labels would come from a teacher that is no more."""
+    scale = [0.5]
+    source = sampler(labelled, unlabelled, lambda mixture: mixture * scale[0], teacher_batch=2, teacher_ahead=True)
+    seen = []
+    real = source.ask_teacher
+    source.ask_teacher = lambda mixtures: seen.append((scale[0], threading.current_thread().name)) or real(mixtures)
+    for number, _ in enumerate(source.batches(0)):
+        if number == 1:  # the second batch ends at the validation of item 4
+            scale[0] = 0.25
+    assert [factor for factor, _ in seen] == [0.5, 0.5, 0.25, 0.25]
+    # the first of each half is made when it is asked for, the second ahead of it
+    assert [name.startswith("teacher") for _, name in seen] == [False, True, False, True]
+
+
+# ---- the paper's open choices ----
+
+
+def of_kind(kind, pool):
+    return [signal for name, signal in pool if name == kind]
+
+
+def pools_with_kinds(source, size, first_item=6):
+    source.config = replace(source.config, train=replace(source.config.train, batch_items=size))
+    draw = source.draw(first_item)
+    return draw, *source.pools(draw, source.ask_teacher(draw.mixtures))
+
+
+def test_a_teacher_that_sees_the_segment_labels_the_same_chunks(labelled, unlabelled):
+    """With a rule that works sample by sample the labels are the same: the chunk is cut from the segment's."""
+    chunk, segment = (
+        pools_with_kinds(sampler(labelled, unlabelled, lambda m: m / 4, teacher_sees=sees), 3)
+        for sees in ("chunk", "segment")
+    )
+    assert segment[0].mixtures.shape == (3, 2, 6 * RATE) and chunk[0].mixtures.shape == (3, 2, RATE // 4)
+    for one, other in zip(of_kind("pseudo", chunk[1]), of_kind("pseudo", segment[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(of_kind("pseudo", chunk[1])) == 3
+
+
+def test_energies_over_the_chunk_or_over_all_that_the_teacher_has_seen(labelled, unlabelled):
+    """The target rests in every chunk but plays elsewhere in its segment: only the chunk's energy says so."""
+    offsets = sampler(labelled, unlabelled, None, teacher_sees="segment").draw(6).offsets
+
+    def rule(mixtures):
+        estimates = mixtures / 2
+        for estimate, offset in zip(estimates, offsets, strict=True):
+            estimate[:, offset : offset + RATE // 4] = 0
+        return estimates
+
+    found = []
+    for over in ("chunk", "segment"):
+        source = sampler(labelled, unlabelled, rule, teacher_sees="segment", energy_over=over)
+        found.append(pools_with_kinds(source, 2)[3])
+    assert found[0]["clean_residual"] == 2 and found[1]["pseudo"] == 2
+
+
+def test_each_channel_by_itself(labelled, unlabelled):
+    """The target rests in the right channel alone: that channel is a clean residual, the left one a pseudo pair."""
+    left_only = torch.tensor([0.5, 0.0])[:, None]
+    together = pools_with_kinds(sampler(labelled, unlabelled, lambda m: m * left_only), 2)
+    assert together[3]["pseudo"] == 2 and together[3]["clean_residual"] == 0
+    each = sampler(labelled, unlabelled, lambda m: m * left_only, channels="each")
+    draw, targets, residuals, counts = pools_with_kinds(each, 2)
+    assert counts["pseudo"] == 2 and counts["clean_residual"] == 2 and counts["labelled"] == 4
+    assert all(signal.shape == (1, RATE // 4) for _, signal in targets + residuals)
+    np.testing.assert_array_equal(of_kind("clean_residual", residuals)[1][0], draw.mixtures[1, 1].numpy())
+    np.testing.assert_allclose(of_kind("pseudo", targets)[1][0], draw.mixtures[1, 0].numpy() / 2)
+    (mixture, target), used = each.mix(draw, draw.mixtures * left_only)
+    assert mixture.shape == (2, 2, RATE // 4) and target.shape == (2, 1, 2, RATE // 4)
+    assert sum(number for name, number in used.items() if name.startswith("used/target")) == 4
+    peaks = torch.maximum(mixture.abs().amax(2), target[:, 0].abs().amax(2))
+    assert peaks.tolist() == [[pytest.approx(1)] * 2] * 2  # each channel has its own
+
+
+def test_pools_by_kinds_draw_a_rare_kind_as_often_as_a_common_one(labelled, unlabelled):
+    pool = [("labelled", np.zeros(1))] * 9 + [("clean_target", np.ones(1))]
+    shares = {}
+    for way in ("signals", "kinds"):
+        source = sampler(labelled, unlabelled, None, pools=way)
+        generator = np.random.default_rng(0)
+        drawn = [source._choose(pool, generator)[0] for _ in range(4000)]
+        shares[way] = drawn.count("clean_target") / 4000
+    assert shares["signals"] == pytest.approx(0.1, abs=0.02) and shares["kinds"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_only_the_kinds_to_keep_enter_the_pools(labelled, unlabelled):
+    def rule(mixture):  # clean residual, clean target, pseudo
+        return mixture * torch.tensor([0.0, 1.0, 0.5])[: len(mixture), None, None]
+
+    for keep, sizes in ((("pseudo",), (4, 4)), (("clean_target", "clean_residual"), (4, 4)), ((), (3, 3))):
+        _, targets, residuals, counts = pools_with_kinds(sampler(labelled, unlabelled, rule, keep=keep), 3)
+        assert (len(targets), len(residuals)) == sizes
+        assert {kind for kind, _ in targets + residuals} <= {"labelled", *keep}
+        assert counts["pseudo"] == counts["clean_target"] == counts["clean_residual"] == 1  # all decisions are counted
+
+
+def test_true_stems_instead_of_the_teacher(labelled, folder):
+    """The upper bound: songs with stems as unlabelled ones, their targets taken from the files."""
+    stems = songs.read_songs(folder)
+    config = FinetuneConfig(train=TRAIN, labels="truth")
+    source = SemiSupervised(labelled, stems, "low", Teacher(None), 0.0, config, MixingConfig(chunk_seconds=0.25))
+    draw = source.draw(0)
+    _, counts = source.label([0])[0]
+    assert counts["pseudo"] == 2  # low and high play together all the time
+    residual = draw.mixtures - draw.truth
+    levels = [float(signal.std()) for signal in (draw.truth, residual)]
+    assert levels == [pytest.approx(0.1, rel=0.05), pytest.approx(0.05, rel=0.05)]
+
+
+def test_true_stems_that_are_not_there(labelled, unlabelled):
+    with pytest.raises(DataError, match="labels 'truth' need the stem 'low' of every unlabelled song, but 'music0'"):
+        sampler(labelled, unlabelled, None, labels="truth")
+
+
+def test_unrelated_channels_are_not_for_a_model_that_compares_them(labelled):
+    teacher = new_model(replace(MODEL, tac_factor=1), 0)
+    with pytest.raises(ConfigError, match="but the model has a stereo module"):
+        SemiSupervised(labelled, [], "low", teacher, 0.0, FinetuneConfig(train=TRAIN, channels="each"))
+
+
+def test_a_song_that_breaks_off_is_named_and_counted_with_the_silent_ones(labelled, unlabelled, tmp_path, capsys):
+    """Its header is whole, so that only reading it to the end finds out."""
+    good = 0.1 * np.random.default_rng(0).standard_normal((2, 7 * RATE)).astype(np.float32)
+    for name in ("good", "damaged"):
+        write(tmp_path / f"{name}.flac", good, RATE, subtype="PCM_16")
+    write(tmp_path / "silent.wav", np.zeros((2, 7 * RATE), np.float32), RATE)
+    write(tmp_path / "jingle.wav", good[:, :1000], RATE)
+    data = (tmp_path / "damaged.flac").read_bytes()
+    (tmp_path / "damaged.flac").write_bytes(data[: len(data) // 2])
+    found = songs.read_mixtures(tmp_path)
+    report = sampler(labelled, found, None).report()
+    assert (report["songs"], report["silent"], report["short"]) == (1, ["silent"], ["jingle"])
+    broken = report["unreadable"] | found.unreadable
+    assert [Path(name).name for name in broken] == ["damaged.flac"] * len(broken) != []
+    assert "damaged.flac" in capsys.readouterr().err
+
+
+def test_two_broken_songs_of_one_name_are_two(labelled, tmp_path):
+    good = 0.1 * np.random.default_rng(0).standard_normal((2, 7 * RATE)).astype(np.float32)
+    write(tmp_path / "good.flac", good, RATE, subtype="PCM_16")
+
+    class Broken(songs.Song):
+        def read(self, *arguments):
+            raise DataError("it breaks off")
+
+    whole = songs.read_mixtures(tmp_path).songs
+    broken = [Broken("01", {}, tmp_path / album / "01.flac", 9 * RATE, RATE) for album in ("a", "b")]
+    source = SemiSupervised(labelled, whole + broken, "low", Teacher(None), 0.0, FinetuneConfig(train=TRAIN))
+    assert len(source.report()["unreadable"]) == 2 and source.report()["silent"] == []
+
+
+def test_unlabelled_music_that_is_all_too_short(labelled, tmp_path):
+    write(tmp_path / "jingle.wav", np.ones((2, 1000), np.float32), RATE)
+    with pytest.raises(DataError, match="all of 1 unlabelled songs are shorter than the 0.25 s that are mixed"):
+        sampler(labelled, songs.read_mixtures(tmp_path), None)
+
+
+def test_held_out_songs_are_no_unlabelled_music(finetunings, folder, tmp_path):
+    """The labelled set's own folder as unlabelled music: its validation and test songs are left out."""
+    for song in folder.iterdir():
+        parts = [read(song / f"{stem}.wav") for stem in ("low", "high")]
+        (tmp_path / song.name).mkdir()
+        for name, audio in zip(("low", "high", "mixture"), (*parts, sum(parts)), strict=True):
+            write(tmp_path / song.name / f"{name}.wav", audio, RATE)
+    data = DataConfig(source="folder", folder=str(tmp_path))
+    found = songs.read_mixtures(tmp_path)
+    kept = recipes.without_held_out(found, data)
+    held_out = {song.name for split in ("valid", "test") for song in songs.load(data, split)}
+    assert set(kept.held_out) == held_out and len(held_out) == 2
+    assert {song.name for song in kept.songs} == {song.name for song in songs.load(data, "train")}
+    elsewhere = recipes.without_held_out(found, DataConfig(source="folder", folder=str(folder)))
+    assert len(elsewhere.songs) == 4
+
+
+def test_what_is_refused_does_not_take_the_folder(finetunings):
+    finetune, root = finetunings
+    with pytest.raises(ConfigError, match="got finetune.pools 'all': expected one of signals, kinds"):
+        finetune("refused", pools="all")
+    assert not (root / "refused").exists()
+
+
+def test_finetuning_a_target_that_the_start_does_not_separate(folder, unlabelled, tmp_path):
+    checkpoint.save(new_model(MODEL, 0), tmp_path / "start")
+    profile = Profile("tests", data=DataConfig(source="folder", folder=str(folder)), model=MODEL)
+    with pytest.raises(ConfigError, match="cannot finetune 'high': the model in .* separates low"):
+        recipes.finetune_model(profile, 0, recipes.Teaching("high", tmp_path / "start", unlabelled), tmp_path / "out")
+
+
+def test_unreadable_files_are_named_and_passed_over(unlabelled, tmp_path, capsys):
+    assert [song.name for song in unlabelled.songs] == ["music0", "music1", "music2"]
+    write(tmp_path / "good.wav", np.zeros((2, 100), np.float32), RATE)
+    write(tmp_path / "slow.wav", np.zeros((2, 100), np.float32), 22050)
+    (tmp_path / "empty.mp3").write_bytes(b"")
+    found = songs.read_mixtures(tmp_path)
+    lengths = [(song.name, song.frames, song.sample_rate) for song in found.songs]
+    assert lengths == [("good", 100, RATE), ("slow", 200, RATE)] and list(found.unreadable) == ["empty.mp3"]
+    assert "empty.mp3: an empty file (0 bytes)" in capsys.readouterr().err

@@ -1,0 +1,902 @@
+"""Figures, tables, manifest and verification, from made-up run JSONs in an empty root."""
+
+import csv
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import fake_results
+import numpy as np
+import pandas as pd
+import pytest
+from places import REPOSITORY
+
+from bsrnn import cli, config, metrics
+from bsrnn.audio import files as audio
+from bsrnn.data import songs
+from bsrnn.errors import ConfigError, DataError, MissingResult
+from bsrnn.report import captions, chapters, claims, manifest, show, tables
+from bsrnn.report.artifact import Elsewhere, Runs
+from bsrnn.report.captions import OURS
+from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
+from bsrnn.report.statistics import crossed_effect, holm, measured
+from bsrnn.study import profiles, runs
+from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS
+from bsrnn.study.results import Results, Study, trained_model
+from bsrnn.workflow import verify
+
+PROFILE = "quick"
+# with something to show for every artifact
+QUICK = replace(profiles.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*profiles.QUICK.details, "mel41"))
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty project root with the published numbers, on a machine with ffmpeg."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    monkeypatch.delenv("BSRNN_PROFILE", raising=False)
+    monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, QUICK)
+    shutil.copytree(REPOSITORY / "data" / "published", tmp_path / "data" / "published")
+    return tmp_path
+
+
+def copy_guitar(root: Path) -> None:
+    """The results of the profile guitar, which the chapter on it shows in every profile."""
+    shutil.copytree(REPOSITORY / "results" / "guitar", root / "results" / "guitar", ignore=shutil.ignore_patterns("w*"))
+
+
+@pytest.fixture
+def finished(root):
+    """The same with all results of a profile."""
+    fake_results.write_results(PROFILE)
+    copy_guitar(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """All results and artifacts of a profile; not to be changed."""
+    folder = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSRNN_ROOT", str(folder))
+        (folder / "_config.yml").touch()
+        patch.setattr(runs, "has_ffmpeg", lambda: True)
+        patch.setitem(profiles.PROFILES, PROFILE, QUICK)
+        shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
+        fake_results.write_results(PROFILE)
+        copy_guitar(folder)
+        manifest.write_all(PROFILE)
+    return folder
+
+
+@pytest.fixture
+def written_once(root, once):
+    """A copy of it that a test may harm; nothing is wrong with it yet."""
+    shutil.copytree(once / "results", root / "results")
+    assert verify.verify(PROFILE) == []
+    return root
+
+
+def drawn(artifact_id: str, profile: str = PROFILE):
+    """The figure or table as the results are now."""
+    return chapters.get(artifact_id).draw(Study(profile))
+
+
+def caption_of(artifact_id: str) -> str:
+    return chapters.get(artifact_id).caption(Study(PROFILE))
+
+
+def result(run_id: str, profile: str = PROFILE) -> dict:
+    return json.loads(runs.get(profile, run_id).result_path().read_text())
+
+
+# ---- published numbers: a closed list ----
+
+
+def test_table1_is_the_papers():
+    with open(REPOSITORY / "data/published/table1.csv", newline="") as handle:
+        rows = {row["split"]: float(row["value"]) for row in csv.DictReader(handle)}
+    assert rows == {"v1": 8.15, "v2": 8.21, "v3": 8.06, "v4": 9.51, "v5": 9.57, "v6": 9.78, "v7": 10.04}
+
+
+def test_table2_is_the_papers():
+    with open(REPOSITORY / "data/published/table2.csv", newline="") as handle:
+        rows = {float(row["hop_seconds"]): float(row["value"]) for row in csv.DictReader(handle)}
+    assert rows == {0.5: 10.04, 1.0: 10.00, 1.5: 9.94, 3.0: 9.75}
+
+
+TABLE3 = {  # vocals, bass, drums, other, all; uSDR and cSDR of each; None: not reported
+    ("ResUNetDecouple+", "MUSDB18"): [None, 8.98, None, 6.04, None, 6.62, None, 5.29, None, 6.73],
+    ("CWS-PResUNet", "MUSDB18-HQ"): [None, 8.92, None, 5.93, None, 6.38, None, 5.84, None, 6.77],
+    ("KUIELab-MDX-Net", "MUSDB18-HQ"): [None, 8.97, None, 7.83, None, 7.20, None, 5.90, None, 7.47],
+    ("KUIELab-MDX-Net", "MUSDB18"): [None, 9.00, None, 7.86, None, 7.33, None, 5.95, None, 7.54],
+    ("Hybrid Demucs", "MUSDB18-HQ"): [None, 8.13, None, 8.76, None, 8.24, None, 5.59, None, 7.68],
+    ("Hybrid Demucs", "MUSDB18"): [None, 8.04, None, 8.67, None, 8.58, None, 5.59, None, 7.72],
+    ("BSRNN", "MUSDB18-HQ"): [10.04, 10.01, 6.80, 7.22, 8.92, 9.01, 6.01, 6.70, 7.94, 8.24],
+    ("BSRNN", "MUSDB18"): [9.92, 10.21, 6.77, 7.51, 8.68, 8.58, 5.97, 6.62, 7.84, 8.23],
+    ("BSRNN + finetuning", "MUSDB18-HQ"): [10.47, 10.47, 7.20, 8.16, 9.66, 10.15, 6.33, 7.08, 8.42, 8.97],
+    ("BSRNN + finetuning", "MUSDB18"): [10.36, 10.53, 7.17, 8.30, 9.46, 9.65, 6.27, 7.00, 8.32, 8.87],
+}
+REPLICATION = {  # cSDR of vocals, bass, drums, other, all
+    "BSRNN (replication)": [9.14, 7.72, 8.07, 5.68, 7.65],
+    "oBSRNN (attention and TAC)": [9.81, 9.85, 10.31, 6.31, 9.07],
+    "oBSRNN-SIMO (one shared encoder)": [10.66, 9.73, 10.98, 7.78, 9.79],
+}
+
+
+def test_table3_is_the_papers(root):
+    table = tables.published("table3")
+    scores = [f"{t}_{s}" for t in ("vocals", "bass", "drums", "other", "all") for s in ("usdr", "csdr")]
+    found = {(row["model"], row["data"]): [None if pd.isna(row[s]) else row[s] for s in scores]
+             for _, row in table.iterrows()}  # fmt: skip
+    assert found == TABLE3
+    assert set(table["source"]) == {"paper, Table III"}
+
+
+def test_the_papers_means_agree_with_its_targets():
+    for scores in TABLE3.values():
+        for part in (scores[0:8:2], scores[1:8:2]):
+            if None not in part:
+                whole = scores[8 if part == scores[0:8:2] else 9]
+                assert abs(np.mean(part) - whole) < 0.011, scores
+
+
+def test_replication_is_the_replications(root):
+    table = tables.published("replication")
+    found = {row.model: [row.vocals_csdr, row.bass_csdr, row.drums_csdr, row.other_csdr, row.all_csdr]
+             for row in table.itertuples()}  # fmt: skip
+    assert found == REPLICATION
+
+
+def test_an_unknown_published_table_is_named(root):
+    with pytest.raises(DataError, match=r"table9\.csv"):
+        tables.published("table9")
+
+
+# ---- values ----
+
+
+def test_results_are_the_jsons(finished):
+    table = drawn("results")
+    whole = table[table["timbre"] == "all"].set_index(["target", "method"])
+    for target in ("vocals", "drums"):
+        summary = result(f"{target}-s0")["scores"]["summary"]
+        row = whole.loc[(target, "BSRNN")]
+        assert row["usdr_mean"] == summary["usdr_mean"]
+        assert row["csdr_median"] == summary["csdr_median"]
+        assert row["songs"] == summary["songs"] == profiles.profile(PROFILE).data.test_songs
+        assert row["csdr_frames_kept"] == summary["csdr_frames_kept"]
+        for method, scores in result(f"{target}-baselines-s0")["scores"].items():
+            assert whole.loc[(target, tables.METHODS[method]), "usdr_mean"] == scores["summary"]["usdr_mean"]
+    both = whole.loc[[("vocals", "BSRNN"), ("drums", "BSRNN")], "usdr_mean"].mean()
+    assert whole.loc[("mean", "BSRNN"), "usdr_mean"] == pytest.approx(both)
+
+
+def test_results_by_timbre_are_means_of_their_songs(finished):
+    table = drawn("results").set_index(["target", "method", "timbre"])
+    for timbre in ("seen", "new"):
+        songs = [s["usdr"] for s in result("vocals-s0")["scores"]["songs"] if s["timbre"] == timbre]
+        assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
+        assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
+
+
+def test_table1_and_table2_hold_the_papers_rows_and_ours(finished):
+    one = drawn("table1")
+    assert list(one["bands"][:7]) == [22, 19, 14, 23, 28, 26, 41]
+    ours = one[one["source"] == OURS].set_index("split")["usdr_mean"]
+    assert ours["V1"] == result("vocals-v1-s0")["scores"]["summary"]["usdr_mean"]
+    assert ours["V7"] == result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    two = drawn("table2")
+    for hop in QUICK.hops:
+        row = two[(two["source"] == OURS) & (two["hop_seconds"] == hop)].iloc[0]
+        scores = result(f"vocals-hop{hop:g}-s0")["scores"]
+        assert row["usdr_mean"] == scores["summary"]["usdr_mean"]
+        assert row["cost"] == 3 / hop
+        assert row["seconds_per_song"] == pytest.approx(np.mean([song["seconds"] for song in scores["songs"]]))
+
+
+def test_table3_keeps_ours_apart(finished):
+    table = drawn("table3")
+    ours = table[table["source"] == OURS]
+    assert not set(ours["model"]) & set(table[table["source"] != OURS]["model"])
+    assert set(ours["data"]).isdisjoint({"MUSDB18", "MUSDB18-HQ"})
+    row = ours[ours["model"] == "BSRNN (N 16, 2 modules)"].iloc[0]
+    assert row["vocals_usdr"] == result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert pd.isna(row["bass_usdr"]) and pd.isna(row["all_usdr"])  # two targets are not all
+
+
+def test_finetuning_counts_add_up_teacher_by_teacher(finished):
+    table = drawn("finetuning_counts")
+    history = result("vocals-finetuned-s0")["training"]["history"]
+    for kind in ("labelled", "pseudo", "clean_target", "clean_residual"):
+        assert table[kind].sum() == sum(entry["counts"].get(kind, 0) for entry in history)
+    replaced = sum(entry["teacher_replaced"] for entry in history[:-1])
+    assert table["teacher"].tolist() == [f"P{number}" for number in range(replaced + 1)]
+    assert table["until_item"].iloc[-1] == history[-1]["items"]
+    assert table["targets_from_unlabelled"].tolist() == pytest.approx([27 / 60] * len(table))
+
+
+def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(finished):
+    gain = drawn("finetuning_gain").set_index("model")
+    songs = {id: result(f"vocals{id}-s0")["scores"]["songs"] for id in ("", "-finetuned", "-control")}
+    usdr = {id: np.array([song["usdr"] for song in rows]) for id, rows in songs.items()}
+    assert gain.loc["start", "usdr_mean"] == pytest.approx(usdr[""].mean())
+    assert gain.loc["finetuned", "over_start"] == pytest.approx(usdr["-finetuned"].mean() - usdr[""].mean())
+    assert gain.loc["control", "over_start"] == pytest.approx(usdr["-control"].mean() - usdr[""].mean())
+    row = gain.loc["finetuned"]
+    assert row["over_control"] == pytest.approx((usdr["-finetuned"] - usdr["-control"]).mean())
+    assert row["low"] < row["over_control"] < row["high"]
+    seen = [song["usdr"] for song in songs["-finetuned"] if song["timbre"] == "seen"]
+    assert row["seen_usdr"] == pytest.approx(np.mean(seen))
+    shifted = {
+        id: np.array([song["usdr"] for song in result(f"vocals-{id}-s0")["shifted"]["songs"]])
+        for id in ("finetuned", "control")
+    }
+    assert row["shifted_usdr"] == pytest.approx(shifted["finetuned"].mean())
+    assert row["shifted_over_control"] == pytest.approx((shifted["finetuned"] - shifted["control"]).mean())
+    teacher = [song["usdr"] for song in result("vocals-teacher-s0")["scores"]["songs"]]
+    assert gain.loc["start", "shifted_usdr"] == pytest.approx(np.mean(teacher))
+
+
+def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, monkeypatch):
+    """Five of them would reach the number of seeds that a verdict needs, and say nothing about another start."""
+    quick = replace(QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, quick)
+    fake_results.write_results(PROFILE)
+    row = claims.table(Results(Study(PROFILE), claims.ROLES)).set_index("claim").loc["C5"]
+    means = {
+        (kind, seed): result(f"vocals-{kind}-s{seed}")["scores"]["summary"]["usdr_mean"]
+        for kind in ("finetuned", "control")
+        for seed in range(5)
+    }
+    gains = [means["finetuned", seed] - means["control", seed] for seed in range(5)]
+    assert row["effect"] == pytest.approx(np.mean(gains)) and row["verdict"] == claims.UNDECIDED
+    assert row["seeds"] == "0" and "1 seed(s); a verdict needs 5" in row["reason"] and pd.isna(row["low"])
+    gain = drawn("finetuning_gain").set_index("model")
+    assert gain.loc["finetuned", "over_control"] == pytest.approx(np.mean(gains))
+    start = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert gain.loc["control", "over_start"] == pytest.approx(
+        np.mean([means["control", seed] - start for seed in range(5)])
+    )
+    assert caption_of("finetuning_gain").count("seeds: 0, 1, 2, 3, 4;") == 1
+
+
+def test_without_unlabelled_music_the_finetuning_is_left_out_with_its_reason(root, monkeypatch):
+    paper = replace(QUICK, data=config.DataConfig(source="folder", folder="songs"))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, paper)
+    for name in ("finetuning", "finetuning_gain", "finetuning_counts"):
+        artifact, study = chapters.get(name), Study(PROFILE)
+        assert artifact.left_out(study).endswith("its runs need unlabelled music in data/unlabelled.")
+        assert artifact.files(study) == []
+
+
+def test_the_rules_against_the_truth(finished):
+    """Counted once more by hand from the chunks."""
+    chunks = result("vocals-teacher-s0")["scores"]["chunks"]
+    table = drawn("label_thresholds").set_index(["kind", "threshold_db"])
+    row = table.loc[("clean residual", 20.0)]
+    called = [chunk for chunk in chunks if chunk["target_down"] > 20]
+    assert row["called_clean"] == len(called) and 0 < len(called) < 10
+    assert row["truly_clean"] == sum(chunk["true_target_down"] > 30 for chunk in chunks) == 10
+    assert row["of_them_right"] == len(called)  # the others lie 3 to 12 dB down
+    assert row["leak_median_db"] == -120.0
+    assert table.loc[("clean residual", 40.0), "called_clean"] == 0
+    assert np.isnan(table.loc[("clean residual", 40.0), "leak_median_db"])
+    choices = drawn("label_choices").set_index(["kind", "the rules see"])
+    each = choices.loc[("clean residual", "each channel by itself")]
+    assert each["chunks"] == 2 * len(chunks) and each["truly_clean"] == 20
+    assert each["called_clean"] == sum(down > 30 for chunk in chunks for down in chunk["each_target_down"])
+    quality = drawn("label_quality").set_index("unlabelled")
+    matched = [chunk["target_usdr"] for chunk in chunks if chunk["set"] == "unlabelled-matched"]
+    assert quality.loc["matched", "target_3s_db"] == np.median([value for value in matched if value is not None])
+
+
+def test_real_recording_table(finished):
+    table = drawn("real").set_index(["target", "method"])
+    scores = result("drums-real-s0")["scores"]
+    assert table.loc[("drums", "BSRNN"), "usdr"] == scores["model"]["summary"]["usdr_mean"]
+    assert table.loc[("drums", "mixture"), "usdr"] == scores["mixture"]["summary"]["usdr_mean"]
+    assert set(table["data"]) == {captions.REAL_RECORDING}
+
+
+def test_ledger_reads_our_settings(finished):
+    table = drawn("open_details").set_index("detail")
+    settings = profiles.profile(PROFILE)
+    assert table.loc["Hz to bins", "our_setting"] == settings.model.band_edges
+    assert table.loc["learning-rate decay", "our_setting"] == str(settings.train.decay_items)
+    assert len(table) >= 24 and table["paper"].notna().all()
+
+
+def test_values_are_means_over_seeds(root, monkeypatch):
+    from dataclasses import replace
+
+    two = replace(profiles.profile(PROFILE), seeds=(0, 1))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, two)
+    fake_results.write_results(PROFILE)
+    table = drawn("results").set_index(["target", "method", "timbre"])
+    row = table.loc[("vocals", "BSRNN", "all")]
+    assert table.loc[("vocals", "mixture", "all"), "seeds"] == "0"  # it has no seed: it was computed once
+    expected = [result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    assert row["usdr_mean"] == pytest.approx(np.mean(expected))
+    assert row["seeds"] == "0, 1"
+    assert "seeds: 0, 1" in caption_of("training")
+    for artifact in chapters.REGISTRY.values():
+        if not isinstance(artifact.source, Elsewhere):
+            artifact.draw(Study(PROFILE))
+
+
+# ---- provenance ----
+
+
+@pytest.mark.parametrize("artifact", chapters.REGISTRY.values(), ids=list(chapters.REGISTRY))
+def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
+    caption = artifact.caption(Study(PROFILE))
+    where = "results/guitar" if isinstance(artifact.source, Elsewhere) else f"profile {PROFILE}"
+    assert artifact.title in caption and "Source: " in caption and where in caption
+    if artifact.left_out(Study(PROFILE)):
+        pytest.skip(artifact.left_out(Study(PROFILE)))
+    shown = artifact.draw(Study(PROFILE))
+    if isinstance(artifact.source, Runs):
+        assert "seeds: 0" in caption and "carries no claim" in caption
+        data = captions.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
+        assert data in caption
+    if artifact.kind == "figure":
+        footer = " ".join(text.get_text().replace("\n", " ") for text in shown.texts)
+        assert artifact.source.stamp(Study(PROFILE)) in footer
+    else:
+        assert "profile" in shown.columns
+        if artifact.id == "open_details":
+            assert "from our runs" not in caption and "our runs" in caption and shown["measured"].ne("-").any()
+        elif isinstance(artifact.source, Runs) or isinstance(artifact.source, Elsewhere):
+            ours = shown[shown["source"] == OURS]
+            assert len(ours) and ours[["data", "profile", "seeds", "note"]].notna().all(axis=None)
+            assert set(ours["note"]) == {"one seed, carries no claim"}
+
+
+def test_number_of_songs_is_the_right_one(finished):
+    data = profiles.profile(PROFILE).data
+    assert f"{data.test_songs} songs scored" in caption_of("results")
+    assert f"{data.valid_songs} validation songs" in caption_of("training")
+    assert "1 song scored" in caption_of("real")
+
+
+def test_every_role_that_is_asked_for_is_one_that_runs_have():
+    sources = [artifact.source for artifact in chapters.REGISTRY.values() if isinstance(artifact.source, Runs)]
+    assert len(sources) > 20 and all(source.roles and source.roles | source.essential <= {*runs.ROLES}
+                                     for source in sources)  # fmt: skip
+
+
+def test_runs_come_from_the_grid():
+    grid = runs.grid(PROFILE)
+    for artifact in chapters.REGISTRY.values():
+        assert set(artifact.source.ids(Study(PROFILE))) <= set(grid)
+    used = {id for artifact in chapters.REGISTRY.values() for id in artifact.source.ids(Study(PROFILE))}
+    assert used == {id for id, run in grid.items() if run.result_path().is_file() or run.available()}
+
+
+def test_a_machine_without_ffmpeg_leaves_out_the_recording(root, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "has_ffmpeg", lambda: False)
+    real = [id for id, run in runs.grid(PROFILE).items() if run.kind == "real"]
+    fake_results.write_results(PROFILE, leave_out=tuple(real))
+    assert chapters.get("real").files(Study(PROFILE)) == []
+    content = manifest.write_all(PROFILE)
+    assert capsys.readouterr().out.startswith("Left out: real") and "real" not in content["artifacts"]
+    assert verify.verify(PROFILE) == []
+    fake_results.write_results(PROFILE)  # results that came with the clone are shown without ffmpeg
+    assert drawn("real") is not None
+
+
+def test_a_profile_without_finetuning_leaves_it_out():
+    assert "no such runs" in chapters.get("finetuning").left_out(Study("previews"))
+    assert chapters.get("finetuning_gain").files(Study("previews")) == []
+
+
+# ---- choosing the profile ----
+
+
+def test_resolve_profile(root, monkeypatch):
+    with pytest.raises(MissingResult, match="make reproduce"):
+        show.resolve_profile("auto")
+    fake_results.write_results("tiny")
+    assert show.resolve_profile("auto") == "tiny"
+    fake_results.write_results("small")
+    assert show.resolve_profile("auto") == "small"
+    assert show.resolve_profile("quick") == "quick"
+    monkeypatch.setenv("BSRNN_PROFILE", "paper")
+    assert show.resolve_profile("auto") == "paper"
+    monkeypatch.setenv("BSRNN_PROFILE", "huge")
+    with pytest.raises(ConfigError, match="unknown profile 'huge'"):
+        show.resolve_profile("auto")
+    with pytest.raises(ConfigError, match="unknown profile 'quik'"):
+        show.resolve_profile("quik")
+
+
+def test_unknown_artifact(root):
+    with pytest.raises(ConfigError, match="expected one of .*fig1"):
+        chapters.get("fig9")
+
+
+def test_missing_results_name_the_command(root):
+    with pytest.raises(MissingResult, match=f"make reproduce PROFILE={PROFILE}"):
+        drawn("results")
+    with pytest.raises(MissingResult, match=f"make reproduce PROFILE={PROFILE}"):
+        manifest.write_all(PROFILE)
+    assert not (root / "results").exists()
+    with pytest.raises(MissingResult, match=f"bsrnn run vocals-s0 --profile {PROFILE}"):
+        trained_model(PROFILE, "vocals")
+    with pytest.raises(ConfigError, match="trains no model for 'bass'"):
+        trained_model(PROFILE, "bass")
+
+
+def test_the_command_names_what_is_missing(root, capsys):
+    (root / "_config.yml").touch()
+    assert cli.main(["artifacts", "--profile", PROFILE]) == 1
+    assert f"make reproduce PROFILE={PROFILE}" in capsys.readouterr().err
+
+
+# ---- writing and verifying ----
+
+
+def written(root: Path) -> dict[str, bytes]:
+    folder = root / "results" / PROFILE
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.suffix in (".svg", ".png", ".csv", ".json")}  # fmt: skip
+
+
+def test_the_same_results_give_the_same_bytes(finished):
+    content = manifest.write_all(PROFILE)
+    first = written(finished)
+    manifest.write_all(PROFILE)
+    assert written(finished) == first
+    listed = {name for entry in content["artifacts"].values() for name in entry["files"]}
+    assert listed | {"manifest.json"} == {name for name in first if not name.startswith("runs/")}
+    for artifact in chapters.REGISTRY.values():
+        assert all(path.is_file() for path in artifact.files(Study(PROFILE)))
+    assert not any(b"<dc:date>" in data for name, data in first.items() if name.endswith(".svg"))
+    run = content["runs"]["vocals-s0"]
+    assert run["key"] == runs.get(PROFILE, "vocals-s0").key
+    assert set(run["code"]) == {"commit", "dirty"}
+    assert run["seed"] == 0 and run["train_seconds"] == 100.0 and run["device"] and run["versions"]["torch"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda folder: (folder / "tables/results.csv").write_text("target\n"), "changed: tables/results.csv"),
+        (lambda folder: (folder / "figures/songs.svg").write_bytes(b"<svg/>"), "changed: figures/songs.svg"),
+        (lambda folder: (folder / "figures/songs.png").unlink(), "missing: figures/songs.png"),
+        (lambda folder: (folder / "manifest.json").unlink(), "missing: .*manifest.json"),
+        (lambda folder: next(folder.glob("runs/vocals-s0.*")).unlink(), "missing: no result of run vocals-s0"),
+        (lambda folder: (folder / "runs/vocals-s0.0123456789ab.json").write_text("{}"), "stale: .*vocals-s0.0123"),
+        (lambda folder: (folder / "runs/flute-s0.0123456789ab.json").write_text("{}"), "stray: .*flute-s0"),
+        (lambda folder: next(folder.glob("runs/drums-s0.*")).write_text("{"), "damaged: .*drums-s0"),
+    ],
+    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "damaged run"],
+)
+def test_verify_finds(written_once, harm, said):
+    harm(written_once / "results" / PROFILE)
+    problems = verify.verify(PROFILE)
+    assert any(pd.Series([line]).str.match(said).iloc[0] for line in problems), problems
+
+
+def test_verify_finds_a_table_that_the_results_no_longer_give(written_once):
+    path = runs.get(PROFILE, "vocals-s0").result_path()
+    changed = json.loads(path.read_text())
+    changed["scores"]["summary"]["usdr_mean"] += 1
+    path.write_text(json.dumps(changed))
+    assert "changed: tables/table1.csv is not what the results give now" in verify.verify(PROFILE)
+
+
+def test_verify_finds_provenance_that_is_not_the_results_own(written_once):
+    path = written_once / "results" / PROFILE / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["runs"]["vocals-s0"] |= {"device": "a faster one", "train_seconds": 1.0}
+    del manifest["runs"]["drums-s0"]["seed"]
+    path.write_text(json.dumps(manifest))
+    assert verify.verify(PROFILE) == [
+        "stale: of run drums-s0 the manifest says another seed than its result",
+        "stale: of run vocals-s0 the manifest says another device, train_seconds than its result",
+    ]
+
+
+def test_other_numbers_in_the_readme_are_found(written_once, monkeypatch):
+    monkeypatch.setattr(manifest, "README_PROFILE", PROFILE)
+    readme = written_once / "README.md"
+    readme.write_text("<!-- results:start -->\n<!-- results:end -->\n")
+    manifest.readme_table(PROFILE)
+    assert verify.verify(PROFILE) == []
+    readme.write_text(readme.read_text().replace("| vocals | BSRNN | ", "| vocals | BSRNN | 1"))
+    assert [line.split(";")[0] for line in verify.verify(PROFILE)] == ["changed: README.md has other results"]
+
+
+def test_readme_table(finished):
+    readme = finished / "README.md"
+    with pytest.raises(ConfigError, match="results:start"):
+        manifest.readme_table(PROFILE)
+    readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
+    body = manifest.readme_table(PROFILE)
+    text = readme.read_text()
+    assert body in text and "old" not in text and text.startswith("before\n") and text.endswith("\nafter\n")
+    mean = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
+    assert f"| vocals | BSRNN | {mean:.2f} |" in body and "carries no claim" in body
+    assert "| C1 | Finer subbands at low frequencies help vocals. | V4 - V1 | not tested | not tested | – |" in body
+    manifest.readme_table(PROFILE)
+    assert readme.read_text() == text
+    assert f"{mean:.2f}" in manifest.result_table(PROFILE)
+
+
+# ---- claims ----
+
+
+def test_claims_of_a_small_profile_are_not_decided(finished):
+    table = drawn("claims").set_index("claim")
+    assert set(table["paper_data"]) == {claims.NOT_TESTED}
+    assert set(table["our_analogue"]) <= {claims.NOT_TESTED, claims.UNDECIDED}
+    effect = [result(f"vocals-hop{hop}-s0")["scores"]["summary"]["usdr_mean"] for hop in ("1.5", "3")]
+    assert table.loc["C3", "effect"] == pytest.approx(effect[0] - effect[1])
+    assert table.loc["C1", "our_analogue"] == claims.NOT_TESTED  # V4 is no run of this profile
+    assert list(table.reset_index())[:10] == [
+        "claim", "contrast", "verdict", "seeds", "songs", "effect", "low", "high", "data", "profile"
+    ]  # fmt: skip
+    paper = table["paper_effect"]
+    assert paper["C1"] == pytest.approx(9.51 - 8.15) and paper["C3"] == pytest.approx(9.94 - 9.75)
+    assert paper["C5"] == pytest.approx(10.47 - 10.04) and pd.isna(paper["C2"])  # of vocals, which has runs here
+
+
+def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that_hold_together(root, monkeypatch):
+    crossed = (("bass", "v7"), ("drums", "v7"))
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), crossed=crossed,
+                       targets=("vocals", "bass", "drums"), peers=(), carries_claims=True)  # fmt: skip
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = drawn("claims").set_index("claim")
+
+    def songs(name: str, seed: int) -> np.ndarray:
+        return np.array([song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]])
+
+    contrasts = {
+        "C1": [songs("vocals-v4", s) - songs("vocals-v1", s) for s in range(5)],
+        "C1, more bands": [songs("vocals", s) - songs("vocals-v4", s) for s in range(5)],
+        "C2": [
+            np.mean([songs(target, s) - songs(f"{target}-v7", s) for target in ("bass", "drums")], 0) for s in range(5)
+        ],
+        "C3": [songs("vocals-hop1.5", s) - songs("vocals-hop3", s) for s in range(5)],
+        "C5": [songs("vocals-finetuned", s) - songs("vocals-control", s) for s in range(5)],
+    }
+    effects = {name: crossed_effect(d) for name, d in contrasts.items()}
+    primary = ["C1", "C2", "C3", "C5"]
+    levels = dict(zip(primary, holm([effects[name].p() for name in primary] + [None]), strict=False))
+    for name, effect in effects.items():
+        row, level = table.loc[name], levels.get(name, 0.95)
+        assert (row["low"], row["high"]) == pytest.approx(effect.interval(level)) and row["level"] == level
+        assert row["effect"] == pytest.approx(effect.mean)
+        assert row["detectable"] == pytest.approx(effect.detectable(level)) and row["p"] == pytest.approx(effect.p())
+        assert (row["seeds"], row["songs"]) == ("0, 1, 2, 3, 4", 8)
+        assert row["verdict"] == claims.judge(row["effect"], (row["low"], row["high"]), 5, row["margin"], True)[0]
+    assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
+    shown = claims.overview(Results(Study(PROFILE), claims.ROLES))
+    assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", "C5"] and set(shown["paper_data"]) == {claims.NOT_TESTED}
+
+
+def test_judge():
+    assert claims.judge(None, None, 0, 0.3, True)[0] == claims.NOT_TESTED
+    assert claims.judge(9.0, (8.0, 10.0), 5, 0.3, False)[0] == claims.UNDECIDED
+    assert claims.judge(1.0, (0.9, 1.1), 4, 0.3, True) == (claims.UNDECIDED, "4 seed(s); a verdict needs 5")
+    assert claims.judge(1.0, (0.5, 1.5), 5, 0.3, True)[0] == claims.CONSISTENT
+    assert claims.judge(0.3, (0.01, 0.6), 5, 0.3, True)[0] == claims.CONSISTENT
+    assert claims.judge(0.2, (0.01, 0.4), 5, 0.3, True)[0] == claims.UNDECIDED  # there, and it may not matter
+    assert claims.judge(0.2, (0.12, 0.28), 5, 0.3, True)[0] == claims.INCONSISTENT  # there, and it does not matter
+    assert claims.judge(0.2, (0.12, 0.28), 5, 0.1, True)[0] == claims.CONSISTENT  # with the margin of C3
+    assert claims.judge(-1.0, (-1.5, -0.5), 5, 0.3, True)[0] == claims.INCONSISTENT
+    assert claims.judge(0.1, (-0.5, 0.5), 5, 0.3, True) == (claims.UNDECIDED, "the interval holds both 0 and 0.3 dB")
+    near = claims.judge(0.0955, (0.02, 0.17), 5, 0.1, True)  # 0.10 in a table of two decimals
+    assert near == (claims.UNDECIDED, "the interval lies above 0, but the mean is not 0.1 dB or more")
+
+
+def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
+    fake_results.write_results("paper")
+    table = drawn("claims", "paper").set_index("claim")
+    assert set(table["our_analogue"]) == {claims.NOT_TESTED}
+    assert table.loc["C1", "paper_data"] == claims.UNDECIDED  # one seed
+
+
+def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finished, monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, claims="tiny"))
+    tiny = replace(profiles.TINY, seeds=(0, 1), peers=("hdemucs", "umx"), peer_seeds=(("umx", (0,)),),
+                   details=("mel41",))  # of the first seed  # fmt: skip
+    monkeypatch.setitem(profiles.PROFILES, "tiny", tiny)
+    last = list(runs.grid("tiny"))[-1]
+    fake_results.write_results("tiny", leave_out=(last,))
+    assert set(drawn("claims")["profile"]) == {PROFILE}  # one run is missing
+    fake_results.write_results("tiny")
+    table = drawn("claims")
+    assert set(table["profile"]) == {"tiny"} and table.equals(drawn("claims", "tiny"))
+    assert "profile tiny; seeds: 0, 1;" in caption_of("contrasts").replace(" data:", "")
+    assert set(drawn("results")["profile"]) == {PROFILE}
+    assert set(drawn("grid")["profile"]) == {PROFILE, "tiny"}
+    caption, splits = caption_of("table1"), drawn("table1")
+    assert f"profile {PROFILE}; seeds: 0;" in caption and "profile tiny; seeds: 0, 1;" in caption
+    heads = [f">{name}</th>" in tables.to_html(splits, "table1") for name in ("profile", "seeds")]
+    assert heads == [True, True]  # which tell its rows apart
+    alike = tables.to_html(drawn("results"), "results")
+    assert ">profile</th>" not in alike and ">seeds</th>" not in alike  # the caption says it
+    notes = splits.query("profile == 'tiny'").set_index("split")["note"]
+    assert notes["MEL41"] == "one seed, carries no claim"
+    systems = drawn("table3").query("profile == 'tiny'").set_index("model")["seeds"]
+    trained = [systems[f"{name}, small, from scratch"] for name in ("Hybrid Demucs", "Open-Unmix")]
+    assert systems["mixture"] == "0"  # estimators without a network are computed once
+    assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
+    splits = drawn("table1").query("profile == 'tiny'").set_index("split")
+    seeds = {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"}
+    assert dict(splits["seeds"]) == seeds and splits.loc["MEL41", "bands"] == 41
+    trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    row = splits.loc["V1"]
+    assert row["usdr_mean"] == pytest.approx(np.mean(trained)) and row["seed_sd"] > 0
+    content = manifest.write_all(PROFILE)
+    assert "tiny/vocals-s1" in content["artifacts"]["claims"]["runs"]
+    assert content["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
+    assert verify.verify(PROFILE) == []
+    runs.get("tiny", last).result_path().unlink()
+    assert any("claims" in line for line in verify.verify(PROFILE))  # drawn from another profile than it would be now
+
+
+def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
+    show.overview(PROFILE)
+    assert "The paper&#x27;s claims. Mean uSDR of BSRNN" in shown[0] and "carries no claim" in shown[0]
+    assert "Source: our runs" in shown[0]
+    assert all(f">{name}</td>" in shown[0] for name in ("C1", "C2", "C3", "C4", "C5"))
+
+
+
+def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_other_contrasts(root, monkeypatch):
+    settings = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), carries_claims=True)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    for seed in (1, 3):
+        path = runs.get(PROFILE, f"vocals-hdemucs-s{seed}").result_path()
+        content = json.loads(path.read_text())
+        content["scores"]["summary"]["usdr_mean"] = -0.02
+        path.write_text(json.dumps(content))
+    said = claims.beside(Results(Study(PROFILE), claims.ROLES))
+    model = np.mean([result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in range(5)])
+    known = result("vocals-baselines-s0")["scores"]["wiener"]["summary"]["usdr_mean"]
+    assert f"vocals {model:.2f} dB ({known:.2f})" in said
+    assert "2 of 5 trainings of Hybrid Demucs stayed at 0 dB" in said and "Open-Unmix" not in said
+    row = drawn("claims").set_index("claim").loc["C1, more bands"]
+    assert f"C1, more bands: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
+    assert "C1:" not in said and "C2, control" not in said  # it stands in the overview; it has no runs
+
+
+def test_html_escapes_marks_our_rows_and_tells_numbers_from_words():
+    table = pd.DataFrame({"split": ["<V1>", "V7"], "usdr_mean": [1.234, None], "songs": pd.array([8, None], "Int64")})
+    table = table.assign(source=[OURS, "paper"], data=["songs (version 1)", "MUSDB18"], profile=["quick", "-"])
+    html = tables.to_html(table.assign(seeds=["0", "-"], note=["one seed", "as published"]), "x")
+    cells = re.findall(r'<td class="data row(\d) col\d ([a-z ]+)" >(.*?)</td>', html)
+    assert cells == [
+        ("0", "words ours", "&lt;V1&gt;"), ("0", "number ours", "1.23"), ("0", "number ours", "8"),
+        ("0", "words ours", "our runs"), ("0", "words ours", "songs"),
+        ("1", "words", "V7"), ("1", "number", "–"), ("1", "number", "–"), ("1", "words", "paper"),
+        ("1", "words", "MUSDB18"),
+    ]  # fmt: skip
+    assert re.findall(r">([^<>]+)</th>", html) == ["split", "uSDR, mean (dB)", "songs", "source", "data"]
+    assert "ours" not in tables.to_html(table[table["source"] == OURS], "x")  # they are all ours
+    css = (REPOSITORY / "book" / "_static" / "code.css").read_text()
+    assert 'class="results"' in html and "table.results td.ours" in css and "table.results td.number" in css
+
+
+def test_a_study_reads_each_result_once_and_another_sees_what_has_changed(finished, monkeypatch):
+    read = []
+    monkeypatch.setattr(runs, "read_json", lambda path: read.append(path) or json.loads(path.read_text()))
+    study = Study(PROFILE)
+    for name in ("results", "songs", "results"):
+        chapters.get(name).draw(study)
+    assert len(read) == len(set(read)) == 4  # two bases, two times the estimators without a network
+    path = runs.get(PROFILE, "vocals-s0").result_path()
+    content = json.loads(path.read_text())
+    content["training"]["best"] = 99.0
+    path.write_text(json.dumps(content))
+    base = study.finished(study.grid["vocals-s0"])
+    assert base.training["best"] != 99.0 and Study(PROFILE).finished(base.run).training["best"] == 99.0
+
+
+def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
+    base = Results(Study(PROFILE), {"base"}).find("base", "vocals")
+    row = measured(base, base)
+    assert (row["effect"], row["low"], row["interval_over"]) == (0.0, None, "equal in every song")
+
+
+def test_contrasts_show_what_has_runs(finished):
+    figure = drawn("contrasts")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    contrasts = ["C3: hop 1.5 s - hop 3 s", "C4: BSRNN - Hybrid Demucs", "C5: finetuned - control"]
+    assert labels == [f"{contrast}, vocals" for contrast in contrasts]
+
+
+def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, seeds=(0, 1)))
+    fake_results.write_results(PROFILE)
+    table = drawn("failures").set_index(["target", "group"])
+    seeds = [result(f"vocals-s{seed}")["scores"]["songs"] for seed in (0, 1)]
+    usdr = np.array([[song["usdr"] for song in songs] for songs in seeds]).mean(0)
+    new = np.array([song["timbre"] == "new" for song in seeds[0]])
+    row = table.loc["vocals", "new timbres"]
+    assert (row["usdr_mean"], row["songs"]) == (pytest.approx(usdr[new].mean()), new.sum())
+    oracle = [song["usdr"] for song in result("vocals-baselines-s0")["scores"]["wiener_oracle"]["songs"]]
+    assert row["above_filter"] == pytest.approx(usdr[new].mean() - np.mean(np.array(oracle)[new]))
+    assert row["low"] < row["usdr_mean"] < row["high"] and row["seed_sd"] > 0
+    assert table.loc["vocals", "the 5 worst"]["usdr_mean"] == pytest.approx(np.sort(usdr)[:5].mean())
+    loud, quiet = (table.loc["vocals", f"target {words} half)"] for words in
+                   ("loud in the mixture (upper", "quiet in the mixture (lower"))  # fmt: skip
+    assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
+    role = {"base", "baselines"}
+    assert evaluation.worst(Results(Study(PROFILE), role), "vocals", 4) == int(np.argmin(usdr[:4]))
+
+
+def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    sounds = {"vocals": rng.uniform(-0.2, 0.2, (2, 400)), "drums": rng.uniform(-0.2, 0.2, (2, 400))}
+    sounds["vocals"][:, 300:], sounds["drums"][:, :100] = 0, 0
+    for name, sound in sounds.items():
+        audio.write(tmp_path / "a" / f"{name}.wav", sound.astype(np.float32), 100)
+    sections = [{"name": "solo", "start": 0.0, "end": 1.0, "sounds": ["vocals"]},
+                {"name": "verse", "start": 1.0, "end": 3.0, "sounds": ["vocals", "drums"]},
+                {"name": "verse", "start": 3.0, "end": 4.0, "sounds": ["drums"]}]  # fmt: skip
+    song, = songs.read_songs(tmp_path, sample_rate=100)
+    song = replace(song, info={"sections": sections})
+    monkeypatch.setattr(evaluation, "separate", lambda model, mixture, *_, **__: {"vocals": mixture / 2})
+    table = evaluation.by_section(None, [song, replace(song, info={})], "vocals", config.SeparateConfig())
+    table = table.set_index(["section", "with"])
+    assert table.loc[("solo", "nothing else"), "usdr_mean"] == pytest.approx(20 * np.log10(2), abs=1e-4)
+    voice, both = song.read("vocals")[:, 100:300], song.read("mixture")[:, 100:300]
+    row = table.loc[("verse", "drums")]
+    scores = metrics.usdr(voice, both / 2), metrics.usdr(voice, both)
+    assert (row["usdr_mean"], row["mixture"]) == pytest.approx(scores)
+    assert (row["songs"], row["seconds"]) == (1, 2.0)
+    rests = table.loc[("verse, vocals rests", "drums")]
+    assert rests["left_db"] == pytest.approx(-20 * np.log10(2), abs=1e-4) and np.isnan(rests["usdr_mean"])
+    assert evaluation.by_section(None, [replace(song, info={})], "vocals", config.SeparateConfig()).empty
+
+
+def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "convtasnet"))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = drawn("peers").set_index("system")
+    assert list(table.index) == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
+
+    def songs(name: str) -> np.ndarray:
+        return np.array(
+            [[song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]] for seed in (0, 1)]
+        )
+
+    effect = crossed_effect(songs("vocals") - songs("vocals-hdemucs"))
+    row = table.loc["Hybrid Demucs"]
+    assert (row["bsrnn_above_it"], row["low"], row["high"]) == pytest.approx((effect.mean, *effect.interval()))
+    assert row["usdr_mean"] == pytest.approx(songs("vocals-hdemucs").mean()) and row["gflop"] > 0
+    figure = drawn("learning")
+    assert [len(axes.lines) for axes in figure.axes] == [6, 6]  # three systems, two seeds
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
+    claim = drawn("claims").set_index("claim").loc["C4"]
+    assert claim["effect"] == pytest.approx(effect.mean)
+
+
+def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), rates=(1e-3, 4e-3, 8e-3), peer_rates=(("hdemucs", 1e-3),))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = drawn("rates")
+    assert [*zip(table["system"], table["learning_rate"], table["taken"], strict=True)] == [
+        ("BSRNN", "0.001", "-"), ("BSRNN", "0.004", "yes"), ("BSRNN", "0.008", "-"),
+        ("Hybrid Demucs", "0.001", "yes"), ("Hybrid Demucs", "0.004", "-"), ("Hybrid Demucs", "0.008", "-"),
+    ]  # fmt: skip
+    tried = runs.get(PROFILE, "vocals-hdemucs-rate0.004-s0").profile
+    later = runs.get(PROFILE, "vocals-hdemucs-s1").profile
+    assert (tried.train.learning_rate, later.train.learning_rate) == (4e-3, 1e-3)
+    assert replace(tried, train=replace(tried.train, learning_rate=1e-3)) == later  # nothing else differs
+    assert " seeds: 0; " in caption_of("rates")  # not those of the trainings that came of it
+    assert table["valid_usdr"].iloc[4] == result("vocals-hdemucs-rate0.004-s0")["training"]["best"]
+    of_peers = drawn("peers")
+    assert list(of_peers["system"]) == ["BSRNN", "Hybrid Demucs"] and set(of_peers["seeds"]) == {"0, 1"}
+    assert [len(axes.lines) for axes in drawn("learning").figure.axes] == [4, 4]  # no trials
+
+
+def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs():
+    """Of the committed results, where they are whole."""
+    name = Study("small").deciding.profile.name
+    table = drawn("rates", name) if profiles.profile(name).rates else None
+    if table is None:
+        pytest.skip("no rates were tried")
+    best = table.loc[table.groupby("system")["valid_usdr"].idxmax()]
+    assert set(best["taken"]) == {"yes"} and len(table) == len(profiles.profile(name).rates) * len(best)
+
+
+# ---- details ----
+
+
+def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkeypatch):
+    details = ("ten-seconds", "flat", "layer", "tac", "shared", "wide-v1", "wide-v4")
+    settings = replace(profiles.QUICK, seeds=(0, 1, 2), detail_seeds=(0,), variants=("fixed",), details=details)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    table = drawn("details").set_index("another choice")
+
+    def songs(name: str, seed: int) -> np.ndarray:
+        return np.array([song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]])
+
+    row = table.loc[DETAILS["ten-seconds"].words]
+    effect = crossed_effect([songs("vocals-ten-seconds", s) - songs("vocals", s) for s in range(3)])
+    assert (row["effect"], row["low"], row["high"]) == pytest.approx((effect.mean, *effect.interval()))
+    assert (row["interval_over"], row["seeds"], row["songs"]) == ("3 seeds and songs", "0, 1, 2", 8)
+    row = table.loc[DETAILS["flat"].words]
+    assert row["effect"] == pytest.approx(
+        np.mean([songs("vocals-flat", s) - songs("vocals-hop1.5", s) for s in range(3)])
+    )
+    row = table.loc[DETAILS["layer"].words]
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-layer", 0) - songs("vocals", 0)))
+    assert row["interval_over"] == "songs, one seed" and row["low"] < row["effect"] < row["high"]
+    row = table.loc["finetuning: fixed teacher"]
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-fixed", 0) - songs("vocals-finetuned", 0)))
+    further = drawn("beyond").set_index(["target", "what is other"])
+    expected = ("tac", "shared", "wide-v1", "wide-v4", "shared")
+    assert [words for _, words in further.index] == [EXTRAS[name].words for name in expected]
+    assert not set(table.index) & {words for _, words in further.index}
+    assert " seeds: 0; " in caption_of("beyond")  # not those of bases that nothing is held against
+    row = further.loc[("vocals", EXTRAS["wide-v4"].words)]  # against another change, not the base
+    assert row["effect"] == pytest.approx(np.mean(songs("vocals-wide-v4", 0) - songs("vocals-wide-v1", 0)))
+    row = further.loc[("drums", EXTRAS["shared"].words)]
+    assert row["effect"] == pytest.approx(np.mean(songs("drums-shared", 0) - songs("drums", 0)))
+    assert row["work"] == pytest.approx(57 / 55 * 1.1, abs=0.02)  # bands, and a second mask
+    assert 1.05 < further.loc[("vocals", EXTRAS["tac"].words), "work"] < 1.15
+    row = table.loc["finetuning: fixed teacher"]
+    ledger = drawn("open_details").set_index("detail")["measured"]
+    assert ledger["teacher's replacement"].startswith(f"finetuning: fixed teacher: {row['effect']:+.2f} dB [")
+    layer = table.loc[DETAILS["layer"].words, "effect"]
+    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {layer:+.2f} dB [")
+    assert ledger["gain"] == "-" and ledger["number of seeds"].startswith("standard deviation over seeds: vocals ")
+    assert all("no such runs" in chapters.get(name).left_out(Study("previews")) for name in ("details", "beyond"))
+
+
+def test_every_measured_detail_is_a_row_of_the_ledger_and_every_test_in_it_exists():
+    ledger = tables.published("open_details")
+    assert {change.detail for change in DETAILS.values()} | set(FINETUNING_DETAILS.values()) <= set(ledger["detail"])
+    for name in ledger["test"]:
+        if name != "-":
+            file, _, test = name.partition("::")
+            text = next((REPOSITORY / "tests").rglob(f"{file}.py")).read_text()
+            assert f"def {test}(" in text if test else text, name
+
+
+# ---- what a notebook shows ----
+
+
+def test_excerpt_finds_the_loudest_part():
+    sound = np.zeros((2, 10 * 1000), np.float32)
+    sound[:, 6000:8000] = 1.0
+    found = show.excerpt(sound, 1000, 2.0)
+    assert (found.start, found.stop) == (6000, 8000)
+    assert show.excerpt(sound[:, :500], 1000, 2.0) == slice(0, 500)
+
+
+def test_shown_figures_carry_their_words(finished, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", shown.append)
+    show.artifact("songs", PROFILE)
+    show.artifact("table1", PROFILE)
+    show.players({"a < b": np.ones((2, 1000), np.float32)}, 44100)
+    show.spectrograms({"noise": np.random.default_rng(0).normal(size=(2, 44100)).astype(np.float32)}, 44100)
+    text = [html.data for html in shown]
+    assert 'alt="Song by song' in text[0] and "carries no claim" in text[0]
+    assert text[1].count("<tr") == 1 + 7 + 3 and "carries no claim" in text[1]
+    assert "data:audio/mpeg" in text[2] and "a &lt; b" in text[2]
+    assert all(len(part) < 400_000 for part in text)
+
+
+def test_every_artifact_names_a_chapter():
+    assert all(artifact.chapter[:2].isdigit() for artifact in chapters.REGISTRY.values())

@@ -1,0 +1,63 @@
+"""What stands in results/small: whole, as the registry says, and better than what needs no network."""
+
+
+import pytest
+from places import REPOSITORY
+
+import bsrnn
+from bsrnn import metrics
+from bsrnn.data import songs
+from bsrnn.runtime.files import read_json
+from bsrnn.study import runs
+from bsrnn.workflow import verify
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    monkeypatch.delenv("BSRNN_DATA", raising=False)
+
+
+def test_every_result_and_artifact_is_as_registry_and_manifest_say():
+    assert verify.verify("small") == []
+
+
+@pytest.mark.parametrize("target", ["vocals", "drums"])
+def test_models_beat_silence_the_mixture_and_the_filter_learnt_on_the_training_songs(target):
+    model = runs.load(runs.get("small", f"{target}-s0"))["scores"]
+    baselines = runs.load(runs.get("small", f"{target}-baselines-s0"))["scores"]
+    usdr = {method: part["summary"]["usdr_mean"] for method, part in baselines.items()}
+    ours = model["summary"]["usdr_mean"]
+    assert ours > max(usdr["silence"], usdr["mixture"], usdr["wiener"])
+    assert [row["song"] for row in model["songs"]] == [row["song"] for row in baselines["wiener"]["songs"]]
+
+
+def test_summaries_are_those_of_their_songs():
+    for run in runs.grid("small").values():
+        scores = runs.load(run)["scores"]
+        for part in [scores] if "songs" in scores else scores.values():
+            assert part["summary"] == metrics.aggregate(part["songs"])
+
+
+@pytest.mark.parametrize("target", ["vocals", "drums"])
+def test_the_published_model_gives_the_committed_score_again(target):
+    """From the first test song, rendered here: generator, weights, separation and score are those of the results.
+
+    Half precision moves the score by 0.001 dB or so; other processors may round a little differently.
+    """
+    folder = REPOSITORY / "results" / "small" / "checkpoints" / target
+    run = runs.get("small", read_json(folder / "config.json")["info"]["id"])
+    [song] = songs.load(run.profile.data, "test", limit=1)
+    committed = runs.load(run)["scores"]["songs"][0]
+    model = bsrnn.load(folder)
+    settings = run.profile.separate
+    estimates = bsrnn.separate(
+        model, song.read("mixture"), song.sample_rate, settings.segment_seconds, settings.hop_seconds
+    )
+    assert song.name == committed["song"] and list(estimates) == [target]
+    assert bsrnn.usdr(song.read(target), estimates[target]) == pytest.approx(committed["usdr"], abs=0.02)
+
+
+def test_files_are_small_enough_to_be_committed():
+    sizes = [path.stat().st_size for path in (REPOSITORY / "results" / "small" / "checkpoints").rglob("*.safetensors")]
+    assert len(sizes) == 2 and sum(sizes) < 20e6

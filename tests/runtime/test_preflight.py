@@ -1,0 +1,261 @@
+"""Before hours of work: what a command will need at its end is tried, and all that is wrong is said at once."""
+
+import dataclasses
+import errno
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import bsrnn
+from bsrnn import checkpoint, cli, config, recipes, train
+from bsrnn.audio import files as audio
+from bsrnn.config import ModelConfig
+from bsrnn.data import synthetic
+from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.runtime import files, preflight
+from bsrnn.study import compute as stages
+from bsrnn.study import needs, profiles, scoring
+from bsrnn.tool import score_files
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five songs of a second: three for training."""
+    root = tmp_path_factory.mktemp("songs")
+    for index in range(5):
+        for stem in ("vocals", "drums"):
+            noise = np.random.default_rng(index).uniform(-0.3, 0.3, (2, RATE))
+            audio.write(root / f"song{index}" / f"{stem}.wav", noise.astype(np.float32), RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    tiny = bsrnn.BSRNN(ModelConfig(targets=("vocals",), band_split="v1", features=4, modules=1))
+    return checkpoint.save(tiny, tmp_path_factory.mktemp("model"))
+
+
+def said(capsys, command):
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith(f"bsrnn {command}: ") for line in lines)
+    return [line.removeprefix(f"bsrnn {command}: ") for line in lines]
+
+
+def os_error(path):
+    raise OSError(errno.EACCES, "denied", path)
+
+
+def test_one_error_is_raised_as_it_is_and_several_as_a_line_each():
+    def fails(kind, text):
+        raise kind(text)
+
+    with pytest.raises(DataError, match="^a$"), preflight.all_at_once() as check:
+        assert check(fails, DataError, "a") is None and check(max, 1, 2) == 2
+        check(fails, DataError, "a")
+    with pytest.raises(BSRNNError, match="^a\nb$"), preflight.all_at_once() as check:
+        for text in "aba":
+            check(fails, ConfigError, text)
+    with pytest.raises(BSRNNError, match="^/x: no permission; .*\n/y: no perm"), preflight.all_at_once() as check:
+        for path in ("/x", "/y"):
+            check(os_error, path)
+    with pytest.raises(ZeroDivisionError), preflight.all_at_once() as check:
+        check(lambda: 1 / 0)
+
+
+def test_a_place_is_tried_and_left_as_it_was(tmp_path):
+    preflight.place(tmp_path / "a" / "b", "scores.json")
+    preflight.place(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(BSRNNError, match="cannot make the folder: a name in it is too long"):
+        preflight.place(tmp_path / ("x" * 300))
+    (tmp_path / "file").touch()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "nowhere").symlink_to("missing")
+    (tmp_path / "scores.csv").mkdir()
+    for path, message in (("file/a", "cannot make the folder: a part of the path is a file"),
+                          ("file", "cannot make the folder: a part of the path is a file"),
+                          ("circle/a", "links lead in a circle"), ("nowhere", "no such file or folder"),
+                          ("a/" + "x" * 300, "is too long")):  # fmt: skip
+        with pytest.raises(BSRNNError, match=f"^{tmp_path}/{path}: .*{message}"):
+            preflight.place(tmp_path / path)
+    with pytest.raises(BSRNNError, match="scores.csv: cannot be written: a folder is there"):
+        preflight.place(tmp_path, "scores.json", "scores.csv")
+
+
+def test_a_disk_that_is_full_or_read_only(tmp_path, monkeypatch):
+    for number, message in ((errno.ENOSPC, "the disk is full"), (errno.EROFS, "the disk is read-only")):
+        def refuse(number=number, **_):
+            raise OSError(number, os.strerror(number))
+        monkeypatch.setattr(preflight.tempfile, "TemporaryFile", refuse)
+        with pytest.raises(BSRNNError, match=f"{tmp_path}: cannot be written into: {message}"):
+            preflight.place(tmp_path)
+
+
+def test_the_room_that_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5e9}))
+    preflight.room(tmp_path / "new" / "folder", 5e9, "this")
+    with pytest.raises(BSRNNError, match="5.0 GB are free on this disk, but this takes about 6.0 GB; free some"):
+        preflight.room(tmp_path / "new" / "folder", 6e9, "this")
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("cpu", "cuda", "cuda:1"):
+        preflight.device(name)
+    with pytest.raises(ConfigError, match="got --device cuda:2, but torch can use 2 GPU"):
+        preflight.device("cuda:2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="got --device cuda, but torch can use 0 GPU"):
+        preflight.device("cuda")
+
+
+def test_training_says_all_at_once_and_writes_nothing(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "train_model", None)  # it must not come so far
+    songs = shutil.copytree(folder, tmp_path / "songs")
+    broken = songs / "song0" / "drums.wav"
+    broken.write_bytes(b"no audio")
+    (tmp_path / "file").touch()
+    arguments = ["train", "--data", str(songs), "--profile", "tiny", "--out", str(tmp_path / "file" / "m")]
+    assert cli.main(arguments) == 1
+    lines = said(capsys, "train")
+    assert len(lines) == 2 and "cannot make the folder" in lines[0] and f"{broken}: not readable as audio" in lines[1]
+    assert cli.main([*arguments, "--set", "train.speed=1"]) == 1
+    lines = said(capsys, "train")
+    assert len(lines) == 2 and "there is no 'speed'" in lines[0] and "cannot make the folder" in lines[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "songs"]
+
+
+def test_a_broken_song_of_any_split_is_said_before_a_training(folder, tmp_path, capsys):
+    for index in range(5):
+        songs = shutil.copytree(folder, tmp_path / f"songs{index}")
+        (songs / f"song{index}" / "vocals.wav").write_bytes(b"")
+        assert cli.main(["train", "--data", str(songs), "--profile", "tiny", "-o", str(tmp_path / "m")]) == 1
+        assert "vocals.wav: an empty file" in said(capsys, "train")[0]
+        assert not (tmp_path / "m").exists()
+
+
+def test_a_model_that_no_training_made_is_not_replaced(folder, model, tmp_path, capsys):
+    """An imported one, or one of the Hub; as the start of a finetuning, too."""
+    other = shutil.copytree(model, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in other.iterdir()}
+    for command in (["train"], ["finetune", "--from", str(other), "--unlabelled", "none"]):
+        assert cli.main([*command, "--data", str(folder), "--profile", "tiny", "-o", str(other)]) == 1
+        assert "holds config.json and model.safetensors, which no training here has made" in said(capsys, command[0])[0]
+    assert {path.name: path.read_bytes() for path in other.iterdir()} == before
+
+
+def test_finetuning_says_all_at_once(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "finetune_model", None)
+    arguments = ["finetune", "--from", str(tmp_path / "x"), "--unlabelled", str(tmp_path / "y"), "--data", str(folder)]
+    (tmp_path / "out" / "model.safetensors").mkdir(parents=True)
+    assert cli.main([*arguments, "--set", "train.max_items=9", "-o", str(tmp_path / "out")]) == 1
+    lines = said(capsys, "finetune")
+    for words in ("finetuning's own is finetune.train", "no model in", "y: no such folder", "a folder is there"):
+        assert sum(words in line for line in lines) == 1
+
+
+def test_an_evaluation_says_all_before_it_scores(folder, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scoring, "score_model", None)
+    (tmp_path / "scores.csv").mkdir()
+    arguments = ["evaluate", "--model", str(tmp_path / "none"), "--data", str(folder), "--profile", "tiny"]
+    assert cli.main([*arguments, "-o", str(tmp_path)]) == 1
+    lines = said(capsys, "evaluate")
+    assert len(lines) == 2 and "no model in" in lines[0] and "scores.csv: cannot be written: a folder" in lines[1]
+    arguments[2] = str(model)
+    assert cli.main([*arguments, "--split", "nope", "-o", str(tmp_path / "new")]) == 1
+    assert "unknown split 'nope'" in said(capsys, "evaluate")[0] and not (tmp_path / "new").exists()
+
+
+def test_names_that_are_no_utf8_come_out_in_the_scores(tmp_path):
+    scores = {"vocals": {"songs": [{"song": os.fsdecode(b"caf\xe9"), "usdr": 1.0}], "summary": {}}}
+    score_files.write(tmp_path, scores, {"model": "m"})
+    assert (tmp_path / "scores.csv").read_text("utf-8") == "target,song,usdr\nvocals,caf\\udce9,1.0\n"
+    assert files.read_json(tmp_path / "scores.json")["scores"] == scores
+
+
+def test_an_import_replaces_nothing_and_says_all_at_once(tmp_path, capsys):
+    (tmp_path / "README.md").write_text("mine")
+    assert cli.main(["import", str(tmp_path / "none.ckpt"), "-o", str(tmp_path)]) == 1
+    lines = said(capsys, "import")
+    assert len(lines) == 2 and "none.ckpt: cannot be read: no such file" in lines[0]
+    assert "holds a README.md already, which would be replaced" in lines[1]
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_a_run_is_tried_before_it_trains(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    monkeypatch.setattr(stages, "compute", None)
+    (tmp_path / "results").touch()
+    assert cli.main(["run", "vocals-hop0.5-s0", "--profile", "quick"]) == 1
+    lines = said(capsys, "run")
+    assert "cannot make the folder" in lines[0] and "no result of run 'vocals-s0'" in lines[-1]
+
+
+def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, capsys):
+    data = profiles.profile("tiny").data
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(synthetic, "ensure", None)
+    assert cli.main(["data", "--profile", "tiny", "-o", str(tmp_path / "file")]) == 1
+    assert "cannot make the folder" in said(capsys, "data")[0]
+    for index in range(synthetic.count(data, "test")):
+        synthetic.song_folder(tmp_path, data, "test", index).mkdir(parents=True)
+    monkeypatch.setattr(preflight, "place", None)
+    needs.rendering(data, tmp_path, ["test"])
+
+
+def test_verify_tries_its_file_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("bsrnn.workflow.verify.verify", None)
+    assert cli.main(["verify", "--profile", "tiny", "-o", str(tmp_path)]) == 1
+    assert "a folder is there, and no file" in said(capsys, "verify")[0]
+
+
+def test_artifacts_say_what_is_missing_before_anything_is_published(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    monkeypatch.setattr(stages, "publish", None)
+    assert cli.main(["artifacts", "--profile", "tiny"]) == 1
+    [line] = said(capsys, "artifacts")
+    assert "profile 'tiny' lacks 17 result(s)" in line and [path.name for path in tmp_path.iterdir()] == ["_config.yml"]
+
+
+@pytest.mark.parametrize("command", sorted(cli.EPILOG))
+def test_what_an_interruption_says_is_true_of_each_command(command, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    needed = {"finetune": ["--from", "x", "--unlabelled", "y"], "evaluate": ["--model", "x"], "separate": ["x"],
+              "import": ["x", "-o", "y"], "run": ["x"]}  # fmt: skip
+    monkeypatch.setattr(cli, f"_{command}", interrupted)
+    assert cli.main([command, *needed.get(command, ())]) == 130
+    line = said(capsys, command)[0]
+    goes_on = command in ("train", "finetune", "run")
+    assert line.startswith("interrupted; ") and ("goes on where the training was" in line) == goes_on
+    assert not goes_on or train.SAVE_SECONDS <= 60
+
+
+def test_the_room_for_a_training(folder, tmp_path, monkeypatch):
+    """Five weeks into a training is no time to learn that its states do not fit."""
+    profile = profiles.profile("tiny")
+    profile = dataclasses.replace(profile, data=config.DataConfig(source="folder", folder=str(folder)))
+    parameters = train.new_model(profile.model, 0).count_parameters()
+    usage = type("Usage", (), {"free": 44 * parameters - 1})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    def tried():
+        with preflight.all_at_once() as check:
+            needs.training(check, profile, tmp_path / "m")
+
+    with pytest.raises(BSRNNError, match="are free on this disk, but this training takes about"):
+        tried()
+    (tmp_path / "m").mkdir()
+    for name, free in (("settings.json", 16 * parameters), ("training.json", 0)):
+        (tmp_path / "m" / name).touch()
+        usage.free = free
+        tried()

@@ -1,0 +1,265 @@
+"""The registry of runs: what is in it, what enters a key, and where results lie."""
+
+from dataclasses import replace
+from operator import attrgetter
+
+import pytest
+
+from bsrnn import config
+from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.runtime import overrides
+from bsrnn.runtime.files import write_json
+from bsrnn.study import ablations as variants
+from bsrnn.study import profiles, runs
+from bsrnn.study.results import Study
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    return tmp_path
+
+
+def with_profile(monkeypatch, **changes):
+    """The grid of a changed quick profile."""
+    monkeypatch.setitem(profiles.PROFILES, "quick", replace(profiles.QUICK, **changes))
+    return runs.grid("quick")
+
+
+def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
+    grid = runs.grid("quick")
+    assert list(grid) == [
+        "vocals-baselines-s0", "vocals-s0", "vocals-v1-s0", "vocals-hop0.5-s0", "vocals-hop1-s0", "vocals-hop1.5-s0",
+        "vocals-hop3-s0", "vocals-teacher-s0", "vocals-finetuned-s0", "vocals-control-s0",
+        "vocals-ten-seconds-s0", "vocals-real-s0", "drums-baselines-s0", "drums-s0", "drums-real-s0",
+    ]  # fmt: skip
+    for position, run in enumerate(grid.values()):
+        assert all(list(grid).index(need) < position for need in run.needs)
+
+
+def test_every_run_has_its_roles_which_are_no_part_of_a_key():
+    roles = {name: run.roles for name, run in runs.grid("quick").items()}
+    assert roles["vocals-s0"] == {"base", "start", "split", "tried", "compared"}
+    assert roles["drums-s0"] == {"base", "compared"}  # it is not finetuned
+    assert roles["vocals-v1-s0"] == {"crossed", "split"} and roles["vocals-hop3-s0"] == {"hop"}
+    assert roles["vocals-ten-seconds-s0"] == {"detail", "open"} and roles["vocals-control-s0"] == {"control"}
+    seeds = {name: run.roles for name, run in runs.grid("seeds").items()}
+    assert seeds["vocals-s1"] == {"base", "start", "split"} and seeds["drums-v7-s1"] == {"crossed"}
+    assert seeds["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
+    assert seeds["vocals-wide-v4-s0"] == seeds["drums-shared-s0"] == {"detail", "beyond"}
+    assert seeds["vocals-umx-s0"] == {"peer", "tried"} and seeds["vocals-umx-s1"] == {"peer"}
+    assert seeds["vocals-umx-rate0.002-s0"] == seeds["vocals-rate0.005-s0"] == {"rate", "tried"}
+    every = [run for name in profiles.PROFILES for run in runs.grid(name).values()]
+    assert {role for run in every for role in run.roles} == {*runs.ROLES}
+    base = runs.get("quick", "vocals-s0")
+    assert replace(base, roles=frozenset()).key == base.key and all(run.roles for run in runs.grid("paper").values())
+
+
+def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
+    grid, profile = runs.grid("seeds"), profiles.SEEDS
+    for seed in profile.seeds:
+        wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-hop1.5", "vocals-hop3", "bass",
+                  "bass-v7", "bass-drums", "drums", "drums-v7", "drums-bass", "vocals-hdemucs", "vocals-umx",
+                  "vocals-convtasnet-stft", "vocals-finetuned", "vocals-control"]  # fmt: skip
+        assert all(f"{name}-s{seed}" in grid for name in wanted)
+    assert grid["drums-v7-s3"].profile.model.band_split == "v7"
+    assert grid["drums-bass-s3"].profile.model.band_split == "bass"
+    assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
+
+
+def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypatch):
+    peers, some = ("umx", "hdemucs"), (("umx", (0, 2)),)
+    for named, expected in (((), [0, 1, 2]), (some, [0, 2])):
+        grid = with_profile(monkeypatch, peers=peers, seeds=(0, 1, 2), peer_seeds=named, rates=(1e-3,))
+        assert [run.seed for run in grid.values() if run.change == "Open-Unmix"] == expected
+        assert [run.seed for run in grid.values() if run.change == "Hybrid Demucs"] == [0, 1, 2]
+        tried = [f"vocals{system}-rate0.001-s0" for system in ("", "-umx", "-hdemucs")]
+        assert [name for name in grid if "rate" in name] == tried
+
+
+def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
+    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
+    grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
+    base = grid["vocals-s0"]
+    for name, change in (variants.DETAILS | variants.EXTRAS).items():
+        run = grid[f"vocals-{name}-s0"]
+        assert (run.variant, run.change, run.start) == (name, change.words, base if change.scored_only else None)
+        assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
+        settings = run.profile
+        if name == "shared":
+            assert settings.model.targets == profiles.QUICK.targets
+            settings = replace(settings, model=replace(settings.model, targets=("vocals",)))
+            other = grid["drums-shared-s0"]
+            assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
+        of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
+        assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
+    other = with_profile(monkeypatch, details=("drums/layer",))
+    assert other["drums-layer-s0"].profile.model == replace(other["drums-s0"].profile.model, normalisation="layer")
+    assert not [id for id in other if "layer" in id and "drums" not in id]
+    with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
+        with_profile(monkeypatch, details=("tca",))
+
+
+def test_the_paper_profile_has_every_row_of_its_tables():
+    grid = runs.grid("paper")
+    vocals = [run for run in grid.values() if run.target == "vocals" and run.kind == "train"]
+    assert sorted(run.profile.model.band_split for run in vocals) == ["v1", "v2", "v3", "v4", "v5", "v6", "vocals"]
+    hops = [run.profile.separate.hop_seconds for run in grid.values() if "-hop" in run.id]
+    assert hops == [0.5, 1.0, 1.5, 3.0]
+    finetuned = [run.target for run in grid.values() if run.id.endswith("-finetuned-s0")]
+    assert finetuned == ["vocals", "drums", "bass", "other"]
+    base = grid["bass-s0"].profile
+    assert (base.model.features, base.model.modules, base.train.batch_items) == (128, 12, 16)
+
+
+def test_a_run_changes_one_thing_of_its_profile():
+    grid, profile = runs.grid("quick"), profiles.QUICK
+    v1, v7 = grid["vocals-v1-s0"].profile, grid["vocals-s0"].profile
+    assert replace(v1, model=replace(v1.model, band_split="vocals")) == v7
+    control, finetuned = grid["vocals-control-s0"].profile, grid["vocals-finetuned-s0"].profile
+    assert replace(control, finetune=finetuned.finetune) == finetuned
+    assert (control.finetune.unlabelled, finetuned.finetune.unlabelled) == ("none", "both")
+    assert grid["drums-s0"].profile == replace(
+        profile, model=v7.model.__class__(**{**v7.model.__dict__, "targets": ("drums",), "band_split": "drums"})
+    )
+
+
+def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
+    grid = with_profile(
+        monkeypatch, variants=tuple(variants.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
+    )
+    tuned = grid["vocals-finetuned-s0"]
+    for name in variants.VARIANTS:
+        run = grid[f"vocals-{name}-s0"]
+        assert run.start == tuned.start and run.key != tuned.key
+        if name in ("half", "quarter"):
+            assert run.profile.finetune == tuned.profile.finetune
+        else:
+            assert run.profile.data == tuned.profile.data and run.profile.finetune != tuned.profile.finetune
+    songs = [grid[f"vocals-{name}-s0"].profile.data.unlabelled_songs for name in ("half", "quarter")]
+    assert songs == [3, 2] and tuned.profile.data.unlabelled_songs == 6
+    assert "drums-truth-s0" in grid and "drums-pseudo-s0" not in grid and "vocals-truth-s1" not in grid
+    again = grid["vocals-finetuned-s1"]
+    assert (again.start, again.seed, again.profile) == (tuned.start, 1, tuned.profile) and again.key != tuned.key
+
+
+def test_keys_are_unique_and_are_the_same_every_time():
+    for name in profiles.PROFILES:
+        if profiles.profile(name).data.source == "embedded":
+            keys = [run.key for run in runs.grid(name).values()]
+            assert len(set(keys)) == len(keys)
+            assert keys == [run.key for run in runs.grid(name).values()]
+
+
+def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):
+    before = runs.grid("quick")
+    after = with_profile(monkeypatch, data=replace(profiles.QUICK.data, test_songs=50))
+    for id in ("vocals-s0", "vocals-finetuned-s0", "vocals-hop1-s0"):
+        assert before[id].train_key == after[id].train_key
+        assert before[id].key != after[id].key
+    assert before["vocals-real-s0"].key == after["vocals-real-s0"].key
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [("train", {"learning_rate": 1e-5}), ("loss", {"reduction": "sum"}), ("mixing", {"gain_db": 3.0}),
+     ("activity", {"energy": "sum"}), ("data", {"train_songs": 7}), ("data", {"seed": 1}),
+     ("validate", {"hop_seconds": 1.0})],
+)  # fmt: skip
+def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them(monkeypatch, section, change):
+    before = runs.grid("quick")
+    after = with_profile(monkeypatch, **{section: replace(getattr(profiles.QUICK, section), **change)})
+    for id in ("vocals-s0", "vocals-hop1-s0", "vocals-finetuned-s0", "vocals-real-s0"):
+        assert before[id].key != after[id].key
+    assert before["vocals-s0"].train_key != after["vocals-s0"].train_key
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "before", "other"),
+    [("mixing", "item_channels", "both", "one"), ("loss", "stft_scale", "plain", "unit"),
+     ("train", "ema_decay", 0.0, 0.99)],
+)  # fmt: skip
+def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch, section, name, before, other):
+    plain, settings = runs.grid("quick")["vocals-s0"], getattr(profiles.QUICK, section)
+    key = plain.train_key
+    assert getattr(settings, name) == before
+    assert name not in str(config.settings_of(plain.profile, "train", 0))
+    without = {key: value for key, value in config.ADDED.items() if key != name}
+    with monkeypatch.context() as patch:
+        patch.setattr(config, "ADDED", without)
+        assert runs.grid("quick")["vocals-s0"].train_key != key  # so that it is ADDED which leaves it out
+    changed = with_profile(monkeypatch, **{section: replace(settings, **{name: other})})["vocals-s0"]
+    assert changed.train_key != key
+    assert config.settings_of(changed.profile, "train", 0)[section][name] == other
+
+
+def test_models_that_compare_channels_keep_both_in_a_grid_of_one(monkeypatch):
+    mixing = replace(profiles.QUICK.mixing, item_channels="one")
+    peers = ("umx", "hdemucs", "convtasnet-stft")
+    grid = with_profile(monkeypatch, mixing=mixing, peers=peers, details=("tac", "layer"), variants=("fixed",))
+    stereo = {"vocals-umx-s0", "vocals-hdemucs-s0", "vocals-tac-s0"}
+    for name, run in grid.items():
+        assert run.profile.mixing.item_channels == ("both" if name in stereo else "one"), name
+    assert stereo | {"vocals-convtasnet-stft-s0", "vocals-layer-s0", "vocals-finetuned-s0"} <= set(grid)
+
+
+def test_what_decides_no_number_changes_no_key(monkeypatch):
+    before = {id: run.key for id, run in runs.grid("quick").items()}
+    train = replace(profiles.QUICK.train, loader_workers=3, precision="bfloat16")  # the machine decides what it gets
+    speed = {name: replace(getattr(profiles.QUICK, name), batch_segments=3) for name in ("separate", "validate")}
+    of_finetune = replace(profiles.QUICK.finetune.train, loader_workers=3, precision="bfloat16")
+    finetune = replace(profiles.QUICK.finetune, train=of_finetune)
+    after = with_profile(monkeypatch, train=train, finetune=finetune, seeds=(0, 1), **speed)
+    assert {id: after[id].key for id in before} == before
+    assert "vocals-s1" in after and after["vocals-s1"].key != before["vocals-s0"]
+
+
+def test_filters_depend_on_the_stft_and_not_on_the_overlap(monkeypatch):
+    before = runs.grid("quick")["vocals-baselines-s0"].key
+    separate = replace(profiles.QUICK.separate, hop_seconds=0.1)
+    assert with_profile(monkeypatch, separate=separate)["vocals-baselines-s0"].key == before
+    model = replace(profiles.QUICK.model, n_fft=4096)
+    assert with_profile(monkeypatch, model=model)["vocals-baselines-s0"].key != before
+
+
+def test_finetuning_on_real_songs_waits_for_a_folder_of_music(root):
+    grid = runs.grid("paper")
+    assert not grid["bass-finetuned-s0"].available() and grid["bass-control-s0"].available()
+    (root / "data" / "unlabelled").mkdir(parents=True)
+    assert grid["bass-finetuned-s0"].available()
+    assert runs.grid("quick")["vocals-finetuned-s0"].available()  # the embedded songs bring their own
+
+
+def test_a_new_version_of_a_stage_changes_the_keys(monkeypatch):
+    before = runs.grid("quick")["vocals-s0"]
+    key, train_key = before.key, before.train_key  # computed when first asked for
+    monkeypatch.setitem(runs.STAGES, "score", runs.STAGES["score"] + 1)
+    after = runs.grid("quick")["vocals-s0"]
+    assert after.train_key == train_key and after.key != key
+    monkeypatch.setitem(runs.STAGES, "train", runs.STAGES["train"] + 1)
+    assert runs.grid("quick")["vocals-s0"].train_key != train_key
+
+
+def test_results_lie_under_the_profile_by_id_and_key(root):
+    run = runs.get("quick", "drums-s0")
+    assert run.result_path() == root / "results" / "quick" / "runs" / f"drums-s0.{run.key}.json"
+    assert run.weights_folder() == root / "results" / "quick" / "weights" / f"drums-s0.{run.train_key}"
+    assert runs.get("quick", "drums-real-s0").weights_folder() == run.weights_folder()
+
+
+def test_a_missing_result_names_the_command_and_a_present_one_is_read():
+    run = runs.get("quick", "drums-s0")
+    with pytest.raises(MissingResult, match="`bsrnn run drums-s0 --profile quick`"):
+        runs.load(run)
+    write_json(run.result_path(), {"id": "drums-s0"})
+    assert runs.load(run) == {"id": "drums-s0"}
+    assert run.finished() and not Study("quick").complete
+
+
+def test_unknown_profiles_and_runs_are_named():
+    with pytest.raises(ConfigError, match="unknown profile 'quikc': expected one of tiny, quick, small"):
+        runs.grid("quikc")
+    with pytest.raises(ConfigError, match="unknown run 'vocal-s0' of profile 'quick': expected one of vocals-"):
+        runs.get("quick", "vocal-s0")

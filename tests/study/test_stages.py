@@ -1,0 +1,166 @@
+"""Computing runs: what is written, what is kept, what is made again, and scores that can be checked by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import bsrnn
+from bsrnn import baselines, config, recipes
+from bsrnn.audio import files as audio
+from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
+from bsrnn.data import songs
+from bsrnn.runtime import files, provenance
+from bsrnn.study import compute as stages
+from bsrnn.study import profiles, runs
+from bsrnn.study.profiles import Profile
+from bsrnn.train import Trainer
+from bsrnn.workflow import replay
+
+RATE = 44100
+MODEL = ModelConfig(n_fft=2048, hop_samples=1024, features=4, modules=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Seven songs of 7 s: vocals low and on and off, drums high, both noise; five are for training."""
+    root = tmp_path_factory.mktemp("songs")
+    for index in range(7):
+        generator = np.random.default_rng(index)
+        noise = generator.standard_normal((2, 2, 7 * RATE)) * 0.1
+        vocals = (noise[0] + np.roll(noise[0], 1, axis=1)) * (np.arange(7 * RATE) // 20_000 % 2)
+        drums = noise[1] - np.roll(noise[1], 1, axis=1)
+        for stem, signal in (("vocals", vocals), ("drums", drums)):
+            audio.write(root / f"song{index}" / f"{stem}.wav", signal.astype(np.float32), RATE)
+    return root
+
+
+@pytest.fixture
+def grid(folder, tmp_path, monkeypatch):
+    """The runs of a profile on those songs, in a root of their own."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    train = TrainConfig(batch_items=2, schedule="cosine", max_items=4, validate_items=2, patience=0, loader_workers=0)
+    profile = Profile(
+        "mine", data=DataConfig(source="folder", folder=str(folder)), model=MODEL, train=train, targets=("vocals",),
+        mixing=MixingConfig(chunk_seconds=0.5), separate=SeparateConfig(1.0, 1.0), validate=SeparateConfig(1.0, 1.0),
+        table_one=(), finetuned=(), hops=(0.5, 1.0),
+    )  # fmt: skip
+    monkeypatch.setitem(profiles.PROFILES, "mine", profile)
+    return runs.grid("mine")
+
+
+def test_a_result_holds_settings_history_and_scores_that_the_library_gives_again(grid):
+    run = grid["vocals-s0"]
+    result = stages.compute(run)
+    assert runs.load(run) == json.loads(json.dumps(result)) and result["key"] == run.key
+    assert [entry["items"] for entry in result["training"]["history"]] == [2, 4]
+    assert result["training"]["parameters"] == bsrnn.load(run.weights_folder()).count_parameters()
+    assert result["config"]["train"]["max_items"] == 4 and result["code"] == provenance.code_state()
+    [song] = songs.load(run.profile.data, "test")
+    [row] = result["scores"]["songs"]
+    estimate = bsrnn.separate(bsrnn.load(run.weights_folder()), song.read("mixture"), RATE, 1.0, 1.0)["vocals"]
+    assert row["usdr"] == pytest.approx(bsrnn.usdr(song.read("vocals"), estimate), abs=1e-9)
+    assert result["scores"]["summary"]["usdr_mean"] == row["usdr"]
+
+
+def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trained_again(grid, monkeypatch, capsys):
+    run, hop = grid["vocals-s0"], grid["vocals-hop0.5-s0"]
+    first = stages.compute(run)
+    fits = []
+    monkeypatch.setattr(recipes, "Trainer", lambda *a, **k: fits.append(1) or Trainer(*a, **k))
+    assert stages.compute(run) == files.read_json(run.result_path())
+    run.result_path().unlink()
+    assert stages.compute(run)["training"] == first["training"]
+    assert not fits
+    weights = (run.weights_folder() / "model.safetensors").read_bytes()
+    for path in run.weights_folder().iterdir():
+        path.unlink()
+    stages.compute(hop)
+    assert fits == [1] and "training them again" in capsys.readouterr().err
+    assert (run.weights_folder() / "model.safetensors").read_bytes() == weights
+
+
+def test_a_run_whose_start_has_no_result_names_the_command(grid):
+    with pytest.raises(runs.MissingResult, match="`bsrnn run vocals-s0 --profile mine`"):
+        stages.compute(grid["vocals-hop1-s0"])
+
+
+def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
+    run = grid["vocals-s0"]
+    result = stages.compute(run)
+    assert len(result["training"]["first_losses"]) == 2  # of two steps in all
+    assert replay.replay("mine") == ([], ["vocals-s0: replayed 2 step(s)"])
+    assert replay.replay("mine", steps=0) == ([], [])
+    result["training"]["first_losses"][1] *= 1.01
+    files.write_json(run.result_path(), result)
+    assert replay.replay("mine", steps=1)[0] == []
+    [problem] = replay.replay("mine")[0]
+    assert problem.startswith("differs: step 1 of run vocals-s0 had the loss")
+    del result["training"]["first_losses"]
+    files.write_json(run.result_path(), result)
+    assert replay.replay("mine") == ([], ["not replayed, computed before first losses were recorded: vocals-s0"])
+
+
+def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, monkeypatch):
+    profile = grid["vocals-s0"].profile
+    train = replace(profile.train, learning_rate=1e-4)
+    finetune = config.FinetuneConfig(train=train)
+    monkeypatch.setitem(profiles.PROFILES, "mine", replace(profile, finetuned=("vocals",), finetune=finetune))
+    music = audio.read(folder / "song1" / "vocals.wav") + audio.read(folder / "song1" / "drums.wav")
+    audio.write(tmp_path / "data" / "unlabelled" / "music.wav", music, RATE)
+    start, finetuned = (runs.get("mine", f"vocals{name}-s0") for name in ("", "-finetuned"))
+    for run in (start, finetuned):
+        stages.compute(run)
+    said = ["vocals-s0: replayed 2 step(s)", "vocals-finetuned-s0: replayed 2 step(s)"]
+    assert replay.replay("mine") == ([], said)
+    result = files.read_json(finetuned.result_path())
+    result["training"]["first_losses"][0] *= 1.01
+    files.write_json(finetuned.result_path(), result)
+    assert [line[:40] for line in replay.replay("mine")[0]] == ["differs: step 0 of run vocals-finetuned-"]
+    (start.weights_folder() / "model.safetensors").unlink()
+    assert replay.replay("mine")[1][1].endswith("their songs or starts are not on this machine: vocals-finetuned-s0")
+
+
+def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    run = runs.get("tiny", "vocals-s0")
+    assert not replay.songs_are_here(run)
+    result = {"training": {"first_losses": [1.0]}, "device": "CPU"}
+    files.write_json(run.result_path(), result)
+    assert replay.replay("tiny") == ([], ["not replayed, their songs or starts are not on this machine: vocals-s0"])
+    assert not (tmp_path / "data").exists()
+
+
+def test_baselines_stand_in_their_order_on_songs_whose_vocals_come_and_go(grid):
+    scores = stages.compute(grid["vocals-baselines-s0"])["scores"]
+    usdr = {method: part["summary"]["usdr_mean"] for method, part in scores.items()}
+    assert usdr["silence"] == pytest.approx(0, abs=1e-6)
+    assert usdr["mixture"] == pytest.approx(scores["mixture"]["summary"]["usdr_mixture_mean"])
+    assert usdr["mixture"] < usdr["wiener"] <= usdr["wiener_oracle"] + 1e-6
+    assert usdr["wiener_oracle"] < usdr["ratio_mask"]
+
+
+def test_the_wiener_gain_is_the_least_squares_gain_of_each_frequency(grid):
+    """Against a slow search over gains on one song's spectrogram."""
+    [song] = songs.load(grid["vocals-s0"].profile.data, "test")
+    gains = baselines.wiener_gains([song], "vocals", MODEL)[:, 0].numpy()
+    x, y = (baselines._stft(song.read(stem), MODEL).numpy() for stem in ("mixture", "vocals"))
+    candidates = np.linspace(0, 1, 1001)
+    for bin in (3, 40, 500):
+        errors = [np.sum(np.abs(y[:, bin] - gain * x[:, bin]) ** 2) for gain in candidates]
+        assert gains[bin] == pytest.approx(candidates[int(np.argmin(errors))], abs=1e-3)
+
+
+def test_the_published_model_is_the_trained_one_in_half_precision_with_a_card(grid):
+    run = grid["vocals-s0"]
+    result = stages.compute(run)
+    [folder] = stages.publish("mine")
+    assert folder == run.result_path().parents[1] / "checkpoints" / "vocals"
+    trained, published = bsrnn.load(run.weights_folder()), bsrnn.load(folder)
+    for name, value in trained.state_dict().items():
+        np.testing.assert_allclose(published.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+    card = (folder / "README.md").read_text()
+    assert f"uSDR {result['scores']['summary']['usdr_mean']:.2f} dB" in card and run.key in card
