@@ -2,7 +2,7 @@
 #
 #     make reproduce PROFILE=quick        or, by hand, from the root of the clone:
 #     snakemake --cores all --config profile=quick --rerun-triggers mtime params --rerun-incomplete
-#     snakemake --profile profiles/slurm --config profile=paper device=cuda ...      on a cluster
+#     snakemake --profile clusters/slurm --config profile=paper device=cuda ...      on a cluster
 #
 # What there is to do is read from the registries (bsrnn.study.runs, bsrnn.report.chapters, book/_toc.yml); nothing is listed here.
 # No source file is the input of a rule: a fresh clone has new times on every file and would plan everything anew.

@@ -39,7 +39,7 @@ def fake(run: runs.Run) -> dict:
 
 
 def chunk(rng, index: int) -> dict:
-    """One chunk of bsrnn.study.pseudo_labels.judge_songs: in every fourth the target rests, and the estimate is 15
+    """One chunk of bsrnn.study.label_quality.judge_songs: in every fourth the target rests, and the estimate is 15
     to 35 dB down.
     """
     rests = index % 4 == 0

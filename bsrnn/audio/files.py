@@ -15,10 +15,10 @@ import numpy as np
 import soundfile
 
 from bsrnn.audio.kinds import FORMATS, KINDS, UNREAD, to_wav
+from bsrnn.audio.opening import open_whole, system_path
 from bsrnn.audio.resampling import resample, resampled_frames, stretch
 from bsrnn.audio.shapes import MOST_CHANNELS
 from bsrnn.audio.spliced import Spliced
-from bsrnn.audio.true_length import open_whole, system_path
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write, refuse_pointer
 from bsrnn.runtime.system_errors import check_readable, reading

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import captions, figures
-from bsrnn.report.captions import OURS
+from bsrnn.report import figures, stamps
+from bsrnn.report.stamps import OURS
 from bsrnn.runtime import paths
 from bsrnn.study.results import Results, Study
 
@@ -32,7 +32,7 @@ class Runs:
     essential: frozenset[str] | set[str] = frozenset()
     of: str = PROFILE
     source: str = OURS
-    songs: Callable[[Results], str] = captions.scored_songs
+    songs: Callable[[Results], str] = stamps.scored_songs
 
     def ids(self, study: Study) -> list[str]:
         """Ids of the runs, without those that can neither be found nor computed here; "seeds/vocals-s0" of another."""
@@ -59,7 +59,7 @@ class Runs:
         """Source, data, profile, seeds, songs and claim in one line, of each profile."""
         results = self.results(study)
         others = results.with_deciding()[1:] if self.of == BOTH else []
-        return " ".join([captions.stamp(results, self.source, self.songs), *map(captions.stamp, others)])
+        return " ".join([stamps.stamp(results, self.source, self.songs), *map(stamps.stamp, others)])
 
     def results(self, study: Study) -> Results:
         """Raises MissingResult, naming the command, where a run has no result."""
@@ -83,7 +83,7 @@ class Configuration:
         return function(study.profile)
 
     def stamp(self, study: Study) -> str:
-        return captions.stamp(Results(study, ()), "drawn from the configuration")
+        return stamps.stamp(Results(study, ()), "drawn from the configuration")
 
 
 @dataclass(frozen=True)

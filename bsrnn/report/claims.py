@@ -18,7 +18,7 @@ import pandas as pd
 
 from bsrnn import config
 from bsrnn.config import PEER_NAMES
-from bsrnn.report.captions import OURS, claim_words, data_words
+from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
 from bsrnn.report.tables import mean_of, published, summaries_of
 from bsrnn.study.profiles import Profile

@@ -12,7 +12,7 @@ import soundfile
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import captions, chapters, claims, figures, tables
+from bsrnn.report import chapters, claims, figures, stamps, tables
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
@@ -71,7 +71,7 @@ def _with_caption(body: str, words: str, identity: str) -> None:
 def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
-    words = f"The paper's claims. {claims.beside(results)} {captions.stamp(results)}"
+    words = f"The paper's claims. {claims.beside(results)} {stamps.stamp(results)}"
     table(claims.overview(results), words, "overview")
 
 

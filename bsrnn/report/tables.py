@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from bsrnn.errors import DataError
-from bsrnn.report.captions import OURS, claim_words, data_words, seed_words
+from bsrnn.report.stamps import OURS, claim_words, data_words, seed_words
 from bsrnn.runtime import paths
 from bsrnn.study.results import Finished, Results, mean
 

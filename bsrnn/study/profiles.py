@@ -82,7 +82,7 @@ PREVIEWS = replace(
     carries_claims=False,  # one seed
 )
 
-# The results that are committed: the embedded songs, and a model small enough for two cores: all runs take an hour.
+# The results that are committed: the embedded songs, and a model small enough for two cores.
 SMALL = replace(
     PAPER,
     name="small",

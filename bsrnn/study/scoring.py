@@ -13,7 +13,7 @@ from bsrnn.models.base import Separator
 from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
-from bsrnn.study import pseudo_labels as labels
+from bsrnn.study import label_quality as labels
 from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
 

@@ -100,7 +100,7 @@ def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: s
 
     Args:
         processes: that train one model together, a GPU each.
-        cluster: a Snakemake profile, "profiles/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
+        cluster: a Snakemake profile, "clusters/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
         until: the last rule of the Snakefile to run, "run" for instance.
 
     Raises:
@@ -142,7 +142,7 @@ def _require_gpus(processes: int, dry_run: bool) -> None:
         return
     lack = f"got --device cuda and {processes} process(es): this machine has {count} GPU(s) that torch can use"
     if not dry_run:
-        raise ConfigError(f"{lack}; take --device cpu, or --cluster profiles/slurm for machines that have them")
+        raise ConfigError(f"{lack}; take --device cpu, or --cluster clusters/slurm for machines that have them")
     terminal.note(f"{lack}; the plan holds, but it cannot be carried out here")
 
 
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cores", type=_cores, default="all", help="how many cores to use, or all")
     parser.add_argument("--device", type=device_name, default="cpu", help="what trains and scores: cpu or cuda")
     parser.add_argument("--processes", type=whole(1, 1024), default=1, help="that train one model together, a GPU each")
-    parser.add_argument("--cluster", help="folder of a Snakemake profile: profiles/slurm")
+    parser.add_argument("--cluster", help="folder of a Snakemake profile: clusters/slurm")
     parser.add_argument("--until", choices=("data", "run", "artifacts", "notebook", "book"),
                         help="stop after this rule")
     parser.add_argument("--rehearse", action="store_true",

@@ -15,7 +15,7 @@ from scipy.signal import istft, stft
 
 from bsrnn.config import TARGETS
 from bsrnn.data.synthetic import SAMPLE_RATE, mixture_of, render_song
-from bsrnn.data.synthetic.wide.rendering import render_song as render_wide_song
+from bsrnn.data.synthetic.version2.rendering import render_song as render_wide_song
 
 SONGS = 16  # two rounds of composition.FEATURES and two more
 CLIP_SECONDS = 6  # length of the real clips

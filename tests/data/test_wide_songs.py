@@ -18,14 +18,14 @@ from bsrnn.data import songs
 from bsrnn.data.synthetic import SPLITS, count, ensure, mixture_of, render_song, song_folder
 from bsrnn.data.synthetic.score import Section
 from bsrnn.data.synthetic.soundfont import soundfont
-from bsrnn.data.synthetic.wide import composing, ranges, rendering
-from bsrnn.data.synthetic.wide.composing import compose
-from bsrnn.data.synthetic.wide.grooves import STYLES
-from bsrnn.data.synthetic.wide.harmony import DEGREE_WEIGHTS, SHARES, draw_progression, owner
-from bsrnn.data.synthetic.wide.parts import MANNERS
-from bsrnn.data.synthetic.wide.ranges import CHANCES, RANGES, Draws
-from bsrnn.data.synthetic.wide.synths import draw_patch
-from bsrnn.data.synthetic.wide.timbres import HELD_BACK, WIDE, pool_of
+from bsrnn.data.synthetic.version2 import composing, ranges, rendering
+from bsrnn.data.synthetic.version2.composing import compose
+from bsrnn.data.synthetic.version2.grooves import STYLES
+from bsrnn.data.synthetic.version2.harmony import DEGREE_WEIGHTS, SHARES, draw_progression, owner
+from bsrnn.data.synthetic.version2.parts import MANNERS
+from bsrnn.data.synthetic.version2.ranges import CHANCES, RANGES, Draws
+from bsrnn.data.synthetic.version2.synths import draw_patch
+from bsrnn.data.synthetic.version2.timbres import HELD_BACK, WIDE, pool_of
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import preflight
 from bsrnn.study import needs, runs, scoring

@@ -10,11 +10,11 @@ from bsrnn.data.synthetic import singer
 from bsrnn.data.synthetic.instruments import hertz
 from bsrnn.data.synthetic.singer import Syllable
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.data.synthetic.wide import desk, singing
-from bsrnn.data.synthetic.wide.machines import LEVELS, MACHINES, machine_sounds
-from bsrnn.data.synthetic.wide.ranges import RANGES, Draws
-from bsrnn.data.synthetic.wide.synths import WAVEFORMS, draw_patch, synth_note
-from bsrnn.data.synthetic.wide.timbres import WIDE
+from bsrnn.data.synthetic.version2 import desk, singing
+from bsrnn.data.synthetic.version2.machines import LEVELS, MACHINES, machine_sounds
+from bsrnn.data.synthetic.version2.ranges import RANGES, Draws
+from bsrnn.data.synthetic.version2.synths import WAVEFORMS, draw_patch, synth_note
+from bsrnn.data.synthetic.version2.timbres import WIDE
 
 
 def draws(seed=3):

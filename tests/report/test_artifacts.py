@@ -17,10 +17,10 @@ from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.report import captions, chapters, claims, manifest, show, tables
+from bsrnn.report import chapters, claims, manifest, show, stamps, tables
 from bsrnn.report.artifact import Elsewhere, Runs
-from bsrnn.report.captions import OURS
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
+from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import crossed_effect, holm, measured
 from bsrnn.study import profiles, runs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS
@@ -300,7 +300,7 @@ def test_real_recording_table(finished):
     scores = result("drums-real-s0")["scores"]
     assert table.loc[("drums", "BSRNN"), "usdr"] == scores["model"]["summary"]["usdr_mean"]
     assert table.loc[("drums", "mixture"), "usdr"] == scores["mixture"]["summary"]["usdr_mean"]
-    assert set(table["data"]) == {captions.REAL_RECORDING}
+    assert set(table["data"]) == {stamps.REAL_RECORDING}
 
 
 def test_ledger_reads_our_settings(finished):
@@ -342,7 +342,7 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
     shown = artifact.draw(Study(PROFILE))
     if isinstance(artifact.source, Runs):
         assert "seeds: 0" in caption and "carries no claim" in caption
-        data = captions.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
+        data = stamps.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
         assert data in caption
     if artifact.kind == "figure":
         footer = " ".join(text.get_text().replace("\n", " ") for text in shown.texts)

@@ -20,8 +20,8 @@ from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.finetune import classify, energy_db, kind_of
 from bsrnn.mixing import read_chunk
-from bsrnn.study import pseudo_labels as labels
-from bsrnn.study.pseudo_labels import judge_songs
+from bsrnn.study import label_quality as labels
+from bsrnn.study.label_quality import judge_songs
 
 RATE = 1000  # all that is asked about goes by seconds
 CHUNK, SEGMENT = 3 * RATE, 6 * RATE

@@ -114,7 +114,7 @@ def test_a_reproduction_without_its_gpu_is_refused_and_its_plan_has_a_note(monke
     monkeypatch.setattr(workflow, "alone_in", lambda root: (_ for _ in ()).throw(ConfigError("planned")))
     assert workflow.main(["--profile", "tiny", "--device", "cuda", "--dry-run"]) == 1
     assert capsys.readouterr().err.startswith("note: got --device cuda and 1 process(es): this machine has 0 GPU(s)")
-    assert workflow.main(["--profile", "tiny", "--device", "cuda", "--cluster", "profiles/slurm"]) == 1
+    assert workflow.main(["--profile", "tiny", "--device", "cuda", "--cluster", "clusters/slurm"]) == 1
     assert capsys.readouterr().err == "error: planned\n"  # the queue's machines may have one
 
 

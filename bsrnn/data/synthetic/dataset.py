@@ -22,7 +22,7 @@ from bsrnn.data.synthetic import rendering
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.data.synthetic.splits import SPLITS
-from bsrnn.data.synthetic.wide import rendering as wide_rendering
+from bsrnn.data.synthetic.version2 import rendering as wide_rendering
 from bsrnn.errors import ConfigError, DataError
 
 UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written

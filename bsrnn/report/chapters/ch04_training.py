@@ -4,14 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bsrnn.report import artifact, captions, figures
+from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import BOTH, Runs
 from bsrnn.report.tables import ordered, ours
 from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ROLES
 
 
-@artifact.figure("training", "Training curves", Runs({"base", "split"}, songs=captions.validation_songs))
+@artifact.figure("training", "Training curves", Runs({"base", "split"}, songs=stamps.validation_songs))
 def training_curves(results: Results) -> Figure:
     """Training loss (equation 1) and mean uSDR of the validation songs against the number of training items."""
     figure = figures.new_figure(3.2)

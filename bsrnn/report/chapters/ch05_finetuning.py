@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bsrnn.finetune import kind_of
-from bsrnn.report import artifact, captions, figures
+from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import Configuration, Runs
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, text
 from bsrnn.report.figures import FONT_POINTS, GREY, colour
@@ -23,11 +23,11 @@ THRESHOLDS_DB = (10.0, 20.0, 30.0, 40.0)
 SETS = {"unlabelled-matched": "matched", "unlabelled-shifted": "shifted"}
 GROUPS = ("seen", "new", "shifted")  # of test songs
 KINDS = ("labelled", "pseudo", "clean_target", "clean_residual")  # of signals
-LABELS = Runs({"teacher"}, songs=captions.unlabelled_songs)
+LABELS = Runs({"teacher"}, songs=stamps.unlabelled_songs)
 
 
 class Question(NamedTuple):
-    """What a rule may be asked about: where the levels of both estimates stand, see `pseudo_labels.judge_songs`."""
+    """What a rule may be asked about: where the levels of both estimates stand, see `label_quality.judge_songs`."""
 
     target: str = "target_down"
     residual: str = "residual_down"
@@ -205,7 +205,7 @@ def label_quality(results: Results) -> pd.DataFrame:
 
 
 @artifact.table(
-    "finetuning_counts", "What the items were made of", Runs({"finetuned"}, songs=captions.unlabelled_songs)
+    "finetuning_counts", "What the items were made of", Runs({"finetuned"}, songs=stamps.unlabelled_songs)
 )
 def finetuning_counts(results: Results) -> pd.DataFrame:
     """Decisions on the unlabelled chunks while each teacher was in place, the clean pairs from labelled songs beside
@@ -229,7 +229,7 @@ def finetuning_counts(results: Results) -> pd.DataFrame:
 @artifact.figure(
     "finetuning",
     "Finetuning curves",
-    Runs({"finetuned", "control", "variant"}, {"finetuned"}, songs=captions.validation_songs),
+    Runs({"finetuned", "control", "variant"}, {"finetuned"}, songs=stamps.validation_songs),
 )
 def finetuning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs while the model is finetuned, beside the control that sees labelled songs only

@@ -13,8 +13,8 @@ from bsrnn.metrics import usdr
 from bsrnn.models.base import Separator
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import DECIDING, Runs
-from bsrnn.report.captions import OURS
 from bsrnn.report.figures import FONT_POINTS, GREY
+from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS, mean_of, ordered, ours, published_rows, summaries_of
 from bsrnn.separation import separate

@@ -4,7 +4,7 @@ import pandas as pd
 
 from bsrnn.report import artifact
 from bsrnn.report.artifact import Runs
-from bsrnn.report.captions import REAL_RECORDING
+from bsrnn.report.stamps import REAL_RECORDING
 from bsrnn.report.tables import METHODS, ordered, ours, scores_of
 from bsrnn.study.results import Results
 

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from bsrnn.bands import band_widths
 from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
-from bsrnn.report import artifact, captions, claims, figures
+from bsrnn.report import artifact, claims, figures, stamps
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
-from bsrnn.report.captions import OURS
 from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import measured, pairs
 from bsrnn.report.tables import (
     METHODS,
@@ -234,7 +234,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
 @artifact.figure(
     "learning",
     "Learning curves of the systems",
-    Runs({"base", "peer"}, {"peer"}, DECIDING, songs=captions.validation_songs),
+    Runs({"base", "peer"}, {"peer"}, DECIDING, songs=stamps.validation_songs),
 )
 def learning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed."""

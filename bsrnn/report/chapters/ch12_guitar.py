@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bsrnn.bands import SCHEMES, widths_from_steps
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Elsewhere
-from bsrnn.report.captions import OURS, claim_words, data_words
+from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS
 from bsrnn.runtime.files import read_json

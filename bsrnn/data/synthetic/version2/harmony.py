@@ -2,7 +2,7 @@
 
 import hashlib
 
-from bsrnn.data.synthetic.wide.ranges import Draws
+from bsrnn.data.synthetic.version2.ranges import Draws
 from bsrnn.errors import ConfigError
 
 MODES = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from bsrnn.data.synthetic.effects import band_pass, high_pass, low_pass
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.data.synthetic.wide.ranges import Draws
+from bsrnn.data.synthetic.version2.ranges import Draws
 
 MACHINES = ("sine", "fm", "noise", "hard", "modal", "chip")
 LEVELS = {"kick": 1.0, "snare": 0.95, "clap": 0.7, "rim": 0.5, "hat": 0.2, "open": 0.18, "ride": 0.18, "crash": 0.25,

@@ -7,10 +7,10 @@ import numpy as np
 from bsrnn.data.synthetic import effects, instruments
 from bsrnn.data.synthetic.score import Note
 from bsrnn.data.synthetic.soundfont import soundfont
-from bsrnn.data.synthetic.wide import desk
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WidePart, WideScore
-from bsrnn.data.synthetic.wide.synths import draw_patch, synth_note
+from bsrnn.data.synthetic.version2 import desk
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WidePart, WideScore
+from bsrnn.data.synthetic.version2.synths import draw_patch, synth_note
 
 Player = Callable[[Note], np.ndarray]  # note -> (1, l): instruments are mono up to their amplifier
 SINGING_MANNERS = ("solo", "counter")

@@ -3,9 +3,9 @@
 import numpy as np
 
 from bsrnn.data.synthetic.score import Note, Section
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WidePart, WideScore
-from bsrnn.data.synthetic.wide.timbres import WidePool
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WidePart, WideScore
+from bsrnn.data.synthetic.version2.timbres import WidePool
 
 MANNERS = ("held", "comp", "arpeggio", "stab", "strum", "picked", "oom-pah", "power", "riff", "solo", "counter")
 Placed = tuple[float, int, float]  # beat, pitch, beats

@@ -10,8 +10,8 @@ import numpy as np
 
 from bsrnn.data.synthetic.instruments import hertz
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.data.synthetic.wide.desk import equalise, resonant_low_pass
-from bsrnn.data.synthetic.wide.ranges import Draws
+from bsrnn.data.synthetic.version2.desk import equalise, resonant_low_pass
+from bsrnn.data.synthetic.version2.ranges import Draws
 
 WAVEFORMS = ("saw", "pulse", "triangle", "fm", "supersaw", "acid", "sub", "additive", "ring")
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from bsrnn.data.synthetic.score import Note
 from bsrnn.data.synthetic.singer import Syllable
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WideScore
-from bsrnn.data.synthetic.wide.timbres import CONSONANTS, VOWELS
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WideScore
+from bsrnn.data.synthetic.version2.timbres import CONSONANTS, VOWELS
 
 # Manner -> lengths of syllables in beats, and how often
 LENGTHS = {

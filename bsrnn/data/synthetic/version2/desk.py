@@ -10,7 +10,7 @@ from scipy.signal import oaconvolve, sosfilt
 
 from bsrnn.data.synthetic import effects
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.data.synthetic.wide.ranges import Draws
+from bsrnn.data.synthetic.version2.ranges import Draws
 
 HOP = 256  # samples between two values of a gain curve
 

@@ -8,11 +8,11 @@ from bsrnn.data.synthetic import effects, singer
 from bsrnn.data.synthetic.singer import Syllable, Voice
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 from bsrnn.data.synthetic.splits import VoiceKind
-from bsrnn.data.synthetic.wide import desk
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WideScore
-from bsrnn.data.synthetic.wide.timbres import CONSONANTS, VOWELS, WidePool
-from bsrnn.data.synthetic.wide.tones import recorded
+from bsrnn.data.synthetic.version2 import desk
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WideScore
+from bsrnn.data.synthetic.version2.timbres import CONSONANTS, VOWELS, WidePool
+from bsrnn.data.synthetic.version2.tones import recorded
 
 MARGIN_SECONDS = 0.2  # around a phrase: consonants begin before it
 PHONATIONS = ("modal", "breathy", "raspy", "pressed", "whisper")

@@ -7,9 +7,9 @@ import numpy as np
 from bsrnn.data.synthetic.score import Hit, Note, Section
 from bsrnn.data.synthetic.singer import Syllable
 from bsrnn.data.synthetic.splits import VoiceKind
-from bsrnn.data.synthetic.wide.grooves import STYLES, Style
-from bsrnn.data.synthetic.wide.harmony import MODES
-from bsrnn.data.synthetic.wide.timbres import DrumKit, Family
+from bsrnn.data.synthetic.version2.grooves import STYLES, Style
+from bsrnn.data.synthetic.version2.harmony import MODES
+from bsrnn.data.synthetic.version2.timbres import DrumKit, Family
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The true length of files whose headers do not have it, or have that of their first part alone.
+"""Opening a file to be read, with its true length where its header has another, or that of its first part alone.
 
 - MPEG audio: :mod:`bsrnn.audio.mpeg` walks its frames.
 - Ogg (Vorbis, Opus, FLAC) may be several files joined, by its own rules; libsndfile reads the first. Of Vorbis it finds

@@ -4,10 +4,10 @@ import numpy as np
 
 from bsrnn.data.synthetic import effects
 from bsrnn.data.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, soundfont
-from bsrnn.data.synthetic.wide import desk
-from bsrnn.data.synthetic.wide.machines import machine_sounds
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WideScore
+from bsrnn.data.synthetic.version2 import desk
+from bsrnn.data.synthetic.version2.machines import machine_sounds
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WideScore
 
 # Drum -> keys of the General MIDI drum map to choose from
 KEYS = {"kick": (35, 36), "snare": (38, 40), "clap": (39,), "rim": (37,), "hat": (42, 44), "open": (46,),

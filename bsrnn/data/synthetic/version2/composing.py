@@ -4,12 +4,12 @@ import numpy as np
 
 from bsrnn.data.synthetic.composition import FEATURES, draw_form
 from bsrnn.data.synthetic.score import Hit, Note
-from bsrnn.data.synthetic.wide import melody, parts
-from bsrnn.data.synthetic.wide.grooves import STYLES
-from bsrnn.data.synthetic.wide.harmony import MODE_WEIGHTS, MODES, draw_progression
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WideScore
-from bsrnn.data.synthetic.wide.timbres import WidePool
+from bsrnn.data.synthetic.version2 import melody, parts
+from bsrnn.data.synthetic.version2.grooves import STYLES
+from bsrnn.data.synthetic.version2.harmony import MODE_WEIGHTS, MODES, draw_progression
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WideScore
+from bsrnn.data.synthetic.version2.timbres import WidePool
 
 PERCUSSION = ("shaker", "tambourine", "bongo high", "bongo low", "cowbell", "claves", "clap", "rim")
 BASS_MANNERS = ("roots", "kick", "walking", "octaves", "syncopated", "long", "arpeggio")

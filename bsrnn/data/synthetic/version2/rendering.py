@@ -10,14 +10,14 @@ from bsrnn.data.synthetic.composition import SECTION_DB
 from bsrnn.data.synthetic.rendering import quantise
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 from bsrnn.data.synthetic.splits import SPLITS
-from bsrnn.data.synthetic.wide import desk
-from bsrnn.data.synthetic.wide.composing import compose
-from bsrnn.data.synthetic.wide.drums import perform_drums
-from bsrnn.data.synthetic.wide.ranges import Draws
-from bsrnn.data.synthetic.wide.score import WideScore
-from bsrnn.data.synthetic.wide.singing import perform_vocals
-from bsrnn.data.synthetic.wide.timbres import pool_of
-from bsrnn.data.synthetic.wide.tones import perform_bass, perform_other
+from bsrnn.data.synthetic.version2 import desk
+from bsrnn.data.synthetic.version2.composing import compose
+from bsrnn.data.synthetic.version2.drums import perform_drums
+from bsrnn.data.synthetic.version2.ranges import Draws
+from bsrnn.data.synthetic.version2.score import WideScore
+from bsrnn.data.synthetic.version2.singing import perform_vocals
+from bsrnn.data.synthetic.version2.timbres import pool_of
+from bsrnn.data.synthetic.version2.tones import perform_bass, perform_other
 
 GENERATOR_VERSION = 2  # a song is a function of this, seed, split, index and seconds
 # mean and deviation; ours: the two real clips of the tests, and karaoke where voice and band are alike, lie within
