@@ -42,6 +42,12 @@ class Profile(Settings):
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
 
+    @property
+    def bsrnn(self) -> ModelConfig:
+        """``model``, of a profile that is not a peer's."""
+        assert isinstance(self.model, ModelConfig), f"{self.name!r} is the profile of a peer"
+        return self.model
+
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""
         return dict(self.splits).get(target, target)
