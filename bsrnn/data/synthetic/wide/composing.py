@@ -127,7 +127,7 @@ def _bass_bar(manner: str, score: WideScore, tones: list[int], rhythm: list[floa
             steps = rng.permutation([*tones[1:], root + 12])[:beats - 1]
             return [(0.0, root), *((float(at + 1), int(pitch)) for at, pitch in enumerate(steps))]
         case "octaves":
-            return [(float(beat), root + 12 * (beat % 1 > 0)) for beat in np.arange(0, beats, 0.5)]
+            return [(float(beat), root + 12 * int(beat % 1 > 0)) for beat in np.arange(0, beats, 0.5)]
         case "long":
             return [(0.0, root)]
         case "arpeggio":
