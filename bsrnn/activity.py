@@ -10,7 +10,7 @@ last whole chunk is not used, and a track shorter than a segment is one segment.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -34,6 +34,8 @@ class Readable(Protocol):
 
     def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray: ...
 
+
+SongT = TypeVar("SongT", bound=Readable)
 
 ENERGIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rms": lambda x: np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=(0, 2))),
@@ -90,7 +92,7 @@ def salient_segments(song: Readable, stem: str, config: ActivityConfig = Activit
     return salient_chunks(chunk_energies(song, stem, config), config) * chunk_samples(song.sample_rate, config)
 
 
-class Segments:
+class Segments(Generic[SongT]):
     """The salient segments of one stem over many songs.
 
     Args:
@@ -108,7 +110,7 @@ class Segments:
 
     def __init__(
         self,
-        songs: Sequence[Readable],
+        songs: Sequence[SongT],
         stem: str,
         config: ActivityConfig = ActivityConfig(),
         threads: int = 2,
@@ -119,7 +121,7 @@ class Segments:
         self.unreadable: dict[str, str] = {}
         broken: set[int] = set()
 
-        def segments(song: Readable) -> np.ndarray:
+        def segments(song: SongT) -> np.ndarray:
             try:
                 return salient_segments(song, stem, config)
             except DataError as error:
@@ -148,12 +150,12 @@ class Segments:
     def __len__(self) -> int:
         return sum(map(len, self.starts))
 
-    def draw(self, samples: int, generator: np.random.Generator) -> tuple[Readable, int]:
+    def draw(self, samples: int, generator: np.random.Generator) -> tuple[SongT, int]:
         """A random song, and the first of ``samples`` samples inside a random salient segment of it (fig. 2)."""
         song, start, offset = self.draw_within(samples, generator)
         return song, start + offset
 
-    def draw_within(self, samples: int, generator: np.random.Generator) -> tuple[Readable, int, int]:
+    def draw_within(self, samples: int, generator: np.random.Generator) -> tuple[SongT, int, int]:
         """The same, in parts: song, first sample of the segment, and how far into it the samples begin."""
         which = int(generator.integers(len(self.songs)))
         song, starts = self.songs[which], self.starts[which]

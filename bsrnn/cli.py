@@ -33,7 +33,7 @@ SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
 RAISED = "all_at_once raises what a check has found"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an option
     """The whole command line."""
     main_parser = Parser("bsrnn", description="Music source separation with the band-split RNN.")
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

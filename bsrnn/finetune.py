@@ -17,7 +17,7 @@ What the paper leaves open is a setting of :class:`bsrnn.config.FinetuneConfig`;
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,15 +26,16 @@ import torch
 from torch import Tensor
 
 from bsrnn.activity import Segments
-from bsrnn.config import ActivityConfig, FinetuneConfig, MixingConfig
+from bsrnn.config import Settings
 from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.mixing import check_channels, drawn_channels, gain, normalise_peak, read_chunk
-from bsrnn.models.bsrnn import BSRNN
+from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
 Pool = list[tuple[str, np.ndarray]]  # (kind, (C, L))
+Batch = tuple[Tensor, Tensor]  # mixtures (B, C, L), targets (B, 1, C, L)
 
 
 def energy_db(signal: Tensor) -> Tensor:
@@ -68,6 +69,14 @@ def kind_of(target_down_db: float, residual_down_db: float, threshold_db: float 
     if target_down_db > threshold_db:
         return "clean_residual"
     return "clean_target" if residual_down_db > threshold_db else "pseudo"
+
+
+class Teacher(NamedTuple):
+    """The trained model that labels unlabelled songs, and how good it is."""
+
+    model: Separator
+    target: str
+    score: float  # mean validation uSDR, dB
 
 
 class TeacherLabels(NamedTuple):
@@ -121,7 +130,7 @@ class Draw:
     residuals: Pool
     mixing: np.random.Generator
     mixtures: Tensor  # (B, C, L): what the teacher sees; no items without unlabelled songs
-    truth: Tensor | None  # (B, C, L), true targets of these, where the labels come from the stems
+    truth: Tensor  # (B, C, L), true targets of these; no items unless the labels come from the stems
     offsets: list[int] = field(default_factory=list)  # where in it each chunk lies
 
 
@@ -141,8 +150,8 @@ class SemiSupervised:
         labelled: songs with stems.
         unlabelled: songs with a mixture; empty for the control, which trains on labelled data only, through the same
             sampler.
-        teacher: the trained model; replaced by a better student if ``config.self_boosting``.
-        teacher_score: its mean validation uSDR in dB.
+        teacher: replaced by a better student if ``settings.finetune.self_boosting``.
+        settings: of which finetuning, mixing and activity count.
 
     Raises:
         ConfigError: channels "each" for a model that compares them. DataError: songs without a salient segment.
@@ -152,22 +161,20 @@ class SemiSupervised:
         self,
         labelled: Sequence[Song],
         unlabelled: Sequence[Song],
-        target: str,
-        teacher: BSRNN,
-        teacher_score: float,
-        config: FinetuneConfig,
-        mixing: MixingConfig = MixingConfig(),
-        activity: ActivityConfig = ActivityConfig(),
+        teacher: Teacher,
+        settings: Settings,
         seed: int = 0,
     ):
-        check_channels(mixing, teacher.config)
-        if config.channels == "each" and not teacher.config.channels_apart:
+        model, target, score = teacher
+        config, mixing, activity = settings.finetune, settings.mixing, settings.activity
+        check_channels(mixing, model.config)
+        if config.channels == "each" and not model.config.channels_apart:
             raise ConfigError(
                 "channels 'each' makes an item of unrelated channels, but the model has a stereo module, or is stereo"
             )
         self.target, self.config, self.mixing, self.seed = target, config, mixing, seed
-        self.teacher, self.teacher_score = teacher.eval(), teacher_score
-        rate = teacher.config.sample_rate
+        self.teacher, self.teacher_score = model.eval(), score
+        rate = model.config.sample_rate
         self.samples = round(mixing.chunk_seconds * rate)
         self.segment_samples = max(self.samples, round(activity.segment_seconds * rate))
         self.targets = Segments([song for song in labelled if target in song.stems], target, activity)
@@ -191,7 +198,7 @@ class SemiSupervised:
 
     # ---- batches ----
 
-    def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, first_item: int) -> Iterator[Batch]:
         """(mixture (B, C, L), targets (B, 1, C, L)) from an item on.
 
         The teacher labels the chunks of several batches at once; with ``config.teacher_ahead`` in a thread, while the
@@ -199,18 +206,19 @@ class SemiSupervised:
         """
         groups = (group for group in self._groups() if group[-1] >= first_item)
         with ThreadPoolExecutor(1, "teacher") as thread:
-            ahead, following = None, next(groups, None)
+            ahead: Future[list[tuple[Batch, Counter[str]]]] | None = None
+            following = next(groups, None)
             while following:
                 group, following = following, next(groups, None)
                 batches = ahead.result() if ahead else self.label(group)
-                may_go_ahead = self.config.teacher_ahead and following and not self._validates_after(group[-1])
-                ahead = thread.submit(self.label, following) if may_go_ahead else None
+                may_go_ahead = self.config.teacher_ahead and not self._validates_after(group[-1])
+                ahead = thread.submit(self.label, following) if following and may_go_ahead else None
                 for first, (batch, counts) in zip(group, batches, strict=True):
                     if first >= first_item:  # a resumed training may begin within a group
                         self.counts += counts
                         yield batch
 
-    def label(self, firsts: Sequence[int]) -> list[tuple[tuple[Tensor, Tensor], Counter]]:
+    def label(self, firsts: Sequence[int]) -> list[tuple[Batch, Counter[str]]]:
         """The batches that begin at these items, each with its counts; the teacher is asked once for all."""
         draws = [self.draw(first) for first in firsts]
         mixtures = torch.cat([draw.mixtures for draw in draws])
@@ -241,7 +249,8 @@ class SemiSupervised:
             clean = np.pad(clean, ((0, 0), (0, self.samples - clean.shape[1])))
             residuals.append(("labelled", clean[channels]))
         if not self.unlabelled:
-            return Draw(targets, residuals, mixing, torch.zeros(0, len(clean[channels]), self.samples), None)
+            none = torch.zeros(0, len(clean[channels]), self.samples)
+            return Draw(targets, residuals, mixing, none, none)
         whole = self.config.teacher_sees == "segment"
         seen, truth, offsets = [], [], []
         for _ in range(size):
@@ -251,10 +260,11 @@ class SemiSupervised:
             seen.append(read_chunk(song, "mixture", begin, length)[channels])
             if self.config.labels == "truth":
                 truth.append(read_chunk(song, self.target, begin, length)[channels])
-        true = torch.from_numpy(np.stack(truth)) if truth else None
-        return Draw(targets, residuals, mixing, torch.from_numpy(np.stack(seen)), true, offsets)
+        mixtures = torch.from_numpy(np.stack(seen))
+        true = torch.from_numpy(np.stack(truth)) if truth else mixtures[:0]
+        return Draw(targets, residuals, mixing, mixtures, true, offsets)
 
-    def mix(self, draw: Draw, estimates: Tensor) -> tuple[tuple[Tensor, Tensor], Counter]:
+    def mix(self, draw: Draw, estimates: Tensor) -> tuple[Batch, Counter[str]]:
         """A batch of what was drawn and of the target estimates (B, C, L), and how often what was decided and used."""
         pools = self.pools(draw, estimates)
         apart = self.config.channels == "each" and self.mixing.item_channels == "both"
@@ -285,8 +295,8 @@ class SemiSupervised:
         labels = labels.by_channel() if each else labels
         chunks = labels.chunks(self.samples)
         judged = chunks if self.config.energy_over == "chunk" else labels
-        labelled = [_by_channel(pool) if each else list(pool) for pool in (draw.targets, draw.residuals)]
-        pools = Pools(*labelled, Counter({"labelled": len(labelled[0])}))
+        targets, residuals = (_by_channel(pool) if each else list(pool) for pool in (draw.targets, draw.residuals))
+        pools = Pools(targets, residuals, Counter({"labelled": len(targets)}))
         for kind, mixture, estimate in zip(
             judged.kinds(self.config.threshold_db), chunks.mixtures.numpy(), chunks.estimates.numpy(), strict=True
         ):
@@ -334,12 +344,12 @@ class SemiSupervised:
 
     # ---- self-boosting, resuming ----
 
-    def validated(self, model: BSRNN, score: float) -> dict:
+    def validated(self, model: Separator, score: float | None) -> dict:
         """Self-boosting: the student takes the teacher's place when, and only when, it validates better."""
-        made_by, replaced = self.replacements, self.config.self_boosting and score > self.teacher_score
-        if replaced:
+        made_by, replaced = self.replacements, False
+        if self.config.self_boosting and score is not None and score > self.teacher_score:
             self.teacher.load_state_dict(model.state_dict())
-            self.teacher_score = score
+            self.teacher_score, replaced = score, True
             self.replacements += 1
         counts, self.counts = dict(self.counts), Counter()
         entry = {"teacher": made_by, "teacher_replaced": replaced, "teacher_usdr": self.teacher_score}

@@ -54,11 +54,11 @@ class Objective(nn.Module):
         super().__init__()
         if precision not in ("float32", "bfloat16"):
             raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
-        self.model, self.loss, self.bfloat16 = model, loss, precision == "bfloat16"
+        self.model, self.loss, self.in_bfloat16 = model, loss, precision == "bfloat16"
 
     def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
         """(B, C, L), (B, S, C, L) -> a scalar."""
-        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return objective(self.model, mixture, targets, self.loss)
 
 
@@ -87,8 +87,8 @@ def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossCo
         return value
     for number, piece in enumerate(pieces, start=1):
         # processes meet once a batch, in the last backward pass, which gives every one the mean of all gradients
-        waits = distributed.size() > 1 and number < len(pieces)
-        with learner.no_sync() if waits else nullcontext():
+        wrapped = learner if isinstance(learner, nn.parallel.DistributedDataParallel) else None
+        with wrapped.no_sync() if wrapped and number < len(pieces) else nullcontext():
             part = part_of(*piece)
             part.backward()
         value += part.detach()

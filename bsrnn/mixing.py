@@ -76,7 +76,7 @@ class RandomMixes(Dataset):
 
     def __init__(
         self,
-        segments: Mapping[str, Segments],
+        segments: Mapping[str, Segments[Multitrack]],
         targets: Sequence[str],
         config: MixingConfig,
         items: int,
@@ -111,7 +111,7 @@ class RandomMixes(Dataset):
 
 def index_sources(
     songs: Sequence[Multitrack], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
-) -> dict[str, Segments]:
+) -> dict[str, Segments[Multitrack]]:
     """Salient segments of every stem that any of the songs has, by stem name.
 
     A stem that is silent everywhere is left out, with a line on standard error; but not one of ``targets``.

@@ -15,7 +15,7 @@ from bsrnn.data.songs import Mixtures
 from bsrnn.data.training_songs import comparable, data_recipe, with_songs
 from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.finetune import SemiSupervised
+from bsrnn.finetune import SemiSupervised, Teacher
 from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
@@ -113,8 +113,7 @@ def semi_supervised(
 ) -> SemiSupervised:
     """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
     labelled = songs.load(settings.data, "train", targets=(target,))
-    parts = settings.finetune, settings.mixing, settings.activity
-    return SemiSupervised(labelled, unlabelled.songs, target, teacher, score, *parts, seed)
+    return SemiSupervised(labelled, unlabelled.songs, Teacher(teacher, target, score), settings, seed)
 
 
 def _run(trainer: Trainer, settings: Settings, seed: int, label: str, extra: dict | None = None) -> dict:

@@ -6,7 +6,9 @@ else. Items follow from the seed and their number, so that there is no random st
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from bsrnn import checkpoint
@@ -65,20 +67,28 @@ def restore(out: Path, model: Separator, optimiser, source, average: AveragedMod
     data = distributed.copy_bytes(_newest(out) if distributed.rank() == 0 else None)
     if data is None:
         return None
-    tensors, state = checkpoint.parse_tensors(data)
+    tensors, state = _parse(data)
     parts = {
         prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         for prefix in ("model.", "optimiser.", "source.", "average.")
     }
     model.load_state_dict(parts["model."])
     for name, parameter in model.named_parameters():
-        moments = {key: parts["optimiser."].get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-        if moments["step"] is not None:
+        if f"{name}.step" in parts["optimiser."]:
+            moments = {key: parts["optimiser."][f"{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
             optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
     source.restore(parts["source."], state["source"])
     if average:
         average.load_state_dict(parts["average."])
     return Progress(**state["progress"])
+
+
+def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and values of a resume file; DataError if it is truncated or another kind of file."""
+    tensors, state = checkpoint.parse_tensors(data)
+    if state is None:
+        raise DataError("holds tensors alone, expected the state of a training beside them")
+    return tensors, state
 
 
 def _newest(out: Path) -> bytes | None:
@@ -87,7 +97,7 @@ def _newest(out: Path) -> bytes | None:
         with reading(path, "the state of a training"):
             data = path.read_bytes()
         try:
-            checkpoint.parse_tensors(data)
+            _parse(data)
         except DataError as error:
             say("passed over", f"{path}: {error}; going on from the one before it")
             continue

@@ -34,7 +34,7 @@ def fade(samples: int, window: Fade = "triangle") -> Tensor:
     return (steepness[window] * triangle).clamp(max=1)
 
 
-def separate_blocks(
+def separate_blocks(  # noqa: PLR0913 -- keywords with defaults
     model: Separator,
     read: Read,
     samples: int,
@@ -85,7 +85,7 @@ def _read_padded(read: Read, start: int, length: int, samples: int, channels: in
     return np.pad(audio, ((0, 0), (low - start, start + length - max(low, high)))).astype(np.float32)
 
 
-def separate(
+def separate(  # noqa: PLR0913 -- settings with defaults
     model: Separator,
     mixture,
     sample_rate: int,

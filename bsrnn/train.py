@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ class ItemSource(Protocol):
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(mixture (B, C, L), targets (B, S, C, L)) from an item on."""
 
-    def validated(self, model: Separator, score: float) -> dict:
-        """Called after every validation; gives what belongs into the history."""
+    def validated(self, model: Separator, score: float | None) -> dict:
+        """Called after every validation, None: without songs; gives what belongs into the history."""
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """What a resumed training needs: tensors, and values for JSON."""
@@ -74,14 +74,14 @@ class Supervised:
         workers = self.config.loader_workers
         loader = DataLoader(
             self.mixes,
-            batch_sampler=(range(first + part.start, first + part.stop) for first in firsts),
+            batch_sampler=(list(range(first + part.start, first + part.stop)) for first in firsts),
             num_workers=workers,
             # spawn: the forked copy of a process that runs OpenMP threads may hang
             multiprocessing_context="spawn" if workers else None,
         )
         return iter(loader)
 
-    def validated(self, model: Separator, score: float) -> dict:
+    def validated(self, model: Separator, score: float | None) -> dict:
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -107,8 +107,8 @@ def learning_rate(items: int, config: TrainConfig) -> float:
 
 def adam(model: Separator, config: TrainConfig) -> torch.optim.Adam:
     """The optimiser, fused where torch can."""
-    fused = {"fused": True} if model.window.device.type in ("cpu", "cuda") else {}
-    return torch.optim.Adam(model.parameters(), config.learning_rate, **fused)
+    fused = True if model.window.device.type in ("cpu", "cuda") else None
+    return torch.optim.Adam(model.parameters(), config.learning_rate, fused=fused)
 
 
 def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: float) -> AveragedModel | None:
@@ -200,20 +200,27 @@ class Trainer:
                 f"got {distributed.size()} processes: expected one, the items of this model see each other"
             )
         self.model, self.source, self.config, self.loss, self.device = model, source, config, loss, device
-        self.folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else Path(folder)
         self.last_items = config.max_items - config.max_items % config.batch_items
         model.to(device).train()
         self.optimiser = adam(model, config)
         self.average = moving_average(model, self.optimiser, config.ema_decay)
-        restored = self.folder and resume.restore(self.folder, model, self.optimiser, source, self.average)
+        restored = self._folder and resume.restore(self._folder, model, self.optimiser, source, self.average)
         self.progress = restored or Progress()
         self.progress.arithmetic = arithmetic(config.precision, self.progress.arithmetic, device)
         self.learner = distributed.wrap(Objective(model, loss, self.progress.arithmetic["got"]))
 
     @property
+    def folder(self) -> Path:
+        """Where the best model goes to; ValueError: the training has no folder, it is for steps alone."""
+        if self._folder is None:
+            raise ValueError("got a training without a folder, expected the folder that its best model goes to")
+        return self._folder
+
+    @property
     def judged(self) -> Separator:
         """The model that is validated and kept: with ``ema_decay`` the one of averaged weights."""
-        return self.average.module if self.average else self.model
+        return cast(Separator, self.average.module) if self.average else self.model
 
     @property
     def finished(self) -> bool:
@@ -238,9 +245,8 @@ class Trainer:
         Raises:
             TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
         """
-        if self.folder is None:
-            raise ValueError("got a training without a folder, expected the folder that its best model goes to")
-        progress, writes, saved = self.progress, distributed.rank() == 0, time.monotonic()
+        folder, progress = self.folder, self.progress
+        writes, saved = distributed.rank() == 0, time.monotonic()
         started = saved - progress.seconds
         bar = tqdm(
             total=self.last_items,
@@ -269,7 +275,7 @@ class Trainer:
                 break
         bar.close()
         if writes:
-            self.model.load_state_dict(checkpoint.load(self.folder).state_dict())
+            self.model.load_state_dict(checkpoint.load(folder).state_dict())
         distributed.copy_first(self.model.state_dict())
         self.model.eval()
         return progress

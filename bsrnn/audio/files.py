@@ -247,8 +247,10 @@ class Writer:
         DataError: the format does not have this rate, number of channels or subtype.
     """
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
-                 named: Path | None = None, comment: str = ""):
+    def __init__(  # noqa: PLR0913 -- what a header says
+        self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
+        named: Path | None = None, comment: str = ""
+    ):
         suffix = Path(path).suffix.lower()
         self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES

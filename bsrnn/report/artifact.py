@@ -9,6 +9,7 @@ the function's docstring is its caption.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bsrnn.errors import MissingResult
 from bsrnn.report import figures, stamps
@@ -152,7 +153,7 @@ class Artifact:
 
     def caption(self, study: Study) -> str:
         """Title, what it shows, and where its numbers come from."""
-        about = " ".join(self.function.__doc__.split())
+        about = " ".join((self.function.__doc__ or "").split())
         return f"{self.title}. {about} {self.source.stamp(study)}"
 
 
@@ -167,7 +168,7 @@ def table(artifact_id: str, title: str, source: Runs | Configuration | Elsewhere
 
 
 def _declaration(artifact_id: str, kind: str, title: str, source) -> Callable[[Callable], Callable]:
-    def declare(function: Callable) -> Callable:
+    def declare(function: Any) -> Callable:
         function.artifact = Artifact(artifact_id, kind, title, source, function)
         return function
 

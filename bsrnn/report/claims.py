@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bsrnn import config
-from bsrnn.config import PEER_NAMES
+from bsrnn.config import PEER_NAMES, PeerConfig
 from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
 from bsrnn.report.tables import mean_of, published, summaries_of
@@ -74,7 +74,11 @@ def _crossed(schemes: dict[str, str]) -> Choice:
 
 
 def _peer(system: str) -> Choice:
-    return lambda run: "peer" in run.roles and run.profile.model.system == system
+    return lambda run: "peer" in run.roles and _is_of(run, system)
+
+
+def _is_of(run: Run, system: str) -> bool:
+    return isinstance(run.profile.model, PeerConfig) and run.profile.model.system == system
 
 
 def _in_table(name: str, key: str, better, worse) -> Callable[[Sequence[str]], float]:
@@ -217,17 +221,17 @@ def beside(results: Results) -> str:
     scores, means = Results(results.study, {"base", "baselines"}), []
     for target in scores.targets("base"):
         model = mean_of(summaries_of(scores.find("base", target)), "usdr_mean")
-        known = [done.scores["wiener"]["summary"] for done in scores.find("baselines", target)]
-        known = mean_of(known, "usdr_mean")
+        filters = [done.scores["wiener"]["summary"] for done in scores.find("baselines", target)]
+        known = mean_of(filters, "usdr_mean")
         if None not in (model, known):
             means.append(f"{target} {model:.2f} dB ({known:.2f})")
     opening = "Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs)"
     said = [f"{opening}: {', '.join(means)}."] if means else []
     for system, name in PEER_NAMES.items():
-        trained = [done for done in results.find("peer") if done.run.profile.model.system == system]
-        means = [summary["usdr_mean"] for summary in summaries_of(trained)]
-        if silent := sum(score is not None and abs(score) < SILENT_DB for score in means):
-            said.append(f"{silent} of {len(means)} trainings of {name} stayed at 0 dB, which is silence.")
+        trained = [done for done in results.find("peer") if _is_of(done.run, system)]
+        of_runs = [summary["usdr_mean"] for summary in summaries_of(trained)]
+        if silent := sum(score is not None and abs(score) < SILENT_DB for score in of_runs):
+            said.append(f"{silent} of {len(of_runs)} trainings of {name} stayed at 0 dB, which is silence.")
     rows = [row for row in table(results).itertuples() if "," in row.claim and not pd.isna(row.low)]
     others = [f"{row.claim}: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" for row in rows]
     return " ".join(said) + (f" Controls and secondary contrasts: {'; '.join(others)}." if others else "")

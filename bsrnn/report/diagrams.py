@@ -1,5 +1,7 @@
 """Strokes of the paper's two figures. An axis unit is an inch, so that text and boxes keep their proportion."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -23,15 +25,16 @@ def box(axes, place: tuple[float, float], size: tuple[float, float], words: str,
         points: float = 7.5) -> None:  # fmt: skip
     """A box of a width and height, centred at (x, y)."""
     (x, y), (width, height) = place, size
-    look = {"boxstyle": "round,pad=0,rounding_size=0.05", "facecolor": fill, "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
-    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, **look))
+    look: dict[str, Any] = {"facecolor": fill, "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
+    rounded = "round,pad=0,rounding_size=0.05"
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle=rounded, **look))
     axes.text(x, y, words, ha="center", va="center", fontsize=points, linespacing=1.25)
 
 
 def arrow(axes, *points: tuple[float, float], dashed: bool = False) -> None:
     """A line through the points with a head at the last."""
     xs, ys = zip(*points[:-1], strict=True)
-    look = {"color": PLAIN_EDGE, "linewidth": 1, "linestyle": "--" if dashed else "-"}
+    look: dict[str, Any] = {"color": PLAIN_EDGE, "linewidth": 1, "linestyle": "--" if dashed else "-"}
     if len(points) > 2:
         axes.plot(xs, ys, solid_capstyle="butt", **look)
     axes.add_patch(

@@ -9,7 +9,9 @@ import textwrap
 from collections.abc import Sequence
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bsrnn.bands import band_widths
 
@@ -39,7 +41,9 @@ def add_footer(figure: Figure, text: str) -> None:
     extra = (len(lines) * FOOTER_POINTS * 1.3 + 8) / 72
     figure.set_figheight(old + extra)
     share = extra / (old + extra)
-    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    layout = figure.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine), "as new_figure makes it"
+    layout.set(rect=(0, share, 1, 1 - share))
     figure.text(0.01, 0.006, "\n".join(lines), fontsize=FOOTER_POINTS, color="#444444", va="bottom", linespacing=1.2)
 
 
@@ -75,7 +79,7 @@ def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> l
     return [edge * sample_rate / n_fft for edge in edges]
 
 
-def split_row(axes, row: int, edges_hz: Sequence[float], tint: str) -> None:
+def split_row(axes, row: int, edges_hz: Sequence[float] | np.ndarray, tint: str) -> None:
     """A split as a row of boxes, light and dark in turn."""
     for index, (low, high) in enumerate(zip(edges_hz, edges_hz[1:], strict=False)):
         alpha = 0.65 if index % 2 else 0.3

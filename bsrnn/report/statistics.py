@@ -134,13 +134,13 @@ def holm(p: Sequence[float | None], level: float = 0.95) -> list[float | None]:
     the first that fails on, the others are held against what it was. A test that could not be made (None) counts
     among the m all the same: the number was fixed before any run.
     """
-    order = sorted((index for index, value in enumerate(p) if value is not None), key=lambda index: p[index])
+    known = sorted((value, index) for index, value in enumerate(p) if value is not None)
     levels: list[float | None] = [None] * len(p)
     passed = 0
-    for index in order:
+    for place, (value, index) in enumerate(known):
         alpha = (1 - level) / (len(p) - passed)
         levels[index] = 1 - alpha
-        passed += p[index] < alpha and passed == order.index(index)
+        passed += value < alpha and passed == place
     return levels
 
 
@@ -161,7 +161,7 @@ def difference_table(compared: Sequence[Pair]) -> pd.DataFrame:
     """
     rows = []
     for better, worse in compared:
-        seed = better.run.start.seed if better.run.kind == "finetune" else better.run.seed
+        seed = better.run.its_start.seed if better.run.kind == "finetune" else better.run.seed
         scores = {song["song"]: song["usdr"] for song in worse.scores["songs"]}
         for song in better.scores["songs"]:
             values = song["usdr"], scores.get(song["song"])

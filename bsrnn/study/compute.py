@@ -86,7 +86,7 @@ def _train(run: Run, device: str) -> dict:
 
 
 def _finetune(run: Run, device: str) -> dict:
-    teaching = recipes.Teaching(run.target, run.start.weights_folder(), recipes.unlabelled_of(run.profile))
+    teaching = recipes.Teaching(run.target, run.its_start.weights_folder(), recipes.unlabelled_of(run.profile))
     return recipes.finetune_model(run.profile, run.seed, teaching, run.weights_folder(), device, run.id)
 
 

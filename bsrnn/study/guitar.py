@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from bsrnn.errors import DataError
 from bsrnn.runtime import paths, terminal
 from bsrnn.runtime.files import read_json, write_json
 
-TARGET = "guitar"
+TARGET: Final = "guitar"
 SONG_FOLDS = 4
 
 # Ours, from the instrument alone and fixed before any training: (upper_hz, width_hz) as in bsrnn.bands

@@ -7,6 +7,7 @@ chunk, without training.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -63,7 +64,8 @@ def judge_songs(
                 with torch.inference_mode():
                     estimate = model(mixture.to(model.window.device))[:, index].cpu()
                 drops = energy_drops(mixtures[number], whole[number])
-                rows += _rows(song, start, offsets, mixture, truth, estimate, seen, drops)
+                starts = [start + offset for offset in offsets]
+                rows += _rows(song, starts, _Chunks(mixture, truth, estimate, seen), drops)
     return rows
 
 
@@ -87,8 +89,20 @@ def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
         yield items[first : first + size]
 
 
-def _rows(song, start, offsets, mixture, truth, estimate, seen, whole_drops) -> list[dict]:
-    """One dict a chunk of one segment; ``seen``: the estimates by a teacher that saw the segment."""
+class _Chunks(NamedTuple):
+    """Of one segment, (chunks, C, L) each."""
+
+    mixture: torch.Tensor
+    truth: torch.Tensor  # of the target
+    estimate: torch.Tensor  # by a teacher that saw the chunk alone
+    seen: torch.Tensor  # by one that saw the segment
+
+
+def _rows(
+    song: Song, starts: list[int], chunks: _Chunks, whole_drops: tuple[torch.Tensor, torch.Tensor]
+) -> list[dict]:
+    """One dict a chunk of one segment; ``starts``: samples. ``whole_drops``: energy drops of the segment, in dB."""
+    mixture, truth, estimate, seen = chunks
     values = {}
     for name, label in (("", estimate), ("segment_", seen), ("true_", truth)):
         values[f"{name}target_down"], values[f"{name}residual_down"] = energy_drops(mixture, label)
@@ -97,11 +111,11 @@ def _rows(song, start, offsets, mixture, truth, estimate, seen, whole_drops) -> 
         for which, drops in zip(("target_down", "residual_down"), energy_drops(*channels), strict=True):
             values[name + which] = drops.unflatten(0, mixture.shape[:2])
     rows = []
-    for number, offset in enumerate(offsets):
+    for number, start in enumerate(starts):
         row = {
             "song": song.name,
             "set": song.info.get("split", ""),
-            "seconds": round((start + offset) / song.sample_rate, 3),
+            "seconds": round(start / song.sample_rate, 3),
         }
         row |= {name: _rounded(value[number]) for name, value in values.items()}
         row |= dict(zip(("whole_target_down", "whole_residual_down"), map(_rounded, whole_drops), strict=True))

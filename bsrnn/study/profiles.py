@@ -47,6 +47,12 @@ class Profile(Settings):
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
 
+    @property
+    def bsrnn(self) -> ModelConfig:
+        """``model``, of a profile that is not a peer's."""
+        assert isinstance(self.model, ModelConfig), f"{self.name!r} is the profile of a peer"
+        return self.model
+
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""
         return dict(self.splits).get(target, target)

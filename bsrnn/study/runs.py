@@ -196,15 +196,9 @@ def grid(profile_name: str) -> dict[str, Run]:
                 add({"baselines"}, "-baselines", "baselines", "no network")
             own = with_values(profile.model, {"targets": (target,), "band_split": profile.own_split(target)})
             base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
-            crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
-            for scheme in profile.table_one if target == "vocals" else crossed:  # V7 is vocals' own
-                words = f"split {scheme.upper()}" if target == "vocals" else f"{target} with the split {scheme.upper()}"
-                split = with_values(own, {"band_split": scheme})
-                add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
+            _add_splits(add, profile, base)
             if target == "vocals":
-                for hop in profile.hops if seed == profile.seeds[0] else CONTRAST_SECONDS:
-                    separate = replace(profile.separate, hop_seconds=hop)
-                    add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, separate=separate, model=own)
+                _add_hops(add, profile, base)
             if target in profile.finetuned:
                 _add_finetunings(add, profile, base)
             _add_details(add, profile, base)
@@ -240,6 +234,24 @@ def _add_folds(add: Callable[..., Run], profile: Profile, target: str, first: bo
         for name, split in (("v7", "v7"), (target, profile.own_split(target))):
             settings |= {"model": with_values(model, {"band_split": split}), "variant": name}
             add({"fold"}, f"-{name}", "train", f"{fold}, split {name}", **settings)
+
+
+def _add_splits(add: Callable[..., Run], profile: Profile, base: Run) -> None:
+    """Vocals with each split of Table I, another target with the splits that are not its own."""
+    target, vocals = base.target, base.target == "vocals"
+    crossed = [scheme for of_target, scheme in profile.crossed if of_target == target]
+    for scheme in profile.table_one if vocals else crossed:  # V7 is vocals' own
+        words = f"split {scheme.upper()}" if vocals else f"{target} with the split {scheme.upper()}"
+        split = with_values(base.profile.model, {"band_split": scheme})
+        add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
+
+
+def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
+    """Table II: the base scored with each hop; of the seeds after the first with those that are compared."""
+    model = base.profile.model
+    for hop in profile.hops if base.seed == profile.seeds[0] else CONTRAST_SECONDS:
+        separate = replace(profile.separate, hop_seconds=hop)
+        add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, separate=separate, model=model)
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:

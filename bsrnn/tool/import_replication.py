@@ -187,51 +187,55 @@ def _scheme(widths: tuple[int, ...], n_fft: int, targets: Sequence[str]) -> str 
 # ---- names and tensors ----
 
 
+def _layer(views: dict[str, Tensor], name: str, weight: Tensor, bias: Tensor, axes: int = 2) -> None:
+    """A layer's two tensors; a convolution of length 1 has more ``axes``."""
+    views[f"{name}.weight"], views[f"{name}.bias"] = weight[(..., *[None] * (axes - 2))], bias
+
+
+def _heads(views: dict[str, Tensor], name: str, block: HeadMap) -> None:
+    """Those of each head of an attention; ``name`` has a place for its number."""
+    of_heads = block.linear.weight.unflatten(0, block.weight.shape[1:])  # (heads, outputs, inputs)
+    for h, bias in enumerate(block.linear.bias.unflatten(0, block.weight.shape[1:])):
+        head = name.format(h)
+        _layer(views, f"{head}.0", of_heads[h], bias, 4)
+        views[f"{head}.1.weight"] = block.slope[h]
+        views[f"{head}.2.gamma"] = block.weight[:, h].T[None, :, None]  # (1, outputs, 1, K)
+        views[f"{head}.2.beta"] = block.bias[:, h].T[None, :, None]
+
+
 @torch.no_grad()
 def layout(model: BSRNN) -> dict[str, Tensor]:
     """The file's name of every tensor -> the place in ``model`` where it belongs, as a view of the file's shape."""
     views: dict[str, Tensor] = {}
 
-    def layer(name: str, weight: Tensor, bias: Tensor, axes: int = 2) -> None:  # a convolution of length 1 has more
-        views[f"{name}.weight"], views[f"{name}.bias"] = weight[(..., *[None] * (axes - 2))], bias
-
-    def heads(name: str, block: HeadMap) -> None:
-        of_heads = block.linear.weight.unflatten(0, block.weight.shape[1:])  # (heads, outputs, inputs)
-        for h, bias in enumerate(block.linear.bias.unflatten(0, block.weight.shape[1:])):
-            head = name.format(h)
-            layer(f"{head}.0", of_heads[h], bias, 4)
-            views[f"{head}.1.weight"] = block.slope[h]
-            views[f"{head}.2.gamma"] = block.weight[:, h].T[None, :, None]  # (1, outputs, 1, K)
-            views[f"{head}.2.beta"] = block.bias[:, h].T[None, :, None]
-
     band = 0
     for run, (_, _, count) in enumerate(model.split.runs):
         for i in range(count):
             norm, linear = cast(BandNorm, model.split.norm[run]), cast(BandLinear, model.split.linear[run])
-            layer(f"BN.{band}.0", norm.weight[i, 0, 0], norm.bias[i, 0, 0])
-            layer(f"BN.{band}.1", linear.weight[i].T, linear.bias[i, 0], 3)
+            _layer(views, f"BN.{band}.0", norm.weight[i, 0, 0], norm.bias[i, 0, 0])
+            _layer(views, f"BN.{band}.1", linear.weight[i].T, linear.bias[i, 0], 3)
             for s, mask in enumerate(cast(Iterable[MaskEstimator], model.masks)):
                 name = f"maskers.{s}.mask.{band}"
-                layer(f"{name}.0", mask.norm.weight[band, 0, 0], mask.norm.bias[band, 0, 0])
+                _layer(views, f"{name}.0", mask.norm.weight[band, 0, 0], mask.norm.bias[band, 0, 0])
                 for j, hidden in enumerate(cast(Iterable[BandLinear], mask.hidden)):
-                    layer(f"{name}.{2 * j + 1}", hidden.weight[band].T, hidden.bias[band, 0], 3)
+                    _layer(views, f"{name}.{2 * j + 1}", hidden.weight[band].T, hidden.bias[band, 0], 3)
                 last = cast(BandLinear, mask.output[run])
-                layer(f"{name}.{2 * len(mask.hidden) + 1}", last.weight[i].T, last.bias[i, 0], 3)
+                _layer(views, f"{name}.{2 * len(mask.hidden) + 1}", last.weight[i].T, last.bias[i, 0], 3)
             band += 1
     for m, module in enumerate(cast(Iterable[BandSequence], model.core)):
-        for name, block in (("time_net", module.time), ("band_net", module.band)):
-            name = f"separator.{m}.{name}"
-            layer(f"{name}.norm", block.weight, block.bias)
+        for net, block in (("time_net", module.time), ("band_net", module.band)):
+            name = f"separator.{m}.{net}"
+            _layer(views, f"{name}.norm", block.weight, block.bias)
             views |= {f"{name}.main_layer.{part}": value for part, value in block.rnn.named_parameters()}
-            layer(f"{name}.proj", block.linear.weight, block.linear.bias)
+            _layer(views, f"{name}.proj", block.linear.weight, block.linear.bias)
         if tac := module.stereo:
             for name, part in (("transform", tac.transform), ("average", tac.average), ("concat", tac.concatenate)):
-                layer(f"separator.{m}.tac_module.{name}.0", part.weight, part.bias)
+                _layer(views, f"separator.{m}.tac_module.{name}.0", part.weight, part.bias)
                 views[f"separator.{m}.tac_module.{name}.1.weight"] = tac.slope
         if attention := module.attention:
             for name, head_map in (("Q", attention.query), ("K", attention.key), ("V", attention.value)):
-                heads(f"separator.{m}.attn_block.attn_conv_{name}_{{}}", head_map)
-            heads(f"separator.{m}.attn_block.attn_concat_proj", attention.output)
+                _heads(views, f"separator.{m}.attn_block.attn_conv_{name}_{{}}", head_map)
+            _heads(views, f"separator.{m}.attn_block.attn_concat_proj", attention.output)
     return views
 
 

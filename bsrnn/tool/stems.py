@@ -88,7 +88,7 @@ def stem_names(models: Sequence[Separator], two_stems: str | None = None, residu
     return names
 
 
-def separate_file(
+def separate_file(  # noqa: PLR0913 -- keywords with defaults
     models: Separator | Sequence[Separator],
     path: str | Path,
     folder: str | Path,
@@ -131,8 +131,8 @@ def separate_file(
         files = tuple(Path(folder) / f"{name}.{output.format}" for name in names)
         sink = stack.enter_context(_Sink(files, own, output))
         position = 0
-        for block in in_step(streams):  # (S, C, l)
-            block = block[..., : own.frames - position]
+        for estimates in in_step(streams):  # (S, C, l)
+            block = estimates[..., : own.frames - position]
             if not np.isfinite(block).all():
                 raise DataError(f"{path}: from sample {position} on the model gave values that are not finite; try "
                                 "float32 where it ran in bfloat16, or a quieter file")  # fmt: skip

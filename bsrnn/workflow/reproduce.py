@@ -94,8 +94,10 @@ def alone_in(root: Path) -> int:
     return descriptor
 
 
-def reproduce(profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
-              cluster: str | None = None, until: str | None = None) -> int:
+def reproduce(  # noqa: PLR0913 -- the command's options
+    profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
+    cluster: str | None = None, until: str | None = None
+) -> int:
     """Run the workflow of one profile; Snakemake's exit status.
 
     Args:

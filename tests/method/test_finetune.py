@@ -16,11 +16,12 @@ from bsrnn.config import (
     MixingConfig,
     ModelConfig,
     SeparateConfig,
+    Settings,
     TrainConfig,
 )
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.finetune import SemiSupervised, classify, kind_of
+from bsrnn.finetune import SemiSupervised, Teacher, classify, kind_of
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer, fit, new_model
 
@@ -33,7 +34,7 @@ def chunk(level, seed=0):
     return level * torch.from_numpy(np.random.default_rng(seed).standard_normal((1, 2, 4410)))
 
 
-class Teacher(torch.nn.Module):
+class RuleModel(torch.nn.Module):
     """Separates by a rule of the test's."""
 
     def __init__(self, rule):
@@ -79,11 +80,14 @@ def pools(source, size, first_item=6):
     return [signal for _, signal in targets], [signal for _, signal in residuals], dict(counts)
 
 
-def sampler(labelled, unlabelled, rule, **settings):
-    config = FinetuneConfig(train=TRAIN, **settings)
+def settings_of(mixing=MixingConfig(chunk_seconds=0.25), train=TRAIN, **finetuning):
+    return Settings("sampler", mixing=mixing, finetune=FinetuneConfig(train=train, **finetuning))
+
+
+def sampler(labelled, unlabelled, rule, **finetuning):
     mixing = MixingConfig(chunk_seconds=0.25, gain_db=0.0, drop_probability=0.0)
     mixtures = unlabelled.songs if unlabelled else []
-    return SemiSupervised(labelled, mixtures, "low", Teacher(rule), 0.0, config, mixing)
+    return SemiSupervised(labelled, mixtures, Teacher(RuleModel(rule), "low", 0.0), settings_of(mixing, **finetuning))
 
 
 @pytest.mark.parametrize(
@@ -149,11 +153,9 @@ def test_the_control_draws_the_same_labelled_signals_and_never_asks_the_teacher(
 
 
 def test_the_control_draws_the_same_gains(labelled, unlabelled):
-    mixing = MixingConfig(chunk_seconds=0.25)
-    config = FinetuneConfig(train=TRAIN)
-    draws = []
+    teacher, draws = Teacher(RuleModel(lambda mixture: mixture / 2), "low", 0.0), []
     for mixtures in ([], unlabelled.songs):
-        source = SemiSupervised(labelled, mixtures, "low", Teacher(lambda m: m / 2), 0.0, config, mixing)
+        source = SemiSupervised(labelled, mixtures, teacher, settings_of())
         draw = source.draw(4)
         source.mix(draw, draw.mixtures / 2)
         draws.append(draw.mixing.random())  # as many numbers were taken
@@ -185,8 +187,8 @@ def test_a_batch_mixes_a_target_and_a_residual_of_the_pools_and_depends_on_seed_
 @pytest.mark.parametrize("self_boosting", [True, False])
 def test_a_better_student_and_no_other_becomes_the_teacher(labelled, self_boosting):
     teacher, student = new_model(MODEL, 0), new_model(MODEL, 1)
-    config = FinetuneConfig(train=TRAIN, unlabelled="none", self_boosting=self_boosting)
-    source = SemiSupervised(labelled, [], "low", teacher, 2.0, config, MixingConfig(chunk_seconds=0.25))
+    settings = settings_of(unlabelled="none", self_boosting=self_boosting)
+    source = SemiSupervised(labelled, [], Teacher(teacher, "low", 2.0), settings)
     assert source.validated(student, 2.0)["teacher_replaced"] is False  # equal is not better
     assert torch.equal(teacher.core[0].time.linear.weight, new_model(MODEL, 0).core[0].time.linear.weight)
     entry = source.validated(student, 2.5)
@@ -281,9 +283,9 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
 
 
 def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(labelled, tmp_path):
-    config = FinetuneConfig(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
+    settings = settings_of(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
     student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])
-    source = SemiSupervised(labelled, [], "low", teacher, 0.0, config, MixingConfig(chunk_seconds=0.25))
+    source = SemiSupervised(labelled, [], Teacher(teacher, "low", 0.0), settings)
     weights, step = [], Trainer.step
     with pytest.MonkeyPatch.context() as patch:
 
@@ -292,7 +294,7 @@ def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(
             weights.append(trainer.model.masks[0].output[0].bias.detach().clone())
 
         patch.setattr(Trainer, "step", step_and_note)
-        fit(student, source, lambda model: next(scores), config.train, tmp_path)
+        fit(student, source, lambda model: next(scores), settings.finetune.train, tmp_path)
     average = weights[0]
     for new in weights[1:]:
         average = 0.5 * average + 0.5 * new
@@ -311,10 +313,9 @@ def test_a_batch_of_one_channel_is_a_channel_of_the_stereo_batch(labelled, unlab
 
     for mixtures in (unlabelled.songs, []):
         stereo, mono = (
-            SemiSupervised(labelled, mixtures, "low", Teacher(rule), 0.0, FinetuneConfig(train=TRAIN),
-                           MixingConfig(chunk_seconds=0.25, item_channels=channels))
-            for channels in ("both", "one")
-        )  # fmt: skip
+            SemiSupervised(labelled, mixtures, Teacher(RuleModel(rule), "low", 0.0), settings_of(mixing))
+            for mixing in (MixingConfig(chunk_seconds=0.25, item_channels=channels) for channels in ("both", "one"))
+        )
         for first in range(0, 12, 2):
             (both, both_targets), counts = stereo.label([first])[0]
             (mixture, targets), mono_counts = mono.label([first])[0]
@@ -333,7 +334,7 @@ def test_a_batch_of_one_channel_is_a_channel_of_the_stereo_batch(labelled, unlab
     stereo_model = new_model(replace(MODEL, tac_factor=1), 0)
     one = MixingConfig(item_channels="one")
     with pytest.raises(ConfigError, match="half of its input: set mixing.item_channels to both"):
-        SemiSupervised(labelled, [], "low", stereo_model, 0.0, FinetuneConfig(train=TRAIN), one)
+        SemiSupervised(labelled, [], Teacher(stereo_model, "low", 0.0), settings_of(one))
 
 
 def test_the_teacher_labels_in_groups_and_never_across_a_validation(labelled, unlabelled):
@@ -454,8 +455,7 @@ def test_only_the_kinds_to_keep_enter_the_pools(labelled, unlabelled):
 def test_true_stems_instead_of_the_teacher(labelled, folder):
     """The upper bound: songs with stems as unlabelled ones, their targets taken from the files."""
     stems = songs.read_songs(folder)
-    config = FinetuneConfig(train=TRAIN, labels="truth")
-    source = SemiSupervised(labelled, stems, "low", Teacher(None), 0.0, config, MixingConfig(chunk_seconds=0.25))
+    source = SemiSupervised(labelled, stems, Teacher(RuleModel(None), "low", 0.0), settings_of(labels="truth"))
     draw = source.draw(0)
     _, counts = source.label([0])[0]
     assert counts["pseudo"] == 2  # low and high play together all the time
@@ -472,7 +472,7 @@ def test_true_stems_that_are_not_there(labelled, unlabelled):
 def test_unrelated_channels_are_not_for_a_model_that_compares_them(labelled):
     teacher = new_model(replace(MODEL, tac_factor=1), 0)
     with pytest.raises(ConfigError, match="but the model has a stereo module"):
-        SemiSupervised(labelled, [], "low", teacher, 0.0, FinetuneConfig(train=TRAIN, channels="each"))
+        SemiSupervised(labelled, [], Teacher(teacher, "low", 0.0), settings_of(channels="each"))
 
 
 def test_a_song_that_breaks_off_is_named_and_counted_with_the_silent_ones(labelled, unlabelled, tmp_path, capsys):
@@ -502,7 +502,7 @@ def test_two_broken_songs_of_one_name_are_two(labelled, tmp_path):
 
     whole = songs.read_mixtures(tmp_path).songs
     broken = [Broken("01", {}, tmp_path / album / "01.flac", 9 * RATE, RATE) for album in ("a", "b")]
-    source = SemiSupervised(labelled, whole + broken, "low", Teacher(None), 0.0, FinetuneConfig(train=TRAIN))
+    source = SemiSupervised(labelled, whole + broken, Teacher(RuleModel(None), "low", 0.0), settings_of(MixingConfig()))
     assert len(source.report()["unreadable"]) == 2 and source.report()["silent"] == []
 
 

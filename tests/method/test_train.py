@@ -281,16 +281,26 @@ def test_settings_that_cannot_be_used_do_not_take_the_folder(profile, tmp_path):
     assert not (tmp_path / "new" / "settings.json").exists()
 
 
-def test_of_two_resume_files_a_truncated_newest_is_passed_over(profile, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "truncated or corrupt"),
+        (lambda path: checkpoint.write_tensors(path, {"model.x": torch.zeros(1)}), "holds tensors alone"),
+    ],
+)
+def test_of_two_resume_files_a_newest_that_is_not_whole_is_passed_over(
+    profile, tmp_path, monkeypatch, capsys, spoil, words
+):
     recipes.train_model(profile, 0, tmp_path / "whole")
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
     monkeypatch.setattr("bsrnn.recipes.shutil.rmtree", lambda *arguments, **named: None)
     recipes.train_model(profile, 0, tmp_path / "cut")
     files = sorted((tmp_path / "cut" / "resume").iterdir())
     assert [int(path.stem) for path in files] == [10, 12]
-    files[-1].write_bytes(files[-1].read_bytes()[:1000])
+    spoil(files[-1])
     (tmp_path / "cut" / "training.json").unlink()
     recipes.train_model(profile, 0, tmp_path / "cut")
+    assert words in capsys.readouterr().err
     assert torch.equal(weights(checkpoint.load(tmp_path / "cut")), weights(checkpoint.load(tmp_path / "whole")))
 
 

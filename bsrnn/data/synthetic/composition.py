@@ -104,7 +104,7 @@ class Composer:
         steps = (degree + k for k in (0, 2, 4, 6))
         return [self.score.key + self.scale[s % 7] + 12 * (s // 7) for s in steps]
 
-    def _drums(self, rng: np.random.Generator) -> None:
+    def _drums(self, rng: np.random.Generator) -> None:  # noqa: C901 -- every song hangs on the order of its draws
         style, hits = self.style, self.score.hits
         kicks = draw(rng, style.kick), draw(rng, style.kick)  # verse, chorus
         tops = draw(rng, ("hat", "hat", "ride", "shaker")), draw(rng, ("hat", "hat", "open", "ride"))
@@ -154,8 +154,7 @@ class Composer:
         count = min(int(rng.integers(2, 4)), len(self.style.parts))
         rest_chance = draw(rng, (0.0, 0.05, 0.12))
         resting = {bar for bar in range(self.score.bars) if rng.random() < rest_chance}  # the whole band stops
-        for number, role in enumerate(rng.permutation(self.style.parts)[:count]):
-            role = str(role)
+        for number, role in enumerate(map(str, rng.permutation(self.style.parts)[:count])):
             writer = PartWriter(role, self.score, self.scale, self.style.sevenths, self.time, rng)
             density = rng.uniform(0.5, 1)
             phrases = rng.random(16) < density  # two bars each

@@ -1,6 +1,7 @@
 """Instruments that are computed, not sampled: oscillators, plucked strings, drums. (L,) float out, all ours."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.signal import lfilter
@@ -8,12 +9,13 @@ from scipy.signal import lfilter
 from bsrnn.data.synthetic.effects import band_pass, high_pass, low_pass
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 
+Pitch = TypeVar("Pitch", float, np.ndarray)
 DRUMS = ("kick", "snare", "clap", "hat", "open", "ride", "crash", "tom high", "tom low", "shaker")
 DRUM_LEVELS = {"kick": 1.0, "snare": 1.0, "clap": 0.7, "hat": 0.2, "open": 0.18, "ride": 0.18, "crash": 0.25,
                "tom high": 0.9, "tom low": 0.9, "shaker": 0.15}
 
 
-def hertz(pitch: float) -> float:
+def hertz(pitch: Pitch) -> Pitch:
     """MIDI number -> Hz."""
     return 440 * 2 ** ((pitch - 69) / 12)
 

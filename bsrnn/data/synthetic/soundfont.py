@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.signal import lfilter
@@ -41,6 +42,17 @@ BAG_RECORD = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
 GENERATOR_RECORD = np.dtype([("operator", "<u2"), ("amount", "<i2")])
 SAMPLE_RECORD = np.dtype([("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop_start", "<u4"), ("loop_end", "<u4"),
                           ("rate", "<u4"), ("key", "u1"), ("correction", "i1"), ("link", "<u2"), ("type", "<u2")])
+
+
+class _Stroke(NamedTuple):
+    """How a note is played; as the arguments of :meth:`SoundFont.note`."""
+
+    key: int
+    velocity: int
+    seconds: float
+    detune: float
+    bend: Callable[[np.ndarray], np.ndarray] | None
+    centred: bool
 
 
 @dataclass(frozen=True)
@@ -163,23 +175,25 @@ class SoundFont:
         zones = self.presets[bank, program]
         return {_text(self._headers[z.sample]["name"]) for z in zones if key is None or z.keys[0] <= key <= z.keys[1]}
 
-    def note(self, bank: int, program: int, key: int, velocity: int, seconds: float, *, detune: float = 0.0,
-             bend: Callable[[np.ndarray], np.ndarray] | None = None, centred: bool = True) -> np.ndarray:
+    def note(  # noqa: PLR0913 -- what MIDI says of a note
+        self, bank: int, program: int, key: int, velocity: int, seconds: float, *, detune: float = 0.0,
+        bend: Callable[[np.ndarray], np.ndarray] | None = None, centred: bool = True
+    ) -> np.ndarray:
         """One note, (2, L) float32; L covers ``seconds`` and the release.
 
         key: MIDI number; velocity: 1 to 127; detune: semitones; bend: times in seconds -> semitones;
         centred: ignore the pan of the soundfont (stereo presets keep theirs only with False).
         """
-        voices = [self._voice(z, key, velocity, seconds, detune, bend, centred)
-                  for z in self.presets[bank, program] if z.sounds(key, velocity)]
+        stroke = _Stroke(key, velocity, seconds, detune, bend, centred)
+        voices = [self._voice(z, stroke) for z in self.presets[bank, program] if z.sounds(key, velocity)]
         out = np.zeros((2, max((v.shape[1] for v in voices), default=64)), np.float32)
         for voice in voices:
             out[:, :voice.shape[1]] += voice
         return out
 
-    def _voice(self, zone: Zone, key: int, velocity: int, seconds: float, detune: float,
-               bend: Callable[[np.ndarray], np.ndarray] | None, centred: bool) -> np.ndarray:
+    def _voice(self, zone: Zone, stroke: _Stroke) -> np.ndarray:
         """One zone of a note, (2, L) float32."""
+        key, velocity, seconds, detune, bend, centred = stroke
         g, header = zone.generators, self._headers[zone.sample]
         start = int(header["start"]) + g[START] + 32768 * g[START_COARSE]
         end = int(header["end"]) + g[END] + 32768 * g[END_COARSE]

@@ -1,5 +1,7 @@
 """The chapter on the model: the paper's figure 1, drawn from the configuration; no number in it is typed by hand."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -17,7 +19,7 @@ from bsrnn.study.profiles import Profile
 def architecture(profile: Profile) -> Figure:
     """(A) the pipeline, (B) band split, (C) band and sequence modelling, (D) mask estimation, with the numbers of
     bands and the shapes that the vocals model of this profile has."""
-    model, paper, seconds = profile.model, profiles.PAPER.model, profile.mixing.chunk_seconds
+    model, paper, seconds = profile.bsrnn, profiles.PAPER_MODEL, profile.mixing.chunk_seconds
     widths = band_widths("vocals", model.n_fft, model.sample_rate, model.band_edges)
     frames = 1 + round(seconds * model.sample_rate) // model.hop_samples
     figure, axes = canvas(6.55)
@@ -62,7 +64,7 @@ def _band_split(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
     n, last = model.features, len(widths)
     scale, x, base = 1.3 / len(widths), 0.75, y - 0.65
     for index in range(last):  # every band a slice; heights are equal here, the true widths stand in figure "bands"
-        look = {"facecolor": BLUE if index % 2 else "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.3}
+        look: dict[str, Any] = {"facecolor": BLUE if index % 2 else "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.3}
         axes.add_patch(Rectangle((x - 0.3, base + index * scale), 0.6, scale, **look))
     text(axes, x, base - 0.12, f"X: {sum(widths)} bins in K = {last} bands", 6.5)
     group = model.normalisation == "group"

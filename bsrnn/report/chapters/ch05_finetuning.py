@@ -1,7 +1,7 @@
 """The chapter on the finetuning: what the energy rules decide, how good the labels are, what it all gains."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -297,7 +297,7 @@ def finetuning_gain(results: Results) -> pd.DataFrame:
 def _gains(results: Results, finished: list[Finished], models: dict[str, list[Finished]]) -> dict:
     """Scores of a model's runs, and their gains over the start and the control."""
     summaries, start, control = summaries_of(finished), models["start"], models["control"]
-    row = {score: mean_of(summaries, score) for score in ("usdr_mean", "csdr_median")}
+    row: dict[str, Any] = {score: mean_of(summaries, score) for score in ("usdr_mean", "csdr_median")}
     row["songs"] = summaries[0]["usdr_songs"]
     if finished is not start:
         row["best_item"] = ", ".join(str(done.training["best_items"]) for done in finished)
@@ -329,7 +329,7 @@ def _gain(results: Results, finished: list[Finished], others: list[Finished], gr
                 continue
             scores, reference = _song_usdr(results, done, group), _song_usdr(results, other, group)
             row = [scores[song] - reference[song] for song in scores if song in reference]
-            by_start.setdefault(done.run.start.id, []).append(row)
+            by_start.setdefault(done.run.its_start.id, []).append(row)
     differences = [row for rows in by_start.values() for row in rows]
     if not differences or not differences[0]:
         return None, None, None

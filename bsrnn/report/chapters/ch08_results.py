@@ -1,5 +1,7 @@
 """The chapter on the results: scores, the paper's Tables I and III, other systems, and the claims."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -136,8 +138,9 @@ def _our_systems(results: Results) -> list[dict]:
     """A row a system: estimators, peers, the base and its finetuning, the mask that knows the stems."""
     peers = list(dict.fromkeys(done.run.change for done in results.find("peer")))
     names = _system_names(results, peers)
-    summaries = {name: {} for name in names}  # system -> target -> one summary a seed
-    behind = {name: [] for name in peers} | _behind(results) | {"finetuned": results.find("finetuned")}
+    summaries: dict[str, dict[str, list[dict]]] = {name: {} for name in names}  # system -> target -> one summary a seed
+    behind: dict[str, list[Finished]] = {name: [] for name in peers}
+    behind |= _behind(results) | {"finetuned": results.find("finetuned")}
     for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
             summaries[method][target] = [aggregate(songs) for songs in seeds]
@@ -155,7 +158,7 @@ def _our_systems(results: Results) -> list[dict]:
 
 def _system_names(results: Results, peers: list[str]) -> dict[str, str]:
     """System -> what its row is called, in the table's order."""
-    model = results.profile.model
+    model = results.profile.bsrnn
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = {method: METHODS[method] for method in ("silence", "mixture", "wiener", "wiener_oracle")}
     names |= {peer: f"{peer}, small, from scratch" for peer in peers}
@@ -182,7 +185,7 @@ def learning_rates(results: Results) -> pd.DataFrame:
     rows = []
     for done in results.finished:
         summary = done.scores["summary"]
-        row = {"target": done.run.target, "system": _system(done)}
+        row: dict[str, Any] = {"target": done.run.target, "system": _system(done)}
         row |= {"learning_rate": done.run.profile.train.learning_rate, "valid_usdr": done.training["best"]}
         row |= {"usdr_mean": summary["usdr_mean"], "taken": "-" if "rate" in done.run.roles else "yes"}
         rows.append(row | ours(results, [done]) | {"songs": summary["songs"]})
@@ -283,7 +286,7 @@ def contrasts(results: Results) -> Figure:
     for place, row in enumerate(rows):
         primary, of_seeds = compared[row.claim].claim.primary, compared[row.claim].differences.to_numpy().mean(1)
         tint = "black" if primary else GREY
-        margin = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+        margin: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
         labelled["margin"] = axes.plot([row.margin] * 2, [place - 0.4, place + 0.4], **margin)[0]
         if not np.isnan(row.low):
             width = 2.4 if primary else 1.4
@@ -292,9 +295,9 @@ def contrasts(results: Results) -> Figure:
         labelled["a seed"] = axes.plot(of_seeds, dots, ".", color=tint, markersize=4)[0]
         labelled["mean"] = axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)[0]
         if not np.isnan(row.paper_effect):
-            paper = {"color": colour("vocals"), "markersize": 6, "markerfacecolor": "white"}
+            paper: dict[str, Any] = {"color": colour("vocals"), "markersize": 6, "markerfacecolor": "white"}
             labelled["the paper's, on its data"] = axes.plot(row.paper_effect, place, "D", **paper)[0]
-    look = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": FONT_POINTS - 1.5}
+    look: dict[str, Any] = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": FONT_POINTS - 1.5}
     figure.legend(list(labelled.values()), list(labelled), **look)
     axes.axvline(0, color="black", linewidth=0.8)
     labels = [f"{row.claim}: {row.contrast}" for row in rows]

@@ -79,7 +79,7 @@ def _percussion(draws: Draws, beats: int) -> dict[str, list[float]]:
     return {str(drum): [at / 4 for at in range(4 * beats) if draws.rng.random() < density] for drum in chosen}
 
 
-def write_drums(score: WideScore, draws: Draws) -> None:
+def write_drums(score: WideScore, draws: Draws) -> None:  # noqa: C901 -- every song hangs on the order of its draws
     """Kick and snare by the style's pattern, drawn anew for every kind of section; tops, percussion, ghosts, fills."""
     rng, style, beats = draws.rng, score.style, score.beats
     percussion, fills, ghosts = _percussion(draws, beats), draws.chance("fills"), draws("ghost chance")
@@ -127,7 +127,7 @@ def _bass_bar(manner: str, score: WideScore, tones: list[int], rhythm: list[floa
             steps = rng.permutation([*tones[1:], root + 12])[:beats - 1]
             return [(0.0, root), *((float(at + 1), int(pitch)) for at, pitch in enumerate(steps))]
         case "octaves":
-            return [(float(beat), root + 12 * (beat % 1 > 0)) for beat in np.arange(0, beats, 0.5)]
+            return [(float(beat), root + 12 * int(beat % 1 > 0)) for beat in np.arange(0, beats, 0.5)]
         case "long":
             return [(0.0, root)]
         case "arpeggio":

@@ -27,7 +27,7 @@ def _skin(machine: str, hz: float, decay: float, rng: np.random.Generator) -> np
     if machine == "modal":
         modes = [rng.uniform(0.3, 1) * np.sin(2 * np.pi * hz * ratio * time) * np.exp(-time * ratio / decay)
                  for ratio in MEMBRANE]
-        return sum(modes)
+        return sum(modes, start=np.zeros(len(time)))
     if machine == "chip":
         steps = np.exp(-time / (0.6 * decay))
         return np.sign(np.sin(2 * np.pi * np.cumsum(hz * (1 + 4 * np.floor(6 * steps) / 6)) / SAMPLE_RATE)) * steps

@@ -167,7 +167,7 @@ class Draws:
         self.record.setdefault(f"{name}?", []).append(float(happens))
         return happens
 
-    def pick(self, options: Sequence, weights: Sequence[float] | None = None):
+    def pick(self, options: Sequence, weights: Sequence[float] | np.ndarray | None = None):
         """One of ``options``, whatever their type."""
         if weights is None:
             return options[int(self.rng.integers(len(options)))]

@@ -93,21 +93,26 @@ def _dynamics(score: WideScore, length: int, draws: Draws) -> np.ndarray:
     return 10 ** (np.interp(np.arange(length), centres, bars) / 20)
 
 
+def _mixture(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+    first, *others = stems.values()
+    return sum(others, start=first)
+
+
 def master(stems: Mapping[str, np.ndarray], draws: Draws) -> dict[str, np.ndarray]:
     """Width, bus compressor, tape and limiter: every gain is the mixture's, so that the stems still sum to it."""
     width = 0.0 if draws.chance("mono") else draws("stereo width")
     stems = {name: desk.widen(sound, width) for name, sound in stems.items()}
     if draws.chance("bus compressor"):
-        gain = desk.compressor_gain(sum(stems.values()), draws("bus threshold, dB"), draws("bus ratio"))
+        gain = desk.compressor_gain(_mixture(stems), draws("bus threshold, dB"), draws("bus ratio"))
         stems = {name: sound * gain for name, sound in stems.items()}
     if draws.chance("tape"):
-        mixture = sum(stems.values())
+        mixture = _mixture(stems)
         pushed = mixture / max(np.abs(mixture).max(), 1e-9) * draws("tape drive")
         gain = np.tanh(pushed) / np.where(np.abs(pushed) < 1e-6, 1e-6, pushed)
         gain = np.where(np.abs(pushed) < 1e-6, 1.0, gain)
         stems = {name: sound * gain for name, sound in stems.items()}
     if draws.chance("limiter"):
-        mixture = sum(stems.values())
+        mixture = _mixture(stems)
         threshold = max(np.abs(mixture).max(), 1e-9) / 10 ** (draws("limiter push, dB") / 20)
         gain = effects.limiter_gain(mixture, threshold)
         stems = {name: sound * gain for name, sound in stems.items()}

@@ -75,8 +75,9 @@ def _waveform(patch: WidePatch, phase: np.ndarray, step: np.ndarray) -> np.ndarr
         case "sub":
             return np.sin(2 * np.pi * phase) + 0.15 * np.sin(4 * np.pi * phase)
         case "additive":
-            return sum(level * np.sin(2 * np.pi * k * phase) for k, level in enumerate(patch.harmonics, 1)
-                       if k * step.max() < 0.45)
+            partials = (level * np.sin(2 * np.pi * k * phase) for k, level in enumerate(patch.harmonics, 1)
+                        if k * step.max() < 0.45)
+            return sum(partials, start=np.zeros(len(phase)))
         case "ring":
             return np.sin(2 * np.pi * phase) * np.sin(2 * np.pi * (1 + 0.41 * patch.fm_ratio) * phase)
     return _saw(wrapped, step)

@@ -86,8 +86,7 @@ def stereo(mono: np.ndarray) -> np.ndarray:
 def perform_bass(score: WideScore, length: int, draws: Draws) -> np.ndarray:
     """(2, length): played dry, then through an amplifier, whose harmonics small loudspeakers need."""
     source = score.bass_source
-    waveform = isinstance(source, str)
-    play = computed(source, "bass", score.tune, draws) if waveform else recorded(source, score.tune)
+    play = computed(source, "bass", score.tune, draws) if isinstance(source, str) else recorded(source, score.tune)
     bus = played(score.bass, play, length)
     if not bus.any():
         return stereo(bus)
@@ -96,7 +95,7 @@ def perform_bass(score: WideScore, length: int, draws: Draws) -> np.ndarray:
     amplified = np.tanh(drive * (dry + bias)) - np.tanh(drive * bias)  # lopsided: even harmonics too
     amplified = effects.band_pass(amplified, 50, draws.rng.uniform(1500, 8000), order=1)
     out = (1 - blend) * dry / rms(dry) + blend * amplified / rms(amplified)
-    if waveform:  # a filter that sweeps leaves notes of unlike level
+    if isinstance(source, str):  # a filter that sweeps leaves notes of unlike level
         out = out * desk.compressor_gain(out, -12, 3)
     out = stereo(desk.equalise(out, desk.bell(900, draws("bass treble, dB"), 0.5)))
     if draws.chance("bass chorus"):
