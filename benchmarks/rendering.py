@@ -16,8 +16,12 @@ STRETCH_SECONDS = 3
 
 def rendering(options) -> dict:
     """A song of each generator version: core seconds, megabytes, and reading 3 s of a FLAC stem against a wav."""
-    config = {version: DataConfig("embedded", train_songs=options.rounds, generator_version=version,
-                                  song_seconds=5.0 if options.toy else 30.0) for version in (1, 2)}
+    config = {
+        version: DataConfig(
+            "embedded", train_songs=options.rounds, generator_version=version, song_seconds=5.0 if options.toy else 30.0
+        )
+        for version in (1, 2)
+    }
     result, stems = {}, {}
     with tempfile.TemporaryDirectory() as root:
         for version, data in config.items():

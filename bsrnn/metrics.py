@@ -45,8 +45,12 @@ def usdr(reference: Audio, estimate: Audio, eps: float = EPS) -> float:
     return float(10 * np.log10((signal + eps) / (error + eps)))
 
 
-def csdr_frames(references: Mapping[str, Audio], estimates: Mapping[str, Audio], sample_rate: int = 44100,
-                window_seconds: float = 1.0) -> dict[str, np.ndarray]:
+def csdr_frames(
+    references: Mapping[str, Audio],
+    estimates: Mapping[str, Audio],
+    sample_rate: int = 44100,
+    window_seconds: float = 1.0,
+) -> dict[str, np.ndarray]:
     """BSSEval v4 SDR of each frame in dB, as museval gives it -> name -> (frames,) float64.
 
     museval's rules, all kept:
@@ -80,22 +84,33 @@ def csdr_frames(references: Mapping[str, Audio], estimates: Mapping[str, Audio],
             continue
         for name, (reference, estimate) in cut.items():
             error = ((reference - estimate) ** 2).sum()
-            frames[name][index] = 10 * np.log10((reference ** 2).sum() / error) if error > 0 else np.inf
+            frames[name][index] = 10 * np.log10((reference**2).sum() / error) if error > 0 else np.inf
     return frames
 
 
-def csdr(references: Mapping[str, Audio], estimates: Mapping[str, Audio], sample_rate: int = 44100,
-         window_seconds: float = 1.0) -> dict[str, float]:
+def csdr(
+    references: Mapping[str, Audio],
+    estimates: Mapping[str, Audio],
+    sample_rate: int = 44100,
+    window_seconds: float = 1.0,
+) -> dict[str, float]:
     """Median over the kept frames of :func:`csdr_frames` (NumPy's median: the mean of two middle values), in dB.
 
     NaN where no frame is kept. Raises as :func:`csdr_frames`.
     """
-    return {name: _median_of_kept(frames)
-            for name, frames in csdr_frames(references, estimates, sample_rate, window_seconds).items()}
+    return {
+        name: _median_of_kept(frames)
+        for name, frames in csdr_frames(references, estimates, sample_rate, window_seconds).items()
+    }
 
 
-def silent_leakage(reference: Audio, estimate: Audio, sample_rate: int = 44100, window_seconds: float = 1.0,
-                   silence_db: float = SILENCE_DB) -> Leakage:
+def silent_leakage(
+    reference: Audio,
+    estimate: Audio,
+    sample_rate: int = 44100,
+    window_seconds: float = 1.0,
+    silence_db: float = SILENCE_DB,
+) -> Leakage:
     """RMS of the estimate over the frames in which the target's RMS is below ``silence_db`` (ours); dB re full scale.
 
     uSDR hardly sees what is left of other sources in a target's rests, and cSDR drops most of those frames; listeners
@@ -140,8 +155,11 @@ def score(reference: Audio, mixture: Audio, estimate: Audio, sample_rate: int = 
     reference, mixture = _pair(reference, mixture, "mixture")
     whole = usdr(reference, estimate)  # first, since it refuses what is not finite
     audible = bool(reference.any())
-    frames = csdr_frames({"target": reference, "residual": mixture - reference},
-                         {"target": estimate, "residual": mixture - estimate}, sample_rate)["target"]
+    frames = csdr_frames(
+        {"target": reference, "residual": mixture - reference},
+        {"target": estimate, "residual": mixture - estimate},
+        sample_rate,
+    )["target"]
     median = _median_of_kept(frames)
     leakage = silent_leakage(reference, estimate, sample_rate)
     return {
@@ -164,7 +182,9 @@ def aggregate(per_song: Sequence[Mapping[str, Any]]) -> dict[str, float | int | 
     the sums of csdr_frames_kept, csdr_frames and silent_frames.
     """
     result: dict[str, float | int | None] = {
-        "songs": len(per_song), "songs_silent": sum(song["usdr"] is None for song in per_song)}
+        "songs": len(per_song),
+        "songs_silent": sum(song["usdr"] is None for song in per_song),
+    }
     for key in ("usdr", "usdr_mixture", "csdr", "leakage_db"):
         values = [song[key] for song in per_song if song[key] is not None]
         result[f"{key}_songs"] = len(values)
@@ -179,8 +199,9 @@ def _frames(length: int, sample_rate: int, window_seconds: float) -> list[slice]
     """museval's framing with hop = window."""
     window = int(window_seconds * sample_rate)
     if window < 1:
-        raise DataError(f"frames of {window_seconds} s at {sample_rate} Hz hold no sample, expected at least one; "
-                        "use longer frames")
+        raise DataError(
+            f"frames of {window_seconds} s at {sample_rate} Hz hold no sample, expected at least one; use longer frames"
+        )
     count = length // window if window < length else min(length, 1)
     return [slice(index * window, min((index + 1) * window, length)) for index in range(count)]
 
@@ -189,18 +210,20 @@ def _energy(signal: np.ndarray, other: np.ndarray | None = None) -> float:
     """Sum of squares of ``signal``, or of ``signal - other``."""
     total = 0.0
     for start in range(0, signal.shape[1], BLOCK):
-        block = signal[:, start:start + BLOCK].astype(np.float64)
+        block = signal[:, start : start + BLOCK].astype(np.float64)
         with np.errstate(invalid="ignore"):  # inf - inf: the caller sees a sum that is not finite
             if other is not None:
-                block -= other[:, start:start + BLOCK]
+                block -= other[:, start : start + BLOCK]
             total += float((block * block).sum())
     return total
 
 
 def _check_finite(energy: float) -> None:
     if not np.isfinite(energy):
-        raise DataError("reference or estimate holds values that are not finite, expected audio; look for a training "
-                        "that diverged or a damaged file")
+        raise DataError(
+            "reference or estimate holds values that are not finite, expected audio; look for a training "
+            "that diverged or a damaged file"
+        )
 
 
 def _power(signal: np.ndarray) -> float:
@@ -220,15 +243,19 @@ def _pair(reference: Audio, other: Audio, what: str) -> tuple[np.ndarray, np.nda
     reference, other = as_array(reference), as_array(other)
     check_channels_first(reference.shape, "a reference")
     if reference.shape != other.shape:
-        raise DataError(f"reference of shape {reference.shape} and {what} of shape {other.shape}, expected one shape "
-                        "(channels, samples); cut both to the same samples and channels")
+        raise DataError(
+            f"reference of shape {reference.shape} and {what} of shape {other.shape}, expected one shape "
+            "(channels, samples); cut both to the same samples and channels"
+        )
     return reference, other
 
 
 def _pairs(references: Mapping[str, Audio], estimates: Mapping[str, Audio]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not references or set(references) != set(estimates):
-        raise DataError(f"references {sorted(references)} and estimates {sorted(estimates)}, expected the same names, "
-                        "at least one; give an estimate for each reference")
+        raise DataError(
+            f"references {sorted(references)} and estimates {sorted(estimates)}, expected the same names, "
+            "at least one; give an estimate for each reference"
+        )
     pairs = {name: _pair(references[name], estimates[name], f"estimate {name!r}") for name in references}
     shapes = {name: reference.shape for name, (reference, _) in pairs.items()}
     if len(set(shapes.values())) > 1:

@@ -67,8 +67,9 @@ def info(path: str | Path, sample_rate: int | None = None) -> AudioInfo:
         return AudioInfo(reader.frames, reader.sample_rate, reader.channels, reader.remark)
 
 
-def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2,
-         sample_rate: int | None = None) -> np.ndarray:
+def read(
+    path: str | Path, start: int = 0, frames: int = -1, channels: int = 2, sample_rate: int | None = None
+) -> np.ndarray:
     """Read samples ``start`` to ``start + frames``, seeking on the disk; nothing else is loaded.
 
     Args:
@@ -88,8 +89,10 @@ def read(path: str | Path, start: int = 0, frames: int = -1, channels: int = 2,
     """
     with Reader(path, sample_rate) as reader:
         if channels and reader.channels not in (1, channels):
-            raise DataError(f"{path}: {reader.channels} channels, expected 1 or {channels}; mix it down to "
-                            f"{channels} first, with `ffmpeg -i IN -ac {channels} OUT` for instance")
+            raise DataError(
+                f"{path}: {reader.channels} channels, expected 1 or {channels}; mix it down to "
+                f"{channels} first, with `ffmpeg -i IN -ac {channels} OUT` for instance"
+            )
         audio = reader.read(start, frames)
     return np.repeat(audio, channels, axis=0) if len(audio) == 1 and channels > 1 else audio
 
@@ -112,7 +115,10 @@ class Reader:
         self.path, self.forgiving, self.replaced, self._seen = Path(path), forgiving, 0, 0
         self._handle, self.remark = _open(self.path)
         self.channels, self.file_rate, self.file_frames = (
-            self._handle.channels, self._handle.samplerate, self._handle.frames)
+            self._handle.channels,
+            self._handle.samplerate,
+            self._handle.frames,
+        )
         self.sample_rate = sample_rate or self.file_rate
         self._position = 0
         self._kept = (0, np.zeros((self.channels, 0), np.float32))  # first sample, samples
@@ -132,8 +138,10 @@ class Reader:
         """
         wanted = self.frames - start if frames < 0 else frames
         if start < 0 or wanted < 0 or start + wanted > self.frames:
-            raise DataError(f"{self.path}: samples {start} to {start + wanted} asked for, but it has {self.frames}; "
-                            "ask for samples that lie within the file")
+            raise DataError(
+                f"{self.path}: samples {start} to {start + wanted} asked for, but it has {self.frames}; "
+                "ask for samples that lie within the file"
+            )
         if self.sample_rate == self.file_rate:
             return self._read(start, wanted)
         return stretch(self._read, self.file_frames, start, wanted, self.file_rate, self.sample_rate)
@@ -165,15 +173,21 @@ class Reader:
             audio = self._handle.read(wanted, dtype="float32", always_2d=True)  # (L, C)
             self._position = start + len(audio)
         except soundfile.SoundFileError as error:
-            raise DataError(f"{self.path}: cannot be decoded from sample {start} on ({error}); it is damaged: "
-                            "get or encode it again") from error
+            raise DataError(
+                f"{self.path}: cannot be decoded from sample {start} on ({error}); it is damaged: "
+                "get or encode it again"
+            ) from error
         if len(audio) != wanted:
-            raise DataError(f"{self.path}: ends after {start + len(audio)} of the {start + wanted} samples that its "
-                            "header promises; it is cut off: get or encode it again")
+            raise DataError(
+                f"{self.path}: ends after {start + len(audio)} of the {start + wanted} samples that its "
+                "header promises; it is cut off: get or encode it again"
+            )
         if not (finite := np.isfinite(audio)).all():
             if not self.forgiving:
-                raise DataError(f"{self.path}: samples {start} to {start + wanted} hold values that are not finite, "
-                                "expected numbers around [-1, 1]; the file is damaged: get or render it again")
+                raise DataError(
+                    f"{self.path}: samples {start} to {start + wanted} hold values that are not finite, "
+                    "expected numbers around [-1, 1]; the file is damaged: get or render it again"
+                )
             self.replaced += int((~finite[max(0, self._seen - start) :]).sum())  # a margin is read twice
             audio[~finite] = 0
         self._seen = max(self._seen, start + wanted)
@@ -198,11 +212,15 @@ def to_stereo(audio: np.ndarray) -> np.ndarray:
     if len(audio) == 1:
         return np.repeat(audio, 2, axis=0)
     if len(audio) not in LAYOUTS:
-        raise DataError(f"got {len(audio)} channels, expected at most {max(LAYOUTS)}; mix them down to 2 first, with "
-                        "`ffmpeg -i IN -ac 2 OUT` for instance")
+        raise DataError(
+            f"got {len(audio)} channels, expected at most {max(LAYOUTS)}; mix them down to 2 first, with "
+            "`ffmpeg -i IN -ac 2 OUT` for instance"
+        )
     layout = LAYOUTS[len(audio)]
-    weights = np.array([[(place in (side, "c")) * (1.0 if at < 2 else 0.5**0.5) for at, place in enumerate(layout)]
-                        for side in "lr"], np.float32)  # (2, C)
+    weights = np.array(
+        [[(place in (side, "c")) * (1.0 if at < 2 else 0.5**0.5) for at, place in enumerate(layout)] for side in "lr"],
+        np.float32,
+    )  # (2, C)
     return weights / weights.sum(1, keepdims=True) @ audio
 
 
@@ -229,8 +247,9 @@ def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | 
 def check_ending(path: Path) -> None:
     """DataError if the name's ending is none that can be written."""
     if path.suffix.lower() not in FORMATS:
-        raise DataError(f"{path}: unknown ending {path.suffix.lower()!r}, expected one of {', '.join(FORMATS)}; "
-                        "rename the output")
+        raise DataError(
+            f"{path}: unknown ending {path.suffix.lower()!r}, expected one of {', '.join(FORMATS)}; rename the output"
+        )
 
 
 class Writer:
@@ -248,16 +267,30 @@ class Writer:
     """
 
     def __init__(  # noqa: PLR0913 -- what a header says
-        self, path: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None,
-        named: Path | None = None, comment: str = ""
+        self,
+        path: Path,
+        sample_rate: int,
+        channels: int,
+        frames: int,
+        subtype: str | None = None,
+        named: Path | None = None,
+        comment: str = "",
     ):
         suffix = Path(path).suffix.lower()
         self.path, self.named, self.subtype = Path(path), named or path, subtype or DEFAULT_SUBTYPES[suffix]
         large = suffix == ".wav" and frames * channels * WIDTHS.get(self.subtype, 4) > WAV_BYTES
         self.wanted = f"{suffix} may not hold {channels} channel(s) at {sample_rate} Hz"
         try:
-            self._handle = soundfile.SoundFile(system_path(path), "w", sample_rate, channels, self.subtype, None,
-                                               "RF64" if large else FORMATS[suffix], **QUALITY.get(suffix, {}))
+            self._handle = soundfile.SoundFile(
+                system_path(path),
+                "w",
+                sample_rate,
+                channels,
+                self.subtype,
+                None,
+                "RF64" if large else FORMATS[suffix],
+                **QUALITY.get(suffix, {}),
+            )
             if comment:
                 self._handle.comment = comment
         except (soundfile.SoundFileError, ValueError) as error:
@@ -290,8 +323,10 @@ class Writer:
                     file.write(bytes(4096))
             except OSError as refused:
                 return refused
-        return DataError(f"{self.named}: could not be written: {self.wanted} ({error or 'short write'}); choose "
-                         "another format, or check the folder's permissions")
+        return DataError(
+            f"{self.named}: could not be written: {self.wanted} ({error or 'short write'}); choose "
+            "another format, or check the folder's permissions"
+        )
 
 
 def _encoded(audio: np.ndarray, subtype: str) -> np.ndarray:
@@ -316,8 +351,9 @@ def _open(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
         advice = f"convert it with `{to_wav(path)}` for instance"
         if path.suffix.lower() not in UNREAD:
             advice = f"it is damaged or of another kind: get it again, {advice}, or remove it from the folder"
-        raise DataError(f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; "
-                        f"{advice}") from error
+        raise DataError(
+            f"{path}: not readable as audio ({path.stat().st_size} bytes; {reason}), {wanted}; {advice}"
+        ) from error
     if problem := _problem_of(handle):
         handle.close()
         raise DataError(f"{path}: {problem}")
@@ -340,8 +376,10 @@ def _problem_of(handle: soundfile.SoundFile | Spliced) -> str | None:
     if handle.frames < 1:
         return "a header without samples, expected audio; it is damaged: get or render it again"
     if not RATES[0] <= handle.samplerate <= RATES[1]:
-        return (f"a rate of {handle.samplerate} Hz, expected {RATES[0]} to {RATES[1]}; its header is damaged: get or "
-                "render it again")
+        return (
+            f"a rate of {handle.samplerate} Hz, expected {RATES[0]} to {RATES[1]}; its header is damaged: get or "
+            "render it again"
+        )
     if isinstance(handle, Spliced):
         return _change_of(handle)
     # libsndfile shortens a cut-off wav silently and only notes it in its log
@@ -356,7 +394,9 @@ def _change_of(handle: Spliced) -> str | None:
     """Where a file's parts are not alike."""
     for part, start in zip(handle.parts, handle.starts, strict=False):
         if (part.sample_rate, part.channels) != (handle.samplerate, handle.channels):
-            return (f"from {start / handle.samplerate:.1f} s on it has {part.channels} channel(s) of "
-                    f"{part.sample_rate} Hz, before that {handle.channels} of {handle.samplerate}; expected all alike: "
-                    f"convert it with `{to_wav(handle.path)}`, or take the parts apart")
+            return (
+                f"from {start / handle.samplerate:.1f} s on it has {part.channels} channel(s) of "
+                f"{part.sample_rate} Hz, before that {handle.channels} of {handle.samplerate}; expected all alike: "
+                f"convert it with `{to_wav(handle.path)}`, or take the parts apart"
+            )
     return None

@@ -16,6 +16,7 @@ import soundfile
 PIECE = 1 << 16  # samples that are decoded at a time, to get to others
 BUFFER = 1 << 16  # bytes that are read at a time
 
+
 @dataclass(frozen=True)
 class Part:
     """What a decoder gets, and which of the samples that it gives are the part's."""

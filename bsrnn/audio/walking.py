@@ -128,9 +128,7 @@ def below(folder: Path, skip: Callable[[Path], bool] = lambda path: False) -> Be
         if mixture:
             result.mixtures.add(mixture)
             result.stems.extend(path for path in files if stem_name(path.stem) != stem_name(mixture.stem))
-        result.songs.extend(
-            path for path in files if not mixture or stem_name(path.stem) == stem_name(mixture.stem)
-        )
+        result.songs.extend(path for path in files if not mixture or stem_name(path.stem) == stem_name(mixture.stem))
         result.unread.extend(place.unread)
         result.other.extend(place.other)
     return result

@@ -46,7 +46,7 @@ def stem_files(root: Path, folder: str) -> list[Path]:
 
 
 def song_name(path: Path) -> str:
-    """"A - B" of "A - B.stem.mp4"."""
+    """ "A - B" of "A - B.stem.mp4"."""
     return path.name.removesuffix(STEM_SUFFIX)
 
 
@@ -67,9 +67,12 @@ def decode(root: Path, cache: Path, folder: str, names: Iterable[str]) -> None:
     try:
         import musdb
     except (ImportError, RuntimeError) as error:  # stempeg raises RuntimeError where ffmpeg is missing
-        raise BSRNNError(f"{root} holds MUSDB18's {STEM_SUFFIX} files, which musdb decodes, but musdb cannot be used "
-                         f"({error}); {HOW_TO_GET}") from error
+        raise BSRNNError(
+            f"{root} holds MUSDB18's {STEM_SUFFIX} files, which musdb decodes, but musdb cannot be used "
+            f"({error}); {HOW_TO_GET}"
+        ) from error
     from tqdm import tqdm
+
     try:
         tracks = [track for track in musdb.DB(root=str(root), subsets=[folder]) if track.name in missing]
     except _decoder_errors() as error:  # musdb reads all headers at once and does not say which file it was
@@ -82,8 +85,13 @@ def decode(root: Path, cache: Path, folder: str, names: Iterable[str]) -> None:
                 raise ValueError("a stream without samples")
         except _decoder_errors() as error:
             raise _undecodable(Path(track.path), error) from error
-        _store(cache / folder / track.name, {name: stream.T for name, stream in streams.items()}, int(track.rate),
-               "PCM_16", {"source": f"{folder}/{Path(track.path).name}"})
+        _store(
+            cache / folder / track.name,
+            {name: stream.T for name, stream in streams.items()},
+            int(track.rate),
+            "PCM_16",
+            {"source": f"{folder}/{Path(track.path).name}"},
+        )
 
 
 def decode_clip(folder: Path) -> Path | None:
@@ -108,8 +116,13 @@ def decode_clip(folder: Path) -> Path | None:
         raise _undecodable(Path(path), error) from error
     start, stop = clip_bounds(streams)
     stems = {name: streams[index, start:stop].T for index, name in enumerate(STREAMS) if name != "mixture"}
-    note = {"name": CLIP_NAME, "source": "the stempeg wheel's example, from MUSDB18", "licence": "CC BY-NC-SA",
-            "kept_samples": [start, stop], "mixture": "sum of the four stems"}
+    note = {
+        "name": CLIP_NAME,
+        "source": "the stempeg wheel's example, from MUSDB18",
+        "licence": "CC BY-NC-SA",
+        "kept_samples": [start, stop],
+        "mixture": "sum of the four stems",
+    }
     _store(song, stems, sample_rate, "FLOAT", note)  # float: the AAC stems are not 16 bit, some exceed full scale
     return song
 
@@ -135,10 +148,14 @@ def clip_bounds(streams: np.ndarray, margin: int = 512) -> tuple[int, int]:
 def how_to_get(source: str, root: Path) -> str:
     """What to do where the folder of "musdb18hq", "musdb18" or "previews" is missing."""
     if source == "previews":
-        return (f"get the 7 s previews with `python -c \"import musdb; musdb.DB(root='{root}', download=True)\"`, "
-                f"or unzip MUSDB18-7-STEMS.zip of sigsep/sigsep-mus-db's release v0.4.0 to {root}")
-    return (f"get {'MUSDB18-HQ' if source == 'musdb18hq' else 'MUSDB18'} as data/README.md says, unzip it to {root}, "
-            "or set DataConfig.folder to where it lies")
+        return (
+            f"get the 7 s previews with `python -c \"import musdb; musdb.DB(root='{root}', download=True)\"`, "
+            f"or unzip MUSDB18-7-STEMS.zip of sigsep/sigsep-mus-db's release v0.4.0 to {root}"
+        )
+    return (
+        f"get {'MUSDB18-HQ' if source == 'musdb18hq' else 'MUSDB18'} as data/README.md says, unzip it to {root}, "
+        "or set DataConfig.folder to where it lies"
+    )
 
 
 def _store(song: Path, stems: dict[str, np.ndarray], sample_rate: int, subtype: str, note: dict) -> None:
@@ -159,11 +176,13 @@ def _store(song: Path, stems: dict[str, np.ndarray], sample_rate: int, subtype: 
 def _decoder_errors() -> tuple[type[Exception], ...]:
     """What stempeg raises on a file that ffmpeg cannot read: its own Warning, ffmpeg's Error, or on short output."""
     import ffmpeg
+
     return (ffmpeg.Error, Warning, ValueError, KeyError, IndexError, RuntimeError)
 
 
 def _damaged(root: Path, folder: str) -> Path:
     import stempeg
+
     for path in stem_files(root, folder):
         try:
             stempeg.Info(str(path))
@@ -173,5 +192,7 @@ def _damaged(root: Path, folder: str) -> Path:
 
 
 def _undecodable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: cannot be decoded ({type(error).__name__}: {str(error)[:200]}), expected MUSDB18's "
-                     f"{STEM_SUFFIX} with five audio streams; get it again")
+    return DataError(
+        f"{path}: cannot be decoded ({type(error).__name__}: {str(error)[:200]}), expected MUSDB18's "
+        f"{STEM_SUFFIX} with five audio streams; get it again"
+    )

@@ -43,8 +43,10 @@ def split_folders(root: Path) -> dict[str, dict[str, Path]]:
         if not split or not (found := song_folders_in(folder)):
             continue
         if split in folders:
-            raise DataError(f"{root}: both {folders[split].name}/ and {folder.name}/ hold songs of the split {split!r}"
-                            f", expected one folder; put their songs together in {root / split}")
+            raise DataError(
+                f"{root}: both {folders[split].name}/ and {folder.name}/ hold songs of the split {split!r}"
+                f", expected one folder; put their songs together in {root / split}"
+            )
         folders[split], available[split] = folder, found
     return {name: available[name] for name in SPLITS if name in available}
 
@@ -68,8 +70,11 @@ def note_unused(root: Path, in_splits: bool) -> None:
     words = [f"{name}/ ({count} song(s))" for name, count in unused.items()]
     words += [f"{len(loose)} loose file(s) ({', '.join(path.name for path in loose[: walking.NAMED])})"] * bool(loose)
     if words:
-        used = "the split folders, known as " + ", ".join(sum(SPLIT_NAMES.values(), ())) if in_splits else \
-            "the folders directly in it that have audio files"
+        used = (
+            "the split folders, known as " + ", ".join(sum(SPLIT_NAMES.values(), ()))
+            if in_splits
+            else "the folders directly in it that have audio files"
+        )
         note(f"{root}: not used: {', '.join(words)}; used are {used}")
 
 
@@ -81,16 +86,20 @@ def stem_files(folder: Path, targets: tuple[str, ...]) -> tuple[dict[str, Path],
     """
     inside = listing(folder)
     for path in inside.unread:
-        raise DataError(f"{path}: of a kind that is not read, expected {KINDS}; convert it, with "
-                        f"`{to_wav(path)}` for instance, and remove it, or it would be there twice")
+        raise DataError(
+            f"{path}: of a kind that is not read, expected {KINDS}; convert it, with "
+            f"`{to_wav(path)}` for instance, and remove it, or it would be there twice"
+        )
     asked = {stem_name(target): target for target in targets}
     files: dict[str, Path] = {}
     for path in inside.files:
         name = stem_name(path.stem)
         stem = asked.get(name) or ("mixture" if walking.is_mixture(name) else name)
         if stem in files:
-            raise DataError(f"song {folder.name!r}: both {files[stem].name} and {path.name} for stem {stem!r}"
-                            f", expected one file a stem; remove one of them from {folder}")
+            raise DataError(
+                f"song {folder.name!r}: both {files[stem].name} and {path.name} for stem {stem!r}"
+                f", expected one file a stem; remove one of them from {folder}"
+            )
         files[stem] = path
     mixture = files.pop("mixture", None) if "mixture" not in targets else None
     return dict(sorted(files.items())), mixture
@@ -111,8 +120,9 @@ def sum_of_the_others(files: Mapping[str, Path], frames: int) -> str | None:
             count = min(SUM_SAMPLES, frames - start)
             parts = {stem: reader.read(start, count) for stem, reader in readers.items()}
             total = sum(parts.values())
-            candidates = {stem for stem in candidates
-                          if np.abs(total - 2 * parts[stem]).max(initial=0) <= SUM_STEP * len(files)}
+            candidates = {
+                stem for stem in candidates if np.abs(total - 2 * parts[stem]).max(initial=0) <= SUM_STEP * len(files)
+            }
             heard = heard or any(np.abs(part).max(initial=0) > AUDIBLE for part in parts.values())
             if not candidates:
                 return None

@@ -40,8 +40,10 @@ from bsrnn.runtime.files import read_json
 from bsrnn.runtime.terminal import note, say
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
-LAYOUT = ("expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
-          "directly in it or in train/, valid/, test/")
+LAYOUT = (
+    "expected one folder a song, each with one file a stem (vocals.wav, guitar.flac, ...), "
+    "directly in it or in train/, valid/, test/"
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,10 @@ class Song:
         if stem == "mixture" and self.mixture is not None:
             return audio.to_stereo(audio.read(self.mixture, start, frames, 0, self.sample_rate))
         if stem not in self.stems:
-            raise DataError(f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "
-                            "these, or add the file")
+            raise DataError(
+                f"song {self.name!r} has no stem {stem!r}, it has {_listed(self.stems)}; ask for one of "
+                "these, or add the file"
+            )
         return audio.read(self.stems[stem], start, frames)
 
     def residual(self, target: str, start: int = 0, frames: int = -1) -> np.ndarray:
@@ -102,8 +106,14 @@ class Song:
         return replace(self, first=self.first + first, frames=frames) if first > 0 else self
 
 
-def read_songs(root: str | Path, split: str | None = None, *, targets: Iterable[str] = (), sample_rate: int = 44100,
-               limit: int | None = None) -> list[Song]:
+def read_songs(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    targets: Iterable[str] = (),
+    sample_rate: int = 44100,
+    limit: int | None = None,
+) -> list[Song]:
     """Find and check the songs of a data set, sorted by name.
 
     Args:
@@ -121,8 +131,14 @@ def read_songs(root: str | Path, split: str | None = None, *, targets: Iterable[
     return _read_songs(Path(root), split, tuple(targets), sample_rate, limit, musdb=False)
 
 
-def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sample_rate: int = 44100,
-         limit: int | None = None) -> list[Song]:
+def load(
+    data: DataConfig,
+    split: str | None,
+    *,
+    targets: Iterable[str] = (),
+    sample_rate: int = 44100,
+    limit: int | None = None,
+) -> list[Song]:
     """Songs of a profile's data set; the embedded one is rendered, MUSDB18's mp4 decoded, where that is not done yet.
 
     Of a fold (``data.hold_out``) "valid" is empty. Test songs are excerpts where ``data.excerpt_seconds`` says so.
@@ -142,21 +158,31 @@ def load(data: DataConfig, split: str | None, *, targets: Iterable[str] = (), sa
 def _of_fold(found: list[Song], hold_out: tuple[str, ...], split: str | None) -> list[Song]:
     """The songs held out are the test songs, the others train."""
     if missing := set(hold_out) - {song.name for song in found}:
-        raise DataError(f"got no song {_listed(sorted(missing))}, which data.hold_out names, but "
-                        f"{_listed(song.name for song in found)}; add it, or hold out another")
-    parts = {None: found, "valid": [], "test": [song for song in found if song.name in hold_out],
-             "train": [song for song in found if song.name not in hold_out]}
+        raise DataError(
+            f"got no song {_listed(sorted(missing))}, which data.hold_out names, but "
+            f"{_listed(song.name for song in found)}; add it, or hold out another"
+        )
+    parts = {
+        None: found,
+        "valid": [],
+        "test": [song for song in found if song.name in hold_out],
+        "train": [song for song in found if song.name not in hold_out],
+    }
     if split not in parts or (split == "train" and not parts["train"]):
-        raise NoSongs(f"a fold of {len(found)} songs, of which data.hold_out names {len(hold_out)}, has none in split "
-                      f"{split!r}; hold out fewer")
+        raise NoSongs(
+            f"a fold of {len(found)} songs, of which data.hold_out names {len(hold_out)}, has none in split "
+            f"{split!r}; hold out fewer"
+        )
     return parts[split]
 
 
-def _load(data: DataConfig, split: str | None, targets: tuple[str, ...], sample_rate: int,
-          limit: int | None) -> list[Song]:
+def _load(
+    data: DataConfig, split: str | None, targets: tuple[str, ...], sample_rate: int, limit: int | None
+) -> list[Song]:
     if data.source == "embedded":
         from bsrnn.data.synthetic import count as songs_of  # its dependencies are an extra
         from bsrnn.data.synthetic import ensure
+
         songs = []
         for name in (split,) if split else LABELLED:
             count = songs_of(data, name)
@@ -166,8 +192,10 @@ def _load(data: DataConfig, split: str | None, targets: tuple[str, ...], sample_
                 # the split's folder alone, whole: what else is rendered yet must not change what it holds
                 songs += _read_songs(root / name, None, targets, sample_rate, count, musdb=False)
         if not songs:
-            raise NoSongs(f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
-                            "0); choose a profile or DataConfig with more")
+            raise NoSongs(
+                f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
+                "0); choose a profile or DataConfig with more"
+            )
         return sorted(songs, key=lambda song: song.name)[:limit]
     root = Path(data.folder) if data.folder else paths.data() / data.source
     own = data.source in ("folder", "guitar")
@@ -192,8 +220,10 @@ def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
     path = Path(path)
     header = audio.info(path, sample_rate)
     if header.channels > max(audio.LAYOUTS):
-        raise DataError(f"{path}: {header.channels} channels, expected at most {max(audio.LAYOUTS)}; mix it down, with "
-                        "`ffmpeg -i IN -ac 2 OUT` for instance")
+        raise DataError(
+            f"{path}: {header.channels} channels, expected at most {max(audio.LAYOUTS)}; mix it down, with "
+            "`ffmpeg -i IN -ac 2 OUT` for instance"
+        )
     name = path.resolve().parent.name if stem_name(path.stem) == "mixture" else path.stem
     return Song(name, {}, path, header.frames, header.sample_rate)
 
@@ -232,8 +262,10 @@ def read_mixtures(folder: str | Path, sample_rate: int = 44100) -> Mixtures:
     for why in unreadable.values():
         say("passed over", why)
     if not found:
-        raise DataError(f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
-                        f"{', '.join(FORMATS)}; check the path")
+        raise DataError(
+            f"{folder}: no readable audio file in it ({len(unreadable)} cannot be read), expected some of "
+            f"{', '.join(FORMATS)}; check the path"
+        )
     return Mixtures(found, unreadable)
 
 
@@ -246,8 +278,9 @@ def musdb_clip(folder_to_cache: str | Path) -> Song | None:
     return None if folder is None else _song(folder, (), 44100)
 
 
-def _read_songs(root: Path, split: str | None, targets: tuple[str, ...], sample_rate: int, limit: int | None,
-                musdb: bool) -> list[Song]:
+def _read_songs(
+    root: Path, split: str | None, targets: tuple[str, ...], sample_rate: int, limit: int | None, musdb: bool
+) -> list[Song]:
     """``musdb``: the songs are MUSDB's, whichever of them are there."""
     if split is not None and split not in SPLITS:
         raise _unknown_split(split)
@@ -282,8 +315,10 @@ def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None)
     song_folders.note_unused(root, bool(available))
     if not chosen:
         there = f"folders {_listed(available)}" if available else f"{len(found)} song(s) and no split folders"
-        raise NoSongs(f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / str(split)}; "
-                      "make that folder, or ask for another split")
+        raise NoSongs(
+            f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / str(split)}; "
+            "make that folder, or ask for another split"
+        )
     chosen = sorted(chosen, key=lambda path: path.name)
     if not stem_files:
         return chosen
@@ -312,7 +347,7 @@ def _hold_out(names: Iterable[str], test: bool = True) -> dict[str, list[str]]:
     share = round(len(ranked) / HELD_OUT)
     valid = max(share, 1) if len(ranked) >= 2 else 0
     tested = (max(share, 1) if len(ranked) >= 3 else 0) if test else 0
-    return {"valid": ranked[:valid], "test": ranked[valid:valid + tested], "train": ranked[valid + tested:]}
+    return {"valid": ranked[:valid], "test": ranked[valid : valid + tested], "train": ranked[valid + tested :]}
 
 
 def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
@@ -321,31 +356,40 @@ def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
     headers = {stem: audio.info(path) for stem, path in (({"mixture": mixture} if mixture else {}) | files).items()}
     for target in targets:
         if target not in files:
-            raise DataError(f"song {folder.name!r} lacks the stem {target!r}, it has {_listed(files)}; put "
-                            f"{target}.wav into {folder}, or choose a target that every song has")
+            raise DataError(
+                f"song {folder.name!r} lacks the stem {target!r}, it has {_listed(files)}; put "
+                f"{target}.wav into {folder}, or choose a target that every song has"
+            )
     for what, unit in (("sample_rate", "Hz"), ("frames", "samples")):
         values = {stem: getattr(header, what) for stem, header in headers.items()}
         if len(set(values.values())) > 1:
             got = ", ".join(f"{stem} {value}" for stem, value in values.items())
-            raise DataError(f"song {folder.name!r}: stems of unequal {'rate' if unit == 'Hz' else 'length'} ({got} "
-                            f"{unit}), expected all alike; export the stems of {folder} again")
+            raise DataError(
+                f"song {folder.name!r}: stems of unequal {'rate' if unit == 'Hz' else 'length'} ({got} "
+                f"{unit}), expected all alike; export the stems of {folder} again"
+            )
     for stem, header in headers.items():
         _check_header(f"song {folder.name!r}", stem, header, sample_rate)
     if not mixture and (whole := song_folders.sum_of_the_others(files, header.frames)) and whole not in targets:
         note(f"{files[whole]}: equals the sum of the song's other stems, and is taken as its mixture")
         mixture = files.pop(whole)
     about = folder / "song.json"
-    return Song(folder.name, files, mixture, header.frames, header.sample_rate,
-                read_json(about) if about.is_file() else {})
+    return Song(
+        folder.name, files, mixture, header.frames, header.sample_rate, read_json(about) if about.is_file() else {}
+    )
 
 
 def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int) -> None:
     if header.channels > 2:
-        raise DataError(f"{song}: {stem} has {header.channels} channels, expected 1 or 2; mix it down, with "
-                        "`ffmpeg -i IN -ac 2 OUT` for instance")
+        raise DataError(
+            f"{song}: {stem} has {header.channels} channels, expected 1 or 2; mix it down, with "
+            "`ffmpeg -i IN -ac 2 OUT` for instance"
+        )
     if header.sample_rate != sample_rate:
-        raise DataError(f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
-                        f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance")
+        raise DataError(
+            f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
+            f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance"
+        )
 
 
 def _bytes(name: str) -> bytes:

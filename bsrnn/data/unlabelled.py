@@ -21,9 +21,7 @@ def without_held_out(unlabelled: Mixtures, data: DataConfig) -> Mixtures:
         with suppress(NoSongs):
             found = songs.load(data, split)
             held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
-    kept = [
-        song for song in unlabelled.songs if not song.mixture or song.mixture.resolve().parent not in held_out
-    ]
+    kept = [song for song in unlabelled.songs if not song.mixture or song.mixture.resolve().parent not in held_out]
     return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
 
 

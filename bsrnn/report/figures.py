@@ -66,9 +66,7 @@ def legend(axes, **settings) -> None:
 def legend_above(figure: Figure, axes, columns: int) -> None:
     """The legend of a panel above all of them, where curves may be anywhere."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_POINTS - 1.5, frameon=False
-    )
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_POINTS - 1.5, frameon=False)
 
 
 def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:

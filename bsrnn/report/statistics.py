@@ -107,9 +107,7 @@ def song_interval(values: Iterable[float], rng: np.random.Generator, level: floa
         )
     if len(values) == 1:
         return float(values[0]), float(values[0])
-    resampled = bootstrap(
-        (values,), np.mean, n_resamples=10_000, method="percentile", confidence_level=level, rng=rng
-    )
+    resampled = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", confidence_level=level, rng=rng)
     return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
 
 

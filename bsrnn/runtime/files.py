@@ -131,9 +131,11 @@ def _full_disk_named(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, BSRNNError) or not _disk_full(error, path.parent):  # one of several files: said once
             raise
-        raise BSRNNError(f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
-                         f"free some space in {path.parent} (or point BSRNN_DATA or --out to another disk) and "
-                         "run the same command again") from error
+        raise BSRNNError(
+            f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
+            f"free some space in {path.parent} (or point BSRNN_DATA or --out to another disk) and "
+            "run the same command again"
+        ) from error
 
 
 def _disk_full(error: BaseException, folder: Path) -> bool:
@@ -152,8 +154,9 @@ def write_json(path: str | Path, obj: object) -> None:
         BSRNNError: a NaN or an infinity, which JSON does not have (the message names its place), or a full disk.
     """
     if place := _not_finite(obj, "$"):
-        raise BSRNNError(f"{path}: {place} is NaN or infinite, which JSON cannot hold; "
-                         "write None where there is no value")
+        raise BSRNNError(
+            f"{path}: {place} is NaN or infinite, which JSON cannot hold; write None where there is no value"
+        )
     text = json.dumps(obj, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     write_text(path, text + "\n")
 
@@ -196,11 +199,13 @@ def read_json(path: str | Path) -> Any:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; expected a JSON file; check the path, or run what writes it"
-                            ) from error
+            raise DataError(
+                f"{path}: no such file; expected a JSON file; check the path, or run what writes it"
+            ) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: not readable as JSON ({error}); it is damaged: delete it and run what wrote it "
-                            "again") from error
+            raise DataError(
+                f"{path}: not readable as JSON ({error}); it is damaged: delete it and run what wrote it again"
+            ) from error
 
 
 def refuse_pointer(path: str | Path) -> None:
@@ -212,5 +217,6 @@ def refuse_pointer(path: str | Path) -> None:
     except OSError:  # whoever reads it says so
         return
     if is_pointer:
-        raise DataError(f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or "
-                        "download the file")
+        raise DataError(
+            f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` in that clone, or download the file"
+        )

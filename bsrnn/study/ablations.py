@@ -82,9 +82,7 @@ DETAILS: dict[str, Change] = {
     "mean-energy": Change(
         "energy as mean square: a gate at -30 dBFS", {"activity.energy": "mean"}, "what the detector calls energy"
     ),
-    "keep-all": Change(
-        "no source is ever dropped", {"mixing.drop_probability": 0.0}, "dropping"
-    ),
+    "keep-all": Change("no source is ever dropped", {"mixing.drop_probability": 0.0}, "dropping"),
     "batch2": Change("two items a step, so half of the steps", {"train.batch_items": 2}, "batch on fewer GPUs"),
 }
 # Beyond the paper: other models, more of the same

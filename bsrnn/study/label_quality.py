@@ -98,9 +98,7 @@ class _Chunks(NamedTuple):
     seen: torch.Tensor  # by one that saw the segment
 
 
-def _rows(
-    song: Song, starts: list[int], chunks: _Chunks, whole_drops: tuple[torch.Tensor, torch.Tensor]
-) -> list[dict]:
+def _rows(song: Song, starts: list[int], chunks: _Chunks, whole_drops: tuple[torch.Tensor, torch.Tensor]) -> list[dict]:
     """One dict a chunk of one segment; ``starts``: samples. ``whole_drops``: energy drops of the segment, in dB."""
     mixture, truth, estimate, seen = chunks
     values = {}

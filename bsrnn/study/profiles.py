@@ -159,8 +159,26 @@ SEEDS = replace(
     rates=(5e-5, 1.2e-4, 3e-4, 8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2),
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("vocals",),  # with its control alone
-    details=("tac", "attention", "shared", "mel41", "notes41", "energy41", "wide-v1", "wide-v4", "half", "twice",
-             "layer", "mlp2", "nearest", "sum", "waveform", "mean-energy", "keep-all", "batch2"),  # fmt: skip
+    details=(
+        "tac",
+        "attention",
+        "shared",
+        "mel41",
+        "notes41",
+        "energy41",
+        "wide-v1",
+        "wide-v4",
+        "half",
+        "twice",
+        "layer",
+        "mlp2",
+        "nearest",
+        "sum",
+        "waveform",
+        "mean-energy",
+        "keep-all",
+        "batch2",
+    ),  # fmt: skip
     variants=(),  # in `small`
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
     carries_claims=True,
@@ -241,7 +259,12 @@ REHEARSAL = replace(
     finetune=replace(
         PAPER.finetune,
         train=replace(
-            PAPER.finetune.train, batch_items=1, micro_items=1, max_items=2, validate_items=2, patience=0,
+            PAPER.finetune.train,
+            batch_items=1,
+            micro_items=1,
+            max_items=2,
+            validate_items=2,
+            patience=0,
             loader_workers=0,
         ),  # fmt: skip
         teacher_batch=1,  # there are no more chunks

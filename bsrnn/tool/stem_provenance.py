@@ -40,4 +40,3 @@ def made_with(models: Sequence[Separator], settings: dict) -> str:
         for name, value in model.state_dict().items():
             digest.update(name.encode() + value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:DIGITS]
-

@@ -194,8 +194,10 @@ class _Sink:
             ]
             if self.late:
                 self.scratch = [stack.enter_context(temporary_beside(file, ".float.wav")) for file in self.files]
-                self.floats = [stack.enter_context(Writer(path, *size, "FLOAT", file))
-                               for path, file in zip(self.scratch, self.files, strict=True)]
+                self.floats = [
+                    stack.enter_context(Writer(path, *size, "FLOAT", file))
+                    for path, file in zip(self.scratch, self.files, strict=True)
+                ]
             self.stack = stack.pop_all()
         return self
 

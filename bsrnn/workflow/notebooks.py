@@ -73,7 +73,11 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
     running = output.with_suffix(".running.ipynb")  # papermill saves after every cell: never where a whole one belongs
     try:
         papermill.execute_notebook(
-            str(notebook), str(running), parameters, kernel_name="python3", language="python",
+            str(notebook),
+            str(running),
+            parameters,
+            kernel_name="python3",
+            language="python",
             extra_arguments=["--log-level=ERROR"],  # the kernel's own log, which warns of its transport every time
         )
     except papermill.PapermillExecutionError as error:
@@ -90,10 +94,20 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
 def _failing_cell(executed: Path, error) -> str:
     """Name the cell by its place among the notebook's own cells and by its first line."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    own = [cell for cell in cells if "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])
-           and "injected-parameters" not in cell["metadata"].get("tags", [])]
-    place = next((number for number, cell in enumerate(own, start=1)
-                  if any(out["output_type"] == "error" for out in cell.get("outputs", []))), None)
+    own = [
+        cell
+        for cell in cells
+        if "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])
+        and "injected-parameters" not in cell["metadata"].get("tags", [])
+    ]
+    place = next(
+        (
+            number
+            for number, cell in enumerate(own, start=1)
+            if any(out["output_type"] == "error" for out in cell.get("outputs", []))
+        ),
+        None,
+    )
     first_line = error.source.strip().splitlines()[0] if error.source.strip() else ""
     where = f"cell {place} of {len(own)}" if place else "the injected parameters"
     return f"{where} failed ({first_line!r}) with {error.ename}: {error.evalue}"
@@ -125,8 +139,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m bsrnn.workflow.notebooks", description="Execute one notebook, strictly.")
     parser.add_argument("notebook", type=place)
     parser.add_argument("output", type=place)
-    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-                        help="a value for the notebook's parameters cell, read as YAML: quick, 3, true")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a value for the notebook's parameters cell, read as YAML: quick, 3, true",
+    )
     options = parser.parse_args(arguments)
     project = enclosing(options.notebook.parent)
     if project and not enclosing(Path.cwd()):  # started elsewhere: the notebook's own project is meant

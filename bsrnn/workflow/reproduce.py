@@ -95,8 +95,13 @@ def alone_in(root: Path) -> int:
 
 
 def reproduce(  # noqa: PLR0913 -- the command's options
-    profile: str, cores: str = "all", dry_run: bool = False, device: str = "cpu", processes: int = 1,
-    cluster: str | None = None, until: str | None = None
+    profile: str,
+    cores: str = "all",
+    dry_run: bool = False,
+    device: str = "cpu",
+    processes: int = 1,
+    cluster: str | None = None,
+    until: str | None = None,
 ) -> int:
     """Run the workflow of one profile; Snakemake's exit status.
 
@@ -118,9 +123,25 @@ def reproduce(  # noqa: PLR0913 -- the command's options
     last = ["--until", until] if until else []
     # here a GPU is a resource like another: runs take turns
     where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
-    command = [sys.executable, "-m", "snakemake", *where,
-               "--config", f"profile={profile}", f"device={device}", f"processes={processes}", *last,
-               "--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *where,
+        "--config",
+        f"profile={profile}",
+        f"device={device}",
+        f"processes={processes}",
+        *last,
+        "--rerun-triggers",
+        "mtime",
+        "params",
+        "--rerun-incomplete",
+        "--keep-going",
+        "--quiet",
+        "host",
+        "reason",
+    ]
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
     environment = {**os.environ, "PATH": path, "BSRNN_ROOT": str(root)}
@@ -169,11 +190,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", type=device_name, default="cpu", help="what trains and scores: cpu or cuda")
     parser.add_argument("--processes", type=whole(1, 1024), default=1, help="that train one model together, a GPU each")
     parser.add_argument("--cluster", help="folder of a Snakemake profile: clusters/slurm")
-    parser.add_argument("--until", choices=("data", "run", "artifacts", "notebook", "book"),
-                        help="stop after this rule")
-    parser.add_argument("--rehearse", action="store_true",
-                        help="go through every run of --profile paper once, two steps each at full size, on made-up "
-                             "songs, and say how long it will take")
+    parser.add_argument(
+        "--until", choices=("data", "run", "artifacts", "notebook", "book"), help="stop after this rule"
+    )
+    parser.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="go through every run of --profile paper once, two steps each at full size, on made-up "
+        "songs, and say how long it will take",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     started = time.monotonic()
@@ -182,8 +207,15 @@ def main(arguments: list[str] | None = None) -> int:
             from bsrnn.workflow import rehearsal
 
             options.profile = rehearsal.prepare(options.profile)
-        command.code = reproduce(options.profile, options.cores, options.dry_run, options.device,
-                                 options.processes, options.cluster, options.until)
+        command.code = reproduce(
+            options.profile,
+            options.cores,
+            options.dry_run,
+            options.device,
+            options.processes,
+            options.cluster,
+            options.until,
+        )
         if command.code:
             terminal.say("error", "not finished; what is done is kept, and the same command goes on from there")
         elif options.rehearse and not options.dry_run:

@@ -17,12 +17,15 @@ IO_COUNTS = Path("/proc/self/io")  # Linux: bytes that this process has read
 def tone(frames=RATE, channels=2, seed=0):
     rng = np.random.default_rng(seed)
     time = np.arange(frames) / RATE
-    return np.stack([0.4 * np.sin(2 * np.pi * 440 * (c + 1) * time) + 0.05 * rng.standard_normal(frames)
-                     for c in range(channels)]).astype(np.float32)  # (C, L)
+    return np.stack(
+        [0.4 * np.sin(2 * np.pi * 440 * (c + 1) * time) + 0.05 * rng.standard_normal(frames) for c in range(channels)]
+    ).astype(np.float32)  # (C, L)
 
 
-@pytest.mark.parametrize("name, subtype, tolerance", [
-    ("a.wav", None, 0.0), ("a.wav", "PCM_16", 2 ** -16), ("a.flac", None, 2 ** -23), ("A.FLAC", "PCM_16", 2 ** -16)])
+@pytest.mark.parametrize(
+    "name, subtype, tolerance",
+    [("a.wav", None, 0.0), ("a.wav", "PCM_16", 2**-16), ("a.flac", None, 2**-23), ("A.FLAC", "PCM_16", 2**-16)],
+)
 def test_lossless_round_trip(tmp_path, name, subtype, tolerance):
     path, written = tmp_path / name, tone()
     audio.write(path, written, RATE, subtype)
@@ -50,7 +53,7 @@ def test_lossy_round_trip(tmp_path, name):
     audio.write(path, written, RATE)
     got = audio.read(path)
     assert got.shape == written.shape
-    assert np.sum(written ** 2) / np.sum((got - written) ** 2) > 10  # 10 dB: the same signal, not shifted
+    assert np.sum(written**2) / np.sum((got - written) ** 2) > 10  # 10 dB: the same signal, not shifted
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
@@ -128,12 +131,15 @@ def test_samples_outside_the_file(tmp_path, start, frames):
         audio.read(tmp_path / "a.wav", start, frames)
 
 
-@pytest.mark.parametrize("content, got", [
-    (b"", r"an empty file \(0 bytes\)"),
-    (b"this is not audio, whatever its name says", "not readable as audio"),
-    (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not readable as audio"),
-    (b"\xff\xfb\x90\x64 no frame follows", "not readable as audio"),
-])
+@pytest.mark.parametrize(
+    "content, got",
+    [
+        (b"", r"an empty file \(0 bytes\)"),
+        (b"this is not audio, whatever its name says", "not readable as audio"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not readable as audio"),
+        (b"\xff\xfb\x90\x64 no frame follows", "not readable as audio"),
+    ],
+)
 def test_not_audio(tmp_path, content, got):
     path = tmp_path / "vocals.wav"
     path.write_bytes(content)
@@ -191,14 +197,17 @@ def test_missing_file_and_folder(tmp_path):
         audio.read(tmp_path)
 
 
-@pytest.mark.parametrize("name, pattern", [
-    ("a.wav", r"a\.wav: cut off, \d+ of 176400 bytes"),
-    ("a.flac", r"a\.flac: (cannot be decoded|ends after)"),
-])
+@pytest.mark.parametrize(
+    "name, pattern",
+    [
+        ("a.wav", r"a\.wav: cut off, \d+ of 176400 bytes"),
+        ("a.flac", r"a\.flac: (cannot be decoded|ends after)"),
+    ],
+)
 def test_cut_off_file(tmp_path, name, pattern):
     path = tmp_path / name
     audio.write(path, tone(), RATE, "PCM_16" if name == "a.wav" else None)
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match=pattern):
         audio.read(path)
 
@@ -215,10 +224,10 @@ def test_a_streamed_wav_is_not_taken_for_a_cut_one(tmp_path):
     audio.write(path, written, RATE, "PCM_16")
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
-    content[at:at + 4] = b"\xff\xff\xff\xff"
+    content[at : at + 4] = b"\xff\xff\xff\xff"
     path.write_bytes(content)
     assert audio.info(path).frames == 1000
-    assert np.abs(audio.read(path) - written).max() <= 2 ** -16
+    assert np.abs(audio.read(path) - written).max() <= 2**-16
 
 
 def test_values_that_are_not_finite(tmp_path):
@@ -248,6 +257,7 @@ def test_a_full_disk_while_writing(tmp_path, monkeypatch):
 
     def short_write(*_):
         raise AssertionError
+
     monkeypatch.setattr(soundfile.SoundFile, "write", short_write)
     monkeypatch.setattr(audio.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 0}))
     with pytest.raises(BSRNNError, match=r"disk full while writing .*a\.wav"):
@@ -279,7 +289,7 @@ def test_reading_a_part_at_another_rate_reads_a_part(tmp_path, monkeypatch):
     monkeypatch.setattr(audio.Reader, "_read", lambda self, *part: asked.append(part) or read(self, *part))
     with audio.Reader(tmp_path / "a.wav", 48000) as reader:
         assert reader.read(5 * 48000, 480).shape == (2, 480)
-    (start, frames), = asked
+    ((start, frames),) = asked
     assert 5 * RATE - 1200 < start < 5 * RATE and frames < 441 + 2400  # the filter's margin and whole blocks of 147
 
 

@@ -60,8 +60,10 @@ def test_pages_need_no_network():
     """Links may lead out; scripts, styles, fonts and pictures may not."""
     pages = sorted((REPOSITORY / "_build" / "html").glob("*.html"))
     assert len(pages) > 9, "build the book first: make test-book"
-    outside = re.compile(r"""<(?:script|img|audio|source|iframe)\b[^>]*\bsrc=["'](?:https?:)?//[^>]*>"""
-                         r"""|<link\b[^>]*\bhref=["'](?:https?:)?//[^>]*>""")
+    outside = re.compile(
+        r"""<(?:script|img|audio|source|iframe)\b[^>]*\bsrc=["'](?:https?:)?//[^>]*>"""
+        r"""|<link\b[^>]*\bhref=["'](?:https?:)?//[^>]*>"""
+    )
     found = {page.name: outside.findall(page.read_text(encoding="utf-8")) for page in pages}
     assert {name: tags for name, tags in found.items() if tags} == {}
     assert 'src="_static/mathjax/' in (REPOSITORY / "_build" / "html" / "03_model.html").read_text(encoding="utf-8")
@@ -99,12 +101,16 @@ def no_results(name):
     raise MissingResult("none")
 
 
-@pytest.mark.parametrize("change", [
-    lambda root, monkeypatch: (root / "results" / "small" / "manifest.json").write_text("new"),
-    lambda root, monkeypatch: (root / "bsrnn" / "model.py").write_text("new"),
-    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", lambda name: "quick"),
-    lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", no_results),
-], ids=["results", "library", "profile", "no results"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root, monkeypatch: (root / "results" / "small" / "manifest.json").write_text("new"),
+        lambda root, monkeypatch: (root / "bsrnn" / "model.py").write_text("new"),
+        lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", lambda name: "quick"),
+        lambda root, monkeypatch: monkeypatch.setattr(show, "resolve_profile", no_results),
+    ],
+    ids=["results", "library", "profile", "no results"],
+)
 def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, change):
     env = SimpleNamespace(found_docs={"index", "08_results"})
     pages_read_again(extension, env)
@@ -139,6 +145,9 @@ def test_a_chapter_asks_modules_of_ours_for_what_they_have(path):
                     modules[name.asname or name.name] = importlib.import_module(f"{node.module}.{name.name}")
                 else:
                     assert hasattr(home, name.name), f"{node.module}.{name.name}"
-    asked = {(node.value.id, node.attr) for node in ast.walk(tree)
-             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules}
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    }
     assert [f"{name}.{attribute}" for name, attribute in asked if not hasattr(modules[name], attribute)] == []

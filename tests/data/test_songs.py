@@ -22,8 +22,9 @@ from bsrnn.study import profiles
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
-needs_ffmpeg = pytest.mark.skipif(not (shutil.which("ffmpeg") and shutil.which("ffprobe")),
-                                  reason="ffmpeg and ffprobe decode MUSDB18's mp4")
+needs_ffmpeg = pytest.mark.skipif(
+    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="ffmpeg and ffprobe decode MUSDB18's mp4"
+)
 
 
 def make_song(folder, stems=STEMS, *, frames=400, rate=RATE, channels=2, mixture=True, suffix=".wav", seed=0):
@@ -56,7 +57,7 @@ def test_split_folders(tmp_path):
 
 def test_a_song_reads_its_stems_mixture_and_residual(tmp_path):
     parts = make_song(tmp_path / "train" / "a")
-    song, = songs.read_songs(tmp_path, "train")
+    (song,) = songs.read_songs(tmp_path, "train")
     assert (song.frames, song.sample_rate, song.info, list(song.stems)) == (400, RATE, {}, sorted(STEMS))
     assert np.array_equal(song.read("vocals"), parts["vocals"])
     assert np.array_equal(song.read("drums", 100, 50), parts["drums"][:, 100:150])
@@ -72,7 +73,7 @@ def test_a_song_reads_its_stems_mixture_and_residual(tmp_path):
 def test_residual_with_a_single_stem_comes_from_the_mixture(tmp_path):
     voice = make_song(tmp_path / "s", ["vocals"], mixture=False)["vocals"]
     audio.write(tmp_path / "s" / "mixture.wav", 3 * voice, RATE)
-    song, = songs.read_songs(tmp_path)
+    (song,) = songs.read_songs(tmp_path)
     assert np.allclose(song.residual("vocals"), 2 * voice, atol=1e-7)
 
 
@@ -90,7 +91,7 @@ def test_any_folder_with_any_stems_and_formats(tmp_path, suffix):
 def test_mixed_formats_and_mono_in_one_song(tmp_path):
     mono = make_song(tmp_path / "s", ["guitar"], channels=1, mixture=False)["guitar"]
     make_song(tmp_path / "s", ["piano"], suffix=".FLAC", mixture=False, seed=1)
-    song, = songs.read_songs(tmp_path)
+    (song,) = songs.read_songs(tmp_path)
     assert list(song.stems) == ["guitar", "piano"]
     assert np.array_equal(song.read("guitar"), np.repeat(mono, 2, axis=0))
     assert song.read("mixture").shape == (2, 400)
@@ -100,7 +101,7 @@ def test_song_json_and_unlabelled_mixtures(tmp_path):
     make_song(tmp_path / "unlabelled-matched" / "m", [])
     (tmp_path / "unlabelled-matched" / "m" / "song.json").write_text(json.dumps({"style": "shuffle"}))
     tree(tmp_path, train=["a"], unlabelled_shifted=["s"])
-    song, = songs.read_songs(tmp_path, "unlabelled-matched")
+    (song,) = songs.read_songs(tmp_path, "unlabelled-matched")
     assert song.info == {"style": "shuffle"} and not song.stems and np.all(song.read("mixture") == 0.5)
     assert names(songs.read_songs(tmp_path, "unlabelled-shifted")) == ["s"]
     assert names(songs.read_songs(tmp_path)) == ["a"]  # None: the labelled ones
@@ -112,7 +113,7 @@ def test_hidden_and_stray_things_are_passed_over(tmp_path):
     (tmp_path / "train" / "notes").mkdir()
     for stray in ("train/README.txt", "train/a/._vocals.wav", "train/a/.DS_Store", "train/a/cover.jpg", ".hidden.wav"):
         (tmp_path / stray).write_bytes(b"stray")
-    song, = songs.read_songs(tmp_path, "train")
+    (song,) = songs.read_songs(tmp_path, "train")
     assert song.name == "a" and set(song.stems) == set(STEMS)
 
 
@@ -121,12 +122,12 @@ def test_stems_and_mixture_as_people_write_them(tmp_path, mixture):
     parts = make_song(tmp_path / "s", ["Vocals", "DRUMS"], mixture=False)
     total = sum(parts.values())
     audio.write(tmp_path / "s" / mixture, total, RATE, "PCM_24")
-    song, = songs.read_songs(tmp_path, targets=["vocals"])
+    (song,) = songs.read_songs(tmp_path, targets=["vocals"])
     assert list(song.stems) == ["drums", "vocals"] and song.mixture.name == mixture
     assert np.array_equal(song.read("vocals"), parts["Vocals"])
     assert np.allclose(song.read("mixture"), total, atol=1e-6)
     assert np.array_equal(song.residual("vocals"), parts["DRUMS"])
-    song, = songs.read_songs(tmp_path, targets=["VOCALS"])  # a model whose target is spelt so
+    (song,) = songs.read_songs(tmp_path, targets=["VOCALS"])  # a model whose target is spelt so
     assert list(song.stems) == ["VOCALS", "drums"]
 
 
@@ -146,22 +147,28 @@ def test_a_stem_that_is_the_sum_of_the_others_is_the_mixture(tmp_path, capsys):
     for stem, part in parts.items():
         audio.write(tmp_path / "s" / f"{stem}.wav", part, RATE, "PCM_16")
     audio.write(tmp_path / "s" / "The Song.wav", sum(parts.values()), RATE, "PCM_16")
-    song, = songs.read_songs(tmp_path, targets=["vocals"])
+    (song,) = songs.read_songs(tmp_path, targets=["vocals"])
     assert list(song.stems) == ["drums", "vocals"] and song.mixture.name == "The Song.wav"
     said = capsys.readouterr().err
     assert "The Song.wav: equals the sum of the song's other stems, and is taken as its mixture" in said
     audio.write(tmp_path / "s" / "The Song.wav", 0.9 * sum(parts.values()), RATE, "PCM_16")
-    song, = songs.read_songs(tmp_path)
+    (song,) = songs.read_songs(tmp_path)
     assert list(song.stems) == ["drums", "the song", "vocals"] and song.mixture is None
     audio.write(tmp_path / "s" / "The Song.wav", parts["vocals"], RATE, "PCM_16")  # both fit: neither is the mixture
     audio.write(tmp_path / "s" / "drums.wav", 0 * parts["drums"], RATE, "PCM_16")
-    song, = songs.read_songs(tmp_path)
+    (song,) = songs.read_songs(tmp_path)
     assert list(song.stems) == ["drums", "the song", "vocals"] and song.mixture is None
 
 
-@pytest.mark.parametrize("train, valid, test", [
-    ("Train", "validation", "TEST"), ("training", "val", "eval"), ("TRAIN", "dev", "testing"),
-    ("train", "Valid", "Evaluation")])
+@pytest.mark.parametrize(
+    "train, valid, test",
+    [
+        ("Train", "validation", "TEST"),
+        ("training", "val", "eval"),
+        ("TRAIN", "dev", "testing"),
+        ("train", "Valid", "Evaluation"),
+    ],
+)
 def test_split_folders_as_people_name_them(tmp_path, train, valid, test):
     for folder, song in ((train, "a"), (train, "b"), (valid, "c"), (test, "d")):
         make_song(tmp_path / folder / song, ["vocals"])
@@ -180,8 +187,10 @@ def test_songs_that_are_not_used_are_named(tmp_path, capsys):
     make_song(tmp_path / "splits" / "loose song")
     make_song(tmp_path / "splits", ["vocals"], mixture=False)
     assert names(songs.read_songs(tmp_path / "splits", "test")) == ["b"]
-    assert ("splits: not used: extra/ (2 song(s)), loose song/ (1 song(s)), 1 loose file(s) (vocals.wav); used are the "
-            "split folders, known as train, training, valid,") in capsys.readouterr().err
+    assert (
+        "splits: not used: extra/ (2 song(s)), loose song/ (1 song(s)), 1 loose file(s) (vocals.wav); used are the "
+        "split folders, known as train, training, valid,"
+    ) in capsys.readouterr().err
     tree(tmp_path / "plain" / "deep", one=["a"])
     make_song(tmp_path / "plain" / "b")
     tree(tmp_path / "plain", cd1=["c"])
@@ -210,9 +219,11 @@ def test_dots_and_links_hide_no_song(tmp_path):
 
 # held-out songs
 
+
 def test_validation_songs_are_those_of_musdb():
     yaml = pytest.importorskip("yaml")
     from importlib.util import find_spec
+
     spec = find_spec("musdb")  # found, not imported: the import needs ffmpeg
     if spec is None:
         pytest.skip("musdb is not installed")
@@ -235,8 +246,9 @@ def test_train_and_test_without_valid_and_without_musdb_songs(tmp_path):
     assert names(songs.read_songs(tmp_path, "test")) == ["t"]
 
 
-@pytest.mark.parametrize("count, sizes", [
-    (1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (7, (5, 1, 1)), (14, (10, 2, 2))])
+@pytest.mark.parametrize(
+    "count, sizes", [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (7, (5, 1, 1)), (14, (10, 2, 2))]
+)
 def test_plain_folders_hold_songs_out(tmp_path, count, sizes):
     for index in range(count):
         make_song(tmp_path / f"song {index:02}", ["guitar"], frames=20)
@@ -271,6 +283,7 @@ def test_the_choice_depends_on_the_names_alone():
 
 # what can be wrong
 
+
 def test_missing_empty_and_loose(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: no such folder; expected one folder a song.*check the path"):
         songs.read_songs(tmp_path / "nowhere")
@@ -295,8 +308,11 @@ def test_unknown_and_absent_split(tmp_path):
 def test_song_lacking_a_stem(tmp_path):
     make_song(tmp_path / "train" / "good")
     make_song(tmp_path / "train" / "Mine", ["drums", "bass"])
-    with pytest.raises(DataError, match=r"song 'Mine' lacks the stem 'vocals', it has 'bass', 'drums'; put vocals\.wav "
-                                        r"into .*Mine, or choose"):
+    with pytest.raises(
+        DataError,
+        match=r"song 'Mine' lacks the stem 'vocals', it has 'bass', 'drums'; put vocals\.wav "
+        r"into .*Mine, or choose",
+    ):
         songs.read_songs(tmp_path, "train", targets=["bass", "vocals"])
     assert len(songs.read_songs(tmp_path, targets=["bass"])) == 2
 
@@ -304,8 +320,11 @@ def test_song_lacking_a_stem(tmp_path):
 def test_stems_of_unequal_length(tmp_path):
     make_song(tmp_path / "s", ["vocals", "drums"], mixture=False)
     make_song(tmp_path / "s", ["bass"], frames=399, mixture=False)
-    with pytest.raises(DataError, match=r"song 's': stems of unequal length \(bass 399, drums 400, vocals 400 samples\)"
-                                        ", expected all alike; export"):
+    with pytest.raises(
+        DataError,
+        match=r"song 's': stems of unequal length \(bass 399, drums 400, vocals 400 samples\)"
+        ", expected all alike; export",
+    ):
         songs.read_songs(tmp_path)
 
 
@@ -350,7 +369,7 @@ def test_two_files_for_one_stem(tmp_path):
 def test_finding_songs_reads_headers_only(tmp_path):
     make_song(tmp_path / "s", ["vocals", "drums"], frames=20 * RATE)  # 7 MB a file
     tracemalloc.start()
-    song, = songs.read_songs(tmp_path)
+    (song,) = songs.read_songs(tmp_path)
     found = tracemalloc.get_traced_memory()[1]
     song.residual("vocals", 10 * RATE, RATE)
     peak = tracemalloc.get_traced_memory()[1]
@@ -359,6 +378,7 @@ def test_finding_songs_reads_headers_only(tmp_path):
 
 
 # mixtures alone
+
 
 def test_mixtures_below_a_folder(tmp_path, capsys):
     parts = make_song(tmp_path / "album" / "b song", ["guitar", "drums"])  # stems beside a mixture are no music to use
@@ -375,8 +395,10 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     assert np.array_equal(found[0].read("mixture", 5, 10), np.repeat(mono[:, 5:15], 2, axis=0))
     assert songs.read_mixture(tmp_path / "c track.wav") == found[0]
     noted, passed_over = capsys.readouterr().err.splitlines()
-    assert noted == (f"note: {tmp_path}: 3 passed over: 2 stem(s) beside a mixture (album/b song/drums.wav, "
-                     "album/b song/guitar.wav), 1 that are no sound (playlist.m3u)")
+    assert noted == (
+        f"note: {tmp_path}: 3 passed over: 2 stem(s) beside a mixture (album/b song/drums.wav, "
+        "album/b song/guitar.wav), 1 that are no sound (playlist.m3u)"
+    )
     assert list(unreadable) == ["album/broken.wav"] and unreadable["album/broken.wav"] in passed_over
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
 
@@ -447,6 +469,7 @@ def test_held_out_songs_that_are_broken_do_not_become_music_to_learn_from(tmp_pa
 
 # a profile's data set
 
+
 @pytest.fixture
 def data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_DATA", str(tmp_path / "data"))
@@ -459,8 +482,10 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         asked.append((config.seed, root, tuple(splits), limit))
         return tree(tmp_path / "set", train=["a", "b", "c"], valid=["v"], test=["t"], unlabelled_matched=["u", "w"])
-    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic",
-                        types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+
+    monkeypatch.setitem(
+        sys.modules, "bsrnn.data.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count)
+    )
     config = DataConfig("embedded", train_songs=2, valid_songs=1, test_songs=0, unlabelled_songs=1, seed=5)
     assert names(songs.load(config, "train", targets=["vocals"])) == ["a", "b"]  # as many as the profile says
     assert names(songs.load(config, "train", limit=1)) == ["a"]
@@ -473,10 +498,13 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
 
 def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_folder, monkeypatch):
     """On a new machine train/ is there before valid/: nothing is held out of it then."""
+
     def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
         return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(7)] for split in splits})
-    monkeypatch.setitem(sys.modules, "bsrnn.data.synthetic",
-                        types.SimpleNamespace(ensure=ensure, count=synthetic.count))
+
+    monkeypatch.setitem(
+        sys.modules, "bsrnn.data.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count)
+    )
     config = DataConfig("embedded", train_songs=7, valid_songs=2)
     before = names(songs.load(config, "train"))
     assert before == [f"train-{i}" for i in range(7)]
@@ -506,6 +534,7 @@ def test_load_says_what_to_do(data_folder):
 
 # mp4
 
+
 def stem_file():
     stempeg = pytest.importorskip("stempeg")
     return Path(stempeg.example_stem_path())
@@ -519,7 +548,7 @@ def test_musdb18_is_decoded_once_and_goes_on_where_it_stopped(data_folder, monke
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(stem_file(), target)
     config = DataConfig("musdb18")
-    first, = songs.load(config, "train", targets=STEMS, limit=1)  # decodes one song
+    (first,) = songs.load(config, "train", targets=STEMS, limit=1)  # decodes one song
     written = (first.stems["vocals"].stat().st_mtime_ns, first.mixture.stat().st_mtime_ns)
     assert first.name == "A - B" and [p.name for p in first.mixture.parent.parent.iterdir()] == ["A - B"]
     assert names(songs.read_songs(root, "valid")) == ["Young Griffo - Pennies"]  # decodes the other

@@ -56,14 +56,14 @@ def test_a_bend_of_an_octave_doubles_the_pitch():
 
 def test_looped_samples_sound_as_long_as_asked():
     sound = soundfont().note(0, 16, 60, 100, 8.0)
-    rms = np.sqrt((sound[:, :8 * SAMPLE_RATE].reshape(2, 8, -1) ** 2).mean((0, 2)))
+    rms = np.sqrt((sound[:, : 8 * SAMPLE_RATE].reshape(2, 8, -1) ** 2).mean((0, 2)))
     assert rms.min() > 0.3 * rms.max()
     assert 8.0 < sound.shape[1] / SAMPLE_RATE <= 8.7 and np.abs(sound[:, -100:]).max() < 1e-2 * np.abs(sound).max()
 
 
 def test_velocity_is_loudness_and_centred_notes_are_mono():
     quiet, loud = (soundfont().note(0, 0, 60, velocity, 0.5) for velocity in (40, 120))
-    assert (loud ** 2).mean() > 4 * (quiet ** 2).mean()
+    assert (loud**2).mean() > 4 * (quiet**2).mean()
     assert np.allclose(loud[0], loud[1], atol=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_sawtooth_has_few_aliases():
     magnitude = np.abs(np.fft.rfft(instruments._saw(phase, step) * np.hanning(SAMPLE_RATE)))  # bins of 1 Hz
     harmonic = np.zeros(len(magnitude), bool)
     for k in range(0, 9):
-        harmonic[max(0, 2500 * k - 3):2500 * k + 4] = True
+        harmonic[max(0, 2500 * k - 3) : 2500 * k + 4] = True
     below = np.arange(len(magnitude)) < 10000
     assert magnitude[~harmonic & below].max() < 10 ** (-30 / 20) * magnitude[harmonic].max()
 
@@ -131,12 +131,13 @@ def sung(*syllables: singer.Syllable, seconds: float = 2.0) -> np.ndarray:
 def test_singer_is_in_tune(pitch):
     sound = sung(singer.Syllable(0.3, 1.5, pitch, "", "a", 0.9))
     expected = instruments.hertz(pitch)
-    heard = pitch_hz(sound[int(0.6 * SAMPLE_RATE):int(1.6 * SAMPLE_RATE)], 0.8 * expected, 1.2 * expected)
+    heard = pitch_hz(sound[int(0.6 * SAMPLE_RATE) : int(1.6 * SAMPLE_RATE)], 0.8 * expected, 1.2 * expected)
     assert abs(cents(heard, expected)) < 25
 
 
 def test_vowels_differ_in_their_formants():
     """On one low note, "i" has its second formant at 2650 Hz and "o" at 950 Hz."""
+
     def balance_db(vowel):
         sound = sung(singer.Syllable(0.3, 1.5, 45.0, "", vowel, 0.9))
         power = np.abs(np.fft.rfft(sound)) ** 2
@@ -148,15 +149,15 @@ def test_vowels_differ_in_their_formants():
 
 def test_s_is_a_hiss_before_the_vowel():
     sound = sung(singer.Syllable(1.0, 0.8, 60.0, "s", "a", 0.9))
-    hiss = sound[int(0.95 * SAMPLE_RATE):SAMPLE_RATE]
-    vowel = sound[int(1.3 * SAMPLE_RATE):int(1.5 * SAMPLE_RATE)]
+    hiss = sound[int(0.95 * SAMPLE_RATE) : SAMPLE_RATE]
+    vowel = sound[int(1.3 * SAMPLE_RATE) : int(1.5 * SAMPLE_RATE)]
 
     def high_share(part):
         power = np.abs(np.fft.rfft(part)) ** 2
         return power[np.fft.rfftfreq(len(part), 1 / SAMPLE_RATE) > 4500].sum() / power.sum()
 
     assert high_share(hiss) > 0.8 > 0.1 > high_share(vowel)
-    assert np.abs(sound[:int(0.8 * SAMPLE_RATE)]).max() < 1e-3
+    assert np.abs(sound[: int(0.8 * SAMPLE_RATE)]).max() < 1e-3
 
 
 def test_no_syllables_no_sound():
@@ -176,7 +177,7 @@ def test_effects_by_value():
     half = np.concatenate([np.ones((2, SAMPLE_RATE)), np.zeros((2, SAMPLE_RATE))], 1)
     assert effects.active_rms(half) == pytest.approx(1.0)
     response = effects.room_response(rng, 0.5, 0.01, 8000)
-    assert (response ** 2).sum(1) == pytest.approx([1, 1])
+    assert (response**2).sum(1) == pytest.approx([1, 1])
     assert effects.reverb(sound, response, 0.2).shape == sound.shape
     assert np.array_equal(effects.reverb(sound, response, 0.0), sound)
 

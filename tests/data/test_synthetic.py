@@ -36,6 +36,7 @@ def rendered(tmp_path_factory):
 
 # --- no leakage
 
+
 def sources(pool):
     return {s for options in pool.sources.values() for s in options} | set(pool.basses)
 
@@ -72,7 +73,7 @@ def test_new_timbres_share_nothing_with_the_training_pool():
 def test_progressions_and_styles_are_split():
     pools = (FAMILIAR, NEW, VALID, SHIFTED)
     for i, a in enumerate(pools):
-        for b in pools[i + 1:]:
+        for b in pools[i + 1 :]:
             assert not set(a.progressions) & set(b.progressions)
     assert not set(SHIFTED.styles) & (set(FAMILIAR.styles) | set(NEW.styles))
     assert set(FAMILIAR.styles) | set(NEW.styles) | set(SHIFTED.styles) == set(STYLES)
@@ -84,8 +85,10 @@ def test_what_songs_draw_stays_in_their_pool():
     for name, pool in (("train", FAMILIAR), ("new", NEW)):
         scores = [compose(pool, index) for index in range(60)]
         drawn[name] = {
-            "styles": {s.style for s in scores}, "progressions": {p for s in scores for p in s.progressions},
-            "kits": {s.kit.name for s in scores}, "voices": {s.voice.name for s in scores},
+            "styles": {s.style for s in scores},
+            "progressions": {p for s in scores for p in s.progressions},
+            "kits": {s.kit.name for s in scores},
+            "voices": {s.voice.name for s in scores},
             "sources": {p.source for s in scores for p in s.parts} | {s.bass_source for s in scores},
             "vowels": {y.vowel for s in scores for y in s.lead},
             "consonants": {y.consonant for s in scores for y in s.lead},
@@ -112,6 +115,7 @@ def test_presets_exist_and_drums_have_recordings():
 
 # --- form
 
+
 def test_songs_have_the_passages_that_their_number_promises():
     for index in range(4 * len(FEATURES)):
         feature, score = FEATURES[index % len(FEATURES)], compose(FAMILIAR, index)
@@ -136,8 +140,12 @@ def test_sections_tile_the_song_and_no_stem_is_silent_throughout():
 def test_notes_lie_in_the_sections_that_sound():
     for index in range(20):
         score = compose(FAMILIAR, index)
-        starts = {"drums": [h.start for h in score.hits], "bass": [n.start for n in score.bass],
-                  "other": [n.start for p in score.parts for n in p.notes], "vocals": [s.start for s in score.lead]}
+        starts = {
+            "drums": [h.start for h in score.hits],
+            "bass": [n.start for n in score.bass],
+            "other": [n.start for p in score.parts for n in p.notes],
+            "vocals": [s.start for s in score.lead],
+        }
         for target, times in starts.items():
             for start in times:
                 # 50 ms: a human is early or late, and strings are strummed
@@ -146,6 +154,7 @@ def test_notes_lie_in_the_sections_that_sound():
 
 
 # --- songs
+
 
 def test_stems_sum_to_the_mixture_exactly_and_nothing_clips(rendered):
     _, folder = rendered
@@ -177,7 +186,12 @@ def test_files_hold_what_render_song_returns(rendered):
 def test_metadata_tells_what_was_drawn():
     _, metadata = render_song("test", 3, seconds=4.0, seed=2)
     assert {k: metadata[k] for k in ("split", "index", "seed", "seconds", "timbre")} == {
-        "split": "test", "index": 3, "seed": 2, "seconds": 4.0, "timbre": "new"}
+        "split": "test",
+        "index": 3,
+        "seed": 2,
+        "seconds": 4.0,
+        "timbre": "new",
+    }
     assert metadata["style"] in NEW.styles
     low, high = STYLES[metadata["style"]].tempo
     assert low - 0.01 <= metadata["bpm"] <= high + 0.01
@@ -195,17 +209,22 @@ def test_every_second_test_song_has_new_timbres():
 
 
 def test_split_index_and_seed_each_make_another_song():
-    first, *others = (render_song(*which, seconds=1.0, seed=seed)[0]["drums"] for which, seed in (
-        (("train", 0), 0), (("train", 1), 0), (("valid", 0), 0), (("train", 0), 1)))
+    first, *others = (
+        render_song(*which, seconds=1.0, seed=seed)[0]["drums"]
+        for which, seed in ((("train", 0), 0), (("train", 1), 0), (("valid", 0), 0), (("train", 0), 1))
+    )
     assert not any(np.array_equal(first, other) for other in others)
 
 
 # --- the folder
 
+
 def test_another_process_renders_the_same_bytes(rendered, tmp_path):
     root, _ = rendered
-    code = ("import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
-            "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0)")
+    code = (
+        "import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
+        "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0)"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     for name in ("mixture.wav", *(f"{t}.wav" for t in TARGETS), "song.json"):
         assert (tmp_path / "song" / name).read_bytes() == (song_folder(root, SMALL, "train", 1) / name).read_bytes()
@@ -228,7 +247,7 @@ def test_counts_come_from_the_profile():
 
 
 def fake_song(split, index, *, seconds, seed):
-    return {t: np.full((2, 10), 2.0 ** -15, np.float32) for t in TARGETS}, {"split": split, "index": index}
+    return {t: np.full((2, 10), 2.0**-15, np.float32) for t in TARGETS}, {"split": split, "index": index}
 
 
 def test_only_what_is_missing_is_rendered(tmp_path, monkeypatch):

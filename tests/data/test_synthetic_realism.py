@@ -22,10 +22,18 @@ CLIP_SECONDS = 6  # length of the real clips
 FREQUENCIES = np.fft.rfftfreq(2048, 1 / SAMPLE_RATE)
 
 REAL = {  # value -> target -> recordings; "near": within 20 dB
-    "SDR of the mixture, dB": {"vocals": (-7.13, -1.6), "drums": (-4.10, -4.2), "bass": (-2.98, -6.8),
-                               "other": (-5.49, -7.8)},
-    "SDR of the ratio mask, dB": {"vocals": (7.59, 12.6), "drums": (8.90, 10.0), "bass": (7.61, 7.7),
-                                  "other": (5.90, 8.2)},
+    "SDR of the mixture, dB": {
+        "vocals": (-7.13, -1.6),
+        "drums": (-4.10, -4.2),
+        "bass": (-2.98, -6.8),
+        "other": (-5.49, -7.8),
+    },
+    "SDR of the ratio mask, dB": {
+        "vocals": (7.59, 12.6),
+        "drums": (8.90, 10.0),
+        "bass": (7.61, 7.7),
+        "other": (5.90, 8.2),
+    },
     "centroid, Hz": {"vocals": (2438,), "drums": (3947, 2500), "bass": (876,), "other": (1767,)},
     "95 % rolloff, Hz": {"vocals": (8096,), "drums": (11520,), "bass": (3596,), "other": (4910, 4400)},
     "share of windows above -60 dBFS": {"vocals": (1.0,), "drums": (1.0,), "bass": (1.0,), "other": (1.0,)},
@@ -38,13 +46,13 @@ def spectrum(sound: np.ndarray) -> np.ndarray:
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    return 10 * np.log10(((reference ** 2).sum() + 1e-7) / (((reference - estimate) ** 2).sum() + 1e-7))
+    return 10 * np.log10(((reference**2).sum() + 1e-7) / (((reference - estimate) ** 2).sum() + 1e-7))
 
 
 def window_rms(sound: np.ndarray) -> np.ndarray:
     """RMS of each 0.5 s."""
     size = SAMPLE_RATE // 2
-    return np.sqrt((sound[:, :sound.shape[1] // size * size].reshape(2, -1, size) ** 2).mean((0, 2)))
+    return np.sqrt((sound[:, : sound.shape[1] // size * size].reshape(2, -1, size) ** 2).mean((0, 2)))
 
 
 def measured(stems: dict[str, np.ndarray]) -> dict[tuple[str, str], list[float]]:
@@ -59,11 +67,11 @@ def measured(stems: dict[str, np.ndarray]) -> dict[tuple[str, str], list[float]]
         average = magnitude.mean((0, 2))
         cumulated = np.cumsum(average)
         out["SDR of the mixture, dB", name] = [sdr(stems[name], mixture)]
-        out["SDR of the ratio mask, dB", name] = [sdr(stems[name], masked[:, :mixture.shape[1]])]
+        out["SDR of the ratio mask, dB", name] = [sdr(stems[name], masked[:, : mixture.shape[1]])]
         out["centroid, Hz", name] = [(FREQUENCIES * average).sum() / average.sum()]
         out["95 % rolloff, Hz", name] = [FREQUENCIES[np.searchsorted(cumulated, 0.95 * cumulated[-1])]]
         rms = window_rms(stems[name])
-        clips = rms[:len(rms) // (2 * CLIP_SECONDS) * 2 * CLIP_SECONDS].reshape(-1, 2 * CLIP_SECONDS)
+        clips = rms[: len(rms) // (2 * CLIP_SECONDS) * 2 * CLIP_SECONDS].reshape(-1, 2 * CLIP_SECONDS)
         out["share of windows above -60 dBFS", name] = list((clips > 1e-3).mean(1))
         loud = clips[clips.max(1) > 1e-3]  # relative to silence nothing is loud
         out["share of windows near the loudest", name] = list((loud > 0.1 * loud.max(1, keepdims=True)).mean(1))
@@ -76,7 +84,7 @@ def thirty_db(stems: dict[str, np.ndarray]) -> dict[tuple[str, str], int]:
     mixture, out = mixture_of(stems), {}
 
     def energies(sound: np.ndarray) -> np.ndarray:
-        seconds = (sound[:, :sound.shape[1] // SAMPLE_RATE * SAMPLE_RATE] ** 2).reshape(2, -1, SAMPLE_RATE).sum((0, 2))
+        seconds = (sound[:, : sound.shape[1] // SAMPLE_RATE * SAMPLE_RATE] ** 2).reshape(2, -1, SAMPLE_RATE).sum((0, 2))
         return np.convolve(seconds, np.ones(3), "valid") + 1e-9
 
     whole = energies(mixture)

@@ -31,8 +31,16 @@ from bsrnn.runtime import preflight
 from bsrnn.study import needs, runs, scoring
 from bsrnn.study.profiles import SMALL
 
-WIDE_DATA = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=1, unlabelled_songs=1, new_songs=1,
-                       song_seconds=2.0, generator_version=2)
+WIDE_DATA = DataConfig(
+    source="embedded",
+    train_songs=2,
+    valid_songs=1,
+    test_songs=1,
+    unlabelled_songs=1,
+    new_songs=1,
+    song_seconds=2.0,
+    generator_version=2,
+)
 SPLITS_WITH_SONGS = tuple(SHARES)
 
 
@@ -44,8 +52,10 @@ def composed(split, index, seconds=30.0):
 @pytest.fixture(scope="module")
 def scores():
     """Split -> composed songs of 30 s, most of "train"."""
-    return {split: [composed(split, index) for index in range(40 if split == "train" else 10)]
-            for split in SPLITS_WITH_SONGS}
+    return {
+        split: [composed(split, index) for index in range(40 if split == "train" else 10)]
+        for split in SPLITS_WITH_SONGS
+    }
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +85,16 @@ def draws_of_songs():
 # Samples 44100, 55125, 66150 and 77175 of the left channel, of the first training and the fourth test song of 2 s
 VERSION_ONE = {
     ("train", 0): {
-        "vocals": [0, 0, 0, -5888], "drums": [36, -5, 4473, 103],
-        "bass": [-174, -514, 2746, 640], "other": [1356, 1222, 3916, 1991],
+        "vocals": [0, 0, 0, -5888],
+        "drums": [36, -5, 4473, 103],
+        "bass": [-174, -514, 2746, 640],
+        "other": [1356, 1222, 3916, 1991],
     },
     ("test", 3): {
-        "vocals": [3125, 428, 455, -1141], "drums": [60, 8364, -1269, 4793],
-        "bass": [-91, -1651, 4283, -2145], "other": [342, -3092, -2557, 1069],
+        "vocals": [3125, 428, 455, -1141],
+        "drums": [60, 8364, -1269, 4793],
+        "bass": [-91, -1651, 4283, -2145],
+        "other": [342, -3092, -2557, 1069],
     },
 }
 
@@ -90,7 +104,7 @@ def test_version_one_renders_what_it_always_has(song):
     stems, metadata = render_song(*song, seconds=2.0)
     assert metadata["generator"] == 1
     for target in TARGETS:
-        heard = np.rint(stems[target][0, 44100:88200:11025] * 2 ** 15).astype(int)
+        heard = np.rint(stems[target][0, 44100:88200:11025] * 2**15).astype(int)
         assert np.abs(heard - VERSION_ONE[song][target]).max() <= 2, target  # processors round differently
 
 
@@ -116,9 +130,11 @@ def test_a_training_is_scored_on_the_new_songs_apart(monkeypatch):
 
 # --- nothing is shared
 
+
 def test_no_progression_is_shared_between_splits(scores):
-    used = {split: {progression for score in some for progression in score.progressions}
-            for split, some in scores.items()}
+    used = {
+        split: {progression for score in some for progression in score.progressions} for split, some in scores.items()
+    }
     for one, other in itertools.combinations(used, 2):
         rotations = {p[at:] + p[:at] for p in used[other] for at in range(len(p))}
         assert used[one] and not used[one] & rotations, (one, other)
@@ -133,8 +149,10 @@ def test_every_progression_and_its_rotations_have_one_owner():
 
 
 def test_songs_of_one_number_differ_between_splits_and_seeds():
-    first, *others = (rendering.render_song(split, 3, seconds=0.5, seed=seed)[0]["drums"] for split, seed in (
-        ("train", 0), ("test", 0), ("train", 1)))
+    first, *others = (
+        rendering.render_song(split, 3, seconds=0.5, seed=seed)[0]["drums"]
+        for split, seed in (("train", 0), ("test", 0), ("train", 1))
+    )
     assert not any(np.array_equal(first, other) for other in others)
 
 
@@ -144,6 +162,7 @@ def test_shifted_splits_have_no_songs():
 
 
 # --- what is held back
+
 
 def sources(pool):
     return {s for family in pool.families.values() for s in family.sources} | set(pool.basses) | set(pool.choirs)
@@ -186,6 +205,7 @@ def test_pools_hold_together():
 
 # --- what is widened
 
+
 def place(name, value):
     span = RANGES[name]
     if span.log:
@@ -221,6 +241,7 @@ def test_picks_follow_their_weights():
 
 # --- form
 
+
 def test_metres_tempi_and_modes_are_wide(scores):
     some = scores["train"]
     assert {score.beats for score in some} == {3, 4} and len({score.mode for score in some}) >= 4
@@ -232,13 +253,21 @@ def test_metres_tempi_and_modes_are_wide(scores):
 
 def test_notes_lie_in_the_sections_that_sound(scores):
     for score in scores["train"][:20]:
-        starts = {"drums": [h.start for h in score.hits], "bass": [n.start for n in score.bass],
-                  "other": [n.start for p in score.parts for n in p.notes], "vocals": [s.start for s in score.lead]}
+        starts = {
+            "drums": [h.start for h in score.hits],
+            "bass": [n.start for n in score.bass],
+            "other": [n.start for p in score.parts for n in p.notes],
+            "vocals": [s.start for s in score.lead],
+        }
         for target, times in starts.items():
             for start in times:
                 bars = np.clip((start + np.array([-0.3, 0.3])) / score.bar_seconds, 0, score.bars - 1).astype(int)
-                assert any(target in section.sounds for section in score.sections
-                           for bar in bars if section.bar <= bar < section.bar + section.bars), (target, start)
+                assert any(
+                    target in section.sounds
+                    for section in score.sections
+                    for bar in bars
+                    if section.bar <= bar < section.bar + section.bars
+                ), (target, start)
 
 
 def test_no_stem_of_a_song_is_silent_throughout(scores):
@@ -255,11 +284,11 @@ def test_lines_are_of_many_manners(scores):
 
 # --- songs and files
 
+
 def test_stems_sum_to_the_mixture_exactly_and_nothing_clips(rendered):
     _, folder = rendered
     found = sorted(folder.glob("*/*"))
-    assert [song.parent.name for song in found] == [
-        "test", "test-new", "train", "train", "unlabelled-matched", "valid"]
+    assert [song.parent.name for song in found] == ["test", "test-new", "train", "train", "unlabelled-matched", "valid"]
     for song in found:
         sounds = {}
         for name in (*TARGETS, "mixture"):
@@ -282,8 +311,10 @@ def test_files_hold_what_render_song_returns(rendered):
 
 def test_another_process_renders_the_same_bytes(rendered, tmp_path):
     root, _ = rendered
-    code = ("import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
-            "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0, 2)")
+    code = (
+        "import sys; from pathlib import Path; from bsrnn.data.synthetic.dataset import _render; "
+        "_render(Path(sys.argv[1]) / 'song', 'train', 1, 2.0, 0, 2)"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     for name in ("mixture.flac", *(f"{t}.flac" for t in TARGETS), "song.json"):
         other = song_folder(root, WIDE_DATA, "train", 1) / name

@@ -37,6 +37,7 @@ def share(sound, low, high):
 
 # --- desk
 
+
 def test_filters_by_their_responses():
     assert response_db(desk.bell(1000, 6, 1), 1000) == pytest.approx(6, abs=0.01)
     assert abs(response_db(desk.bell(1000, 6, 1), 50)) < 0.1
@@ -58,7 +59,7 @@ def test_channel_is_the_sound_itself_where_nothing_is_set():
 
 def test_compressor_takes_from_what_is_loud():
     sound = np.full((2, SAMPLE_RATE), 0.5)
-    sound[:, :SAMPLE_RATE // 2] = 0.05
+    sound[:, : SAMPLE_RATE // 2] = 0.05
     gain = desk.compressor_gain(sound, -10, 4)
     assert gain[:15000] == pytest.approx(1)  # 20 dB below the loudest
     assert 20 * np.log10(gain[-2000]) == pytest.approx(-7.5, abs=0.1)  # three quarters of 10 dB
@@ -83,10 +84,17 @@ def test_crush_and_width():
 
 # --- synthesisers and machines
 
+
 @pytest.mark.parametrize("waveform", [name for name in WAVEFORMS if name != "ring"])
 def test_synthesisers_are_in_tune(waveform):
-    patch = replace(draw_patch(waveform, "bass", draws()), detune_semitones=0.02, fm_ratio=1.0, cutoff_octaves=4.0,
-                    sustain=0.8, harmonics=(1.0, 0.5))
+    patch = replace(
+        draw_patch(waveform, "bass", draws()),
+        detune_semitones=0.02,
+        fm_ratio=1.0,
+        cutoff_octaves=4.0,
+        sustain=0.8,
+        harmonics=(1.0, 0.5),
+    )
     sound = synth_note(patch, 57, 1.0, np.random.default_rng(0))[:SAMPLE_RATE]
     hz, energy = power(sound)
     heard = hz[np.argmax(np.where(hz > 150, energy, 0))]
@@ -118,10 +126,20 @@ def test_machines_have_levels_and_drums_their_places_in_the_spectrum(machine):
 
 # --- singers
 
+
 def voice(phonation="modal", **changes):
     plain = singing.draw_voice(WIDE.voices[3], "modal", draws())
-    plain = replace(plain, vibrato_semitones=0.0, jitter=0.0, scoop_semitones=0.0, drive=0.0, tilt_db=4.0, ring_db=0.0,
-                    breath=0.005, glide_seconds=0.01)
+    plain = replace(
+        plain,
+        vibrato_semitones=0.0,
+        jitter=0.0,
+        scoop_semitones=0.0,
+        drive=0.0,
+        tilt_db=4.0,
+        ring_db=0.0,
+        breath=0.005,
+        glide_seconds=0.01,
+    )
     return replace(singing.phonated(plain, phonation, draws()), drive=0.0, **changes)
 
 
@@ -141,7 +159,7 @@ NOTE = [Syllable(0.3, 1.5, 57.0, "", "a", 0.9)]
 
 
 def middle(sound):
-    return sound[int(0.7 * SAMPLE_RATE):int(1.6 * SAMPLE_RATE)]
+    return sound[int(0.7 * SAMPLE_RATE) : int(1.6 * SAMPLE_RATE)]
 
 
 def test_phonations_differ_in_noise_and_subharmonics():
@@ -156,7 +174,7 @@ def test_phonations_differ_in_noise_and_subharmonics():
 def test_a_melisma_changes_its_pitch_on_one_vowel():
     line = [replace(NOTE[0], turns=((0.75, 64.0),))]
     sound = sung(line, voice())
-    first, second = (sound[int(a * SAMPLE_RATE):int(b * SAMPLE_RATE)] for a, b in ((0.6, 0.95), (1.2, 1.6)))
+    first, second = (sound[int(a * SAMPLE_RATE) : int(b * SAMPLE_RATE)] for a, b in ((0.6, 0.95), (1.2, 1.6)))
     assert harmonicity(first, hertz(57)) > 0.9 > 0.6 > harmonicity(second, hertz(57))
     assert harmonicity(second, hertz(64)) > 0.9
 
@@ -168,7 +186,7 @@ def test_singing_without_rests_puts_every_phrase_where_it_belongs():
     rms = np.sqrt((sound.reshape(40, -1) ** 2).mean(1))
     loud = np.flatnonzero(rms > 0.1 * rms.max())
     assert set(loud) <= {5, 6, 7, 8, 28, 29, 30, 31, 32, 33} and {5, 6, 7, 30, 31, 32} <= set(loud)
-    assert np.abs(sound[int(1.3 * SAMPLE_RATE):int(2.7 * SAMPLE_RATE)]).max() == 0
+    assert np.abs(sound[int(1.3 * SAMPLE_RATE) : int(2.7 * SAMPLE_RATE)]).max() == 0
     assert not sung([], voice()).any()
 
 
@@ -178,8 +196,11 @@ def test_voices_are_drawn_from_their_kinds():
         low, high = kind.formant_scale
         assert all(low <= voice.formant_scale <= high for voice in made)
         assert len({voice.formant_balance for voice in made}) >= 5
-        assert all(RANGES["formant balance"].low <= b <= RANGES["formant balance"].high
-                   for voice in made for b in voice.formant_balance)
+        assert all(
+            RANGES["formant balance"].low <= b <= RANGES["formant balance"].high
+            for voice in made
+            for b in voice.formant_balance
+        )
 
 
 def test_autotune_puts_notes_on_semitones():
@@ -190,11 +211,11 @@ def test_autotune_puts_notes_on_semitones():
 
 def test_levelling_evens_out():
     sound = np.sin(np.arange(SAMPLE_RATE) * 0.1)
-    sound[:SAMPLE_RATE // 2] *= 0.1
+    sound[: SAMPLE_RATE // 2] *= 0.1
     even = singing.levelled(sound, 0.5)
-    halves = [np.sqrt((half ** 2).mean()) for half in (even[2000:20000], even[-20000:-2000])]
+    halves = [np.sqrt((half**2).mean()) for half in (even[2000:20000], even[-20000:-2000])]
     assert 20 * np.log10(halves[1] / halves[0]) == pytest.approx(10, abs=1.5)
-    assert np.sqrt((even ** 2).mean()) == pytest.approx(1)
+    assert np.sqrt((even**2).mean()) == pytest.approx(1)
 
 
 def test_the_version_one_singer_is_untouched_by_the_new_traits():

@@ -31,12 +31,17 @@ def scene(frames=4, samples=RATE, channels=2, stems=2, seed=0):
     length = int(frames * samples)
     references = {f"stem{s}": noise((channels, length), seed + s) for s in range(stems)}
     total = sum(references.values())
-    estimates = {name: (0.8 * part + 0.1 * np.roll(part, 3, axis=1) + 0.2 * total + noise(part.shape, seed + 50, 0.05))
-                 .astype(np.float32) for name, part in references.items()}
+    estimates = {
+        name: (0.8 * part + 0.1 * np.roll(part, 3, axis=1) + 0.2 * total + noise(part.shape, seed + 50, 0.05)).astype(
+            np.float32
+        )
+        for name, part in references.items()
+    }
     return references, estimates
 
 
 # uSDR
+
 
 @pytest.mark.parametrize("gain", [0.0, 0.5, 0.9, 2.0, -1.0])
 def test_usdr_of_a_scaled_reference(gain):
@@ -72,8 +77,9 @@ def test_usdr_takes_torch_and_sums_in_float64():
     assert usdr(long, 0.5 * long) == pytest.approx(20 * np.log10(2), abs=1e-6)
 
 
-@pytest.mark.parametrize("reference, estimate", [
-    (np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10)))])
+@pytest.mark.parametrize(
+    "reference, estimate", [(np.zeros((2, 10)), np.zeros((2, 11))), (np.zeros((2, 10)), np.zeros((1, 10)))]
+)
 def test_usdr_of_unequal_shapes(reference, estimate):
     with pytest.raises(DataError, match=r"reference of shape \(.*expected one shape \(channels, samples\); cut both"):
         usdr(reference, estimate)
@@ -92,14 +98,17 @@ def test_usdr_refuses_what_is_not_finite(value, reference_too):
 @settings(max_examples=50, deadline=None)
 def test_usdr_equals_the_plain_formula(channels, length, gain, seed):
     reference, estimate = noise((channels, length), seed), noise((channels, length), seed + 1)
-    plain = 10 * np.log10((np.sum(reference.astype(float) ** 2) + 1e-7)
-                          / (np.sum((reference.astype(float) - estimate) ** 2) + 1e-7))
+    plain = 10 * np.log10(
+        (np.sum(reference.astype(float) ** 2) + 1e-7) / (np.sum((reference.astype(float) - estimate) ** 2) + 1e-7)
+    )
     assert usdr(reference, estimate) == pytest.approx(plain, abs=1e-9)
-    assert usdr(np.float32(2) ** round(gain) * reference, np.float32(2) ** round(gain) * estimate, eps=0.0) \
-        == pytest.approx(usdr(reference, estimate, eps=0.0), abs=1e-9)  # the level does not matter
+    assert usdr(
+        np.float32(2) ** round(gain) * reference, np.float32(2) ** round(gain) * estimate, eps=0.0
+    ) == pytest.approx(usdr(reference, estimate, eps=0.0), abs=1e-9)  # the level does not matter
 
 
 # cSDR, against museval
+
 
 def museval_sdr(references, estimates, rate=RATE, filters_len=512):
     """museval's own SDR -> name -> (frames,). Defaults are those of ``museval.evaluate``; short filters are fast."""
@@ -169,15 +178,20 @@ def test_silent_frames_are_dropped_as_museval_does(case):
     assert {np.count_nonzero(~np.isnan(frames)) for frames in ours.values()} == {KEPT[case]}
 
 
-@given(frames=st.floats(0.1, 5), rate=st.integers(40, 200), channels=st.integers(1, 2), stems=st.integers(2, 3),
-       seed=st.integers(0, 999),
-       rests=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.booleans()), max_size=3))
+@given(
+    frames=st.floats(0.1, 5),
+    rate=st.integers(40, 200),
+    channels=st.integers(1, 2),
+    stems=st.integers(2, 3),
+    seed=st.integers(0, 999),
+    rests=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.booleans()), max_size=3),
+)
 @settings(max_examples=30, deadline=None)
 def test_csdr_equals_museval_whatever_the_shape(frames, rate, channels, stems, seed, rests):
     references, estimates = scene(max(frames, 12 / rate), rate, channels, stems, seed)
     for stem, frame, of_reference in rests:
         signal = (references if of_reference else estimates)[f"stem{stem % stems}"]
-        signal[:, frame * rate:(frame + 1) * rate] = 0
+        signal[:, frame * rate : (frame + 1) * rate] = 0
     if all(signal.any() for signals in (references, estimates) for signal in signals.values()):
         assert_same(csdr_frames(references, estimates, rate), museval_sdr(references, estimates, rate, filters_len=4))
     else:  # museval refuses a wholly silent stem
@@ -208,8 +222,9 @@ def test_csdr_depends_on_the_set_of_stems():
 
 def test_csdr_takes_torch():
     references, estimates = scene(2)
-    tensors = [{name: torch.from_numpy(signal) for name, signal in signals.items()}
-               for signals in (references, estimates)]
+    tensors = [
+        {name: torch.from_numpy(signal) for name, signal in signals.items()} for signals in (references, estimates)
+    ]
     assert csdr(*tensors, RATE) == csdr(references, estimates, RATE)
 
 
@@ -235,20 +250,21 @@ def test_csdr_refuses_what_does_not_match():
 
 # leakage
 
+
 def test_leakage_is_the_level_where_the_target_rests():
     reference, estimate = noise((2, 4 * RATE + 500)), noise((2, 4 * RATE + 500), 1)
-    reference[:, RATE:3 * RATE] = 0
-    estimate[:, RATE:2 * RATE] = 0.1
-    estimate[:, 2 * RATE:3 * RATE] = 0.01
+    reference[:, RATE : 3 * RATE] = 0
+    estimate[:, RATE : 2 * RATE] = 0.1
+    estimate[:, 2 * RATE : 3 * RATE] = 0.01
     leakage = silent_leakage(reference, estimate, RATE)
-    assert leakage.db == pytest.approx(10 * np.log10((0.1 ** 2 + 0.01 ** 2) / 2), abs=1e-5)
+    assert leakage.db == pytest.approx(10 * np.log10((0.1**2 + 0.01**2) / 2), abs=1e-5)
     assert (leakage.silent_frames, leakage.frames) == (2, 4)
 
 
 def test_leakage_threshold_and_floor():
     reference = np.zeros((2, 3 * RATE))
     reference[:, :RATE] = 1.1e-3  # -59.2 dBFS: audible
-    reference[:, RATE:2 * RATE] = 0.9e-3  # -60.9 dBFS: silent
+    reference[:, RATE : 2 * RATE] = 0.9e-3  # -60.9 dBFS: silent
     assert silent_leakage(reference, np.zeros((2, 3 * RATE)), RATE) == (LEAKAGE_FLOOR_DB, 2, 3)
     assert silent_leakage(reference, reference, RATE, silence_db=-50.0).silent_frames == 3
     assert silent_leakage(np.ones((1, 2 * RATE)), np.ones((1, 2 * RATE)), RATE) == (None, 0, 2)
@@ -256,30 +272,46 @@ def test_leakage_threshold_and_floor():
 
 # a song, a set of songs
 
+
 def test_score_of_a_song():
     target, rest = noise((2, 5 * RATE + 10), 1), noise((2, 5 * RATE + 10), 2)
-    target[:, 2 * RATE:3 * RATE] = 0
+    target[:, 2 * RATE : 3 * RATE] = 0
     mixture = target + rest
     estimate = (0.9 * target + 0.05 * rest).astype(np.float32)
     got = score(target, mixture, estimate, RATE)
-    expected = csdr({"target": target, "residual": mixture - target},
-                    {"target": estimate, "residual": mixture - estimate}, RATE)["target"]
-    assert got == {"usdr": usdr(target, estimate), "usdr_mixture": usdr(target, mixture), "csdr": expected,
-                   "csdr_frames_kept": 4, "csdr_frames": 5, "silent_frames": 1,
-                   "leakage_db": pytest.approx(20 * np.log10(0.05 * 0.3), abs=0.3)}
+    expected = csdr(
+        {"target": target, "residual": mixture - target}, {"target": estimate, "residual": mixture - estimate}, RATE
+    )["target"]
+    assert got == {
+        "usdr": usdr(target, estimate),
+        "usdr_mixture": usdr(target, mixture),
+        "csdr": expected,
+        "csdr_frames_kept": 4,
+        "csdr_frames": 5,
+        "silent_frames": 1,
+        "leakage_db": pytest.approx(20 * np.log10(0.05 * 0.3), abs=0.3),
+    }
     assert json.loads(json.dumps(got, allow_nan=False)) == got
     # error = 0.1 target - 0.05 rest with both about equally loud: 1 / (0.01 + 0.0025)
     assert got["csdr"] == pytest.approx(10 * np.log10(1 / 0.0125), abs=0.3)
-    theirs = museval_sdr({"target": target, "residual": mixture - target},
-                         {"target": estimate, "residual": mixture - estimate}, filters_len=8)["target"]
+    theirs = museval_sdr(
+        {"target": target, "residual": mixture - target},
+        {"target": estimate, "residual": mixture - estimate},
+        filters_len=8,
+    )["target"]
     assert got["csdr"] == pytest.approx(np.nanmedian(theirs), abs=1e-4)
 
 
 def test_score_of_a_silent_reference_has_no_value_but_its_leakage():
     silence, rest = np.zeros((2, 3 * RATE), np.float32), noise((2, 3 * RATE))
     got = score(silence, rest, np.float32(0.1) * rest, RATE)
-    assert (got["usdr"], got["usdr_mixture"], got["csdr"], got["csdr_frames_kept"], got["csdr_frames"]) \
-        == (None, None, None, 0, 3)
+    assert (got["usdr"], got["usdr_mixture"], got["csdr"], got["csdr_frames_kept"], got["csdr_frames"]) == (
+        None,
+        None,
+        None,
+        0,
+        3,
+    )
     assert got["silent_frames"] == 3 and got["leakage_db"] == pytest.approx(20 * np.log10(0.03), abs=0.2)
 
 
@@ -300,21 +332,45 @@ def test_score_refuses_what_does_not_match_or_is_not_finite():
 
 
 def song(**values):
-    return {"usdr": None, "usdr_mixture": None, "csdr": None, "csdr_frames_kept": 0, "csdr_frames": 10,
-            "leakage_db": None, "silent_frames": 0} | values
+    return {
+        "usdr": None,
+        "usdr_mixture": None,
+        "csdr": None,
+        "csdr_frames_kept": 0,
+        "csdr_frames": 10,
+        "leakage_db": None,
+        "silent_frames": 0,
+    } | values
 
 
 def test_aggregate_keeps_mean_and_median_apart_and_counts_what_is_left_out():
-    got = aggregate([song(usdr=1.0, usdr_mixture=-5.0, csdr=2.0, csdr_frames_kept=9),
-                     song(usdr=2.0, usdr_mixture=-4.0, csdr=7.0, csdr_frames_kept=5, leakage_db=-40.0, silent_frames=5),
-                     song(usdr=9.0, usdr_mixture=0.0),
-                     song(leakage_db=-20.0, silent_frames=10)])
+    got = aggregate(
+        [
+            song(usdr=1.0, usdr_mixture=-5.0, csdr=2.0, csdr_frames_kept=9),
+            song(usdr=2.0, usdr_mixture=-4.0, csdr=7.0, csdr_frames_kept=5, leakage_db=-40.0, silent_frames=5),
+            song(usdr=9.0, usdr_mixture=0.0),
+            song(leakage_db=-20.0, silent_frames=10),
+        ]
+    )
     assert got == {
-        "songs": 4, "songs_silent": 1, "csdr_frames_kept": 14, "csdr_frames": 40, "silent_frames": 15,
-        "usdr_songs": 3, "usdr_mean": 4.0, "usdr_median": 2.0,
-        "usdr_mixture_songs": 3, "usdr_mixture_mean": -3.0, "usdr_mixture_median": -4.0,
-        "csdr_songs": 2, "csdr_mean": 4.5, "csdr_median": 4.5,
-        "leakage_db_songs": 2, "leakage_db_mean": -30.0, "leakage_db_median": -30.0}
+        "songs": 4,
+        "songs_silent": 1,
+        "csdr_frames_kept": 14,
+        "csdr_frames": 40,
+        "silent_frames": 15,
+        "usdr_songs": 3,
+        "usdr_mean": 4.0,
+        "usdr_median": 2.0,
+        "usdr_mixture_songs": 3,
+        "usdr_mixture_mean": -3.0,
+        "usdr_mixture_median": -4.0,
+        "csdr_songs": 2,
+        "csdr_mean": 4.5,
+        "csdr_median": 4.5,
+        "leakage_db_songs": 2,
+        "leakage_db_mean": -30.0,
+        "leakage_db_median": -30.0,
+    }
     assert json.loads(json.dumps(got, allow_nan=False)) == got
     nothing = aggregate([song()])
     assert nothing["songs_silent"] == 1 and nothing["usdr_mean"] is None and nothing["usdr_songs"] == 0

@@ -653,7 +653,6 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     assert all(f">{name}</td>" in shown[0] for name in ("C1", "C2", "C3", "C4", "C5"))
 
 
-
 def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_other_contrasts(root, monkeypatch):
     settings = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), carries_claims=True)
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
@@ -747,7 +746,7 @@ def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, 
     sections = [{"name": "solo", "start": 0.0, "end": 1.0, "sounds": ["vocals"]},
                 {"name": "verse", "start": 1.0, "end": 3.0, "sounds": ["vocals", "drums"]},
                 {"name": "verse", "start": 3.0, "end": 4.0, "sounds": ["drums"]}]  # fmt: skip
-    song, = songs.read_songs(tmp_path, sample_rate=100)
+    (song,) = songs.read_songs(tmp_path, sample_rate=100)
     song = replace(song, info={"sections": sections})
     monkeypatch.setattr(evaluation, "separate", lambda model, mixture, *_, **__: {"vocals": mixture / 2})
     table = evaluation.by_section(None, [song, replace(song, info={})], "vocals", config.SeparateConfig())
@@ -771,9 +770,7 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     assert list(table.index) == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
 
     def songs(name: str) -> np.ndarray:
-        return np.array(
-            [[song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]] for seed in (0, 1)]
-        )
+        return np.array([[song["usdr"] for song in result(f"{name}-s{seed}")["scores"]["songs"]] for seed in (0, 1)])
 
     effect = crossed_effect(songs("vocals") - songs("vocals-hdemucs"))
     row = table.loc["Hybrid Demucs"]

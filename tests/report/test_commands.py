@@ -47,7 +47,8 @@ def test_the_sentence_has_the_measured_numbers(tmp_path):
     assert commands.sentence(tmp_path / "all.json") == (
         "Beside the installation, the first takes 31 minutes of a processor core and the second 12, shared by the "
         "cores that there are; the largest process holds 2.0 GB (A processor; measured by `python -m "
-        "benchmarks.commands`).")
+        "benchmarks.commands`)."
+    )
     (tmp_path / "half.json").write_text(json.dumps({commands.TEST: other}))
     assert "on your machine" in commands.sentence(tmp_path / "half.json")
 

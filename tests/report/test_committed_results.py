@@ -1,6 +1,5 @@
 """What stands in results/small: whole, as the registry says, and better than what needs no network."""
 
-
 import pytest
 from places import REPOSITORY
 

@@ -53,9 +53,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(of_seed, of_song):
 
 def test_the_detectable_effect_is_seen_four_times_in_five():
     rng, seen, trials = np.random.default_rng(3), 0, 600
-    sizes = [
-        crossed_effect(rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))).detectable() for _ in range(200)
-    ]
+    sizes = [crossed_effect(rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))).detectable() for _ in range(200)]
     truth = float(np.median(sizes))
     for _ in range(trials):
         d = truth + rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))

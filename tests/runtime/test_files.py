@@ -38,15 +38,22 @@ def test_a_failing_body_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("error", [
-    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),  # as safetensors has it
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        RuntimeError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),  # as safetensors has it
+    ],
+)
 def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path, error):
     path = tmp_path / "model.safetensors"
     path.write_text("old")
-    with pytest.raises(BSRNNError, match=r"disk full while writing .*model\.safetensors.*free some space"), \
-            atomic_write(path) as temporary:
+    with (
+        pytest.raises(BSRNNError, match=r"disk full while writing .*model\.safetensors.*free some space"),
+        atomic_write(path) as temporary,
+    ):
         temporary.write_text("half")
         raise error
     assert path.read_text() == "old"
@@ -56,6 +63,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path, error):
 def test_a_disk_that_is_full_only_at_fsync(tmp_path, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BSRNNError, match="disk full"):
         write_json(tmp_path / "a.json", {"a": 1})

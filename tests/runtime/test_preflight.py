@@ -90,8 +90,10 @@ def test_a_place_is_tried_and_left_as_it_was(tmp_path):
 
 def test_a_disk_that_is_full_or_read_only(tmp_path, monkeypatch):
     for number, message in ((errno.ENOSPC, "the disk is full"), (errno.EROFS, "the disk is read-only")):
+
         def refuse(number=number, **_):
             raise OSError(number, os.strerror(number))
+
         monkeypatch.setattr(preflight.tempfile, "TemporaryFile", refuse)
         with pytest.raises(BSRNNError, match=f"{tmp_path}: cannot be written into: {message}"):
             preflight.place(tmp_path)

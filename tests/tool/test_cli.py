@@ -110,6 +110,8 @@ def test_a_model_that_was_not_trained_here_is_not_overwritten(folder, model, tmp
     assert cli.main(arguments) == 1
     assert "holds config.json and model.safetensors, which no training here has made" in capsys.readouterr().err
     assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
 def test_the_same_songs_by_another_path_are_the_same_training(folder, model, tmp_path, monkeypatch, capsys):
     """Relative, linked, moved and with settings noted before songs were; other songs under the same name are not."""
     weights = (model / "model.safetensors").read_bytes()

@@ -127,6 +127,8 @@ def of_no_length(content):
 
 # four frames of silence: 32 kbit/s at 44.1 kHz, mono, no allocation for any band
 LAYER_TWO = (b"\xff\xfd\x10\xc4" + bytes(100)) * 4
+
+
 def linked(path):
     folder_of("a.wav")(path)
     (path / "b.wav").symlink_to("a.wav")

@@ -251,6 +251,8 @@ def test_a_folder_that_cannot_be_read_is_a_problem(models, tmp_path, monkeypatch
     closed = f"{tmp_path}/music/closed"
     [problem] = problems
     assert problem.startswith(f"{closed}: cannot be read: no permission, expected a folder of songs; change the rights")
+
+
 def fake(monkeypatch, change=None):
     monkeypatch.setattr(checkpoint, "load", lambda *_: Fake(change, sample_rate=44100))
 

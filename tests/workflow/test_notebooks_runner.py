@@ -39,8 +39,9 @@ def test_parameters_arrive_with_their_types(tmp_path):
     assert [path.name for path in output.parent.iterdir()] == ["out.ipynb"]
 
 
-@pytest.mark.parametrize("parameters, has", [("profile = 'auto'\nsongs = 2", "it has profile, songs"),
-                                             (None, "it has none")])
+@pytest.mark.parametrize(
+    "parameters, has", [("profile = 'auto'\nsongs = 2", "it has profile, songs"), (None, "it has none")]
+)
 def test_unknown_parameter_is_refused_before_anything_runs(tmp_path, parameters, has):
     notebook = write(tmp_path / "in.ipynb", f"open({str(tmp_path / 'ran')!r}, 'w')", parameters=parameters)
     with pytest.raises(ConfigError, match=f"in.ipynb has no parameter 'profil': {has}"):

@@ -29,14 +29,22 @@ def notebook(path, text, *code, outputs=()):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A book of one chapter and one text, whose chapter has run with the profile quick."""
-    settings = {"title": "A book", "execute": {"execute_notebooks": "force", "timeout": 600},
-                "sphinx": {"local_extensions": {"map": "book/_ext"}, "config": {"language": "en"}}}
+    settings = {
+        "title": "A book",
+        "execute": {"execute_notebooks": "force", "timeout": 600},
+        "sphinx": {"local_extensions": {"map": "book/_ext"}, "config": {"language": "en"}},
+    }
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(settings))
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     book = tmp_path / "book"
     notebook(book / "01_a.ipynb", "The text of today", "print(1)", "print(2)")
-    notebook(paths.results("quick") / "notebooks" / "01_a.ipynb", "An older text", "print(1)", "print(2)",
-             outputs=("one", "two"))
+    notebook(
+        paths.results("quick") / "notebooks" / "01_a.ipynb",
+        "An older text",
+        "print(1)",
+        "print(2)",
+        outputs=("one", "two"),
+    )
     (book / "_toc.yml").write_text("root: index\nchapters:\n- file: 01_a\n- file: references\n")
     (book / "_ext").mkdir()
     (book / "_ext" / "map.py").write_text("")
@@ -60,7 +68,14 @@ def test_the_folder_has_all_pages_and_settings_that_execute_no_notebook(project)
     folder = pages.assemble("quick")
     assert folder == project / "_build" / "executed"
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
-        "01_a.ipynb", "_config.yml", "_static/code.css", "_toc.yml", "index.md", "references.bib", "references.md"]
+        "01_a.ipynb",
+        "_config.yml",
+        "_static/code.css",
+        "_toc.yml",
+        "index.md",
+        "references.bib",
+        "references.md",
+    ]
     before, after = (yaml.safe_load((place / "_config.yml").read_text()) for place in (project, folder))
     assert after.pop("execute") == {"execute_notebooks": "force", "timeout": 600, "exclude_patterns": ["*.ipynb"]}
     assert after["sphinx"].pop("local_extensions") == {"map": str(project / "book" / "_ext")}

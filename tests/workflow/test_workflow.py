@@ -15,7 +15,7 @@ import pytest
 from places import REPOSITORY
 
 pytest.importorskip("snakemake", reason="the book extra is not installed")
-RUNS = '''
+RUNS = """
 import os
 from dataclasses import dataclass
 from bsrnn.study import profiles
@@ -38,8 +38,8 @@ def grid(name):
     runs = [Run("vocals-s0", key), Run("drums-s0", "d"), Run("vocals-hop0.5-s0", key + "h", ("vocals-s0",)),
             Run("real-s0", "r", ("vocals-s0",))]
     return {run.id: run for run in runs}
-'''
-CONFIG = '''
+"""
+CONFIG = """
 from dataclasses import dataclass
 from bsrnn.errors import ConfigError
 
@@ -55,29 +55,29 @@ def profile(name):
     if name != "quick":
         raise ConfigError(f"unknown profile {name!r}: expected quick")
     return Profile()
-'''
-RESULTS = '''
+"""
+RESULTS = """
 from bsrnn.study import runs
 
 class Study:
     def __init__(self, profile): self.name, self.grid = profile, runs.grid(profile)
-'''
-CHAPTERS = '''
+"""
+CHAPTERS = """
 from bsrnn.runtime import paths
 
 class Table:
     def files(self, study): return [paths.results(study.name) / "tables" / "results.csv"]
 
 REGISTRY = {"results": Table()}
-'''
-MANIFEST = '''
+"""
+MANIFEST = """
 def result_table(profile): return "the result table"
-'''
-COSTS = '''
+"""
+COSTS = """
 def asked(run, device, processes):
     return {"mem_mb": 1234, "runtime": 77, "gpu": processes if device == "cuda" else 0}
-'''
-NOTEBOOKS = '''
+"""
+NOTEBOOKS = """
 import hashlib, sys
 from pathlib import Path
 
@@ -85,14 +85,14 @@ def code_hash(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 if __name__ == "__main__":
     Path(sys.argv[2]).write_text("executed")
-'''
-PAGES = '''
+"""
+PAGES = """
 import shutil, sys
 from pathlib import Path
 
 shutil.copytree(f"results/{sys.argv[2]}/notebooks", "_build/executed", dirs_exist_ok=True)
-'''
-CLI = '''
+"""
+CLI = """
 import sys
 from bsrnn.report import chapters
 from bsrnn.runtime import paths
@@ -110,10 +110,18 @@ if command == "run":
 elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
-'''
-STAND_INS = {"study/profiles.py": CONFIG, "study/runs.py": RUNS, "study/costs.py": COSTS, "study/results.py": RESULTS,
-             "report/chapters.py": CHAPTERS, "report/manifest.py": MANIFEST, "workflow/notebooks.py": NOTEBOOKS,
-             "workflow/pages.py": PAGES, "cli.py": CLI}
+"""
+STAND_INS = {
+    "study/profiles.py": CONFIG,
+    "study/runs.py": RUNS,
+    "study/costs.py": COSTS,
+    "study/results.py": RESULTS,
+    "report/chapters.py": CHAPTERS,
+    "report/manifest.py": MANIFEST,
+    "workflow/notebooks.py": NOTEBOOKS,
+    "workflow/pages.py": PAGES,
+    "cli.py": CLI,
+}
 JUPYTER_BOOK = """
 test "$*" = "build _build/executed --path-output ." || { echo "asked for $*"; exit 2; }
 mkdir -p _build/html && cat _build/executed/*.ipynb > _build/html/shown && touch _build/html/profile-$BSRNN_PROFILE.txt
@@ -130,10 +138,19 @@ def shell(folder, name, text):
 def start(folder, *options, **variables):
     """`python -m bsrnn.workflow.reproduce` in the stand-in project."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BSRNN_", "SNAKEMAKE_"))}
-    environment |= {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    "PYTHONPATH": str(folder), **variables}
-    return subprocess.run([sys.executable, "-m", "bsrnn.workflow.reproduce", *options], cwd=folder, env=environment,
-                          capture_output=True, text=True, timeout=120)
+    environment |= {
+        "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(folder),
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "bsrnn.workflow.reproduce", *options],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def planned(folder, **variables):
@@ -182,7 +199,10 @@ def project(finished, tmp_path):
 def test_first_run_makes_everything_that_this_machine_can(finished):
     results = finished / "results" / "quick"
     assert sorted(path.name for path in (results / "runs").iterdir()) == [
-        "drums-s0.d.json", "vocals-hop0.5-s0.ah.json", "vocals-s0.a.json"]  # real-s0 is not available
+        "drums-s0.d.json",
+        "vocals-hop0.5-s0.ah.json",
+        "vocals-s0.a.json",
+    ]  # real-s0 is not available
     assert sorted(path.name for path in (results / "notebooks").iterdir()) == ["01_a.ipynb", "02_b.ipynb"]
 
 
@@ -242,7 +262,7 @@ def test_a_clusters_queue_is_asked_for_what_each_run_needs(project):
     done = start(project, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     text = done.stdout + done.stderr
-    job = text[text.index("rule run:"):].split("resources:")[1].splitlines()[0]
+    job = text[text.index("rule run:") :].split("resources:")[1].splitlines()[0]
     for words in ("mem_mb=1234", "runtime=77", "gpu=2"):
         assert words in job
     assert "mem_mb=4000" in text and "runtime=60" in text  # the profile's own, for all that is no run
@@ -285,9 +305,11 @@ def test_stale_lock_is_released(project):
 
 def test_a_living_reproduction_is_respected(project):
     """Also one whose `make` is gone and whose Snakemake goes on: it has inherited the lock."""
-    holder = f"from pathlib import Path; import subprocess, sys; from bsrnn.workflow.reproduce import alone_in\n" \
-             f"lock = alone_in(Path({str(project)!r}))\n" \
-             "subprocess.Popen([sys.executable, '-c', 'input()'], pass_fds=[lock], stdin=sys.stdin)\n"
+    holder = (
+        f"from pathlib import Path; import subprocess, sys; from bsrnn.workflow.reproduce import alone_in\n"
+        f"lock = alone_in(Path({str(project)!r}))\n"
+        "subprocess.Popen([sys.executable, '-c', 'input()'], pass_fds=[lock], stdin=sys.stdin)\n"
+    )
     with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE) as living:
         assert living.wait(60) == 0  # its child holds on
         done = start(project)

@@ -10,5 +10,15 @@ from bsrnn.data.synthetic.rendering import GENERATOR_VERSION, mixture_of, render
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_hash
 from bsrnn.data.synthetic.splits import SPLITS
 
-__all__ = ["GENERATOR_VERSION", "SAMPLE_RATE", "SPLITS", "count", "data_folder", "ensure", "mixture_of", "render_song",
-           "song_folder", "soundfont_hash"]
+__all__ = [
+    "GENERATOR_VERSION",
+    "SAMPLE_RATE",
+    "SPLITS",
+    "count",
+    "data_folder",
+    "ensure",
+    "mixture_of",
+    "render_song",
+    "song_folder",
+    "soundfont_hash",
+]

@@ -11,8 +11,15 @@ from bsrnn.data.synthetic.styles import CHORD_PATTERNS, STRUMS
 class PartWriter:
     """Writes one instrument of "other" bar by bar, in the manner of its role. ``time``: (bar, beat, rng) -> seconds."""
 
-    def __init__(self, role: str, score: Score, scale: tuple[int, ...], sevenths: bool, time: Callable[..., float],
-                 rng: np.random.Generator):
+    def __init__(
+        self,
+        role: str,
+        score: Score,
+        scale: tuple[int, ...],
+        sevenths: bool,
+        time: Callable[..., float],
+        rng: np.random.Generator,
+    ):
         self.role, self.score, self.scale, self.tones, self.time, self.rng = role, score, scale, 3 + sevenths, time, rng
         self.pattern = draw(rng, CHORD_PATTERNS)
         self.octave = draw(rng, (48, 60))
@@ -23,7 +30,7 @@ class PartWriter:
 
     def bar(self, bar: int, section: Section, chord: list[int]) -> list[Note]:
         """One bar over a chord (root, third, fifth, seventh)."""
-        voicing = sorted(self.octave + (pitch - self.octave) % 12 for pitch in chord[:self.tones])
+        voicing = sorted(self.octave + (pitch - self.octave) % 12 for pitch in chord[: self.tones])
         beat_seconds = 60 / self.score.bpm
         notes = []
         for beat, pitch, beats in self._notes(voicing, chord[0] % 12, section):

@@ -16,12 +16,28 @@ PASSAGE_SECONDS = 6.0  # passages without a target last this long at least: fine
 
 # Section -> which targets sound (probabilities; vocals, drums, bass, other)
 SOUNDING = {
-    "intro": (0, 0.5, 0.5, 1), "verse": (1, 0.93, 0.92, 0.92), "chorus": (1, 1, 1, 1), "break": (0.6, 0, 0.4, 1),
-    "instrumental": (0, 1, 1, 1), "beat": (0.6, 1, 0.6, 0), "a cappella": (1, 0, 0, 0), "duet": (1, 0.2, 0, 1),
-    "drum solo": (0, 1, 0, 0), "bass solo": (0, 0, 1, 0), "without bass": (1, 0.6, 0, 1),
+    "intro": (0, 0.5, 0.5, 1),
+    "verse": (1, 0.93, 0.92, 0.92),
+    "chorus": (1, 1, 1, 1),
+    "break": (0.6, 0, 0.4, 1),
+    "instrumental": (0, 1, 1, 1),
+    "beat": (0.6, 1, 0.6, 0),
+    "a cappella": (1, 0, 0, 0),
+    "duet": (1, 0.2, 0, 1),
+    "drum solo": (0, 1, 0, 0),
+    "bass solo": (0, 0, 1, 0),
+    "without bass": (1, 0.6, 0, 1),
 }
-CONTRASTS = {"break": 0.24, "instrumental": 0.22, "beat": 0.18, "a cappella": 0.1, "duet": 0.1, "drum solo": 0.04,
-             "bass solo": 0.04, "without bass": 0.08}
+CONTRASTS = {
+    "break": 0.24,
+    "instrumental": 0.22,
+    "beat": 0.18,
+    "a cappella": 0.1,
+    "duet": 0.1,
+    "drum solo": 0.04,
+    "bass solo": 0.04,
+    "without bass": 0.08,
+}
 # What song number i has for certain. Seven, so that even and odd test songs meet all of them
 FEATURES = ("a cappella", "instrumental", "", "drum solo", "plain", "bass solo", "")
 SECTION_DB = {"verse": -1.5, "chorus": 1.0, "intro": -2.0, "break": -2.5, "duet": -2.5}
@@ -74,11 +90,17 @@ class Composer:
         basses = [b for b in pool.basses if isinstance(b, str) == synth_bass]
         self.swing = draw(form_rng, self.style.swing)
         self.score = Score(
-            style=name, bpm=bpm, key=int(form_rng.integers(12)), minor=bool(form_rng.random() < 0.5),
+            style=name,
+            bpm=bpm,
+            key=int(form_rng.integers(12)),
+            minor=bool(form_rng.random() < 0.5),
             tune=form_rng.uniform(-0.25, 0.25),
             progressions=(draw(form_rng, pool.progressions), draw(form_rng, pool.progressions)),
-            kit=draw(form_rng, kits), voice=draw(form_rng, pool.voices), bass_source=draw(form_rng, basses),
-            sections=draw_form(bars, 240 / bpm, FEATURES[index % len(FEATURES)], form_rng))
+            kit=draw(form_rng, kits),
+            voice=draw(form_rng, pool.voices),
+            bass_source=draw(form_rng, basses),
+            sections=draw_form(bars, 240 / bpm, FEATURES[index % len(FEATURES)], form_rng),
+        )
         self.scale = MINOR if self.score.minor else MAJOR
 
     def compose(self) -> Score:
@@ -194,8 +216,9 @@ class Composer:
                     score.harmony.append(Syllable(late, 0.94 * seconds, pitch, consonant, vowel, 0.9 * velocity))
 
     @staticmethod
-    def _phrase(span: list[int], place: int, chord: set[int], rap: bool, rest_chance: float,
-                rng: np.random.Generator) -> tuple[list[tuple[float, float, int]], int]:
+    def _phrase(
+        span: list[int], place: int, chord: set[int], rap: bool, rest_chance: float, rng: np.random.Generator
+    ) -> tuple[list[tuple[float, float, int]], int]:
         """A bar of melody as (beat, beats, index into ``span``), and where it ends."""
         notes, beat, reach = [], float(rng.choice((0, 0.5, 1))), 1 if rap else 2
         while beat < 3.75:

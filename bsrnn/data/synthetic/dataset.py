@@ -51,17 +51,31 @@ def count(config: DataConfig, split: str) -> int:
     wide = config.generator_version == wide_rendering.GENERATOR_VERSION
     unknown = ("shifted_songs", config.shifted_songs) if wide else ("new_songs", config.new_songs)
     if unknown[1]:
-        raise ConfigError(f"DataConfig.{unknown[0]} is {unknown[1]}: generator version {config.generator_version} has "
-                          "no such songs; set it to 0, or choose the other generator_version")
-    counts = {"train": config.train_songs, "valid": config.valid_songs, "test": config.test_songs,
-              "test-shifted": config.shifted_songs, "test-new": config.new_songs,
-              "unlabelled-matched": config.unlabelled_songs,
-              "unlabelled-shifted": 0 if wide else config.unlabelled_songs}
+        raise ConfigError(
+            f"DataConfig.{unknown[0]} is {unknown[1]}: generator version {config.generator_version} has "
+            "no such songs; set it to 0, or choose the other generator_version"
+        )
+    counts = {
+        "train": config.train_songs,
+        "valid": config.valid_songs,
+        "test": config.test_songs,
+        "test-shifted": config.shifted_songs,
+        "test-new": config.new_songs,
+        "unlabelled-matched": config.unlabelled_songs,
+        "unlabelled-shifted": 0 if wide else config.unlabelled_songs,
+    }
     return counts[split]
 
 
-def ensure(config: DataConfig, root: Path, splits: Iterable[str] = ("train", "valid", "test"), *,
-           limit: int | None = None, jobs: int | None = None, progress: bool = True) -> Path:
+def ensure(
+    config: DataConfig,
+    root: Path,
+    splits: Iterable[str] = ("train", "valid", "test"),
+    *,
+    limit: int | None = None,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Path:
     """Render the songs that are missing; returns the folder of the data set.
 
     A song's folder appears only when it is whole: the next call goes on where one was interrupted, and two may run at
@@ -145,6 +159,4 @@ def _render(path: Path, split: str, index: int, seconds: float, seed: int, gener
 
 def _write(path: Path, sound: np.ndarray) -> None:
     """(2, L) float on the 16-bit grid -> 16-bit file (wav or flac), exactly."""
-    soundfile.write(path, np.rint(sound.T * 2 ** 15).astype(np.int16), SAMPLE_RATE, subtype="PCM_16")
-
-
+    soundfile.write(path, np.rint(sound.T * 2**15).astype(np.int16), SAMPLE_RATE, subtype="PCM_16")

@@ -12,7 +12,7 @@ def place(bus: np.ndarray, sound: np.ndarray, start_seconds: float, gain: float 
     start = int(start_seconds * SAMPLE_RATE)
     if 0 <= start < bus.shape[1]:
         length = min(sound.shape[1], bus.shape[1] - start)
-        bus[:, start:start + length] += gain * sound[:, :length]
+        bus[:, start : start + length] += gain * sound[:, :length]
 
 
 def pan_gains(position: float) -> np.ndarray:
@@ -29,8 +29,8 @@ def pan(mono: np.ndarray, position: float) -> np.ndarray:
 def active_rms(sound: np.ndarray) -> float:
     """RMS over the 0.1 s windows within 30 dB of the loudest, so that rests do not count; 0 for silence."""
     window = SAMPLE_RATE // 10
-    windows = sound[:, :sound.shape[1] // window * window].reshape(2, -1, window)
-    power = (windows ** 2).mean((0, 2))
+    windows = sound[:, : sound.shape[1] // window * window].reshape(2, -1, window)
+    power = (windows**2).mean((0, 2))
     if power.size == 0 or power.max() < 1e-12:
         return 0.0
     return float(np.sqrt(power[power > 1e-3 * power.max()].mean()))
@@ -83,36 +83,37 @@ def double(sound: np.ndarray, delay_seconds: float) -> np.ndarray:
     """Right channel late by some milliseconds: a doubled guitar."""
     shift = int(delay_seconds * SAMPLE_RATE)
     out = sound.copy()
-    out[1, shift:] = sound[1, :sound.shape[1] - shift]
+    out[1, shift:] = sound[1, : sound.shape[1] - shift]
     out[1, :shift] = 0
     return out
 
 
-def room_response(rng: np.random.Generator, decay_seconds: float, predelay_seconds: float,
-                  bright_hz: float) -> np.ndarray:
+def room_response(
+    rng: np.random.Generator, decay_seconds: float, predelay_seconds: float, bright_hz: float
+) -> np.ndarray:
     """Impulse response of a room, (2, l) of unit energy a channel: decaying noise, highs faster; early reflections."""
     time = np.arange(int(1.1 * decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
     decay = 10 ** (-3 * time / decay_seconds)  # -60 dB after decay_seconds
     noise = rng.standard_normal((2, len(time))) * decay
     low = low_pass(noise, 900, order=1)
-    tail = band_pass(low + (noise - low) * decay ** 0.8, 160, bright_hz)
+    tail = band_pass(low + (noise - low) * decay**0.8, 160, bright_hz)
     response = np.concatenate([np.zeros((2, int(predelay_seconds * SAMPLE_RATE))), tail], 1)
     loudest = np.abs(response).max()
     for _ in range(8):
         response[:, int(rng.uniform(0.004, 0.045) * SAMPLE_RATE)] += 0.4 * loudest * rng.standard_normal(2)
-    return response / np.sqrt((response ** 2).sum(1, keepdims=True))
+    return response / np.sqrt((response**2).sum(1, keepdims=True))
 
 
 def reverb(sound: np.ndarray, response: np.ndarray, wet: float) -> np.ndarray:
     """The sound and ``wet`` times its convolution with ``response`` (2, l), cut at the sound's length."""
-    return sound + wet * oaconvolve(sound, response, axes=1)[:, :sound.shape[1]]
+    return sound + wet * oaconvolve(sound, response, axes=1)[:, : sound.shape[1]]
 
 
 def echo(sound: np.ndarray, delay_seconds: float, gain: float) -> np.ndarray:
     """One repeat, darker, on the other side."""
     shift = min(int(delay_seconds * SAMPLE_RATE), sound.shape[1])
     repeat = np.zeros_like(sound)
-    repeat[:, shift:] = gain * sound[::-1, :sound.shape[1] - shift]
+    repeat[:, shift:] = gain * sound[::-1, : sound.shape[1] - shift]
     return sound + low_pass(repeat, 3500, order=1)
 
 

@@ -11,8 +11,18 @@ from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 
 Pitch = TypeVar("Pitch", float, np.ndarray)
 DRUMS = ("kick", "snare", "clap", "hat", "open", "ride", "crash", "tom high", "tom low", "shaker")
-DRUM_LEVELS = {"kick": 1.0, "snare": 1.0, "clap": 0.7, "hat": 0.2, "open": 0.18, "ride": 0.18, "crash": 0.25,
-               "tom high": 0.9, "tom low": 0.9, "shaker": 0.15}
+DRUM_LEVELS = {
+    "kick": 1.0,
+    "snare": 1.0,
+    "clap": 0.7,
+    "hat": 0.2,
+    "open": 0.18,
+    "ride": 0.18,
+    "crash": 0.25,
+    "tom high": 0.9,
+    "tom low": 0.9,
+    "shaker": 0.15,
+}
 
 
 def hertz(pitch: Pitch) -> Pitch:
@@ -42,14 +52,19 @@ def draw_patch(waveform: str, manner: str, rng: np.random.Generator) -> Patch:
     """A sound for ``manner``: "pad", "pluck", "chord", "lead" or "bass"."""
     bass, pad, pluck = manner == "bass", manner == "pad", manner == "pluck"
     return Patch(
-        waveform=waveform, attack=0.25 if pad else 0.005, decay=rng.uniform(0.12, 0.6),
-        sustain=0.15 if pluck else rng.uniform(0.5, 0.9), release=0.5 if pad else 0.06 if bass else 0.12,
+        waveform=waveform,
+        attack=0.25 if pad else 0.005,
+        decay=rng.uniform(0.12, 0.6),
+        sustain=0.15 if pluck else rng.uniform(0.5, 0.9),
+        release=0.5 if pad else 0.06 if bass else 0.12,
         detune_semitones=rng.choice([0.0, 0.08]) if bass else rng.uniform(0.06, 0.18),
         oscillators=int(rng.choice([1, 2])) if bass else 1 if manner == "lead" else 4,
         cutoff_hz=rng.uniform(150, 600) if bass else rng.uniform(700, 3500),
-        sweep=rng.uniform(3, 12) if bass else rng.uniform(1.5, 6), sweep_seconds=rng.uniform(0.05, 0.6),
+        sweep=rng.uniform(3, 12) if bass else rng.uniform(1.5, 6),
+        sweep_seconds=rng.uniform(0.05, 0.6),
         fm_ratio=float(rng.choice([0.5, 1.0, 1.0, 2.0] if bass else [1.0, 2.0, 3.0, 3.5])),
-        fm_index=rng.uniform(1.0, 5.0))
+        fm_index=rng.uniform(1.0, 5.0),
+    )
 
 
 def envelope(length: int, patch: Patch, seconds: float) -> np.ndarray:
@@ -132,8 +147,9 @@ def _snare(rng: np.random.Generator, deep: bool) -> np.ndarray:
     pitch_hz = rng.uniform(205, 260) if deep else rng.uniform(150, 200)
     tone = np.sin(2 * np.pi * pitch_hz * time + 2 * np.exp(-60 * time)) + 0.6 * np.sin(3.26 * np.pi * pitch_hz * time)
     wires = band_pass(rng.standard_normal(len(time)), rng.uniform(800, 2000), rng.uniform(7000, 13000))
-    return (rng.uniform(0.4, 0.9) * tone * np.exp(-time / 0.05)
-            + 1.1 * wires * np.exp(-time / (rng.uniform(0.04, 0.09) if deep else rng.uniform(0.1, 0.18))))
+    return rng.uniform(0.4, 0.9) * tone * np.exp(-time / 0.05) + 1.1 * wires * np.exp(
+        -time / (rng.uniform(0.04, 0.09) if deep else rng.uniform(0.1, 0.18))
+    )
 
 
 def _cymbal(rng: np.random.Generator, seconds: float, decay_seconds: float, low_hz: float, deep: bool) -> np.ndarray:
@@ -168,12 +184,15 @@ def drum_sounds(character: str, rng: np.random.Generator) -> dict[str, np.ndarra
     deep = character == "deep"
     shake = _time(0.09)
     sounds = {
-        "kick": _kick(rng, deep), "snare": _snare(rng, deep), "clap": _clap(rng),
+        "kick": _kick(rng, deep),
+        "snare": _snare(rng, deep),
+        "clap": _clap(rng),
         "hat": _cymbal(rng, 0.15, rng.uniform(0.02, 0.045), rng.uniform(4500, 7000), deep),
         "open": _cymbal(rng, 0.7, rng.uniform(0.12, 0.25), 5000, deep),
         "ride": _cymbal(rng, 1.2, rng.uniform(0.25, 0.45), 3500, deep),
         "crash": _cymbal(rng, 2.2, rng.uniform(0.4, 0.8), 2000, deep),
-        "tom high": _tom(rng, 230 if deep else 190), "tom low": _tom(rng, 85 if deep else 110),
+        "tom high": _tom(rng, 230 if deep else 190),
+        "tom low": _tom(rng, 85 if deep else 110),
         "shaker": band_pass(rng.standard_normal(len(shake)), 4500, 12000) * np.hanning(len(shake)),
     }
     return {name: sounds[name] / np.abs(sounds[name]).max() * DRUM_LEVELS[name] for name in DRUMS}

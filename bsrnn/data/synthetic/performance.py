@@ -10,8 +10,18 @@ from bsrnn.data.synthetic.score import Note, Part, Score, draw
 from bsrnn.data.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, soundfont
 from bsrnn.data.synthetic.splits import Pool
 
-DRUM_PANS = {"kick": 0.0, "snare": 0.05, "hat": 0.35, "open": 0.3, "ride": -0.4, "crash": 0.5, "clap": 0.1,
-             "tom high": 0.3, "tom low": -0.4, "shaker": -0.5}
+DRUM_PANS = {
+    "kick": 0.0,
+    "snare": 0.05,
+    "hat": 0.35,
+    "open": 0.3,
+    "ride": -0.4,
+    "crash": 0.5,
+    "clap": 0.1,
+    "tom high": 0.3,
+    "tom low": -0.4,
+    "shaker": -0.5,
+}
 CYMBALS = ("hat", "open", "ride", "crash", "shaker")
 SYNTH_MANNERS = {"pad": "pad", "pluck": "pluck", "chords": "chord", "lead": "lead"}
 
@@ -36,7 +46,7 @@ def perform_drums(score: Score, length: int, rng: np.random.Generator) -> np.nda
             sounds.append(note * effects.pan_gains(position) * (1.1 - 0.7 * share))
         out = np.zeros((2, max(s.shape[1] for s in sounds)))
         for sound in sounds:
-            out[:, :sound.shape[1]] += sound
+            out[:, : sound.shape[1]] += sound
         return out * (cymbal_gain if drum in CYMBALS else 1.0)
 
     bus = np.zeros((2, length))
@@ -166,9 +176,9 @@ def perform_other(score: Score, pool: Pool, length: int, rng: np.random.Generato
 def _compressed(mono: np.ndarray) -> np.ndarray:
     """Evens out loudness (ratio about 1.5), unit RMS."""
     mono = mono / np.abs(mono).max()
-    level = np.sqrt(lfilter([0.001], [1, -0.999], mono ** 2)) + 1e-3
+    level = np.sqrt(lfilter([0.001], [1, -0.999], mono**2)) + 1e-3
     mono = mono * (level / level.max() + 0.05) ** -0.35
-    return mono / np.sqrt((mono ** 2).mean())
+    return mono / np.sqrt((mono**2).mean())
 
 
 def perform_vocals(score: Score, pool: Pool, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,8 +19,9 @@ LEVELS_DB = {"vocals": (-19.5, 2.5), "drums": (-18.5, 2.5), "bass": (-18.4, 2.8)
 WET = {"vocals": (0.06, 0.3), "drums": (0.03, 0.18), "other": (0.04, 0.22)}
 
 
-def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0,
-                timbre: str | None = None) -> tuple[dict[str, np.ndarray], dict]:
+def render_song(
+    split: str, index: int, *, seconds: float = 30.0, seed: int = 0, timbre: str | None = None
+) -> tuple[dict[str, np.ndarray], dict]:
     """One song: stems, name -> (2, L) float32 at 44.1 kHz, and its metadata.
 
     Samples are multiples of 2^-15 within (-1, 1), and so is their sum, the mixture: what PCM16 files hold, exactly.
@@ -33,14 +34,23 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0,
     score = Composer(pool, seconds, index, compose_rng).compose()
     length = round(seconds * SAMPLE_RATE)
     dry = {
-        "vocals": perform_vocals(score, pool, length, vocals_rng), "drums": perform_drums(score, length, drums_rng),
-        "bass": perform_bass(score, length, bass_rng), "other": perform_other(score, pool, length, other_rng),
+        "vocals": perform_vocals(score, pool, length, vocals_rng),
+        "drums": perform_drums(score, length, drums_rng),
+        "bass": perform_bass(score, length, bass_rng),
+        "other": perform_other(score, pool, length, other_rng),
     }
     stems = _mix(dry, score, mix_rng)
     if pool.mastered:
         stems = _master(stems, mix_rng)
-    metadata = {"split": split, "index": index, "seed": seed, "seconds": seconds, "generator": GENERATOR_VERSION,
-                "timbre": timbre, **_describe(score, seconds)}
+    metadata = {
+        "split": split,
+        "index": index,
+        "seed": seed,
+        "seconds": seconds,
+        "generator": GENERATOR_VERSION,
+        "timbre": timbre,
+        **_describe(score, seconds),
+    }
     return quantise(stems, mix_rng), metadata
 
 
@@ -81,8 +91,8 @@ def _master(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[s
 def quantise(stems: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Scaled so that neither a stem nor the sum clips, rounded to 16 bits."""
     loudest = max(np.abs(x).max() for x in (*stems.values(), sum(stems.values())))
-    scale = 2 ** 15 * rng.uniform(0.8, 0.98) / max(loudest, 1e-9)
-    return {name: (np.rint(sound * scale) / 2 ** 15).astype(np.float32) for name, sound in stems.items()}
+    scale = 2**15 * rng.uniform(0.8, 0.98) / max(loudest, 1e-9)
+    return {name: (np.rint(sound * scale) / 2**15).astype(np.float32) for name, sound in stems.items()}
 
 
 def _describe(score: Score, seconds: float) -> dict:
@@ -90,11 +100,21 @@ def _describe(score: Score, seconds: float) -> dict:
     length = score.bar_seconds
     names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     return {
-        "style": score.style, "bpm": round(score.bpm, 2),
+        "style": score.style,
+        "bpm": round(score.bpm, 2),
         "key": f"{names[score.key]} {'minor' if score.minor else 'major'}",
-        "progressions": [list(p) for p in score.progressions], "kit": score.kit.name, "voice": score.voice.name,
-        "bass": score.bass_source, "presets": [{"role": p.role, "source": p.source} for p in score.parts],
-        "sections": [{"name": s.name, "start": round(s.bar * length, 3),
-                      "end": round(min((s.bar + s.bars) * length, seconds), 3),
-                      "sounds": list(s.sounds)} for s in score.sections],
+        "progressions": [list(p) for p in score.progressions],
+        "kit": score.kit.name,
+        "voice": score.voice.name,
+        "bass": score.bass_source,
+        "presets": [{"role": p.role, "source": p.source} for p in score.parts],
+        "sections": [
+            {
+                "name": s.name,
+                "start": round(s.bar * length, 3),
+                "end": round(min((s.bar + s.bars) * length, seconds), 3),
+                "sounds": list(s.sounds),
+            }
+            for s in score.sections
+        ],
     }

@@ -17,10 +17,16 @@ FRAME_RATE = SAMPLE_RATE / HOP
 
 # F1 to F5 of an adult female voice, Hz; a voice scales them
 VOWELS = {
-    "a": (850, 1350, 2900, 3900, 4800), "e": (550, 2150, 2900, 4000, 4900), "i": (330, 2650, 3250, 4100, 5000),
-    "o": (520, 950, 2800, 3800, 4800), "u": (370, 870, 2650, 3700, 4700),
-    "ae": (760, 1750, 2800, 3950, 4850), "eh": (650, 1950, 2800, 3950, 4850), "schwa": (590, 1500, 2800, 3900, 4800),
-    "ih": (430, 2300, 3000, 4050, 4950), "uh": (470, 1150, 2700, 3750, 4750),
+    "a": (850, 1350, 2900, 3900, 4800),
+    "e": (550, 2150, 2900, 4000, 4900),
+    "i": (330, 2650, 3250, 4100, 5000),
+    "o": (520, 950, 2800, 3800, 4800),
+    "u": (370, 870, 2650, 3700, 4700),
+    "ae": (760, 1750, 2800, 3950, 4850),
+    "eh": (650, 1950, 2800, 3950, 4850),
+    "schwa": (590, 1500, 2800, 3900, 4800),
+    "ih": (430, 2300, 3000, 4050, 4950),
+    "uh": (470, 1150, 2700, 3750, 4750),
 }
 BANDWIDTHS_HZ = (80, 110, 160, 220, 300)
 
@@ -98,17 +104,35 @@ class Syllable:
     turns: tuple[tuple[float, float], ...] = ()  # further notes of a melisma: (seconds after the start, MIDI number)
 
 
-def draw_voice(name: str, formant_scale: tuple[float, float], centre: tuple[int, int], vowels: tuple[str, ...],
-               consonants: tuple[str, ...], rng: np.random.Generator) -> Voice:
+def draw_voice(
+    name: str,
+    formant_scale: tuple[float, float],
+    centre: tuple[int, int],
+    vowels: tuple[str, ...],
+    consonants: tuple[str, ...],
+    rng: np.random.Generator,
+) -> Voice:
     """A singer of one kind: formant scale and centre (MIDI) from the given ranges."""
     return Voice(
-        name=name, formant_scale=rng.uniform(*formant_scale), centre=int(rng.integers(centre[0], centre[1] + 1)),
-        vowels=vowels, consonants=consonants, tilt_db=rng.uniform(2.5, 8), breath=10 ** rng.uniform(-2.2, -1.2),
-        ring_db=rng.uniform(0, 8), vibrato_hz=rng.uniform(4.8, 6.6), vibrato_semitones=rng.uniform(0.12, 0.55),
-        vibrato_delay_seconds=rng.uniform(0.12, 0.45), glide_seconds=rng.uniform(0.012, 0.04),
-        scoop_semitones=rng.uniform(0, 0.8), jitter=rng.uniform(0.03, 0.09), voiced_upto_hz=rng.uniform(5000, 9000),
-        bandwidth_scale=rng.uniform(0.8, 1.5), sibilance=rng.uniform(0.6, 1.4),
-        drive=rng.uniform(1, 3) if rng.random() < 0.33 else 0.0)
+        name=name,
+        formant_scale=rng.uniform(*formant_scale),
+        centre=int(rng.integers(centre[0], centre[1] + 1)),
+        vowels=vowels,
+        consonants=consonants,
+        tilt_db=rng.uniform(2.5, 8),
+        breath=10 ** rng.uniform(-2.2, -1.2),
+        ring_db=rng.uniform(0, 8),
+        vibrato_hz=rng.uniform(4.8, 6.6),
+        vibrato_semitones=rng.uniform(0.12, 0.55),
+        vibrato_delay_seconds=rng.uniform(0.12, 0.45),
+        glide_seconds=rng.uniform(0.012, 0.04),
+        scoop_semitones=rng.uniform(0, 0.8),
+        jitter=rng.uniform(0.03, 0.09),
+        voiced_upto_hz=rng.uniform(5000, 9000),
+        bandwidth_scale=rng.uniform(0.8, 1.5),
+        sibilance=rng.uniform(0.6, 1.4),
+        drive=rng.uniform(1, 3) if rng.random() < 0.33 else 0.0,
+    )
 
 
 def sing(line: list[Syllable], seconds: float, voice: Voice, rng: np.random.Generator) -> np.ndarray:
@@ -164,7 +188,7 @@ class _Tracks:
         time = np.arange(last - onset) / FRAME_RATE
         self.pitch[first:last] = syllable.pitch
         for seconds, pitch in syllable.turns:
-            self.pitch[onset + int(seconds * FRAME_RATE):last] = pitch
+            self.pitch[onset + int(seconds * FRAME_RATE) : last] = pitch
         self.pitch[onset:last] -= voice.scoop_semitones * rng.uniform(0, 1.5) * np.exp(-time / 0.05)
         swell = np.clip((time - voice.vibrato_delay_seconds) / 0.25, 0, 1)
         phase = 2 * np.pi * voice.vibrato_hz * rng.uniform(0.95, 1.06) * time + rng.uniform(0, 2 * np.pi)
@@ -189,7 +213,7 @@ class _Tracks:
                 burst = slice(max(frames.start, onset - max(1, int(0.022 * FRAME_RATE))), onset)
                 self.noise[burst] = (*consonant.noise_hz, level)
                 if consonant.manner == "stop":  # aspirated
-                    self.breath[onset:onset + int(0.03 * FRAME_RATE)] = 0.25 * velocity
+                    self.breath[onset : onset + int(0.03 * FRAME_RATE)] = 0.25 * velocity
             case "breath":
                 self.breath[frames] = level
                 self.voiced[frames] = 0.05 * velocity
@@ -231,7 +255,7 @@ def _resonance(frequency_hz: np.ndarray, bandwidth_hz: np.ndarray, z_inverse: np
     radius = np.exp(-np.pi * bandwidth_hz / SAMPLE_RATE)
     cosine = np.cos(2 * np.pi * frequency_hz / SAMPLE_RATE)
     delayed = radius * z_inverse
-    return (1 - 2 * radius * cosine + radius ** 2) / (1 - 2 * cosine * delayed + delayed ** 2)
+    return (1 - 2 * radius * cosine + radius**2) / (1 - 2 * cosine * delayed + delayed**2)
 
 
 def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generator) -> np.ndarray:
@@ -263,7 +287,7 @@ def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generat
     formants = np.minimum(fit(tracks.formants), 9000).astype(np.float32)
     tract = np.ones((count, len(frequency)), np.complex64)
     for k, bandwidth in enumerate(BANDWIDTHS_HZ):
-        tract *= _resonance(formants[:, k:k + 1], bandwidth * widen, z_inverse)
+        tract *= _resonance(formants[:, k : k + 1], bandwidth * widen, z_inverse)
     upper = np.arange(5900, 21500, 1050) * voice.formant_scale
     for hz in upper * rng.uniform(0.97, 1.03, len(upper)):  # poles above F5 do not move
         if hz < 21500:
@@ -277,6 +301,6 @@ def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generat
     low, high, level = (fit(tracks.noise[:, k]) for k in range(3))
     hiss = 0.05 * level / (1 + np.exp((low - frequency) / 350)) / (1 + np.exp((frequency - high) / 900))
     gain = np.abs(tract)
-    airy = gain ** 0.7 * glottis * (4 * voice.breath + 1.2 * (1 - voiced_share)) * fit(tracks.voiced)
+    airy = gain**0.7 * glottis * (4 * voice.breath + 1.2 * (1 - voiced_share)) * fit(tracks.voiced)
     aspirated = 0.06 * gain / (1 + frequency / 3000) * fit(tracks.breath)
     return pulses * tract * glottis * voiced_share * fit(tracks.voiced) + breath * (airy + aspirated) + noise * hiss

@@ -30,18 +30,50 @@ FILTER, PAN, INSTRUMENT, SAMPLE = 8, 17, 41, 53
 ATTACK, HOLD, DECAY, SUSTAIN, RELEASE = 34, 35, 36, 37, 38  # time in 1200 log2(seconds); sustain in centibels
 KEY_RANGE, VELOCITY_RANGE, FIXED_KEY, ATTENUATION = 43, 44, 46, 48
 COARSE_TUNE, FINE_TUNE, LOOP_MODE, SCALE_TUNING, ROOT_KEY = 51, 52, 54, 56, 58
-DEFAULTS = {START: 0, END: 0, LOOP_START: 0, LOOP_END: 0, START_COARSE: 0, END_COARSE: 0, LOOP_START_COARSE: 0,
-            LOOP_END_COARSE: 0, FILTER: 13500, PAN: 0, ATTACK: -12000, HOLD: -12000, DECAY: -12000, SUSTAIN: 0,
-            RELEASE: -12000, FIXED_KEY: -1, ATTENUATION: 0, COARSE_TUNE: 0, FINE_TUNE: 0, LOOP_MODE: 0,
-            SCALE_TUNING: 100, ROOT_KEY: -1}
+DEFAULTS = {
+    START: 0,
+    END: 0,
+    LOOP_START: 0,
+    LOOP_END: 0,
+    START_COARSE: 0,
+    END_COARSE: 0,
+    LOOP_START_COARSE: 0,
+    LOOP_END_COARSE: 0,
+    FILTER: 13500,
+    PAN: 0,
+    ATTACK: -12000,
+    HOLD: -12000,
+    DECAY: -12000,
+    SUSTAIN: 0,
+    RELEASE: -12000,
+    FIXED_KEY: -1,
+    ATTENUATION: 0,
+    COARSE_TUNE: 0,
+    FINE_TUNE: 0,
+    LOOP_MODE: 0,
+    SCALE_TUNING: 100,
+    ROOT_KEY: -1,
+}
 ADDED_BY_PRESET = (FILTER, PAN, ATTACK, HOLD, DECAY, SUSTAIN, RELEASE, ATTENUATION, COARSE_TUNE, FINE_TUNE)
 
 PRESET_RECORD = np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("reserved", "<u4", 3)])
 INSTRUMENT_RECORD = np.dtype([("name", "S20"), ("bag", "<u2")])
 BAG_RECORD = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
 GENERATOR_RECORD = np.dtype([("operator", "<u2"), ("amount", "<i2")])
-SAMPLE_RECORD = np.dtype([("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop_start", "<u4"), ("loop_end", "<u4"),
-                          ("rate", "<u4"), ("key", "u1"), ("correction", "i1"), ("link", "<u2"), ("type", "<u2")])
+SAMPLE_RECORD = np.dtype(
+    [
+        ("name", "S20"),
+        ("start", "<u4"),
+        ("end", "<u4"),
+        ("loop_start", "<u4"),
+        ("loop_end", "<u4"),
+        ("rate", "<u4"),
+        ("key", "u1"),
+        ("correction", "i1"),
+        ("link", "<u2"),
+        ("type", "<u2"),
+    ]
+)
 
 
 class _Stroke(NamedTuple):
@@ -95,7 +127,7 @@ def _chunks(data: bytes) -> dict[bytes, tuple[int, int]]:
 
     def walk(offset: int, end: int) -> None:
         while offset + 8 <= end:
-            name, size = data[offset:offset + 4], struct.unpack("<I", data[offset + 4:offset + 8])[0]
+            name, size = data[offset : offset + 4], struct.unpack("<I", data[offset + 4 : offset + 8])[0]
             if name in (b"RIFF", b"LIST"):
                 walk(offset + 12, offset + 8 + size)
             else:
@@ -130,8 +162,10 @@ class SoundFont:
         preset_bags, instrument_bags = records(b"pbag", BAG_RECORD), records(b"ibag", BAG_RECORD)
         preset_generators = records(b"pgen", GENERATOR_RECORD)
         instrument_generators = records(b"igen", GENERATOR_RECORD)
-        parts = [self._zones(instrument_bags, instrument_generators, first["bag"], last["bag"], SAMPLE)
-                 for first, last in zip(instruments[:-1], instruments[1:], strict=True)]
+        parts = [
+            self._zones(instrument_bags, instrument_generators, first["bag"], last["bag"], SAMPLE)
+            for first, last in zip(instruments[:-1], instruments[1:], strict=True)
+        ]
         self.presets: dict[tuple[int, int], list[Zone]] = {}
         self.names: dict[tuple[int, int], str] = {}
         for first, last in zip(presets[:-1], presets[1:], strict=True):
@@ -146,7 +180,7 @@ class SoundFont:
         zones: list[dict[int, int]] = []
         common: dict[int, int] = {}
         for i in range(first, last):
-            rows = generators[bags[i]["generator"]:bags[i + 1]["generator"]]
+            rows = generators[bags[i]["generator"] : bags[i + 1]["generator"]]
             zone = {int(row["operator"]): int(row["amount"]) for row in rows}
             if terminal in zone:
                 zones.append({**common, **zone})
@@ -157,6 +191,7 @@ class SoundFont:
     @staticmethod
     def _combine(outer: dict[int, int], inner: dict[int, int]) -> Zone:
         """A preset's zone narrows the ranges of its instrument's zone and adds to its generators."""
+
         def narrowed(operator: int) -> tuple[int, int]:
             low, high = 0, 127
             for zone in (outer, inner):
@@ -176,8 +211,16 @@ class SoundFont:
         return {_text(self._headers[z.sample]["name"]) for z in zones if key is None or z.keys[0] <= key <= z.keys[1]}
 
     def note(  # noqa: PLR0913 -- what MIDI says of a note
-        self, bank: int, program: int, key: int, velocity: int, seconds: float, *, detune: float = 0.0,
-        bend: Callable[[np.ndarray], np.ndarray] | None = None, centred: bool = True
+        self,
+        bank: int,
+        program: int,
+        key: int,
+        velocity: int,
+        seconds: float,
+        *,
+        detune: float = 0.0,
+        bend: Callable[[np.ndarray], np.ndarray] | None = None,
+        centred: bool = True,
     ) -> np.ndarray:
         """One note, (2, L) float32; L covers ``seconds`` and the release.
 
@@ -188,7 +231,7 @@ class SoundFont:
         voices = [self._voice(z, stroke) for z in self.presets[bank, program] if z.sounds(key, velocity)]
         out = np.zeros((2, max((v.shape[1] for v in voices), default=64)), np.float32)
         for voice in voices:
-            out[:, :voice.shape[1]] += voice
+            out[:, : voice.shape[1]] += voice
         return out
 
     def _voice(self, zone: Zone, stroke: _Stroke) -> np.ndarray:
@@ -203,8 +246,13 @@ class SoundFont:
 
         root = g[ROOT_KEY] if g[ROOT_KEY] >= 0 else int(header["key"])
         played = g[FIXED_KEY] if g[FIXED_KEY] >= 0 else key
-        semitones = ((played - root) * g[SCALE_TUNING] / 100 + g[COARSE_TUNE] + g[FINE_TUNE] / 100
-                     + int(header["correction"]) / 100 + detune)
+        semitones = (
+            (played - root) * g[SCALE_TUNING] / 100
+            + g[COARSE_TUNE]
+            + g[FINE_TUNE] / 100
+            + int(header["correction"]) / 100
+            + detune
+        )
         step = 2 ** (semitones / 12) * int(header["rate"]) / SAMPLE_RATE  # samples of the recording per output sample
 
         release = float(np.clip(2 ** (g[RELEASE] / 1200), 0.03, 0.7))  # seconds
@@ -222,7 +270,7 @@ class SoundFont:
         if looped:
             wrapped = loop_start + (position - loop_start) % (loop_end - loop_start)
             position = np.where(position < loop_end, position, wrapped)
-            pcm = np.concatenate([pcm[:loop_end], pcm[loop_start:loop_start + 4]])
+            pcm = np.concatenate([pcm[:loop_end], pcm[loop_start : loop_start + 4]])
         sound = _interpolate(pcm, position)
 
         if g[FILTER] < 13000:  # above, the low-pass lies beyond hearing

@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 
 from bsrnn.errors import ConfigError
 
-SPLITS = ("train", "valid", "test", "unlabelled-matched", "unlabelled-shifted", "test-shifted",
-          "test-new")  # add at the end only; "test-new": generator version 2
+SPLITS = (
+    "train",
+    "valid",
+    "test",
+    "unlabelled-matched",
+    "unlabelled-shifted",
+    "test-shifted",
+    "test-new",
+)  # add at the end only; "test-new": generator version 2
 TIMBRES = ("seen", "new")
 
 
@@ -55,8 +62,18 @@ def _recorded(program: int, **drums: tuple[int, ...]) -> dict[str, tuple[int, tu
     return {drum.replace("_", " "): (program, keys) for drum, keys in drums.items()}
 
 
-_ALL_DRUMS = {"kick": (35, 36), "snare": (38, 40), "clap": (39,), "hat": (42, 44), "open": (46,), "ride": (51,),
-              "crash": (49, 57), "tom_high": (48, 50), "tom_low": (41, 45), "shaker": (70, 82)}
+_ALL_DRUMS = {
+    "kick": (35, 36),
+    "snare": (38, 40),
+    "clap": (39,),
+    "hat": (42, 44),
+    "open": (46,),
+    "ride": (51,),
+    "crash": (49, 57),
+    "tom_high": (48, 50),
+    "tom_low": (41, 45),
+    "shaker": (70, 82),
+}
 
 FAMILIAR_KITS = (
     Kit("standard", "tight", _recorded(0, **_ALL_DRUMS), (0.1, 0.5)),
@@ -65,8 +82,12 @@ FAMILIAR_KITS = (
 )
 FAMILIAR_MACHINES = (
     Kit("machine", "tight", {}, (1.0, 1.0)),
-    Kit("hybrid", "tight", _recorded(0, clap=(39,), hat=(42, 44), open=(46,), crash=(49, 57), shaker=(70, 82)),
-        (0.5, 0.9)),
+    Kit(
+        "hybrid",
+        "tight",
+        _recorded(0, clap=(39,), hat=(42, 44), open=(46,), crash=(49, 57), shaker=(70, 82)),
+        (0.5, 0.9),
+    ),
 )
 # The kits of the soundfont share recordings (hats, cymbals, toms), so a new kit takes only what is its own
 NEW_KITS = (
@@ -81,33 +102,68 @@ NEW_MACHINES = (
 FAMILIAR = Pool(
     styles=("rock", "pop", "dance", "hiphop", "ballad", "funk"),
     progressions=((0, 4, 5, 3), (5, 3, 0, 4), (0, 5, 3, 4), (0, 3, 4, 3), (5, 4, 3, 4), (0, 2, 3, 4), (0, 5, 1, 4)),
-    acoustic_kits=FAMILIAR_KITS, electronic_kits=FAMILIAR_MACHINES,
-    voices=(VoiceKind("soprano", (0.97, 1.04), (64, 69)), VoiceKind("tenor", (0.84, 0.89), (53, 58)),
-            VoiceKind("baritone", (0.78, 0.83), (48, 52))),
-    vowels=("a", "e", "i", "o", "u"), consonants=("s", "t", "k", "d", "b", "m", "n", "l", "h"),
+    acoustic_kits=FAMILIAR_KITS,
+    electronic_kits=FAMILIAR_MACHINES,
+    voices=(
+        VoiceKind("soprano", (0.97, 1.04), (64, 69)),
+        VoiceKind("tenor", (0.84, 0.89), (53, 58)),
+        VoiceKind("baritone", (0.78, 0.83), (48, 52)),
+    ),
+    vowels=("a", "e", "i", "o", "u"),
+    consonants=("s", "t", "k", "d", "b", "m", "n", "l", "h"),
     basses=(32, 33, 35, 36, "saw"),
-    sources={"piano": (0, 1, 3), "electric piano": (4,), "organ": (16, 19), "clean guitar": (27, 28),
-             "strings": (48, 49, 44), "brass": (61, 62, 63), "wind": (73, 65, 40, 68, 22), "pad": (89, 90, 95, 97),
-             "lead": (81, 56, "saw"), "distorted guitar": (29, 30), "acoustic guitar": (25, 24, "string"),
-             "pluck": ("saw",), "chords": ("saw",)},
-    string_damping=(0.2, 0.4))
+    sources={
+        "piano": (0, 1, 3),
+        "electric piano": (4,),
+        "organ": (16, 19),
+        "clean guitar": (27, 28),
+        "strings": (48, 49, 44),
+        "brass": (61, 62, 63),
+        "wind": (73, 65, 40, 68, 22),
+        "pad": (89, 90, 95, 97),
+        "lead": (81, 56, "saw"),
+        "distorted guitar": (29, 30),
+        "acoustic guitar": (25, 24, "string"),
+        "pluck": ("saw",),
+        "chords": ("saw",),
+    },
+    string_damping=(0.2, 0.4),
+)
 
 NEW = Pool(
     styles=("metal", "folk", "disco", "reggae"),
     progressions=((1, 4, 0, 5), (0, 4, 3, 3), (3, 0, 4, 5), (0, 6, 3, 0)),
-    acoustic_kits=NEW_KITS, electronic_kits=NEW_MACHINES,
+    acoustic_kits=NEW_KITS,
+    electronic_kits=NEW_MACHINES,
     voices=(VoiceKind("mezzo", (0.91, 0.96), (59, 63)), VoiceKind("child", (1.07, 1.16), (70, 73))),
-    vowels=("ae", "eh", "schwa", "ih", "uh"), consonants=("sh", "f", "z", "v", "p", "g", "r", "w", "y"),
+    vowels=("ae", "eh", "schwa", "ih", "uh"),
+    consonants=("sh", "f", "z", "v", "p", "g", "r", "w", "y"),
     basses=(34, 37, "fm", "square"),
-    sources={"piano": (6, 11, 12), "electric piano": (5,), "organ": (17, 18), "clean guitar": (26,),
-             "strings": (50, 42), "brass": (57, 60), "wind": (71, 66, 74, 69), "pad": (91, 98),
-             "lead": (80, 79, "square"), "distorted guitar": ("string",),
-             "acoustic guitar": (105, 107, 46, "string"), "pluck": ("square", "fm"), "chords": ("square", "fm")},
-    string_damping=(0.45, 0.7))
+    sources={
+        "piano": (6, 11, 12),
+        "electric piano": (5,),
+        "organ": (17, 18),
+        "clean guitar": (26,),
+        "strings": (50, 42),
+        "brass": (57, 60),
+        "wind": (71, 66, 74, 69),
+        "pad": (91, 98),
+        "lead": (80, 79, "square"),
+        "distorted guitar": ("string",),
+        "acoustic guitar": (105, 107, 46, "string"),
+        "pluck": ("square", "fm"),
+        "chords": ("square", "fm"),
+    },
+    string_damping=(0.45, 0.7),
+)
 
 VALID = replace(FAMILIAR, progressions=((3, 4, 5, 4), (0, 3, 5, 4), (5, 0, 4, 3), (3, 5, 4, 0)))
-SHIFTED = replace(FAMILIAR, styles=("trap", "shuffle", "latin", "synthwave"),
-                  progressions=((5, 1, 4, 0), (0, 1, 3, 0), (5, 4, 5, 3), (0, 4, 1, 3)), mastered=True)
+SHIFTED = replace(
+    FAMILIAR,
+    styles=("trap", "shuffle", "latin", "synthwave"),
+    progressions=((5, 1, 4, 0), (0, 1, 3, 0), (5, 4, 5, 3), (0, 4, 1, 3)),
+    mastered=True,
+)
 
 
 def timbre_of(split: str, index: int) -> str:

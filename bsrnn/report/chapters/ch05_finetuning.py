@@ -204,9 +204,7 @@ def label_quality(results: Results) -> pd.DataFrame:
 # ---- the finetuning ----
 
 
-@artifact.table(
-    "finetuning_counts", "What the items were made of", Runs({"finetuned"}, songs=stamps.unlabelled_songs)
-)
+@artifact.table("finetuning_counts", "What the items were made of", Runs({"finetuned"}, songs=stamps.unlabelled_songs))
 def finetuning_counts(results: Results) -> pd.DataFrame:
     """Decisions on the unlabelled chunks while each teacher was in place, the clean pairs from labelled songs beside
     them, and the share of the training items' targets and residuals that came from unlabelled songs."""

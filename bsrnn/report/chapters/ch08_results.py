@@ -78,9 +78,7 @@ def held_out_songs(results: Results) -> pd.DataFrame:
 # ---- the paper's tables ----
 
 
-@artifact.table(
-    "table1", "Table I, band splits", Runs({"split"}, of=BOTH, source=f"paper, Table I, and {OURS}")
-)
+@artifact.table("table1", "Table I, band splits", Runs({"split"}, of=BOTH, source=f"paper, Table I, and {OURS}"))
 def table1(results: Results) -> pd.DataFrame:
     """uSDR of vocals for each band split. The paper's rows, then those of this profile, then of the one that decides
     its claims, with the seeds that each was trained with; rows of different data or profiles must not be compared."""

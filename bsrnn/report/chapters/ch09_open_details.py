@@ -68,8 +68,7 @@ def other_choices(results: Results) -> pd.DataFrame:
     difference of the mean uSDR on the test songs in dB, with its 95 % interval over seeds and songs, or over songs
     alone where one seed was run; each interval by itself. Of this profile, and of the one that decides its claims."""
     rows = [
-        comparison.row(of_profile)
-        | {"another choice": comparison.words, "what is left open": comparison.detail}
+        comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for of_profile in results.with_deciding()
         for comparison in _comparisons(of_profile)
         if comparison.detail

@@ -39,13 +39,22 @@ def _begin(split: str, pool: WidePool, seconds: float, index: int, draws: Draws)
     synthesised = draws.rng.random() < style.synth_bass or draws.chance("synth bass")
     basses = [bass for bass in pool.basses if isinstance(bass, str) == synthesised]
     return WideScore(
-        style_name=name, bpm=bpm, key=int(draws.rng.integers(12)), mode=draws.pick(tuple(MODES), MODE_WEIGHTS),
-        tune=draws("tuning, semitones"), swing=style.swing * draws("swing place"), human=draws("human timing, s"),
+        style_name=name,
+        bpm=bpm,
+        key=int(draws.rng.integers(12)),
+        mode=draws.pick(tuple(MODES), MODE_WEIGHTS),
+        tune=draws("tuning, semitones"),
+        swing=style.swing * draws("swing place"),
+        human=draws("human timing, s"),
         progressions=(draw_progression(split, draws), draw_progression(split, draws)),
-        tones=3 + draws.chance("sevenths"), kit=draws.pick(kits), voice=draws.pick(pool.voices),
+        tones=3 + draws.chance("sevenths"),
+        kit=draws.pick(kits),
+        voice=draws.pick(pool.voices),
         bass_source=draws.pick(basses),
-        sections=draw_form(int(np.ceil(seconds / bar_seconds)), bar_seconds, FEATURES[index % len(FEATURES)],
-                           draws.rng))
+        sections=draw_form(
+            int(np.ceil(seconds / bar_seconds)), bar_seconds, FEATURES[index % len(FEATURES)], draws.rng
+        ),
+    )
 
 
 def _struck(pattern: str, rng: np.random.Generator) -> list[float]:
@@ -91,8 +100,13 @@ def write_drums(score: WideScore, draws: Draws) -> None:  # noqa: C901 -- every 
 
     for bar, section in score.sounding("drums"):
         if section.name not in grooves:
-            grooves[section.name] = (_struck(style.kick, rng), _struck(style.snare, rng), draws.pick(style.tops),
-                                     draws.pick(("snare", "snare", "snare", "rim", "clap")), rng.random() < 0.7)
+            grooves[section.name] = (
+                _struck(style.kick, rng),
+                _struck(style.snare, rng),
+                draws.pick(style.tops),
+                draws.pick(("snare", "snare", "snare", "rim", "clap")),
+                rng.random() < 0.7,
+            )
         kick, snare, top, backbeat, with_percussion = grooves[section.name]
         if rng.random() < 0.2:  # now and then a bar of its own
             kick = _struck(style.kick, rng)
@@ -116,15 +130,16 @@ def write_drums(score: WideScore, draws: Draws) -> None:  # noqa: C901 -- every 
             hit(draws.pick(("snare", "tom high", "tom low", "kick")), bar, beat, rng.uniform(0.6, 1))
 
 
-def _bass_bar(manner: str, score: WideScore, tones: list[int], rhythm: list[float],
-              rng: np.random.Generator) -> list[tuple[float, int]]:
+def _bass_bar(
+    manner: str, score: WideScore, tones: list[int], rhythm: list[float], rng: np.random.Generator
+) -> list[tuple[float, int]]:
     """One bar of a manner: (beat, pitch); ``tones``: chord tones from the root up."""
     root, beats = tones[0], score.beats
     match manner:
         case "roots":
             return [(float(beat), root) for beat in np.arange(0, beats, 0.5)]
         case "walking":
-            steps = rng.permutation([*tones[1:], root + 12])[:beats - 1]
+            steps = rng.permutation([*tones[1:], root + 12])[: beats - 1]
             return [(0.0, root), *((float(at + 1), int(pitch)) for at, pitch in enumerate(steps))]
         case "octaves":
             return [(float(beat), root + 12 * int(beat % 1 > 0)) for beat in np.arange(0, beats, 0.5)]

@@ -38,10 +38,17 @@ def shelf(hz: float, gain_db: float, high: bool) -> np.ndarray:
     (cosine, alpha), amp = _turn(hz, 0.7071), 10 ** (gain_db / 40)
     sign, root = (1 if high else -1), 2 * np.sqrt(amp) * alpha
     return _section(
-        (amp * (amp + 1 + sign * (amp - 1) * cosine + root), -sign * 2 * amp * (amp - 1 + sign * (amp + 1) * cosine),
-         amp * (amp + 1 + sign * (amp - 1) * cosine - root)),
-        (amp + 1 - sign * (amp - 1) * cosine + root, sign * 2 * (amp - 1 - sign * (amp + 1) * cosine),
-         amp + 1 - sign * (amp - 1) * cosine - root))
+        (
+            amp * (amp + 1 + sign * (amp - 1) * cosine + root),
+            -sign * 2 * amp * (amp - 1 + sign * (amp + 1) * cosine),
+            amp * (amp + 1 + sign * (amp - 1) * cosine - root),
+        ),
+        (
+            amp + 1 - sign * (amp - 1) * cosine + root,
+            sign * 2 * (amp - 1 - sign * (amp + 1) * cosine),
+            amp + 1 - sign * (amp - 1) * cosine - root,
+        ),
+    )
 
 
 def resonant_low_pass(hz: float, q: float) -> np.ndarray:
@@ -57,9 +64,11 @@ def equalise(sound: np.ndarray, *sections: np.ndarray) -> np.ndarray:
 
 def draw_tone(draws: Draws) -> list[np.ndarray]:
     """Sections of a channel strip: two shelves and a bell."""
-    return [shelf(180, draws("low shelf, dB"), high=False),
-            bell(draws("bell, Hz"), draws("bell, dB"), draws("bell Q")),
-            shelf(4500, draws("high shelf, dB"), high=True)]
+    return [
+        shelf(180, draws("low shelf, dB"), high=False),
+        bell(draws("bell, Hz"), draws("bell, dB"), draws("bell Q")),
+        shelf(4500, draws("high shelf, dB"), high=True),
+    ]
 
 
 def level_db(sound: np.ndarray) -> np.ndarray:
@@ -103,7 +112,7 @@ def crush(sound: np.ndarray, bits: float, hold: int = 1) -> np.ndarray:
     peak = np.abs(sound).max()
     if peak == 0:
         return sound
-    held = np.repeat(sound[:, ::hold], hold, axis=1)[:, :sound.shape[1]]
+    held = np.repeat(sound[:, ::hold], hold, axis=1)[:, : sound.shape[1]]
     steps = 2 ** (bits - 1) / peak
     return np.rint(held * steps) / steps
 
@@ -125,7 +134,7 @@ def room(draws: Draws, decay: float) -> np.ndarray:
         at = int(draws.rng.uniform(0.003, 0.06) * SAMPLE_RATE)
         if at < response.shape[1]:
             response[:, at] += early * draws.rng.standard_normal(2)
-    return response / np.sqrt((response ** 2).sum(1, keepdims=True))
+    return response / np.sqrt((response**2).sum(1, keepdims=True))
 
 
 def channel(sections: list[np.ndarray], response: np.ndarray, wet: float) -> np.ndarray:
@@ -138,7 +147,7 @@ def channel(sections: list[np.ndarray], response: np.ndarray, wet: float) -> np.
 
 def convolve(sound: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """The sound through a kernel (2, l), cut at its length; in single precision: the rest is below 16 bits."""
-    return oaconvolve(sound.astype(np.float32), kernel.astype(np.float32), axes=1)[:, :sound.shape[1]]
+    return oaconvolve(sound.astype(np.float32), kernel.astype(np.float32), axes=1)[:, : sound.shape[1]]
 
 
 def amplify(sound: np.ndarray, kind: str, draws: Draws) -> np.ndarray:

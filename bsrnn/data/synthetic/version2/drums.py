@@ -10,12 +10,42 @@ from bsrnn.data.synthetic.version2.ranges import Draws
 from bsrnn.data.synthetic.version2.score import WideScore
 
 # Drum -> keys of the General MIDI drum map to choose from
-KEYS = {"kick": (35, 36), "snare": (38, 40), "clap": (39,), "rim": (37,), "hat": (42, 44), "open": (46,),
-        "ride": (51, 53, 59), "crash": (49, 52, 57), "tom high": (48, 50), "tom low": (41, 45), "shaker": (69, 70, 82),
-        "tambourine": (54,), "bongo high": (60, 62, 63), "bongo low": (61, 64), "cowbell": (56,), "claves": (75, 76)}
-PANS = {"kick": 0.0, "snare": 0.05, "rim": 0.1, "clap": 0.1, "hat": 0.35, "open": 0.35, "ride": -0.4, "crash": 0.5,
-        "tom high": 0.3, "tom low": -0.4, "shaker": -0.5, "tambourine": 0.6, "bongo high": 0.45, "bongo low": -0.45,
-        "cowbell": -0.3, "claves": 0.3}
+KEYS = {
+    "kick": (35, 36),
+    "snare": (38, 40),
+    "clap": (39,),
+    "rim": (37,),
+    "hat": (42, 44),
+    "open": (46,),
+    "ride": (51, 53, 59),
+    "crash": (49, 52, 57),
+    "tom high": (48, 50),
+    "tom low": (41, 45),
+    "shaker": (69, 70, 82),
+    "tambourine": (54,),
+    "bongo high": (60, 62, 63),
+    "bongo low": (61, 64),
+    "cowbell": (56,),
+    "claves": (75, 76),
+}
+PANS = {
+    "kick": 0.0,
+    "snare": 0.05,
+    "rim": 0.1,
+    "clap": 0.1,
+    "hat": 0.35,
+    "open": 0.35,
+    "ride": -0.4,
+    "crash": 0.5,
+    "tom high": 0.3,
+    "tom low": -0.4,
+    "shaker": -0.5,
+    "tambourine": 0.6,
+    "bongo high": 0.45,
+    "bongo low": -0.45,
+    "cowbell": -0.3,
+    "claves": 0.3,
+}
 CYMBALS = ("hat", "open", "ride", "crash", "shaker", "tambourine")
 
 
@@ -45,12 +75,18 @@ class Recorder:
         position = effects.pan_gains(self.side * self.width * PANS[drum])
         made = position * self.computed[drum] * (velocity / 127) ** 1.6 * self.share
         if self.program is not None:
-            note = soundfont().note(DRUM_BANK, self.program, self.keys[drum], velocity, 1.2,
-                                    detune=self.detune.get(drum, self.detune["tom high"]))
+            note = soundfont().note(
+                DRUM_BANK,
+                self.program,
+                self.keys[drum],
+                velocity,
+                1.2,
+                detune=self.detune.get(drum, self.detune["tom high"]),
+            )
             recorded = note * position * (1.1 - 0.8 * self.share)
             length = max(made.shape[1], recorded.shape[1])
             made = np.pad(made, ((0, 0), (0, length - made.shape[1])))
-            made[:, :recorded.shape[1]] += recorded
+            made[:, : recorded.shape[1]] += recorded
         dampened = self.decay.get(drum, 1.0)
         if dampened < 1:
             made = made * np.exp(-(1 / dampened - 1) * 4 * np.arange(made.shape[1]) / SAMPLE_RATE)
@@ -82,7 +118,5 @@ def _gated(bus: np.ndarray, score: WideScore, draws: Draws) -> np.ndarray:
     for hit in score.hits:
         if hit.drum in ("snare", "tom high", "tom low"):
             start = int(hit.start * SAMPLE_RATE)
-            gate[start:start + int(0.2 * SAMPLE_RATE)] = 1
+            gate[start : start + int(0.2 * SAMPLE_RATE)] = 1
     return tail * gate
-
-

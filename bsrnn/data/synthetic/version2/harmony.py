@@ -6,8 +6,12 @@ from bsrnn.data.synthetic.version2.ranges import Draws
 from bsrnn.errors import ConfigError
 
 MODES = {
-    "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10), "harmonic minor": (0, 2, 3, 5, 7, 8, 11), "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
     "lydian": (0, 2, 4, 6, 7, 9, 11),
 }
 MODE_WEIGHTS = (0.38, 0.3, 0.1, 0.1, 0.05, 0.04, 0.03)
@@ -34,8 +38,10 @@ def draw_progression(split: str, draws: Draws) -> tuple[int, ...]:
         ConfigError: a split that has no songs in the wide world.
     """
     if split not in SHARES:
-        raise ConfigError(f"split {split!r} has no songs in generator version 2: expected one of {', '.join(SHARES)}; "
-                          "set its count to 0, or generator_version to 1")
+        raise ConfigError(
+            f"split {split!r} has no songs in generator version 2: expected one of {', '.join(SHARES)}; "
+            "set its count to 0, or generator_version to 1"
+        )
     length = draws.pick((4, 4, 4, 8))
     while True:
         degrees = [int(draws.pick(range(7), DEGREE_WEIGHTS)) for _ in range(length)]

@@ -11,9 +11,24 @@ from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 from bsrnn.data.synthetic.version2.ranges import Draws
 
 MACHINES = ("sine", "fm", "noise", "hard", "modal", "chip")
-LEVELS = {"kick": 1.0, "snare": 0.95, "clap": 0.7, "rim": 0.5, "hat": 0.2, "open": 0.18, "ride": 0.18, "crash": 0.25,
-          "tom high": 0.85, "tom low": 0.9, "shaker": 0.15, "tambourine": 0.18, "bongo high": 0.5, "bongo low": 0.5,
-          "cowbell": 0.25, "claves": 0.3}
+LEVELS = {
+    "kick": 1.0,
+    "snare": 0.95,
+    "clap": 0.7,
+    "rim": 0.5,
+    "hat": 0.2,
+    "open": 0.18,
+    "ride": 0.18,
+    "crash": 0.25,
+    "tom high": 0.85,
+    "tom low": 0.9,
+    "shaker": 0.15,
+    "tambourine": 0.18,
+    "bongo high": 0.5,
+    "bongo low": 0.5,
+    "cowbell": 0.25,
+    "claves": 0.3,
+}
 MEMBRANE = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501)  # modes of an ideal circular membrane
 
 
@@ -25,8 +40,10 @@ def _skin(machine: str, hz: float, decay: float, rng: np.random.Generator) -> np
     """A struck skin: kick, tom, bongo."""
     time = _time(min(5 * decay + 0.05, 1.6))
     if machine == "modal":
-        modes = [rng.uniform(0.3, 1) * np.sin(2 * np.pi * hz * ratio * time) * np.exp(-time * ratio / decay)
-                 for ratio in MEMBRANE]
+        modes = [
+            rng.uniform(0.3, 1) * np.sin(2 * np.pi * hz * ratio * time) * np.exp(-time * ratio / decay)
+            for ratio in MEMBRANE
+        ]
         return sum(modes, start=np.zeros(len(time)))
     if machine == "chip":
         steps = np.exp(-time / (0.6 * decay))
@@ -46,10 +63,10 @@ def _snare(machine: str, draws: Draws) -> np.ndarray:
     rng, hz, decay = draws.rng, draws("snare, Hz"), draws("snare decay, s")
     time = _time(min(6 * decay + 0.1, 1.0))
     if machine == "chip":
-        held = np.repeat(rng.choice((-1.0, 1.0), len(time) // 6 + 1), 6)[:len(time)]
+        held = np.repeat(rng.choice((-1.0, 1.0), len(time) // 6 + 1), 6)[: len(time)]
         return held * np.exp(-time / decay)
     if machine == "modal":
-        tone = _skin("modal", hz, decay, rng)[:len(time)]
+        tone = _skin("modal", hz, decay, rng)[: len(time)]
         tone = np.pad(tone, (0, len(time) - len(tone)))
     else:
         index = rng.uniform(1, 4) if machine == "fm" else 0.0
@@ -66,11 +83,16 @@ def _metal(machine: str, decay: float, low_hz: float, rng: np.random.Generator) 
     time = _time(min(4.5 * decay + 0.03, 2.5))
     noise = rng.standard_normal(len(time))
     if machine == "chip":
-        sound = np.repeat(rng.choice((-1.0, 1.0), len(time) // 2 + 1), 2)[:len(time)]
+        sound = np.repeat(rng.choice((-1.0, 1.0), len(time) // 2 + 1), 2)[: len(time)]
     elif machine == "modal":
         partials = rng.uniform(low_hz, 14000, 40)
-        sound = sum(np.sin(2 * np.pi * hz * time + rng.uniform(0, 6.28)) * np.exp(-time * hz / 6000 / decay / 2)
-                    for hz in partials) / 4
+        sound = (
+            sum(
+                np.sin(2 * np.pi * hz * time + rng.uniform(0, 6.28)) * np.exp(-time * hz / 6000 / decay / 2)
+                for hz in partials
+            )
+            / 4
+        )
     elif machine == "fm":
         base, ratio = rng.uniform(800, 2500), rng.uniform(1.3, 2.9)
         sound = np.sin(2 * np.pi * base * time + 9 * np.sin(2 * np.pi * base * ratio * time)) + 0.4 * noise
@@ -113,14 +135,18 @@ def machine_sounds(machine: str, draws: Draws) -> dict[str, np.ndarray]:
     low_hz, hat = draws("hat band, Hz"), draws("hat decay, s")
     tom_hz = rng.uniform(70, 130)
     sounds = {
-        "kick": _skin(machine, draws("kick, Hz"), draws("kick decay, s"), rng), "snare": _snare(machine, draws),
-        "clap": _clap(rng), "rim": _blip(rng.uniform(900, 2200), rng.uniform(0.006, 0.02), rng.uniform(1.3, 2.2)),
-        "hat": _metal(machine, hat, low_hz, rng), "open": _metal(machine, rng.uniform(0.08, 0.4), low_hz, rng),
+        "kick": _skin(machine, draws("kick, Hz"), draws("kick decay, s"), rng),
+        "snare": _snare(machine, draws),
+        "clap": _clap(rng),
+        "rim": _blip(rng.uniform(900, 2200), rng.uniform(0.006, 0.02), rng.uniform(1.3, 2.2)),
+        "hat": _metal(machine, hat, low_hz, rng),
+        "open": _metal(machine, rng.uniform(0.08, 0.4), low_hz, rng),
         "ride": _metal(machine, rng.uniform(0.2, 0.6), 0.7 * low_hz, rng),
         "crash": _metal(machine, draws("crash decay, s"), rng.uniform(1200, 3000), rng),
         "tom high": _skin(machine, tom_hz * rng.uniform(1.6, 2.4), rng.uniform(0.08, 0.3), rng),
         "tom low": _skin(machine, tom_hz, rng.uniform(0.1, 0.4), rng),
-        "shaker": _shaken(rng, rng.uniform(0.05, 0.12), 4500), "tambourine": _shaken(rng, rng.uniform(0.1, 0.3), 6500),
+        "shaker": _shaken(rng, rng.uniform(0.05, 0.12), 4500),
+        "tambourine": _shaken(rng, rng.uniform(0.1, 0.3), 6500),
         "bongo high": _skin(machine, rng.uniform(300, 450), rng.uniform(0.04, 0.12), rng),
         "bongo low": _skin(machine, rng.uniform(180, 280), rng.uniform(0.06, 0.16), rng),
         "cowbell": _blip(rng.uniform(500, 800), rng.uniform(0.04, 0.12), rng.uniform(1.4, 1.6)),

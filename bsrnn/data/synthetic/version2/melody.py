@@ -43,12 +43,19 @@ class Sung:
 def _draw_manner(score: WideScore, draws: Draws) -> Manner:
     rap = draws.rng.random() < score.style.rap
     name = "rap" if rap else draws.pick(("sung", "sung", "sung", "held"))
-    return Manner(name, draws("syllable density"), draws.rng.uniform(0.03, 0.3), draws("pause chance"),
-                  draws("melisma chance"), 0.6 if rap else draws("intonation, semitones"))
+    return Manner(
+        name,
+        draws("syllable density"),
+        draws.rng.uniform(0.03, 0.3),
+        draws("pause chance"),
+        draws("melisma chance"),
+        0.6 if rap else draws("intonation, semitones"),
+    )
 
 
-def _phrase(manner: Manner, span: list[int], place: int, chord: set[int], beats: int,
-            rng: np.random.Generator) -> tuple[list[Sung], int]:
+def _phrase(
+    manner: Manner, span: list[int], place: int, chord: set[int], beats: int, rng: np.random.Generator
+) -> tuple[list[Sung], int]:
     """A bar of melody, and the place where it ends."""
     lengths, weights = LENGTHS[manner.name]
     notes, beat, reach = [], float(rng.choice((0, 0, 0.5, 1))), 1 if manner.name == "rap" else 2
@@ -95,8 +102,11 @@ def write_vocals(score: WideScore, seconds: float, draws: Draws) -> None:
             pitches = [span[turn] + score.tune for turn in note.turns]
             if manner.name == "rap":  # speech falls
                 turns, pitches = [0.4 * length], [sung - rng.uniform(0.5, 3)]
-            score.lead.append(Syllable(start, 0.96 * length, sung, consonant, vowel, velocity,
-                                       tuple(zip(turns, pitches, strict=True))))
+            score.lead.append(
+                Syllable(
+                    start, 0.96 * length, sung, consonant, vowel, velocity, tuple(zip(turns, pitches, strict=True))
+                )
+            )
             if section.name == "chorus":
                 above = span[min(note.place + 2, len(span) - 1)] + score.tune
                 late = max(0.05, start + rng.normal(0, 0.02))

@@ -18,8 +18,10 @@ class PartWriter:
         self.manner, self.octave, self.score, self.rng = manner, octave, score, rng
         beats = score.beats
         density = rng.uniform(0.2, 0.55)
-        self.rhythm = sorted({float(rng.choice((0, 0.5)))} | {
-            at / 4 for at in range(4 * beats) if rng.random() < density * (0.3 if at % 2 else 1)})
+        self.rhythm = sorted(
+            {float(rng.choice((0, 0.5)))}
+            | {at / 4 for at in range(4 * beats) if rng.random() < density * (0.3 if at % 2 else 1)}
+        )
         self.step = float(rng.choice((0.25, 0.5, 0.5, 1 / 3)))
         self.order = tuple(rng.permutation(6)) if rng.random() < 0.4 else (0, 1, 2, 3, 2, 1)
         self.motif = [(float(at), int(rng.integers(-2, 6))) for at in np.arange(0, beats, 0.5) if rng.random() < 0.6]
@@ -30,7 +32,7 @@ class PartWriter:
     def bar(self, bar: int, section: Section) -> list[Note]:
         """One bar's notes."""
         chord = self.score.chord(bar, section)
-        voicing = sorted(self.octave + (pitch - self.octave) % 12 for pitch in chord[:self.score.tones])
+        voicing = sorted(self.octave + (pitch - self.octave) % 12 for pitch in chord[: self.score.tones])
         seconds, notes = 60 / self.score.bpm, []
         for beat, pitch, beats in self._placed(voicing, chord[0] % 12):
             velocity = float(np.clip(self.velocity * (1 - self.spread * self.rng.random()), 0.1, 1))
@@ -39,16 +41,25 @@ class PartWriter:
         return notes
 
     def _placed(self, voicing: list[int], root: int) -> list[Placed]:
-        write = {"held": self._held, "arpeggio": self._arpeggio, "strum": self._strums, "picked": self._picked,
-                 "oom-pah": self._oom_pah, "riff": self._riff, "solo": self._solo, "counter": self._counter}
+        write = {
+            "held": self._held,
+            "arpeggio": self._arpeggio,
+            "strum": self._strums,
+            "picked": self._picked,
+            "oom-pah": self._oom_pah,
+            "riff": self._riff,
+            "solo": self._solo,
+            "counter": self._counter,
+        }
         if self.manner in write:
             return write[self.manner](voicing)
         tones = [root + 40 + interval for interval in (0, 7, 12)] if self.manner == "power" else voicing
         rhythm = list(np.arange(0, self.score.beats, 0.5)) if self.manner == "power" else self.rhythm
         shortened = 0.4 if self.manner == "stab" else 1.0
         ends = zip(rhythm, (*rhythm[1:], self.score.beats), strict=True)
-        return [(beat, pitch, max(0.1, (until - beat) * self.length * shortened)) for beat, until in ends
-                for pitch in tones]
+        return [
+            (beat, pitch, max(0.1, (until - beat) * self.length * shortened)) for beat, until in ends for pitch in tones
+        ]
 
     def _held(self, voicing: list[int]) -> list[Placed]:
         return [(0, pitch, self.score.beats - 0.05) for pitch in voicing]
@@ -57,8 +68,9 @@ class PartWriter:
         ladder = [*voicing[:3], *(pitch + 12 for pitch in voicing[:3])]
         beats = np.arange(0, self.score.beats, self.step)
         length = self.step * (0.5 + self.length)
-        return [(float(beat), ladder[self.order[k % 6]], length) for k, beat in enumerate(beats)
-                if self.rng.random() < 0.9]
+        return [
+            (float(beat), ladder[self.order[k % 6]], length) for k, beat in enumerate(beats) if self.rng.random() < 0.9
+        ]
 
     def _strums(self, voicing: list[int]) -> list[Placed]:
         strings = [voicing[0] - 12, *voicing]
@@ -70,8 +82,10 @@ class PartWriter:
 
     def _picked(self, voicing: list[int]) -> list[Placed]:
         low = [(float(beat), voicing[0] - 12 * (beat % 2 == 0), 0.9) for beat in range(self.score.beats)]
-        high = [(beat + 0.5, voicing[1 + self.order[beat % 6] % (len(voicing) - 1)], 0.5)
-                for beat in range(self.score.beats)]
+        high = [
+            (beat + 0.5, voicing[1 + self.order[beat % 6] % (len(voicing) - 1)], 0.5)
+            for beat in range(self.score.beats)
+        ]
         return low + high
 
     def _oom_pah(self, voicing: list[int]) -> list[Placed]:
@@ -105,15 +119,18 @@ class PartWriter:
 
     def _counter(self, voicing: list[int]) -> list[Placed]:
         half = self.score.beats / 2
-        return [(at * half, int(self.rng.choice(voicing)) + 12 * int(self.rng.random() < 0.3), 0.95 * half)
-                for at in (0, 1) if self.rng.random() < 0.85]
+        return [
+            (at * half, int(self.rng.choice(voicing)) + 12 * int(self.rng.random() < 0.3), 0.95 * half)
+            for at in (0, 1)
+            if self.rng.random() < 0.85
+        ]
 
 
 def write_parts(score: WideScore, pool: WidePool, draws: Draws) -> None:
     """Two to four instruments, mostly of the style's line-up; all but the first rest in some phrases of two bars."""
     rng = draws.rng
     names = [name for name in dict.fromkeys(score.style.line_up) if name in pool.families]
-    chosen = [str(name) for name in rng.permutation(names)[:int(rng.integers(2, 5))]]
+    chosen = [str(name) for name in rng.permutation(names)[: int(rng.integers(2, 5))]]
     if not chosen or draws.chance("foreign part"):
         chosen.append(draws.pick(tuple(pool.families)))
     rests = rng.choice((0.0, 0.05, 0.12))

@@ -47,8 +47,16 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0)
     draws = draws.branch(mix_rng)
     sections = _master_filters(draws)
     stems = quantise(master(mix(dry, sections, score, draws), draws), mix_rng)
-    metadata = {"split": split, "index": index, "seed": seed, "seconds": seconds, "generator": GENERATOR_VERSION,
-                "timbre": "new" if split == "test-new" else "seen", **_describe(score, seconds), "draws": draws.record}
+    metadata = {
+        "split": split,
+        "index": index,
+        "seed": seed,
+        "seconds": seconds,
+        "generator": GENERATOR_VERSION,
+        "timbre": "new" if split == "test-new" else "seen",
+        **_describe(score, seconds),
+        "draws": draws.record,
+    }
     return stems, metadata
 
 
@@ -62,8 +70,9 @@ def _master_filters(draws: Draws) -> list[np.ndarray]:
     return sections
 
 
-def mix(dry: Mapping[str, np.ndarray], sections: list[np.ndarray], score: WideScore,
-        draws: Draws) -> dict[str, np.ndarray]:
+def mix(
+    dry: Mapping[str, np.ndarray], sections: list[np.ndarray], score: WideScore, draws: Draws
+) -> dict[str, np.ndarray]:
     """Channel strips, rooms, sidechain and levels. Choruses are louder than verses, in all stems alike.
 
     ``sections``: filters that every stem goes through.
@@ -124,11 +133,22 @@ def _describe(score: WideScore, seconds: float) -> dict:
     names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     length = score.bar_seconds
     return {
-        "style": score.style_name, "bpm": round(score.bpm, 2), "key": f"{names[score.key]} {score.mode}",
-        "beats": score.beats, "progressions": [list(p) for p in score.progressions], "kit": score.kit.name,
-        "voice": score.voice.name, "bass": score.bass_source,
+        "style": score.style_name,
+        "bpm": round(score.bpm, 2),
+        "key": f"{names[score.key]} {score.mode}",
+        "beats": score.beats,
+        "progressions": [list(p) for p in score.progressions],
+        "kit": score.kit.name,
+        "voice": score.voice.name,
+        "bass": score.bass_source,
         "presets": [{"role": p.name, "manner": p.manner, "source": p.source} for p in score.parts],
-        "sections": [{"name": s.name, "start": round(s.bar * length, 3),
-                      "end": round(min((s.bar + s.bars) * length, seconds), 3), "sounds": list(s.sounds)}
-                     for s in score.sections],
+        "sections": [
+            {
+                "name": s.name,
+                "start": round(s.bar * length, 3),
+                "end": round(min((s.bar + s.bars) * length, seconds), 3),
+                "sounds": list(s.sounds),
+            }
+            for s in score.sections
+        ],
     }

@@ -22,15 +22,26 @@ def draw_voice(kind: VoiceKind, phonation: str, draws: Draws) -> Voice:
     """A singer: the kind decides length of the vocal tract and range, the rest is drawn."""
     vibrato, driven = draws.chance("vibrato"), draws.chance("voice drive")
     voice = Voice(
-        name=kind.name, formant_scale=draws.rng.uniform(*kind.formant_scale),
-        centre=int(draws.rng.integers(kind.centre[0], kind.centre[1] + 1)), vowels=VOWELS, consonants=CONSONANTS,
-        tilt_db=draws("spectral tilt, dB/octave"), breath=draws("breath"), ring_db=draws("singer's formant, dB"),
-        vibrato_hz=draws("vibrato rate, Hz"), vibrato_semitones=draws("vibrato depth, semitones") if vibrato else 0.0,
-        vibrato_delay_seconds=draws("vibrato delay, s"), glide_seconds=draws("glide, s"),
-        scoop_semitones=draws("scoop, semitones"), jitter=draws("jitter"),
-        voiced_upto_hz=draws("voiced up to, Hz"), bandwidth_scale=draws("formant bandwidth"),
-        sibilance=draws("sibilance"), drive=draws("voice drive") if driven else 0.0,
-        formant_balance=tuple(draws("formant balance") for _ in range(5)))
+        name=kind.name,
+        formant_scale=draws.rng.uniform(*kind.formant_scale),
+        centre=int(draws.rng.integers(kind.centre[0], kind.centre[1] + 1)),
+        vowels=VOWELS,
+        consonants=CONSONANTS,
+        tilt_db=draws("spectral tilt, dB/octave"),
+        breath=draws("breath"),
+        ring_db=draws("singer's formant, dB"),
+        vibrato_hz=draws("vibrato rate, Hz"),
+        vibrato_semitones=draws("vibrato depth, semitones") if vibrato else 0.0,
+        vibrato_delay_seconds=draws("vibrato delay, s"),
+        glide_seconds=draws("glide, s"),
+        scoop_semitones=draws("scoop, semitones"),
+        jitter=draws("jitter"),
+        voiced_upto_hz=draws("voiced up to, Hz"),
+        bandwidth_scale=draws("formant bandwidth"),
+        sibilance=draws("sibilance"),
+        drive=draws("voice drive") if driven else 0.0,
+        formant_balance=tuple(draws("formant balance") for _ in range(5)),
+    )
     return phonated(voice, phonation, draws)
 
 
@@ -39,8 +50,12 @@ def phonated(voice: Voice, phonation: str, draws: Draws) -> Voice:
     rng = draws.rng
     match phonation:
         case "breathy":
-            return replace(voice, breath=10 ** rng.uniform(-1.1, -0.3), tilt_db=rng.uniform(5, 12),
-                           voiced_upto_hz=rng.uniform(1800, 5000))
+            return replace(
+                voice,
+                breath=10 ** rng.uniform(-1.1, -0.3),
+                tilt_db=rng.uniform(5, 12),
+                voiced_upto_hz=rng.uniform(1800, 5000),
+            )
         case "raspy":
             return replace(voice, rasp=draws("rasp"), drive=rng.uniform(1, 4), jitter=rng.uniform(0.06, 0.2))
         case "pressed":
@@ -52,8 +67,14 @@ def phonated(voice: Voice, phonation: str, draws: Draws) -> Voice:
 
 def autotuned(line: list[Syllable]) -> list[Syllable]:
     """Every pitch on its semitone."""
-    return [replace(syllable, pitch=float(round(syllable.pitch)),
-                    turns=tuple((after, float(round(pitch))) for after, pitch in syllable.turns)) for syllable in line]
+    return [
+        replace(
+            syllable,
+            pitch=float(round(syllable.pitch)),
+            turns=tuple((after, float(round(pitch))) for after, pitch in syllable.turns),
+        )
+        for syllable in line
+    ]
 
 
 def sing(line: list[Syllable], seconds: float, voice: Voice, rng: np.random.Generator) -> np.ndarray:
@@ -68,7 +89,7 @@ def sing(line: list[Syllable], seconds: float, voice: Voice, rng: np.random.Gene
     out = np.zeros((1, round(seconds * SAMPLE_RATE)))
     sung = singer.sing(moved, now, voice, rng)[None] if moved else out
     for place, start, length in places:
-        piece = sung[:, round(place * SAMPLE_RATE):round((place + length) * SAMPLE_RATE)]
+        piece = sung[:, round(place * SAMPLE_RATE) : round((place + length) * SAMPLE_RATE)]
         effects.place(out, piece, start)
     return out[0]
 
@@ -91,15 +112,16 @@ def levelled(mono: np.ndarray, amount: float) -> np.ndarray:
     smooth = np.convolve(level, np.hanning(9) / np.hanning(9).sum(), "same")
     gain = (smooth / smooth.max() + 0.02) ** -amount
     mono = mono * desk.per_sample(gain, len(mono))
-    return mono / (np.sqrt((mono ** 2).mean()) + 1e-9)
+    return mono / (np.sqrt((mono**2).mean()) + 1e-9)
 
 
 def _doubled(mono: np.ndarray, draws: Draws) -> np.ndarray:
     """Two copies whose delays wander, left and right of the lead: automatic double tracking."""
     time, out = np.arange(len(mono)), np.zeros((2, len(mono)))
     for side in (-1, 1):
-        wander = draws("double delay, s") * (1 + 0.15 * np.sin(2 * np.pi * draws.rng.uniform(0.2, 0.9) * time
-                                                                / SAMPLE_RATE + draws.rng.uniform(0, 6.28)))
+        wander = draws("double delay, s") * (
+            1 + 0.15 * np.sin(2 * np.pi * draws.rng.uniform(0.2, 0.9) * time / SAMPLE_RATE + draws.rng.uniform(0, 6.28))
+        )
         copy = np.interp(time - wander * SAMPLE_RATE, time, mono)
         out += draws.rng.uniform(0.3, 0.7) * effects.pan(copy, side * draws.rng.uniform(0.2, 1))
     return out

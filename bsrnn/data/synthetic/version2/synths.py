@@ -42,13 +42,22 @@ def draw_patch(waveform: str, manner: str, draws: Draws) -> WidePatch:
     held, short = manner == "held", manner in ("arpeggio", "stab", "picked")
     many = {"supersaw": (5, 6, 7), "acid": (1,), "sub": (1,), "fm": (1,), "additive": (1,), "ring": (1,)}
     return WidePatch(
-        waveform=waveform, attack=draws("pad attack, s") if held else draws("attack, s"), decay=draws("decay, s"),
-        sustain=draws("sustain") * (0.4 if short else 1), release=draws("release, s"),
-        detune_semitones=draws("detune, semitones"), oscillators=draws.pick(many.get(waveform, (1, 2, 2, 3))),
-        cutoff_octaves=draws("cutoff, octaves"), resonance=draws("resonance"),
-        sweep_octaves=draws("sweep, octaves") + (1.5 if waveform == "acid" else 0), sweep_seconds=draws("sweep, s"),
-        pulse_width=draws("pulse width"), fm_ratio=draws.pick((0.5, 1.0, 1.0, 1.41, 2.0, 3.0, 3.5, 7.0)),
-        fm_index=draws("FM index"), harmonics=tuple(draws.rng.random(9) ** 2 / np.arange(1, 10) ** 0.3))
+        waveform=waveform,
+        attack=draws("pad attack, s") if held else draws("attack, s"),
+        decay=draws("decay, s"),
+        sustain=draws("sustain") * (0.4 if short else 1),
+        release=draws("release, s"),
+        detune_semitones=draws("detune, semitones"),
+        oscillators=draws.pick(many.get(waveform, (1, 2, 2, 3))),
+        cutoff_octaves=draws("cutoff, octaves"),
+        resonance=draws("resonance"),
+        sweep_octaves=draws("sweep, octaves") + (1.5 if waveform == "acid" else 0),
+        sweep_seconds=draws("sweep, s"),
+        pulse_width=draws("pulse width"),
+        fm_ratio=draws.pick((0.5, 1.0, 1.0, 1.41, 2.0, 3.0, 3.5, 7.0)),
+        fm_index=draws("FM index"),
+        harmonics=tuple(draws.rng.random(9) ** 2 / np.arange(1, 10) ** 0.3),
+    )
 
 
 def _saw(phase: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -75,16 +84,20 @@ def _waveform(patch: WidePatch, phase: np.ndarray, step: np.ndarray) -> np.ndarr
         case "sub":
             return np.sin(2 * np.pi * phase) + 0.15 * np.sin(4 * np.pi * phase)
         case "additive":
-            partials = (level * np.sin(2 * np.pi * k * phase) for k, level in enumerate(patch.harmonics, 1)
-                        if k * step.max() < 0.45)
+            partials = (
+                level * np.sin(2 * np.pi * k * phase)
+                for k, level in enumerate(patch.harmonics, 1)
+                if k * step.max() < 0.45
+            )
             return sum(partials, start=np.zeros(len(phase)))
         case "ring":
             return np.sin(2 * np.pi * phase) * np.sin(2 * np.pi * (1 + 0.41 * patch.fm_ratio) * phase)
     return _saw(wrapped, step)
 
 
-def synth_note(patch: WidePatch, pitch: float, seconds: float, rng: np.random.Generator,
-               slide: float = 0.0) -> np.ndarray:
+def synth_note(
+    patch: WidePatch, pitch: float, seconds: float, rng: np.random.Generator, slide: float = 0.0
+) -> np.ndarray:
     """One note of unit velocity. ``slide``: semitones from which it glides to its pitch within 80 ms."""
     length = int((seconds + patch.release) * SAMPLE_RATE)
     time = np.arange(length) / SAMPLE_RATE
@@ -97,8 +110,8 @@ def synth_note(patch: WidePatch, pitch: float, seconds: float, rng: np.random.Ge
     sound /= np.sqrt(patch.oscillators)
     if patch.waveform not in ("fm", "sub", "ring"):
         # fading between two fixed filters sounds like one that moves, at a fraction of the cost
-        closed_hz = min(hertz(pitch) * 2 ** patch.cutoff_octaves, 16000)
-        open_hz = min(closed_hz * 2 ** patch.sweep_octaves, 17000)
+        closed_hz = min(hertz(pitch) * 2**patch.cutoff_octaves, 16000)
+        open_hz = min(closed_hz * 2**patch.sweep_octaves, 17000)
         closing = np.exp(-time / patch.sweep_seconds)
         closed = equalise(sound, resonant_low_pass(closed_hz, patch.resonance))
         sound = closed + closing * (equalise(sound, resonant_low_pass(open_hz, patch.resonance)) - closed)

@@ -49,15 +49,32 @@ _SYNTHS = ("saw", "pulse", "triangle", "fm", "supersaw")
 _MACHINES = ("sine", "fm", "noise", "hard")
 
 WIDE = WidePool(
-    voices=(VoiceKind("bass-baritone", (0.76, 0.80), (45, 49)), VoiceKind("baritone", (0.78, 0.84), (48, 53)),
-            VoiceKind("tenor", (0.83, 0.90), (53, 59)), VoiceKind("alto", (0.89, 0.97), (55, 61)),
-            VoiceKind("mezzo", (0.92, 1.00), (59, 65)), VoiceKind("soprano", (0.96, 1.06), (63, 70)),
-            VoiceKind("child", (1.07, 1.19), (66, 72))),
+    voices=(
+        VoiceKind("bass-baritone", (0.76, 0.80), (45, 49)),
+        VoiceKind("baritone", (0.78, 0.84), (48, 53)),
+        VoiceKind("tenor", (0.83, 0.90), (53, 59)),
+        VoiceKind("alto", (0.89, 0.97), (55, 61)),
+        VoiceKind("mezzo", (0.92, 1.00), (59, 65)),
+        VoiceKind("soprano", (0.96, 1.06), (63, 70)),
+        VoiceKind("child", (1.07, 1.19), (66, 72)),
+    ),
     phonations=("modal", "modal", "modal", "breathy", "raspy", "pressed", "whisper"),
     choirs=(52, 53),
-    kits=tuple(DrumKit(name, program, _MACHINES) for name, program in (
-        ("standard", 0), ("room", 8), ("power", 16), ("electronic", 24), ("808", 25), ("jazz", 32), ("brush", 40),
-        ("standard", 0), ("room", 8))) + tuple(DrumKit(f"{name} machine", None, (name,)) for name in _MACHINES),
+    kits=tuple(
+        DrumKit(name, program, _MACHINES)
+        for name, program in (
+            ("standard", 0),
+            ("room", 8),
+            ("power", 16),
+            ("electronic", 24),
+            ("808", 25),
+            ("jazz", 32),
+            ("brush", 40),
+            ("standard", 0),
+            ("room", 8),
+        )
+    )
+    + tuple(DrumKit(f"{name} machine", None, (name,)) for name in _MACHINES),
     basses=(32, 33, 34, 35, 36, 38, 39, 87, "saw", "pulse", "triangle", "fm", "supersaw", "acid", "sub"),
     families={
         "piano": Family((0, 1, 2, 3), (*_CHORDAL, "riff", "picked", "oom-pah")),
@@ -82,7 +99,8 @@ WIDE = WidePool(
         "synth chords": Family(("supersaw", "saw", "pulse"), ("stab", "comp", "held")),
         "plucked world": Family((15, 104, 107), ("arpeggio", "riff", "strum"), (48, 55)),
         "orchestra hit": Family((55,), ("stab",), (48,)),
-    })
+    },
+)
 
 HELD_BACK = WidePool(
     voices=(VoiceKind("deep bass", (0.69, 0.735), (40, 43)), VoiceKind("small child", (1.23, 1.32), (73, 76))),
@@ -107,7 +125,8 @@ HELD_BACK = WidePool(
         "synth pad": Family(("additive", 96), ("held", "held", "comp")),
         "synth pluck": Family(("additive", "ring"), ("arpeggio", "riff", "stab", "comp"), (48, 60, 72)),
         "synth chords": Family(("additive",), ("stab", "comp", "held")),
-    })
+    },
+)
 
 
 def pool_of(split: str) -> WidePool:

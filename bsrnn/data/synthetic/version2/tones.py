@@ -31,12 +31,20 @@ def remembered(play: Callable[[Note], np.ndarray]) -> Player:
 
 def recorded(program: int, tune: float) -> Player:
     """A preset of the soundfont."""
+
     def play(note: Note) -> np.ndarray:
         def bend(time: np.ndarray) -> np.ndarray:
             return note.slide * np.exp(-time / 0.04)
 
-        return soundfont().note(0, program, round(note.pitch), int(np.clip(note.velocity * 120, 15, 127)), note.seconds,
-                                detune=tune, bend=bend if note.slide else None)[:1]
+        return soundfont().note(
+            0,
+            program,
+            round(note.pitch),
+            int(np.clip(note.velocity * 120, 15, 127)),
+            note.seconds,
+            detune=tune,
+            bend=bend if note.slide else None,
+        )[:1]
 
     return remembered(play)
 
@@ -52,8 +60,15 @@ def recorded_solo(program: int, tune: float, rng: np.random.Generator) -> Player
             wave = depth * np.clip(time / 0.3 - 0.5, 0, 1) * np.sin(2 * np.pi * rate_hz * time + phase)
             return wave + scoop * np.exp(-time / 0.04)
 
-        return soundfont().note(0, program, round(note.pitch), int(np.clip(note.velocity * 120, 15, 127)), note.seconds,
-                                detune=tune, bend=bend)[:1]
+        return soundfont().note(
+            0,
+            program,
+            round(note.pitch),
+            int(np.clip(note.velocity * 120, 15, 127)),
+            note.seconds,
+            detune=tune,
+            bend=bend,
+        )[:1]
 
     return play
 
@@ -63,11 +78,13 @@ def computed(waveform: str, manner: str, tune: float, draws: Draws) -> Player:
     rng = draws.rng
     if waveform == "string":
         damping = rng.uniform(0.15, 0.75)
-        return remembered(lambda note: instruments.string_note(
-            note.pitch + tune, note.velocity, note.seconds, damping, rng)[None])
+        return remembered(
+            lambda note: instruments.string_note(note.pitch + tune, note.velocity, note.seconds, damping, rng)[None]
+        )
     patch = draw_patch(waveform, manner, draws)
-    return remembered(lambda note: note.velocity * synth_note(
-        patch, note.pitch + tune, note.seconds, rng, note.slide)[None])
+    return remembered(
+        lambda note: note.velocity * synth_note(patch, note.pitch + tune, note.seconds, rng, note.slide)[None]
+    )
 
 
 def played(notes: Iterable[Note], play: Player, length: int) -> np.ndarray:
@@ -105,7 +122,7 @@ def perform_bass(score: WideScore, length: int, draws: Draws) -> np.ndarray:
 
 def rms(sound: np.ndarray) -> float:
     """Never 0."""
-    return float(np.sqrt((sound ** 2).mean())) + 1e-9
+    return float(np.sqrt((sound**2).mean())) + 1e-9
 
 
 def _part_player(part: WidePart, tune: float, draws: Draws) -> Player:
@@ -125,8 +142,13 @@ def perform_other(score: WideScore, length: int, draws: Draws) -> np.ndarray:
             continue
         sound = desk.amplify(sound, part.family.amplifier, draws)
         brighter = draws("brightness, dB") * (0.3 if isinstance(part.source, str) else 1.0)
-        sound = stereo(desk.equalise(sound, desk.shelf(1000, brighter, high=True), desk.bell(
-            draws("bell, Hz"), draws("bell, dB"), draws("bell Q"))))
+        sound = stereo(
+            desk.equalise(
+                sound,
+                desk.shelf(1000, brighter, high=True),
+                desk.bell(draws("bell, Hz"), draws("bell, dB"), draws("bell Q")),
+            )
+        )
         sound = _spread(sound, part, score, draws)
         gain = 10 ** (draws("part level, dB") / 20) / max(effects.active_rms(sound), 1e-9)
         bus += gain * effects.pan_gains(draws.rng.choice((-1, 1)) * draws("part pan")) * sound
