@@ -1,11 +1,15 @@
 """Audio as our functions take it: (channels, samples), and not soundfile's (samples, channels)."""
 
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
-import torch
 
 from bsrnn.errors import DataError
 
-Audio = np.ndarray | torch.Tensor
+if TYPE_CHECKING:  # who reads files need not wait for torch
+    pass
+
+Audio: TypeAlias = "np.ndarray | torch.Tensor"
 # More are samples: sound comes in up to 9.1.6. Each channel is separated on its own, so that 200 samples the wrong way
 # round would take as long as 200 songs.
 MOST_CHANNELS = 16
@@ -17,9 +21,10 @@ def as_array(audio) -> np.ndarray:
     Raises:
         DataError: rows of unequal length.
     """
-    if isinstance(audio, torch.Tensor):
-        audio = audio.detach().cpu()
-        return (audio.float() if audio.dtype in (torch.bfloat16, torch.float16) else audio).numpy()
+    if hasattr(audio, "detach"):  # a tensor
+        tensor = audio.detach().cpu()
+        narrow = tensor.is_floating_point() and tensor.element_size() < 4  # NumPy has no bfloat16
+        return (tensor.float() if narrow else tensor).numpy()
     try:
         return np.asarray(audio)
     except ValueError as error:

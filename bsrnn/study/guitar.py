@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from bsrnn.bands import widths_from_steps
@@ -114,6 +113,8 @@ def _spectra_of(song: Song) -> dict:
 
 def _thirds(audio: np.ndarray, sample_rate: int = 44100, n_fft: int = 8192) -> list[float]:
     """(C, L) -> the power in each third octave, in dB of the whole."""
+    import torch  # only here: the command line reads the folds and need not wait for it
+
     window = torch.hann_window(n_fft)
     spectrum = torch.stft(torch.from_numpy(audio), n_fft, n_fft // 2, window=window, return_complex=True)
     power = spectrum.abs().square().sum((0, 2), dtype=torch.float64).numpy()  # (F,)
