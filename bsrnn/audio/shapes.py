@@ -7,7 +7,7 @@ import numpy as np
 from bsrnn.errors import DataError
 
 if TYPE_CHECKING:  # who reads files need not wait for torch
-    pass
+    import torch
 
 Audio: TypeAlias = "np.ndarray | torch.Tensor"
 # More are samples: sound comes in up to 9.1.6. Each channel is separated on its own, so that 200 samples the wrong way
