@@ -30,7 +30,7 @@ from bsrnn.report import tables
 from bsrnn.study import profiles, runs
 
 PAGE = REPOSITORY / "book" / "musdb.md"
-NEEDED = ("Makefile", "Snakefile", "_config.yml", "book", "bsrnn", "profiles", ".ci")  # of a clone
+NEEDED = ("Makefile", "Snakefile", "_config.yml", "book", "bsrnn", "clusters", ".ci")  # of a clone
 TRAIN = ("Made up - One", "Made up - Two")
 VALID, TEST = MUSDB_VALIDATION[0], "Made up - Test"
 NEEDS_FFMPEG = ("MUSDB18", "The previews")

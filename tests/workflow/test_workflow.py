@@ -260,7 +260,7 @@ def test_a_clusters_queue_is_asked_for_what_each_run_needs(project):
     (project / "results" / "quick" / "runs" / "drums-s0.d.json").unlink()
     snakefile = (project / "Snakefile").read_text()  # Snakemake says a job's message, or else its resources
     (project / "Snakefile").write_text(re.sub(r"    message:\n.*\n", "", snakefile))
-    options = ("--cluster", str(REPOSITORY / "profiles" / "slurm"), "--dry-run", "--device", "cuda", "--processes", "2")
+    options = ("--cluster", str(REPOSITORY / "clusters" / "slurm"), "--dry-run", "--device", "cuda", "--processes", "2")
     done = start(project, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     text = done.stdout + done.stderr
