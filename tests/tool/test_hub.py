@@ -136,17 +136,16 @@ def serve():
 def test_without_a_network_a_missing_folder_is_said_within_seconds(
     cache, huggingface_hub, monkeypatch, open, said, serve
 ):
-    server = serve(None)
-    if not open:
-        server.socket.close()
+    with socket.create_server(("127.0.0.1", 0)) as nobody:  # a place where nobody listens once it is closed
+        refusing = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    address = serve(None).address if open else refusing
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
     monkeypatch.setattr(hub, "PATIENCE", 0.3 if open else 30)
     before = time.monotonic()
     with pytest.raises(DataError, match=f"^no folder '{REPO}' here, .*no network: ({said}); HF_HUB_OFFLINE=1 does not"):
         bsrnn.load(REPO)
     assert time.monotonic() - before < 2.5  # huggingface_hub alone tries for 23 s
-    server.socket.close()
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 500])
