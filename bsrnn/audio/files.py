@@ -17,14 +17,14 @@ import soundfile
 from bsrnn.audio.kinds import FORMATS, KINDS, UNREAD, to_wav
 from bsrnn.audio.opening import open_whole, system_path
 from bsrnn.audio.resampling import resample, resampled_frames, stretch
-from bsrnn.audio.shapes import MOST_CHANNELS
+from bsrnn.audio.shapes import LAYOUTS, MOST_CHANNELS, to_stereo
 from bsrnn.audio.spliced import Spliced
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import atomic_write, refuse_pointer
 from bsrnn.runtime.system_errors import check_readable, reading
 from bsrnn.runtime.terminal import note
 
-__all__ = ["AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
+__all__ = ["LAYOUTS", "AudioInfo", "Reader", "Writer", "info", "read", "resample", "to_stereo", "write"]
 
 # Estimates may exceed full scale: float keeps them, 16 bit would clip them. Ogg and mp3 have one encoding each.
 DEFAULT_SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
@@ -192,36 +192,6 @@ class Reader:
             audio[~finite] = 0
         self._seen = max(self._seen, start + wanted)
         return np.ascontiguousarray(audio.T)  # (C, L)
-
-
-# usual order of a file's channels: left, right, centre, or - for low frequencies
-LAYOUTS = {1: "c", 2: "lr", 3: "lrc", 4: "lrlr", 5: "lrclr", 6: "lrc-lr", 7: "lrc-clr", 8: "lrc-lrlr"}
-
-
-def to_stereo(audio: np.ndarray) -> np.ndarray:
-    """Mix (C, L) down to (2, L), or double a mono signal, by the usual order of channels (ITU-R BS.775, WAVE).
-
-    Front left and right count fully, the others 3 dB less; the low-frequency channel is left out. The sum is divided by
-    its largest possible gain, so that full scale stays full scale, as `ffmpeg -ac 2` does.
-
-    Raises:
-        DataError: more than 8 channels, whose order nobody knows.
-    """
-    if len(audio) == 2:
-        return audio
-    if len(audio) == 1:
-        return np.repeat(audio, 2, axis=0)
-    if len(audio) not in LAYOUTS:
-        raise DataError(
-            f"got {len(audio)} channels, expected at most {max(LAYOUTS)}; mix them down to 2 first, with "
-            "`ffmpeg -i IN -ac 2 OUT` for instance"
-        )
-    layout = LAYOUTS[len(audio)]
-    weights = np.array(
-        [[(place in (side, "c")) * (1.0 if at < 2 else 0.5**0.5) for at, place in enumerate(layout)] for side in "lr"],
-        np.float32,
-    )  # (2, C)
-    return weights / weights.sum(1, keepdims=True) @ audio
 
 
 def write(path: str | Path, audio: np.ndarray, sample_rate: int, subtype: str | None = None) -> None:

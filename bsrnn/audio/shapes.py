@@ -53,3 +53,33 @@ def check_channels_first(shape: tuple[int, ...], what: str, axes: str = "(channe
         raise DataError(f"got {what} of shape {shape}, expected {axes}, at most {MOST_CHANNELS} channels; transpose it")
     if channels < 1:
         raise DataError(f"got {what} of shape {shape}, expected {axes} with a channel or more")
+
+
+# usual order of a file's channels: left, right, centre, or - for low frequencies
+LAYOUTS = {1: "c", 2: "lr", 3: "lrc", 4: "lrlr", 5: "lrclr", 6: "lrc-lr", 7: "lrc-clr", 8: "lrc-lrlr"}
+
+
+def to_stereo(audio: np.ndarray) -> np.ndarray:
+    """Mix (C, L) down to (2, L), or double a mono signal, by the usual order of channels (ITU-R BS.775, WAVE).
+
+    Front left and right count fully, the others 3 dB less; the low-frequency channel is left out. The sum is divided by
+    its largest possible gain, so that full scale stays full scale, as `ffmpeg -ac 2` does.
+
+    Raises:
+        DataError: more than 8 channels, whose order nobody knows.
+    """
+    if len(audio) == 2:
+        return audio
+    if len(audio) == 1:
+        return np.repeat(audio, 2, axis=0)
+    if len(audio) not in LAYOUTS:
+        raise DataError(
+            f"got {len(audio)} channels, expected at most {max(LAYOUTS)}; mix them down to 2 first, with "
+            "`ffmpeg -i IN -ac 2 OUT` for instance"
+        )
+    layout = LAYOUTS[len(audio)]
+    weights = np.array(
+        [[(place in (side, "c")) * (1.0 if at < 2 else 0.5**0.5) for at, place in enumerate(layout)] for side in "lr"],
+        np.float32,
+    )  # (2, C)
+    return weights / weights.sum(1, keepdims=True) @ audio
