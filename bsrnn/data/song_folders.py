@@ -144,3 +144,17 @@ def sound(folder: Path) -> list[Path]:
 def song_folders_in(folder: Path) -> dict[str, Path]:
     """Song name -> folder, sorted."""
     return {path.name: path for path in listing(folder).folders if sound(path)}
+
+
+def check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int) -> None:
+    """DataError for a stem of too many channels, or of another rate (Hz) than the model's."""
+    if header.channels > 2:
+        raise DataError(
+            f"{song}: {stem} has {header.channels} channels, expected 1 or 2; mix it down, with "
+            "`ffmpeg -i IN -ac 2 OUT` for instance"
+        )
+    if header.sample_rate != sample_rate:
+        raise DataError(
+            f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
+            f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance"
+        )

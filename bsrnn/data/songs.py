@@ -369,7 +369,7 @@ def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
                 f"{unit}), expected all alike; export the stems of {folder} again"
             )
     for stem, header in headers.items():
-        _check_header(f"song {folder.name!r}", stem, header, sample_rate)
+        song_folders.check_header(f"song {folder.name!r}", stem, header, sample_rate)
     if not mixture and (whole := song_folders.sum_of_the_others(files, header.frames)) and whole not in targets:
         note(f"{files[whole]}: equals the sum of the song's other stems, and is taken as its mixture")
         mixture = files.pop(whole)
@@ -377,19 +377,6 @@ def _song(folder: Path, targets: tuple[str, ...], sample_rate: int) -> Song:
     return Song(
         folder.name, files, mixture, header.frames, header.sample_rate, read_json(about) if about.is_file() else {}
     )
-
-
-def _check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int) -> None:
-    if header.channels > 2:
-        raise DataError(
-            f"{song}: {stem} has {header.channels} channels, expected 1 or 2; mix it down, with "
-            "`ffmpeg -i IN -ac 2 OUT` for instance"
-        )
-    if header.sample_rate != sample_rate:
-        raise DataError(
-            f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
-            f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance"
-        )
 
 
 def _bytes(name: str) -> bytes:
