@@ -149,6 +149,8 @@ class DataConfig:
     unlabelled_songs: CountOrNone = 0  # mixtures of each kind: matched, and in version 1 shifted
     shifted_songs: CountOrNone = 0  # test songs like the shifted mixtures: other styles, mastered
     new_songs: CountOrNone = 0  # generator version 2: test songs of timbres that no training song has
+    # only the first so many training songs are labelled, the others are the unlabelled ones; 0: all are labelled
+    labelled_songs: CountOrNone = 0
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
     seed: Seed = 0
     # of the embedded songs; 2: one wide world for all but the new songs, no shifted ones
@@ -161,6 +163,9 @@ class DataConfig:
         check(self)
         require(not self.hold_out or self.source != "embedded", "data.hold_out with data.source 'embedded'",
                 "songs of a folder: the embedded ones have splits of their own")  # fmt: skip
+        require(not self.labelled_songs or self.source == "embedded" and self.labelled_songs < self.train_songs,
+                f"{self.labelled_songs} data.labelled_songs of {self.train_songs} train_songs, source {self.source!r}",
+                "fewer than train_songs, and embedded songs: the others are the unlabelled ones")  # fmt: skip
         require(self.source != "folder" or bool(self.folder), "data.source 'folder' without data.folder",
                 "the folder that holds the songs")  # fmt: skip
 
@@ -341,6 +346,7 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 ADDED: dict[str, object] = {
     "shifted_songs": 0,
     "new_songs": 0,
+    "labelled_songs": 0,
     "generator_version": 1,  # the data recipe's "generator" says it too, and always has
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,

@@ -35,6 +35,10 @@ def fake(run: runs.Run) -> dict:
         scores |= {"chunks": [chunk(rng, index) for index in range(40)]}
     if run.kind == "finetune" and run.profile.data.shifted_songs:
         extra["shifted"] = scored(run, rng, LEVELS["model"] - 1, "model", run.profile.data.shifted_songs)
+    if run.kind in ("train", "finetune") and run.profile.data.new_songs:
+        extra["new"] = new_songs(run, rng, "model")
+    if run.kind == "baselines" and run.profile.data.new_songs:
+        extra["new"] = {method: new_songs(run, rng, method) for method in baselines.METHODS}
     return stages.describe(run) | {"training": trained, "scores": scores, "score_seconds": 12.5} | extra
 
 
@@ -58,6 +62,13 @@ def chunk(rng, index: int) -> dict:
     return row | {"mixture_usdr": None if rests else -2.0}
 
 
+def timbre_of(run: runs.Run, index: int) -> str | None:
+    """Of a test song: in generator version 1 every other one is new, in version 2 none."""
+    if run.kind == "real":
+        return None
+    return "seen" if run.profile.data.new_songs else ("seen", "new")[index % 2]
+
+
 def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = None) -> dict:
     """Songs and summary; silence and mixture have no cSDR, as in life."""
     rows = []
@@ -66,7 +77,7 @@ def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = No
         rows.append(
             {
                 "song": f"test-{index:04d}",
-                "timbre": None if run.kind == "real" else ("seen", "new")[index % 2],
+                "timbre": timbre_of(run, index),
                 "song_seconds": 30.0,
                 "usdr": usdr,
                 "usdr_mixture": -5.0 + math.cos(index),
@@ -79,6 +90,14 @@ def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = No
             | ({"seconds": round(1 / run.profile.separate.hop_seconds, 2)} if method == "model" else {})
         )
     return {"songs": rows, "summary": metrics.aggregate(rows)}
+
+
+def new_songs(run: runs.Run, rng, method: str) -> dict:
+    """Of generator version 2: the songs of new timbres, which are a test of their own."""
+    scores = scored(run, rng, LEVELS[method] - 2, method, run.profile.data.new_songs)
+    for row in scores["songs"]:
+        row |= {"song": row["song"].replace("test", "test-new"), "timbre": "new"}
+    return scores
 
 
 def training(run: runs.Run, rng) -> dict:

@@ -152,6 +152,8 @@ def load(
         found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
     else:
         found = _load(data, split, tuple(targets), sample_rate, limit)
+    if split == "train" and data.labelled_songs:
+        found = found[: data.labelled_songs]
     return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
 
 

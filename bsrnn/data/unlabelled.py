@@ -32,6 +32,8 @@ def _inside(path: Path | None, folder: Path) -> bool:
 def unlabelled_songs(data: DataConfig, which: str, sample_rate: int) -> Mixtures:
     """The mixtures of a finetuning: the embedded kinds, or a user's own music beside real songs.
 
+    With ``data.labelled_songs`` they are the training songs after the labelled ones.
+
     Args:
         which: :attr:`bsrnn.config.FinetuneConfig.unlabelled`. sample_rate: of the model, Hz.
     """
@@ -39,4 +41,7 @@ def unlabelled_songs(data: DataConfig, which: str, sample_rate: int) -> Mixtures
     wanted = kinds[which]
     if data.source != "embedded":
         return songs.read_mixtures(paths.unlabelled(), sample_rate) if wanted else Mixtures([])
+    if data.labelled_songs and wanted:
+        every = songs.load(replace(data, labelled_songs=0), "train")
+        return Mixtures(every[data.labelled_songs :][: data.unlabelled_songs])
     return Mixtures([song for kind in wanted for song in songs.load(data, f"unlabelled-{kind}")])

@@ -31,6 +31,15 @@ class Finished:
         """{"songs", "summary"}, or such a dict for every method."""
         return self.result["scores"]
 
+    def songs(self, method: str = "") -> list[dict]:
+        """A row a test song; ``method``: of the estimators without a network."""
+        return (self.scores[method] if method else self.scores)["songs"]
+
+    def new_songs(self, method: str = "") -> list[dict]:
+        """Likewise the songs of new timbres where they are a test of their own, marked as "apart"; else none."""
+        new = self.result.get("new", {})
+        return [song | {"apart": True} for song in (new.get(method, {}) if method else new).get("songs", ())]
+
 
 class Study:
     """The runs of a profile with their results. Each JSON is read once: another Study sees what has changed since.
@@ -83,6 +92,7 @@ class Study:
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
         trained = [run for run in self.grid.values() if run.kind == "train" and run.target in own]
         trained = [run for run in trained if run.profile.model == own[run.target]]
+        trained = [run for run in trained if run.profile.data == self.profile.data]  # not those of few songs
         best: dict[str, Finished] = {}
         for done in (self.finished(run) for run in trained if run.finished()):
             target = done.run.target

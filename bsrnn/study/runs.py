@@ -33,7 +33,7 @@ CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, s
 ROLES = {
     "baselines": "estimators without a network",
     "base": "the model of a target with the target's own split",
-    "start": "the base of a target that the profile finetunes",
+    "start": "what finetuning starts from: the base, or a model that has learnt from few of its songs",
     "split": "Table I: vocals with any split",
     "crossed": "any target with a split that is not its own",
     "hop": "Table II: a base's weights scored with another hop",
@@ -98,7 +98,7 @@ class Run:
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
-            "data": self._data("train_songs", "valid_songs", "hold_out"),
+            "data": self._data("train_songs", "valid_songs", "hold_out", "labelled_songs"),
             "version": STAGES["train"],
             **{name: asdict(getattr(profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")},
         }
@@ -117,12 +117,12 @@ class Run:
         settings |= {"train": self.train_key, "version": STAGES["score"], "data": {}}
         if self.kind != "real":
             settings["data"] = self._data("train_songs", "test_songs", "hold_out", "excerpt_seconds")
-        if self.kind in ("train", "finetune"):
+        if self.kind in ("train", "finetune", "baselines"):
             settings["data"] |= self._data("new_songs")
         if self.kind in ("finetune", "teacher"):
             settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":
-            settings["data"] |= self._data("unlabelled_songs")
+            settings["data"] |= self._data("unlabelled_songs", "labelled_songs")
             settings |= {name: asdict(getattr(profile, name)) for name in ("activity", "mixing")}
         if self.kind == "baselines":
             settings["stft"] = (profile.model.sample_rate, profile.model.n_fft, profile.model.hop_samples)
@@ -212,7 +212,7 @@ def grid(profile_name: str) -> dict[str, Run]:
 def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
     held = {
         "base": True,
-        "start": target in profile.finetuned,
+        "start": target in profile.finetuned and not profile.few_songs,
         "split": target == "vocals",
         "tried": (target, seed) == (profile.targets[0], profile.seeds[0]),
         "compared": seed in profile.detail_seeds,
@@ -256,9 +256,14 @@ def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """Finetuned and control of one seed; with the first seed their variants, the teacher, and more orders of data."""
-    model, first = base.profile.model, base.seed == profile.seeds[0]
-    if first and profile.data.shifted_songs:
-        add({"teacher"}, "-teacher", "teacher", "as a teacher, before finetuning", base, model=model)
+    model, first, start = base.profile.model, base.seed == profile.seeds[0], base
+    songs_of, few = profile.data, profile.few_songs
+    if few:
+        learnt = replace(songs_of, train_songs=few)
+        start = add({"start"}, "-few", "train", f"{few} labelled songs", model=model, data=learnt)
+        songs_of = replace(songs_of, labelled_songs=few, unlabelled_songs=songs_of.train_songs - few)
+    if first and songs_of.source == "embedded" and songs_of.unlabelled_songs:
+        add({"teacher"}, "-teacher", "teacher", "as a teacher, before finetuning", start, model=model, data=songs_of)
     more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
     for order in (base.seed, *more):
         tuned = {"finetuned": FINETUNED, "control": CONTROL}
@@ -266,11 +271,11 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
             chosen = profile.variants if base.target == profile.finetuned[0] else ("truth",)
             tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
         for name, (words, changed, share) in tuned.items():
-            songs = profile.data.unlabelled_songs
-            data = replace(profile.data, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
+            songs = songs_of.unlabelled_songs
+            data = replace(songs_of, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
             tuning, variant = replace(profile.finetune, **changed), "" if name == "finetuned" else name
             role = name if name in ("finetuned", "control") else "variant"
-            add({role}, f"-{name}", "finetune", words, base, model=model, data=data, finetune=tuning, variant=variant,
+            add({role}, f"-{name}", "finetune", words, start, model=model, data=data, finetune=tuning, variant=variant,
                 seed=order)  # fmt: skip
 
 

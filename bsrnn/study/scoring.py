@@ -19,14 +19,15 @@ from bsrnn.study.runs import Run, load
 
 
 def score(run: Run, device: str) -> dict:
-    """What belongs into the run's JSON: ``scores``; ``shifted`` for a finetuning and ``new`` for any training that have
-    such test songs."""
+    """What belongs into the run's JSON: ``scores``; ``shifted`` for a finetuning, ``new`` for a training or the
+    estimators without a network that have such test songs."""
     by_kind = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
     result = {"scores": by_kind.get(run.kind, _score_model)(run, device)}
     if run.kind == "finetune" and run.profile.data.shifted_songs:
         result["shifted"] = _score_model(run, device, "test-shifted")
-    if run.kind in ("train", "finetune") and run.profile.data.new_songs:
-        result["new"] = _score_model(run, device, "test-new")
+    if run.kind in ("train", "finetune", "baselines") and run.profile.data.new_songs:
+        scored = _score_baselines if run.kind == "baselines" else _score_model
+        result["new"] = scored(run, device, "test-new")
     return result
 
 
@@ -61,13 +62,13 @@ def score_model(model: Separator, profile: Profile, split: str = "test", label: 
     return {target: {"songs": part, "summary": metrics.aggregate(part)} for target, part in rows.items()}
 
 
-def _score_baselines(run: Run, device: str) -> dict:
-    """Every method of bsrnn.baselines on the test songs: method -> songs and summary."""
+def _score_baselines(run: Run, device: str, split: str = "test") -> dict:
+    """Every method of bsrnn.baselines on the songs of a split: method -> songs and summary."""
     train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
     gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
     rows: dict[str, list] = {method: [] for method in baselines.METHODS}
-    test_songs = songs.load(run.profile.data, "test", targets=(run.target,))
-    for song in tqdm(test_songs, desc=f"{run.id}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
+    test_songs = songs.load(run.profile.data, split, targets=(run.target,))
+    for song in tqdm(test_songs, desc=f"{run.id}, {split}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture, reference = song.read("mixture"), song.read(run.target)
         for method, estimate in baselines.estimates(song, run.target, gains, run.profile.model).items():
             rows[method].append(_row(song) | metrics.score(reference, mixture, estimate, song.sample_rate))

@@ -86,6 +86,7 @@ def songs_are_here(run: Run) -> bool:
         from bsrnn.data.synthetic import song_folder
 
         kinds = {"both": ("matched", "shifted"), "none": ()}.get(wanted, (wanted,))
+        kinds = () if data.labelled_songs else kinds  # the unlabelled ones are training songs then
         splits = {"train": data.train_songs} | {f"unlabelled-{kind}": data.unlabelled_songs for kind in kinds}
         places = [(split, index) for split, count in splits.items() for index in range(count)]
         return all(song_folder(paths.data(), data, *place).is_dir() for place in places)

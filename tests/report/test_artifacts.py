@@ -30,6 +30,8 @@ from bsrnn.workflow import verify
 PROFILE = "quick"
 # with something to show for every artifact
 QUICK = replace(profiles.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*profiles.QUICK.details, "mel41"))
+# Songs of generator version 1, some of whose timbres and styles the models have not heard
+NARROW = replace(QUICK, data=replace(QUICK.data, generator_version=1, new_songs=0, shifted_songs=4))
 
 
 @pytest.fixture
@@ -178,8 +180,20 @@ def test_results_are_the_jsons(finished):
 
 def test_results_by_timbre_are_means_of_their_songs(finished):
     table = drawn("results").set_index(["target", "method", "timbre"])
-    for timbre in ("seen", "new"):
-        songs = [s["usdr"] for s in result("vocals-s0")["scores"]["songs"] if s["timbre"] == timbre]
+    for timbre, part in (("all", "scores"), ("new", "new")):
+        songs = [song["usdr"] for song in result("vocals-s0")[part]["songs"]]
+        assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
+        assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
+    assert ("vocals", "BSRNN", "seen") not in table.index  # they are all of the test songs
+
+
+def test_timbres_among_the_test_songs_stand_beside_all_of_them(root, monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, NARROW)
+    fake_results.write_results(PROFILE)
+    table = drawn("results").set_index(["target", "method", "timbre"])
+    scored = result("vocals-s0")["scores"]["songs"]
+    for timbre in ("all", "seen", "new"):
+        songs = [song["usdr"] for song in scored if timbre in ("all", song["timbre"])]
         assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
         assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
 
@@ -220,7 +234,9 @@ def test_finetuning_counts_add_up_teacher_by_teacher(finished):
     assert table["targets_from_unlabelled"].tolist() == pytest.approx([27 / 60] * len(table))
 
 
-def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(finished):
+def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(root, monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, NARROW)
+    fake_results.write_results(PROFILE)
     gain = drawn("finetuning_gain").set_index("model")
     songs = {id: result(f"vocals{id}-s0")["scores"]["songs"] for id in ("", "-finetuned", "-control")}
     usdr = {id: np.array([song["usdr"] for song in rows]) for id, rows in songs.items()}
@@ -721,13 +737,17 @@ def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch)
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, seeds=(0, 1)))
     fake_results.write_results(PROFILE)
     table = drawn("failures").set_index(["target", "group"])
-    seeds = [result(f"vocals-s{seed}")["scores"]["songs"] for seed in (0, 1)]
-    usdr = np.array([[song["usdr"] for song in songs] for songs in seeds]).mean(0)
-    new = np.array([song["timbre"] == "new" for song in seeds[0]])
+
+    def of_seeds(part: str) -> np.ndarray:
+        rows = [result(f"vocals-s{seed}")[part]["songs"] for seed in (0, 1)]
+        return np.array([[song["usdr"] for song in songs] for songs in rows]).mean(0)
+
+    usdr, new = of_seeds("scores"), of_seeds("new")
     row = table.loc["vocals", "new timbres"]
-    assert (row["usdr_mean"], row["songs"]) == (pytest.approx(usdr[new].mean()), new.sum())
-    oracle = [song["usdr"] for song in result("vocals-baselines-s0")["scores"]["wiener_oracle"]["songs"]]
-    assert row["above_filter"] == pytest.approx(usdr[new].mean() - np.mean(np.array(oracle)[new]))
+    assert (row["usdr_mean"], row["songs"]) == (pytest.approx(new.mean()), len(new))
+    oracle = [song["usdr"] for song in result("vocals-baselines-s0")["new"]["wiener_oracle"]["songs"]]
+    assert row["above_filter"] == pytest.approx(new.mean() - np.mean(oracle))
+    assert table.loc["vocals", "all"]["usdr_mean"] == pytest.approx(usdr.mean())
     assert row["low"] < row["usdr_mean"] < row["high"] and row["seed_sd"] > 0
     assert table.loc["vocals", "the 5 worst"]["usdr_mean"] == pytest.approx(np.sort(usdr)[:5].mean())
     loud, quiet = (table.loc["vocals", f"target {words} half)"] for words in
@@ -785,7 +805,8 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
 
 
 def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):
-    settings = replace(QUICK, seeds=(0, 1), rates=(1e-3, 4e-3, 8e-3), peer_rates=(("hdemucs", 1e-3),))
+    train = replace(QUICK.train, learning_rate=4e-3)
+    settings = replace(QUICK, train=train, seeds=(0, 1), rates=(1e-3, 4e-3, 8e-3), peer_rates=(("hdemucs", 1e-3),))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
     table = drawn("rates")

@@ -79,7 +79,7 @@ def test_what_is_asked_follows_settings_device_and_processes():
 
 def test_an_item_of_one_channel_takes_half_of_a_stereo_one_and_validations_what_they_did():
     for name in ("vocals-s0", "vocals-finetuned-s0"):
-        run = runs.grid("small")[name]
+        run = runs.grid("seeds")[name]
         mono = replace(run, profile=replace(run.profile, mixing=replace(run.profile.mixing, item_channels="one")))
         passes, train = (3, run.profile.train) if run.kind == "train" else (4, run.profile.finetune.train)
         items = train.max_items * passes * costs.forward_operations(run.profile.model, 3.0)

@@ -6,7 +6,10 @@ from operator import attrgetter
 import pytest
 
 from bsrnn import config
+from bsrnn.data import songs
+from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations as variants
@@ -93,6 +96,8 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
             other = grid["drums-shared-s0"]
             assert (other.kind, other.start, other.weights_folder()) == ("separate", run, run.weights_folder())
         of_base = {path: attrgetter(path)(base.profile) for path in change.changed}
+        if not run.profile.model.channels_apart:  # which needs both
+            of_base["mixing.item_channels"] = base.profile.mixing.item_channels
         assert overrides.with_values(settings, of_base) == base.profile  # with the base's choice it is the base
         assert f"vocals-{name}-s1" in grid and (f"vocals-{name}-s2" in grid) == change.scored_only
     other = with_profile(monkeypatch, details=("drums/layer",))
@@ -120,7 +125,7 @@ def test_a_run_changes_one_thing_of_its_profile():
     assert replace(v1, model=replace(v1.model, band_split="vocals")) == v7
     control, finetuned = grid["vocals-control-s0"].profile, grid["vocals-finetuned-s0"].profile
     assert replace(control, finetune=finetuned.finetune) == finetuned
-    assert (control.finetune.unlabelled, finetuned.finetune.unlabelled) == ("none", "both")
+    assert (control.finetune.unlabelled, finetuned.finetune.unlabelled) == ("none", "matched")
     assert grid["drums-s0"].profile == replace(
         profile, model=v7.model.__class__(**{**v7.model.__dict__, "targets": ("drums",), "band_split": "drums"})
     )
@@ -133,6 +138,8 @@ def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
     tuned = grid["vocals-finetuned-s0"]
     for name in variants.VARIANTS:
         run = grid[f"vocals-{name}-s0"]
+        if name == "matched":  # which is what this profile does
+            continue
         assert run.start == tuned.start and run.key != tuned.key
         if name in ("half", "quarter"):
             assert run.profile.finetune == tuned.profile.finetune
@@ -182,9 +189,9 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
      ("train", "ema_decay", 0.0, 0.99)],
 )  # fmt: skip
 def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch, section, name, before, other):
-    plain, settings = runs.grid("quick")["vocals-s0"], getattr(profiles.QUICK, section)
+    settings = replace(getattr(profiles.QUICK, section), **{name: before})
+    plain = with_profile(monkeypatch, **{section: settings})["vocals-s0"]
     key = plain.train_key
-    assert getattr(settings, name) == before
     assert name not in str(config.settings_of(plain.profile, "train", 0))
     without = {key: value for key, value in config.ADDED.items() if key != name}
     with monkeypatch.context() as patch:
@@ -263,3 +270,28 @@ def test_unknown_profiles_and_runs_are_named():
         runs.grid("quikc")
     with pytest.raises(ConfigError, match="unknown run 'vocal-s0' of profile 'quick': expected one of vocals-"):
         runs.get("quick", "vocal-s0")
+
+
+def test_a_finetuning_from_few_songs_hears_the_others_as_mixtures(monkeypatch):
+    data = replace(profiles.QUICK.data, train_songs=9, unlabelled_songs=0)
+    grid = with_profile(monkeypatch, data=data, few_songs=2, variants=("truth", "half"))
+    base, start, tuned = (grid[f"vocals{name}-s0"] for name in ("", "-few", "-finetuned"))
+    assert (start.roles, base.roles & {"start"}) == ({"start"}, set())
+    assert replace(start.profile, data=base.profile.data) == base.profile and start.profile.data.train_songs == 2
+    assert start.train_key != base.train_key and {tuned.start, grid["vocals-control-s0"].start} == {start}
+    assert grid["vocals-teacher-s0"].start == start and grid["vocals-hop3-s0"].start == base
+    counts = [(run.profile.data.labelled_songs, run.profile.data.unlabelled_songs)
+              for run in (tuned, grid["vocals-half-s0"])]  # fmt: skip
+    assert counts == [(2, 7), (2, 4)]
+    every = [Song(f"train-{index}", {}, None, 1, 44100) for index in range(9)]
+    monkeypatch.setattr(songs, "_load", lambda data, split, targets, rate, limit: every[: data.train_songs])
+    heard = {name: [song.name[-1] for song in songs.load(grid[f"vocals-{name}-s0"].profile.data, "train")]
+             for name in ("few", "finetuned", "half")}  # fmt: skip
+    assert heard == dict.fromkeys(heard, ["0", "1"])
+    unlabelled = {name: "".join(song.name[-1] for song in unlabelled_of(grid[f"vocals-{name}-s0"].profile).songs)
+                  for name in ("finetuned", "truth", "half", "control")}  # fmt: skip
+    assert unlabelled == {"finetuned": "2345678", "truth": "2345678", "half": "2345", "control": ""}
+    with pytest.raises(ConfigError, match="got 9 data.labelled_songs of 9 train_songs.*: expected fewer than train"):
+        replace(data, labelled_songs=9)
+    with pytest.raises(ConfigError, match="got 10 few_songs of 9 train_songs"):
+        with_profile(monkeypatch, data=data, few_songs=10)

@@ -20,7 +20,8 @@ from bsrnn.study.results import Finished, Results, mean
 
 HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin of the histogram
 THRESHOLDS_DB = (10.0, 20.0, 30.0, 40.0)
-SETS = {"unlabelled-matched": "matched", "unlabelled-shifted": "shifted"}
+# Split that an unlabelled song is of -> words
+SETS = {"unlabelled-matched": "matched", "unlabelled-shifted": "shifted", "train": "training songs unheard so far"}
 GROUPS = ("seen", "new", "shifted")  # of test songs
 KINDS = ("labelled", "pseudo", "clean_target", "clean_residual")  # of signals
 LABELS = Runs({"teacher"}, songs=stamps.unlabelled_songs)
@@ -338,8 +339,10 @@ def _gain(results: Results, finished: list[Finished], others: list[Finished], gr
 
 def _song_usdr(results: Results, done: Finished, group: str) -> dict[str, float]:
     """Song -> uSDR of the test songs, "all" or of a group; the start's shifted ones are scored by its "teacher" run."""
-    if group != "shifted":
-        songs = [song for song in done.scores["songs"] if group in ("all", song["timbre"])]
+    if group == "all":
+        songs = done.songs()
+    elif group != "shifted":
+        songs = [song for song in done.songs() + done.new_songs() if song["timbre"] == group]
     elif "start" in done.run.roles:
         teachers = results.find("teacher", done.run.target, done.run.seed)
         songs = [song for teacher in teachers for song in teacher.scores.get("songs", [])]

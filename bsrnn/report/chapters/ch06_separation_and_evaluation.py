@@ -48,13 +48,14 @@ def table2(results: Results) -> pd.DataFrame:
 
 def _songs(results: Results, target: str) -> pd.DataFrame:
     """A row a song whose target is not silent: uSDR of model and estimators in dB, means over seeds; what it is."""
-    seeds = [done.scores["songs"] for done in results.find("base", target)]
-    methods = results.find("baselines", target)[0].scores
+    seeds = [done.songs() + done.new_songs() for done in results.find("base", target)]
+    baselines = results.find("baselines", target)[0]
     table = pd.DataFrame(seeds[0])[["timbre", "silent_frames", "csdr_frames", "usdr_mixture"]]
     usdr_of_seeds = pd.DataFrame([[song["usdr"] for song in songs] for songs in seeds], dtype=float)
     table["model"], table["seed_sd"] = usdr_of_seeds.mean(), usdr_of_seeds.std()
-    for method in (name for name in METHODS if name in methods):
-        table[method] = [song["usdr"] for song in methods[method]["songs"]]
+    for method in (name for name in METHODS if name in baselines.scores):
+        table[method] = [song["usdr"] for song in baselines.songs(method) + baselines.new_songs(method)]
+    table["apart"] = [song.get("apart", False) for song in seeds[0]]
     table["rests"] = table["silent_frames"] / table["csdr_frames"]
     return table[table["model"].notna()]
 
@@ -126,10 +127,10 @@ def failures(results: Results) -> pd.DataFrame:
 
 
 def _groups(songs: pd.DataFrame) -> dict[str, pd.Series]:
-    """Words -> whether each song is inside."""
-    model, mixture, rests = songs["model"], songs["usdr_mixture"], songs["rests"]
-    few = min(WORST, len(songs))
-    ranked = model.sort_values().to_list()
+    """Words -> whether each song is inside; songs of new timbres that are a test of their own are in no other group."""
+    model, mixture, rests = (songs[name].mask(songs["apart"]) for name in ("model", "usdr_mixture", "rests"))
+    ranked = model.dropna().sort_values().to_list()
+    few = min(WORST, len(ranked))
     return {
         "all": model.notna(),
         "seen timbres": songs["timbre"] == "seen",

@@ -35,13 +35,26 @@ DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
-    """Method -> one list of song rows a seed, in the order of METHODS."""
+    """Method -> one list of song rows a seed, in the order of METHODS; those of new timbres after the test songs."""
     songs: dict[str, list[list[dict]]] = {name: [] for name in METHODS}
     for done in results.find("baselines", target):
-        for name, scores in done.scores.items():
-            songs[name].append(scores["songs"])
-    songs["model"] = [done.scores["songs"] for done in results.find("base", target)]
+        for name in done.scores:
+            songs[name].append(done.songs(name) + done.new_songs(name))
+    songs["model"] = [done.songs() + done.new_songs() for done in results.find("base", target)]
     return {name: of_method for name, of_method in songs.items() if of_method}
+
+
+def _groups_of(songs: list[dict]) -> dict[str, list[dict]]:
+    """Group -> songs: "all" test songs, those with "seen" and with "new" timbres where there are both.
+
+    Where the songs of new timbres are a test of their own (generator version 2), "all" is without them.
+    """
+    test_songs, apart = ([song for song in songs if song.get("apart", False) is side] for side in (False, True))
+    timbres = sorted({song["timbre"] for song in test_songs if song["timbre"]}, reverse=True)  # seen, new
+    groups = {"all": test_songs}
+    if len(timbres) > 1:
+        groups |= {timbre: [song for song in test_songs if song["timbre"] == timbre] for timbre in timbres}
+    return groups | ({"new": apart} if apart else {})
 
 
 def _behind(results: Results) -> dict[str, list[Finished]]:
@@ -57,9 +70,9 @@ def held_out_songs(results: Results) -> pd.DataFrame:
     rows, behind = [], _behind(results)
     for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
-            timbres = sorted({song["timbre"] for song in seeds[0] if song["timbre"]}, reverse=True)  # seen, new
-            for timbre in ("all", *(timbres if len(timbres) > 1 else ())):
-                chosen = [[song for song in songs if timbre in ("all", song["timbre"])] for songs in seeds]
+            groups = [_groups_of(songs) for songs in seeds]
+            for timbre in groups[0]:
+                chosen = [of_seed[timbre] for of_seed in groups]
                 name = {"target": target, "method": METHODS[method], "timbre": timbre}
                 rows.append(name | scores_of([aggregate(songs) for songs in chosen]) | ours(results, behind[method]))
     table = pd.DataFrame(rows)
@@ -141,7 +154,7 @@ def _our_systems(results: Results) -> list[dict]:
     behind |= _behind(results) | {"finetuned": results.find("finetuned")}
     for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
-            summaries[method][target] = [aggregate(songs) for songs in seeds]
+            summaries[method][target] = [aggregate(_groups_of(songs)["all"]) for songs in seeds]
         if tuned := results.find("finetuned", target):
             summaries["finetuned"][target] = summaries_of(tuned)
         for done in results.find("peer", target):
@@ -160,7 +173,8 @@ def _system_names(results: Results, peers: list[str]) -> dict[str, str]:
     size = f"BSRNN (N {model.features}, {model.modules} modules)"  # never to be taken for the paper's row
     names = {method: METHODS[method] for method in ("silence", "mixture", "wiener", "wiener_oracle")}
     names |= {peer: f"{peer}, small, from scratch" for peer in peers}
-    return names | {"model": size, "finetuned": f"{size} + finetuning", "ratio_mask": METHODS["ratio_mask"]}
+    start = f"{size}, {results.profile.few_songs} labelled songs" if results.profile.few_songs else size
+    return names | {"model": size, "finetuned": f"{start} + finetuning", "ratio_mask": METHODS["ratio_mask"]}
 
 
 def _scores_of_targets(summaries: dict[str, list[dict]]) -> dict:
