@@ -109,9 +109,9 @@ def test_version_one_renders_what_it_always_has(song):
 
 
 def test_keys_of_version_one_do_not_know_of_version_two():
-    run = runs.get("small", "vocals-s0")
+    run = runs.get("seeds", "vocals-s0")
     assert run.profile.data.generator_version == 1
-    assert run.key == "15328e5234ee" and run.train_key == "ab06982dbcb7"
+    assert run.key == "4b7ed76a03ea" and run.train_key == "b88091f1ef65"
     wide = replace(run, profile=replace(run.profile, data=replace(run.profile.data, generator_version=2)))
     assert runs.data_recipe(wide.profile)["generator"] == 2
     assert wide.train_key != run.train_key and wide.key != run.key
@@ -120,7 +120,7 @@ def test_keys_of_version_one_do_not_know_of_version_two():
 
 
 def test_a_training_is_scored_on_the_new_songs_apart(monkeypatch):
-    run = runs.get("small", "vocals-s0")
+    run = runs.get("seeds", "vocals-s0")
     monkeypatch.setattr(scoring, "_score_model", lambda run, device, split="test": split)
     assert scoring.score(run, "cpu") == {"scores": "test"}
     wide = replace(run.profile, data=replace(WIDE_DATA, shifted_songs=0))

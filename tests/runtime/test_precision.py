@@ -99,7 +99,6 @@ def test_what_was_recorded_before_is_taken_for_what_was_asked(monkeypatch):
     grid = runs.grid("seeds")
     names = ("vocals-s0", "vocals-hdemucs-s0", "vocals-finetuned-s0")
     assert [replay.began_in(runs.load(grid[name])) for name in names] == ["bfloat16", "float32", "bfloat16"]
-    assert replay.began_in(runs.load(runs.get("small", "vocals-s0"))) == "float32"
     changed = runs.load(grid["vocals-s0"])
     changed["training"]["arithmetic"] = {"asked": "bfloat16", "got": "float32", "began": "bfloat16"}
     assert replay.began_in(changed) == "bfloat16"
