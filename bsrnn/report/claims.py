@@ -19,7 +19,7 @@ import pandas as pd
 from bsrnn import config
 from bsrnn.config import PEER_NAMES, PeerConfig
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
+from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, pairs
 from bsrnn.report.tables import mean_of, published, summaries_of
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Results
@@ -127,6 +127,7 @@ class Contrast:
 
     claim: Claim
     targets: list[str]
+    compared: list[Pair]
     differences: pd.DataFrame
     effect: Effect | None
 
@@ -143,7 +144,7 @@ def _contrast(claim: Claim, results: Results) -> Contrast:
     with_runs = {done.run.target for done, _ in compared}
     differences = difference_table(compared)
     targets = [target for target in config.TARGETS if target in with_runs]
-    return Contrast(claim, targets, differences, effect(differences))
+    return Contrast(claim, targets, compared, differences, effect(differences))
 
 
 def table(results: Results) -> pd.DataFrame:
