@@ -152,7 +152,8 @@ class Explorer {
 }
 
 function render({ el, data }) {
-  new Explorer(el, data);
+  if (!data.contrasts.length) el.textContent = "This profile has no two runs to hold against each other.";
+  else new Explorer(el, data);
 }
 
 export default { render };

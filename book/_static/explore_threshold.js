@@ -156,7 +156,8 @@ class Explorer {
 }
 
 function render({ el, data }) {
-  new Explorer(el, data);
+  if (!data.teachers.length) el.textContent = "This profile has no labels of a teacher.";
+  else new Explorer(el, data);
 }
 
 export default { render };

@@ -179,7 +179,7 @@ def page_data(sums: Sums, model: ModelConfig, song: str) -> dict:
 def pack(values: np.ndarray, loudest: float) -> str:
     """Signed numbers as two characters each: fourth roots in 12 bits, so that soft ones keep their digits, too.
 
-    Rounding moves a number by a thousandth, and a score of 20 dB or less by a few hundredths of a dB at most.
+    Rounding moves a number by a thousandth, and a score of 15 dB or less by a few hundredths of a dB at most.
     """
     roots = np.sign(values) * (np.abs(values) / max(loudest, 1e-30)) ** 0.25
     numbers = np.rint(LEVELS * roots).astype(int) + LEVELS

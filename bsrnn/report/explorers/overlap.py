@@ -37,7 +37,7 @@ def page_data(results: Results) -> dict:
 
 
 def _measured(results: Results) -> list[dict]:
-    """A row a hop: the mean uSDR in dB over seeds and songs, and the files that it comes from."""
+    """A row a hop with a score: the mean uSDR in dB over seeds and songs, and the files that it comes from."""
     rows = []
     for hop in sorted({done.run.profile.separate.hop_seconds for done in results.finished}):
         scored = [done for done in results.finished if done.run.profile.separate.hop_seconds == hop]
@@ -45,4 +45,4 @@ def _measured(results: Results) -> list[dict]:
         files = [done.run.result_path().relative_to(paths.root()).as_posix() for done in scored]
         row = {"hop_seconds": hop, "usdr": mean_of(summaries, "usdr_mean"), "songs": summaries[0]["songs"]}
         rows.append(row | {"window": scored[0].run.profile.separate.window, "files": files})
-    return rows
+    return [row for row in rows if row["usdr"] is not None]
