@@ -123,7 +123,7 @@ class Explorer {
     this.part(".about").textContent =
       `Above: ${data.seconds.toFixed(1)} s of ${data.song} from ${data.start_seconds} s, time downwards; linear to ` +
       `${data.axis.linear_hz / 1000} kHz, logarithmic above. Bars: signal to error of the best gain a band and block ` +
-      `of ${data.block_seconds.toFixed(2)} s, the dark line is V7's. Cost at the paper's size. Drag an edge, or choose ` +
+      `of ${data.block_seconds.toFixed(2)} s, the line across it is V7's. Cost at the paper's size. Drag an edge, or choose ` +
       "one with the Tab key: arrows move it by a bin, page keys by ten; up and down go to the next edge, Delete takes " +
       "it away.";
     this.part("select").addEventListener("change", (event) => this.choose(event.target.value));

@@ -78,7 +78,7 @@ class Explorer {
     this.part(".about").textContent =
       "A dot is a song; a row is a seed, its tick that seed's mean; above them the mean of all with its interval" +
       `${margin === null ? "" : `, dashed the margin of ${margin} dB set beforehand`}. Point at a dot, or go there with ` +
-      `the Tab key and along with the arrows. ${banner}.`;
+      `the Tab key and along with the arrows. Source: ${banner}.`;
     this.draw();
     this.tell();
   }

@@ -14,7 +14,8 @@ const STYLE = `
 .explore-overlap .sum { stroke: var(--bsrnn-accent, #0a5c8a); stroke-width: 2.5; }
 .explore-overlap .axis { stroke: var(--bsrnn-border, #bbb); }
 .explore-overlap table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.explore-overlap th, .explore-overlap td { padding: 0.2em 0.7em; text-align: right; color: inherit; background: none; }
+.explore-overlap th, .explore-overlap td { padding: 0.2em 0.6em; text-align: right; color: inherit; background: none;
+  white-space: nowrap; }
 .explore-overlap tr.current > * { background: var(--bsrnn-raised, #eee); font-weight: bold; }
 .explore-overlap p { margin: 0.4em 0; }
 .explore-overlap .files { overflow-wrap: anywhere; font-size: 0.85em; }
@@ -53,8 +54,8 @@ class Explorer {
       </div>
       <svg height="${HEIGHT}" role="img"></svg>
       <p class="words" aria-live="polite"></p>
-      <table><thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">uSDR, ours</th>
-      <th scope="col">uSDR, paper</th></tr></thead><tbody></tbody></table>
+      <table><thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">ours</th>
+      <th scope="col">paper</th></tr></thead><tbody></tbody></table>
       <p class="files"></p></div>`;
     this.part = (selector) => el.querySelector(selector);
     this.part("input").addEventListener("input", () => this.update());
@@ -94,7 +95,7 @@ class Explorer {
         <td>${ours ? `${ours.usdr.toFixed(2)} dB` : "–"}</td><td>${paper ? `${paper.toFixed(2)} dB` : "–"}</td></tr>`;
     }).join("");
     const files = (run ?? { files: [] }).files.join(", ");
-    this.part(".files").textContent = `${data.banner}. The paper's column is of its data and size: compare differences ` +
+    this.part(".files").textContent = `Source: ${data.banner}. The paper's column is of its data and size: compare differences ` +
       `within a column.${files ? ` This hop's run: ${files}` : ""}`;
     this.draw();
   }

@@ -22,11 +22,11 @@ const STYLE = `
 .explore-threshold th, .explore-threshold td { padding: 0.2em 0.7em; text-align: right; color: inherit;
   background: none; }
 .explore-threshold th:first-child { text-align: left; }
-.explore-threshold p { margin: 0.4em 0; }
+.explore-threshold p { margin: 0.4em 0; overflow-wrap: anywhere; }
 `;
 const KINDS = {
-  clean_residual: "clean residual: the target rests",
-  clean_target: "clean target: it plays alone",
+  clean_residual: "clean residual",
+  clean_target: "clean target",
 };
 
 // ---- numbers: tests/report/test_explorers.py holds these to the library's ----
@@ -107,9 +107,9 @@ class Explorer {
         <td>${row.truly}</td></tr>`;
     }).join("");
     this.part(".about").textContent =
-      `A dot is a chunk. Right of 0: how far the estimated target lies below the mixture; left: how far the residual ` +
-      `does. Filled: by the true stems the signal is clean (${data.true_db} dB). Dashed: the paper's threshold. ` +
-      `${data.banner}; ${teacher.file}`;
+      `A dot is a chunk. Right of 0: how far the estimated target lies below the mixture; beyond the line it is taken ` +
+      `to rest. Left: how far the residual does; beyond the line the target is taken to play alone. Filled: by the true stems the signal is clean (${data.true_db} dB). Dashed: the paper's threshold. ` +
+      `Source: ${data.banner}; ${teacher.file}.`;
     this.draw();
   }
 
