@@ -14,9 +14,10 @@ const STYLE = `
 .explore-overlap .sum { stroke: var(--bsrnn-accent, #0a5c8a); stroke-width: 2.5; }
 .explore-overlap .axis { stroke: var(--bsrnn-border, #bbb); }
 .explore-overlap table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.explore-overlap th, .explore-overlap td { padding: 0.2em 0.6em; text-align: right; color: inherit; background: none;
+.explore-overlap table th, .explore-overlap table td { padding: 0.2em 0.6em; text-align: right; color: inherit; background: none;
   white-space: nowrap; }
-.explore-overlap tr.current > * { background: var(--bsrnn-raised, #eee); font-weight: bold; }
+.explore-overlap table tr.current > * { background: var(--bsrnn-raised, #eee); font-weight: bold; }
+.explore-overlap caption { text-align: left; color: inherit; caption-side: top; }
 .explore-overlap p { margin: 0.4em 0; }
 .explore-overlap .files { overflow-wrap: anywhere; font-size: 0.85em; }
 `;
@@ -54,7 +55,7 @@ class Explorer {
       </div>
       <svg height="${HEIGHT}" role="img"></svg>
       <p class="words" aria-live="polite"></p>
-      <table><thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">ours</th>
+      <table><caption>Mean uSDR of ${data.target}</caption><thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">ours</th>
       <th scope="col">paper</th></tr></thead><tbody></tbody></table>
       <p class="files"></p></div>`;
     this.part = (selector) => el.querySelector(selector);
@@ -81,7 +82,7 @@ class Explorer {
     const flat = swing < 0.02 ? "The sum is flat" : `The sum swings by ${Math.round(100 * swing)} % of its highest value`;
     const run = data.measured.find((row) => row.hop_seconds === hop && row.window === window.name);
     const measured = run
-      ? `measured here: ${run.usdr.toFixed(2)} dB uSDR over ${run.songs} songs`
+      ? `measured here: ${run.usdr.toFixed(2)} dB uSDR of ${data.target} over ${run.songs} songs`
       : "no committed run has this hop and fade";
     this.part(".words").textContent =
       `Hop ${inSeconds(hop)}: a moment of the song lies in ${Number(cost.toFixed(2))} segments on average, and so often ` +

@@ -19,9 +19,9 @@ const STYLE = `
 .explore-threshold .pseudo { fill: #888; stroke: #888; }
 .explore-threshold .zone { stroke: none; opacity: 0.15; }
 .explore-threshold table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.explore-threshold th, .explore-threshold td { padding: 0.2em 0.7em; text-align: right; color: inherit;
+.explore-threshold table th, .explore-threshold table td { padding: 0.2em 0.7em; text-align: right; color: inherit;
   background: none; }
-.explore-threshold th:first-child { text-align: left; }
+.explore-threshold table th:first-child { text-align: left; }
 .explore-threshold p { margin: 0.4em 0; overflow-wrap: anywhere; }
 `;
 const KINDS = {

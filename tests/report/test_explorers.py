@@ -220,6 +220,7 @@ def test_the_scores_of_a_hop_are_those_of_its_runs(made_up):
         [done] = [read_json(made_up / file) for file in row["files"]]
         assert row["usdr"] == pytest.approx(done["scores"]["summary"]["usdr_mean"])
         assert done["config"]["separate"]["hop_seconds"] == row["hop_seconds"]
+    assert data["target"] == "vocals" and {done.run.target for done in results.finished} == {"vocals"}
     assert data["paper"] == {"0.5": 10.04, "1.0": 10.0, "1.5": 9.94, "3.0": 9.75}
     assert data["window"] == SeparateConfig().window and data["segment_seconds"] == 3
 

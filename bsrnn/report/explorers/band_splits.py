@@ -24,7 +24,6 @@ from bsrnn.config import ModelConfig
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.report import tables
 from bsrnn.study import costs
 
 BLOCKS, BLOCK_FRAMES = 18, 12  # of 0.14 s: 2.5 s of music in 150 kB
@@ -215,4 +214,5 @@ def table_of_splits(sums: Sums, model: ModelConfig) -> pd.DataFrame:
 
 def fallback(sums: Sums, model: ModelConfig) -> str:
     """The table of :func:`table_of_splits` as HTML, for paper and for readers without scripts."""
-    return tables.to_html(table_of_splits(sums, model), "explored-splits")
+    look = {"classes": "results", "float_format": "{:.2f}".format, "na_rep": "–", "border": 0}
+    return table_of_splits(sums, model).to_html(index=False, **look)

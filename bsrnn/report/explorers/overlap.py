@@ -31,6 +31,7 @@ def page_data(results: Results) -> dict:
             for name, label in WINDOWS.items()
         ],
         "measured": _measured(results),
+        "target": published("table2")["target"].iloc[0],  # the runs of this role are of the same one
         "paper": {str(row.hop_seconds): float(row.value) for row in published("table2").itertuples()},
         "banner": banner(results.profile),
     }
