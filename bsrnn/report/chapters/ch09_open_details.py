@@ -7,6 +7,7 @@ import pandas as pd
 from bsrnn.report import artifact
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
 from bsrnn.report.statistics import EQUAL, measured
+from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
@@ -95,7 +96,10 @@ def _operations(done: Finished) -> float:
     return costs.forward_operations(done.run.profile.model, done.run.profile.mixing.chunk_seconds)
 
 
-@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER))
+CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_setting", "test"))
+
+
+@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER), CARDS)
 def open_details(results: Results) -> pd.DataFrame:
     """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
     what another choice was measured to change."""
