@@ -12,7 +12,7 @@ import soundfile
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, stamps, tables
+from bsrnn.report import chapters, claims, figures, findings, stamps, tables
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
@@ -46,6 +46,13 @@ def artifact(artifact_id: str, profile_name: str) -> None:
         table(shown.draw(study), shown.caption(study), identity=shown.id)
 
 
+def finding(artifact_id: str, profile_name: str) -> None:
+    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
+    if not shown.left_out(study):
+        said(findings.FINDINGS[artifact_id](shown.draw(study)))
+
+
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:
     """A figure as an image with its caption, which is also its text for those who do not see it."""
     data = base64.b64encode(figures.figure_bytes(drawn, ending)).decode()
@@ -71,8 +78,15 @@ def _with_caption(body: str, words: str, identity: str) -> None:
 def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
+    said(claims.how_good(results))
     words = f"The paper's claims. {claims.beside(results)} {stamps.stamp(results)}"
     table(claims.overview(results), words, "overview")
+
+
+def said(words: str) -> None:
+    """Sentences whose numbers were made from results, as text of the page; nothing for none."""
+    if words:
+        display(Markdown(words))
 
 
 def verdict(profile_name: str, *ids: str) -> None:
@@ -86,9 +100,8 @@ def verdict(profile_name: str, *ids: str) -> None:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:
         row = rows.loc[name]
-        measured = "" if pd.isna(row.effect) else f" Measured difference: {row.effect:+.2f} dB"
-        measured += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-        measured += f" ({row.contrast})." if measured else ""
+        difference = claims.difference_words(row)
+        measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""
         words = f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue ({row['data']}, "
         words += f"profile {row.profile}): *{row.our_analogue}* ({row.reason}).{measured}"
         display(Markdown(words))

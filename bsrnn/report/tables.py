@@ -6,6 +6,7 @@ mean over seeds of what :func:`bsrnn.metrics.aggregate` gives for one.
 """
 
 import html
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,7 @@ METHODS = {
 }
 PUBLISHED = {"profile": "-", "seeds": "-", "note": "as published"}
 MEANS = ("usdr_mean", "csdr_median", "leakage_db_mean")  # of a summary, over seeds
+_LABEL_OF_SECONDS = re.compile(r"(?P<signal>target|residual)_(?P<seconds>[\d.]+)s_db")
 LONG_TEXT = 30  # characters of a cell that may be broken into lines
 COUNTS = ("csdr_frames_kept", "csdr_frames", "songs")  # of one seed
 HEADINGS = {
@@ -42,16 +44,11 @@ HEADINGS = {
     "csdr_over_control": "cSDR over control (dB)",
     "hop_seconds": "hop (s)",
     "cost": "cost (hop 3 s: 1)",
-    "seconds_per_song": "seconds a song",
     "best_item": "best at item",
     "threshold_db": "threshold (dB)",
     "truly_clean": "truly clean",
     "leak_median_db": "leak, median (dB)",
     "mixture_as_target_db": "mixture as target (dB)",
-    "target_3s_db": "target, 3 s (dB)",
-    "target_6s_db": "target, 6 s (dB)",
-    "residual_3s_db": "residual, 3 s (dB)",
-    "residual_6s_db": "residual, 6 s (dB)",
     "seen_usdr": "seen timbres",
     "new_usdr": "new timbres",
     "shifted_usdr": "shifted",
@@ -60,6 +57,10 @@ HEADINGS = {
     "shifted_low": "low",
     "shifted_high": "high",
     "effect": "effect (dB)",
+    "difference": "difference [interval]",
+    "silent_seeds": "seeds that stayed silent",
+    "effect_where_both_learnt": "effect without these (dB)",
+    "seed_band": "two SD of a difference over seeds (dB)",
     "paper_effect": "paper's effect (dB)",
     "margin": "margin (dB)",
     "detectable": "detectable (dB)",
@@ -189,6 +190,8 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def _heading(column: str) -> str:
+    if label := _LABEL_OF_SECONDS.fullmatch(column):
+        return f"{label['signal']}, {label['seconds']} s (dB)"
     return HEADINGS.get(column, column.replace("_usdr", " uSDR").replace("_csdr", " cSDR").replace("_", " "))
 
 

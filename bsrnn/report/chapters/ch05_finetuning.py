@@ -35,10 +35,11 @@ class Question(NamedTuple):
     true_residual: str = "true_residual_down"
 
 
-QUESTIONS = {
-    "3 s": Question(),
-    "teacher sees 6 s": Question("segment_target_down", "segment_residual_down"),
-    "teacher sees 6 s, energies over them": Question("whole_target_down", "whole_residual_down"),
+CHUNK = Question()
+QUESTIONS = {  # {chunk} and {segment}: seconds of the profile
+    "{chunk} s": CHUNK,
+    "teacher sees {segment} s": Question("segment_target_down", "segment_residual_down"),
+    "teacher sees {segment} s, energies over them": Question("whole_target_down", "whole_residual_down"),
     "each channel by itself": Question(
         "each_target_down", "each_residual_down", "true_each_target_down", "true_each_residual_down"
     ),
@@ -51,8 +52,8 @@ def sampling(profile: Profile) -> Figure:
     finetune, mixing = profile.finetune, profile.mixing
     seconds, db = mixing.chunk_seconds, finetune.threshold_db
     figure, axes = canvas(4.6)
-    box(axes, (0.8, 3.9), (1.3, 0.6), "labelled songs L\n(all stems)", PLAIN)
-    box(axes, (0.8, 1.5), (1.3, 0.6), "unlabelled songs U\n(mixtures only)", PLAIN)
+    box(axes, (0.8, 3.9), (1.3, 0.6), "labelled songs\n(all stems)", PLAIN)
+    box(axes, (0.8, 1.5), (1.3, 0.6), "unlabelled songs\n(mixtures only)", PLAIN)
     text(axes, 0.8, 1.05, "salient segments", 6.5, color=GREY)
     box(axes, (2.6, 4.1), (1.35, 0.3), "clean target", BLUE)
     box(axes, (2.6, 3.7), (1.35, 0.3), "clean residual", ORANGE)
@@ -128,7 +129,7 @@ def label_thresholds(results: Results) -> pd.DataFrame:
     """Chunks that each rule calls clean at four thresholds. Truly clean: called so at 30 dB if the true stems took the
     estimates' place. Leak: median level, below the mixture, of what a called chunk should be free of (-120:
     nothing)."""
-    asked = [({"threshold_db": threshold}, threshold, QUESTIONS["3 s"]) for threshold in THRESHOLDS_DB]
+    asked = [({"threshold_db": threshold}, threshold, CHUNK) for threshold in THRESHOLDS_DB]
     return _rules(results, "threshold_db", asked)
 
 
@@ -137,8 +138,15 @@ def label_choices(results: Results) -> pd.DataFrame:
     """The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the energies
     are taken, both channels or each (then every channel counts as a chunk)."""
     threshold = results.profile.finetune.threshold_db
-    asked = [({"the rules see": words}, threshold, question) for words, question in QUESTIONS.items()]
+    lengths = _seconds(results.profile)
+    asked = [({"the rules see": words.format(**lengths)}, threshold, asked) for words, asked in QUESTIONS.items()]
     return _rules(results, "the rules see", asked)
+
+
+def _seconds(profile: Profile) -> dict[str, str]:
+    """How long a chunk is, and the segment that it lies in, of which the teacher may see all."""
+    chunk, segment = profile.mixing.chunk_seconds, profile.activity.segment_seconds
+    return {"chunk": f"{chunk:g}", "segment": f"{max(chunk, segment):g}"}
 
 
 def _rules(results: Results, column: str, asked: Iterable[tuple[dict, float, Question]]) -> pd.DataFrame:
@@ -183,11 +191,14 @@ def _are(kind: str, target_down: pd.Series, residual_down: pd.Series, threshold:
 @artifact.table("label_quality", "How good the pseudo labels are", LABELS)
 def label_quality(results: Results) -> pd.DataFrame:
     """Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the true
-    stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target."""
+    stems, with the chunk alone or its whole segment before the teacher, beside the mixture itself as a label of the
+    target."""
     rows, threshold = [], results.profile.finetune.threshold_db
-    columns = {"mixture_as_target_db": "mixture_usdr"}
-    for view, prefix in (("3s", ""), ("6s", "segment_")):
-        columns |= {f"target_{view}_db": f"{prefix}target_usdr", f"residual_{view}_db": f"{prefix}residual_usdr"}
+    lengths = _seconds(results.profile)
+    views = {f"{lengths['chunk']}s": "", f"{lengths['segment']}s": "segment_"}
+    columns = {f"target_{view}_db": f"{prefix}target_usdr" for view, prefix in views.items()}
+    columns |= {f"residual_{view}_db": f"{prefix}residual_usdr" for view, prefix in views.items()}
+    columns = {"mixture_as_target_db": "mixture_usdr"} | columns
     for done in results.finished:
         chunks = pd.DataFrame(done.scores["chunks"])
         chunks = chunks[_are("pseudo", chunks["target_down"], chunks["residual_down"], threshold)]
@@ -197,8 +208,7 @@ def label_quality(results: Results) -> pd.DataFrame:
                 row = {"target": done.run.target, "unlabelled": words, "chunks": len(of_set)}
                 row |= {column: of_set[score].astype(float).median() for column, score in columns.items()}
                 rows.append(row | ours(results, [done]))
-    views = ("target_3s_db", "target_6s_db", "residual_3s_db", "residual_6s_db")
-    return ordered(rows, "target", "unlabelled", "chunks", "mixture_as_target_db", *views)
+    return ordered(rows, "target", "unlabelled", "chunks", *columns)
 
 
 # ---- the finetuning ----
@@ -231,8 +241,8 @@ def finetuning_counts(results: Results) -> pd.DataFrame:
 )
 def finetuning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs while the model is finetuned, beside the control that sees labelled songs only
-    and the upper bound that is given the unlabelled songs' true stems; a triangle marks the student's taking the
-    teacher's place, the dotted line is the start."""
+    and, where the profile has it, the upper bound that is given the unlabelled songs' true stems; a triangle marks the
+    student's taking the teacher's place, if it ever does; the dotted line is the start."""
     targets = results.targets("finetuned")
     figure = figures.new_figure(3.4)
     panels = figure.subplots(1, len(targets), squeeze=False)[0]
@@ -247,13 +257,40 @@ def finetuning_curves(results: Results) -> Figure:
         boosts = [entry for done in tuned for entry in done.training["history"] if entry["teacher_replaced"]]
         points = [entry["items"] for entry in boosts], [entry["valid_usdr"] for entry in boosts]
         look = {"linestyle": "none", "marker": "^", "markersize": 7, "color": colour(target)}
-        axes.plot(*points, label="student replaces teacher", **look)
+        axes.plot(*points, label="student replaces teacher" if boosts else None, **look)
         for done in tuned:
             label = "start" if done is tuned[0] else None
             axes.axhline(done.training["start_valid_usdr"], color="black", linestyle=":", linewidth=1, label=label)
         figures.style(axes, "finetuning items", "validation uSDR (dB)", target)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     figures.legend_above(figure, panels[0], 3)
+    return figure
+
+
+def teacher_and_student(results: Results, target: str) -> Figure:
+    """One finetuning over time: above, who makes the labels and who learns; below, how each scores."""
+    done = results.find("finetuned", target)[0]
+    history = done.training["history"]
+    items = [0, *(entry["items"] for entry in history)]
+    teacher = [done.training["start_valid_usdr"]]
+    for entry in history:
+        teacher.append(entry["valid_usdr"] if entry["teacher_replaced"] else teacher[-1])
+    student = [teacher[0], *(entry["valid_usdr"] for entry in history)]
+    figure = figures.new_figure(3.0)
+    roles, scores = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
+    for row, tint in ((1, "black"), (0, colour(target))):
+        roles.annotate("", (items[-1], row), (0, row), arrowprops={"arrowstyle": "->", "color": tint})
+    for item in items[1:]:
+        roles.annotate("", (item, 0.12), (item, 0.9), arrowprops={"arrowstyle": "->", "color": GREY, "linestyle": ":"})
+    for entry in (entry for entry in history if entry["teacher_replaced"]):
+        roles.annotate("", (entry["items"], 0.9), (entry["items"], 0.1), arrowprops={"arrowstyle": "-|>", "lw": 2})
+    roles.set_yticks([1, 0], ["teacher P: labels", "student Q: learns"], fontsize=FONT_POINTS - 1)
+    roles.set_ylim(-0.4, 1.4)
+    roles.spines[["top", "right", "bottom"]].set_visible(False)
+    scores.step(items, teacher, where="post", color="black", linestyle="--", label="teacher P")
+    scores.plot(items, student, color=colour(target), marker="o", markersize=4, label="student Q")
+    figures.style(scores, "finetuning items", "validation uSDR (dB)")
+    figures.legend(scores)
     return figure
 
 
