@@ -5,12 +5,14 @@ and no column shows digits that nobody compares.
 """
 
 import math
+import re
 from collections.abc import Hashable, Iterable
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 
+LABEL_OF_SECONDS = re.compile(r"(?P<signal>target|residual)_(?P<seconds>[\d.]+)s_db")
 NOTHING = "–"
 SMALLEST_P = 0.001
 LARGE = 1000.0  # from here on a number stands without decimals
@@ -32,16 +34,11 @@ HEADINGS = {
     "csdr_over_control": "cSDR over control (dB)",
     "hop_seconds": "hop (s)",
     "cost": "cost (hop 3 s: 1)",
-    "seconds_per_song": "seconds a song",
     "best_item": "best at item",
     "threshold_db": "threshold (dB)",
     "truly_clean": "truly clean",
     "leak_median_db": "leak, median (dB)",
     "mixture_as_target_db": "mixture as target (dB)",
-    "target_3s_db": "target, 3 s (dB)",
-    "target_6s_db": "target, 6 s (dB)",
-    "residual_3s_db": "residual, 3 s (dB)",
-    "residual_6s_db": "residual, 6 s (dB)",
     "seen_usdr": "seen timbres",
     "new_usdr": "new timbres",
     "shifted_usdr": "shifted",
@@ -50,6 +47,10 @@ HEADINGS = {
     "shifted_low": "shifted: low",
     "shifted_high": "shifted: high",
     "effect": "effect (dB)",
+    "difference": "difference [interval]",
+    "silent_seeds": "seeds that stayed silent",
+    "effect_where_both_learnt": "effect without these (dB)",
+    "seed_band": "two SD of a difference over seeds (dB)",
     "paper_effect": "paper's effect (dB)",
     "margin": "margin (dB)",
     "detectable": "detectable (dB)",
@@ -75,6 +76,8 @@ def heading(column: Hashable) -> str:
     if isinstance(column, tuple):
         return ", ".join(heading(part) for part in column if part != "")
     name = str(column)
+    if label := LABEL_OF_SECONDS.fullmatch(name):
+        return f"{label['signal']}, {label['seconds']} s (dB)"
     return HEADINGS.get(name, name.replace("_usdr", " uSDR").replace("_csdr", " cSDR").replace("_", " "))
 
 

@@ -95,7 +95,7 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
     of_claims = Results(study.deciding, claims.ROLES)
-    parts = [tables.to_markdown(claims.overview(of_claims)), claims.beside(of_claims)]
+    parts = [claims.how_good(of_claims), tables.to_markdown(claims.overview(of_claims)), claims.beside(of_claims)]
     parts += [chapters.get("claims").source.stamp(study), tables.to_markdown(short_results(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])
 

@@ -16,7 +16,7 @@ from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, stamps, table_html, trace
+from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
@@ -60,6 +60,13 @@ def artifact(artifact_id: str, profile_name: str) -> None:
     _shown(body, below, shown.id)
 
 
+def finding(artifact_id: str, profile_name: str) -> None:
+    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
+    if not shown.left_out(study):
+        said(findings.FINDINGS[artifact_id](shown.draw(study)))
+
+
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:
     """A figure as an image with its caption, which is also its text for those who do not see it."""
     _shown(_picture(drawn, words, ending), table_html.caption(words), identity)
@@ -100,9 +107,16 @@ def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
     study = Study(profile_name)
     results = Results(study.deciding, claims.ROLES)
+    said(claims.how_good(results))
     body = table_html.of_results(claims.overview(results), "The paper's claims")
     words = table_html.caption(claims.beside(results), "The paper's claims", stamps.stamp(results))
     _shown(body, words + trace.folded(chapters.get("claims"), study), "overview")
+
+
+def said(words: str) -> None:
+    """Sentences whose numbers were made from results, as text of the page; nothing for none."""
+    if words:
+        display(Markdown(words))
 
 
 def verdict(profile_name: str, *ids: str) -> None:
@@ -116,9 +130,8 @@ def verdict(profile_name: str, *ids: str) -> None:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:
         row = rows.loc[name]
-        measured = "" if pd.isna(row.effect) else f" Measured difference: {row.effect:+.3f} dB"
-        measured += "" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
-        measured += f" ({row.contrast})." if measured else ""
+        difference = claims.difference_words(row)
+        measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""
         words = f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue ({row['data']}, "
         words += f"profile {row.profile}): *{row.our_analogue}* ({row.reason}).{measured}"
         display(Markdown(words))

@@ -1,18 +1,23 @@
 """The chapter on the model: the paper's figure 1, drawn from the configuration; no number in it is typed by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
-from bsrnn.report import artifact
+from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Configuration
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, circled, text
 from bsrnn.report.figures import GREY, WIDTH_INCHES
 from bsrnn.study import profiles
 from bsrnn.study.profiles import Profile
+
+LSTM_WAYS = ("along time: a sequence a band", "along bands: a sequence a frame")
+ORANGE_LINE = figures.TARGET_COLOURS["vocals"]
 
 
 @artifact.figure("fig1", "Figure 1, the band-split RNN", Configuration())
@@ -121,3 +126,39 @@ def _mask(axes, y: float, model: ModelConfig, widths: list[int]) -> None:
         box(axes, (x, y), (width, 0.65), words, fill)
         if following:
             arrow(axes, (x + width / 2, y), (following[0] - following[1] / 2, y))
+
+
+# ---- drawn from a song in the notebook ----
+
+
+def ways_of_the_lstms(level_db: np.ndarray, edges_hz: Sequence[float], seconds: float) -> Figure:
+    """The two directions of a module over a song's own bands and frames; level_db: (K, frames), each band's mean."""
+    figure = figures.new_figure(2.9)
+    bands, frames = level_db.shape
+    shown = np.linspace(0, bands - 1, 7).round().astype(int)
+    for axes, along, words in zip(figure.subplots(1, 2, sharey=True), ("time", "bands"), LSTM_WAYS, strict=True):
+        axes.imshow(level_db, origin="lower", aspect="auto", cmap="Greys", extent=(0, seconds, 0, bands))
+        look: dict[str, Any] = {"arrowstyle": "<->", "color": ORANGE_LINE, "linewidth": 1.4}
+        for place in (shown + 0.5) / bands:
+            ends = ((0.01, place), (0.99, place)) if along == "time" else ((place, 0.01), (place, 0.99))
+            axes.annotate("", ends[1], ends[0], xycoords="axes fraction", arrowprops=look)
+        axes.set_yticks(shown + 0.5, [f"{k + 1}: {edges_hz[k] / 1000:.1f} kHz" for k in shown])
+        figures.style(axes, "seconds", "band k, from" if along == "time" else "", words)
+        axes.grid(visible=False)
+    return figure
+
+
+def mask_at_work(mixture: np.ndarray, mask: np.ndarray, seconds: float, highest_hz: float, target: str) -> Figure:
+    """Levels of mixture, mask and their product, each (F, frames) and complex, from 0 Hz up."""
+    figure = figures.new_figure(2.6)
+    parts = {"mixture X (dB)": mixture, "mask M (dB)": mask, f"estimated {target}, M X (dB)": mask * mixture}
+    top = 20 * np.log10(np.abs(mixture).max() + 1e-9)
+    for axes, (words, values) in zip(figure.subplots(1, 3, sharey=True), parts.items(), strict=True):
+        high, cmap = (6, "viridis") if values is mask else (top, "magma")
+        low = -40 if values is mask else top - 80
+        image = axes.imshow(20 * np.log10(np.abs(values) + 1e-9), origin="lower", aspect="auto", cmap=cmap, vmin=low,
+                            vmax=high, extent=(0, seconds, 0, highest_hz / 1000), rasterized=True)  # fmt: skip
+        figures.style(axes, "seconds", "frequency (kHz)" if values is mixture else "", words)
+        axes.grid(visible=False)
+        figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.02, aspect=30)
+    return figure

@@ -35,10 +35,11 @@ class Question(NamedTuple):
     true_residual: str = "true_residual_down"
 
 
-QUESTIONS = {
-    "3 s": Question(),
-    "teacher sees 6 s": Question("segment_target_down", "segment_residual_down"),
-    "teacher sees 6 s, energies over them": Question("whole_target_down", "whole_residual_down"),
+CHUNK = Question()
+QUESTIONS = {  # {chunk} and {segment}: seconds of the profile
+    "{chunk} s": CHUNK,
+    "teacher sees {segment} s": Question("segment_target_down", "segment_residual_down"),
+    "teacher sees {segment} s, energies over them": Question("whole_target_down", "whole_residual_down"),
     "each channel by itself": Question(
         "each_target_down", "each_residual_down", "true_each_target_down", "true_each_residual_down"
     ),
@@ -130,7 +131,7 @@ def label_thresholds(results: Results) -> pd.DataFrame:
     """Chunks that each rule calls clean at four thresholds. Truly clean: called so at 30 dB if the true stems took the
     estimates' place. Leak: median level, below the mixture, of what a called chunk should be free of (-120:
     nothing)."""
-    asked = [({"threshold_db": threshold}, threshold, QUESTIONS["3 s"]) for threshold in THRESHOLDS_DB]
+    asked = [({"threshold_db": threshold}, threshold, CHUNK) for threshold in THRESHOLDS_DB]
     return _rules(results, "threshold_db", asked)
 
 
@@ -139,8 +140,15 @@ def label_choices(results: Results) -> pd.DataFrame:
     """The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the energies
     are taken, both channels or each (then every channel counts as a chunk)."""
     threshold = results.profile.finetune.threshold_db
-    asked = [({"the rules see": words}, threshold, question) for words, question in QUESTIONS.items()]
+    lengths = _seconds(results.profile)
+    asked = [({"the rules see": words.format(**lengths)}, threshold, asked) for words, asked in QUESTIONS.items()]
     return _rules(results, "the rules see", asked)
+
+
+def _seconds(profile: Profile) -> dict[str, str]:
+    """How long a chunk is, and the segment that it lies in, of which the teacher may see all."""
+    chunk, segment = profile.mixing.chunk_seconds, profile.activity.segment_seconds
+    return {"chunk": f"{chunk:g}", "segment": f"{max(chunk, segment):g}"}
 
 
 def _rules(results: Results, column: str, asked: Iterable[tuple[dict, float, Question]]) -> pd.DataFrame:
@@ -185,11 +193,14 @@ def _are(kind: str, target_down: pd.Series, residual_down: pd.Series, threshold:
 @artifact.table("label_quality", "How good the pseudo labels are", LABELS)
 def label_quality(results: Results) -> pd.DataFrame:
     """Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the true
-    stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target."""
+    stems, with the chunk alone or its whole segment before the teacher, beside the mixture itself as a label of the
+    target."""
     rows, threshold = [], results.profile.finetune.threshold_db
-    columns = {"mixture_as_target_db": "mixture_usdr"}
-    for view, prefix in (("3s", ""), ("6s", "segment_")):
-        columns |= {f"target_{view}_db": f"{prefix}target_usdr", f"residual_{view}_db": f"{prefix}residual_usdr"}
+    lengths = _seconds(results.profile)
+    views = {f"{lengths['chunk']}s": "", f"{lengths['segment']}s": "segment_"}
+    columns = {f"target_{view}_db": f"{prefix}target_usdr" for view, prefix in views.items()}
+    columns |= {f"residual_{view}_db": f"{prefix}residual_usdr" for view, prefix in views.items()}
+    columns = {"mixture_as_target_db": "mixture_usdr"} | columns
     for done in results.finished:
         chunks = pd.DataFrame(done.scores["chunks"])
         chunks = chunks[_are("pseudo", chunks["target_down"], chunks["residual_down"], threshold)]
@@ -199,8 +210,7 @@ def label_quality(results: Results) -> pd.DataFrame:
                 row = {"target": done.run.target, "unlabelled": words, "chunks": len(of_set)}
                 row |= {column: of_set[score].astype(float).median() for column, score in columns.items()}
                 rows.append(row | ours(results, [done]))
-    views = ("target_3s_db", "target_6s_db", "residual_3s_db", "residual_6s_db")
-    return ordered(rows, "target", "unlabelled", "chunks", "mixture_as_target_db", *views)
+    return ordered(rows, "target", "unlabelled", "chunks", *columns)
 
 
 # ---- the finetuning ----
@@ -275,6 +285,33 @@ def finetuning_curves(results: Results) -> Figure:
         figures.style(axes, "finetuning items", "validation uSDR (dB)", target)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     figures.legend_above(figure, panels[0], 3)
+    return figure
+
+
+def teacher_and_student(results: Results, target: str) -> Figure:
+    """One finetuning over time: above, who makes the labels and who learns; below, how each scores."""
+    done = results.find("finetuned", target)[0]
+    history = done.training["history"]
+    items = [0, *(entry["items"] for entry in history)]
+    teacher = [done.training["start_valid_usdr"]]
+    for entry in history:
+        teacher.append(entry["valid_usdr"] if entry["teacher_replaced"] else teacher[-1])
+    student = [teacher[0], *(entry["valid_usdr"] for entry in history)]
+    figure = figures.new_figure(3.0)
+    roles, scores = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
+    for row, tint in ((1, "black"), (0, colour(target))):
+        roles.annotate("", (items[-1], row), (0, row), arrowprops={"arrowstyle": "->", "color": tint})
+    for item in items[1:]:
+        roles.annotate("", (item, 0.12), (item, 0.9), arrowprops={"arrowstyle": "->", "color": GREY, "linestyle": ":"})
+    for entry in (entry for entry in history if entry["teacher_replaced"]):
+        roles.annotate("", (entry["items"], 0.9), (entry["items"], 0.1), arrowprops={"arrowstyle": "-|>", "lw": 2})
+    roles.set_yticks([1, 0], ["teacher P: labels", "student Q: learns"], fontsize=SMALL_POINTS)
+    roles.set_ylim(-0.4, 1.4)
+    roles.spines[["top", "right", "bottom"]].set_visible(False)
+    scores.step(items, teacher, where="post", color="black", linestyle="--", label="teacher P")
+    scores.plot(items, student, color=colour(target), marker="o", markersize=4, label="student Q")
+    figures.style(scores, "finetuning items", "validation uSDR (dB)")
+    figures.legend(scores)
     return figure
 
 
