@@ -5,24 +5,25 @@ A notebook that imports this module also shows the tables of its cells in the lo
 
 import base64
 import html
-import io
 import os
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import soundfile
 from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace
+from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
+from bsrnn.report.player import MEGABYTES, contents
+from bsrnn.report.player import part as part
+from bsrnn.report.sounds import FLOOR_DB, level_db
+from bsrnn.report.sounds import fullest as fullest
+from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
-PLAYER_SECONDS = 4.0  # a page with a dozen players stays below a megabyte
-FLOOR_DB = -80.0  # of a spectrogram, below its loudest bin
 
 
 def resolve_profile(name: str = "auto") -> str:
@@ -140,38 +141,22 @@ def verdict(profile_name: str, *ids: str) -> None:
 # ---- sounds ----
 
 
-def excerpt(audio: np.ndarray, sample_rate: int, seconds: float = PLAYER_SECONDS) -> slice:
-    """Where a stem, (C, L), has most energy for so long: its samples as a slice, on a grid of half a second."""
-    length, step = min(round(seconds * sample_rate), audio.shape[1]), sample_rate // 2
-    starts = range(0, audio.shape[1] - length + 1, step)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64).sum(0))])
-    best = max(starts, key=lambda start: energy[start + length] - energy[start])
-    return slice(best, best + length)
+def player(heard: Mapping[str, np.ndarray], sample_rate: int, title: str, megabytes: float = MEGABYTES) -> None:
+    """One player for several tracks, label -> (C, L) of a song: they start together and switch at the same sample.
 
+    It has the fullest part of the song (:func:`part`), in stereo, compressed. :func:`tracks` lays a song out for it.
 
-def players(sounds: Mapping[str, np.ndarray], sample_rate: int) -> None:
-    """An audio player for each sound, (C, L), mono and all at one level; at most `PLAYER_SECONDS` of each."""
-    length = round(PLAYER_SECONDS * sample_rate)
-    mono = {name: np.asarray(sound, np.float32)[:, :length].mean(0) for name, sound in sounds.items()}
-    peak = max((float(np.abs(sound).max()) for sound in mono.values() if sound.size), default=0.0)
-    rows = []
-    for name, sound in mono.items():
-        buffer = io.BytesIO()
-        soundfile.write(buffer, 0.9 * sound / peak if peak else sound, sample_rate, format="MP3")
-        data, label = base64.b64encode(buffer.getvalue()).decode(), html.escape(name)
-        rows.append(
-            f'<div style="margin:0.3em 0"><span style="display:inline-block;width:16em">{label}</span>'
-            f'<audio controls aria-label="{label}" style="vertical-align:middle;max-width:100%" '
-            f'src="data:audio/mpeg;base64,{data}"></audio></div>'
-        )
-    display(HTML("".join(rows)))
+    Raises:
+        ValueError: no track, or tracks of unequal length. ConfigError: no clone, whose book has the player's script.
+    """
+    widgets.show("player", *contents(heard, sample_rate, title, megabytes))
 
 
 def spectrograms(sounds: Mapping[str, np.ndarray], sample_rate: int, title: str = "") -> None:
     """The magnitude spectrograms of sounds, (C, L), mono, below each other with one colour scale in dB."""
     drawn = figures.new_figure(1.6 * len(sounds) + 0.3)
     panels = drawn.subplots(len(sounds), 1, sharex=True, squeeze=False)[:, 0]
-    levels = {name: _level_db(np.asarray(sound, np.float32).mean(0)) for name, sound in sounds.items()}
+    levels = {name: level_db(np.asarray(sound, np.float32).mean(0)) for name, sound in sounds.items()}
     top = max(float(level.max()) for level in levels.values())
     seconds = next(iter(sounds.values())).shape[1] / sample_rate
     for axes, (name, level) in zip(panels, levels.items(), strict=True):
@@ -187,14 +172,6 @@ def spectrograms(sounds: Mapping[str, np.ndarray], sample_rate: int, title: str 
     bar.set_label("dB", fontsize=figures.FONT_POINTS)
     bar.ax.tick_params(labelsize=figures.SMALL_POINTS)
     figure(drawn, title or "Spectrograms: " + ", ".join(sounds), "jpg")  # a photograph of a kind
-
-
-def _level_db(mono: np.ndarray, n_fft: int = 2048, hop_samples: int = 1024) -> np.ndarray:
-    """Hann-windowed power spectrogram in dB, (F, T)."""
-    mono = np.pad(mono, (0, max(0, n_fft - len(mono))))
-    frames = np.lib.stride_tricks.sliding_window_view(mono, n_fft)[::hop_samples]  # (T, n_fft)
-    spectrum = np.fft.rfft(frames * np.hanning(n_fft + 1)[:-1], axis=1).T
-    return 10 * np.log10(np.square(np.abs(spectrum)) + 1e-10)
 
 
 use_look()
