@@ -2,18 +2,21 @@
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import nbformat
 import pytest
 from places import REPOSITORY
 
+from bsrnn import cli
 from bsrnn.report import chapters, claims, tables
 from bsrnn.study import profiles
 
 BOOK = REPOSITORY / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
-LINES = 12  # of a code cell, about; beside its imports
+RESULTS = "08_results"
+LINES = 16  # of a code cell, about; beside its imports
 
 
 def cells(chapter: Path, kind: str) -> list:
@@ -40,9 +43,32 @@ def test_a_chapter_keeps_the_rules(chapter):
         assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in nodes), cell.source
     assert all(len(line) <= 120 for cell in notebook.cells for line in cell.source.splitlines())
     assert notebook.cells[0].source.startswith("# ") and "paper's claim" in notebook.cells[0].source
-    words = "\n".join(cell.source for cell in notebook.cells[-3:])
-    verdicts = (claims.CONSISTENT, claims.UNDECIDED, claims.NOT_TESTED, "show.verdict", "our_analogue")
-    assert "erdict" in words and any(verdict in words.lower() for verdict in verdicts)
+    ending = "\n".join(cell.source for cell in notebook.cells[-4:])
+    tested = any("show.verdict(" in cell.source for cell in notebook.cells) or chapter.stem == RESULTS
+    if tested:
+        assert "## Verdict" in ending and ("show.verdict(" in ending or "our_analogue" in ending)
+    else:  # no claim is tested here: no verdict, but something to do
+        assert "erdict: " not in ending and "what you can do now" in ending.lower()
+        assert 2 <= len(commands(notebook.cells[-1].source)) <= 4
+
+
+def commands(text: str) -> list[str]:
+    """Lines of the fenced blocks without a language."""
+    return [
+        line for block in re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for line in block.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_commands_that_a_chapter_ends_with_are_understood(chapter, capsys):
+    """The command line's own parser takes them: no option is misspelt."""
+    for command in commands(nbformat.read(chapter, 4).cells[-1].source):
+        program, *arguments = shlex.split(command)
+        assert program in {"bsrnn", "make", "python"}, command
+        if program == "bsrnn":
+            cli.parser().parse_args(arguments)
+        elif program == "make":
+            assert f"\n{arguments[0]}:" in (REPOSITORY / "Makefile").read_text(encoding="utf-8"), command
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
@@ -76,3 +102,14 @@ def test_ledger_keys_are_settings():
     keys = tables.published("open_details")["config_key"]
     for key in keys:
         assert setting(profiles.PAPER, key)
+
+
+def test_the_map_of_claims_is_that_of_the_chapters():
+    from bsrnn.report.chapters import ch08_results
+
+    primary = [claim.id for claim in claims.CLAIMS if claim.primary]
+    assert list(ch08_results.EXPLAINED_IN) == primary
+    for claim, (explained, decided) in ch08_results.EXPLAINED_IN.items():
+        assert explained <= decided <= ch08_results.LAST_CHAPTER
+        sources = "\n".join(cell.source for cell in cells(CHAPTERS[decided - 1], "code"))
+        assert f'"{claim}"' in sources or 'show.artifact("claims"' in sources
