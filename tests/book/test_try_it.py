@@ -1,10 +1,10 @@
 """Every "Try it" box is done: its cell runs as it stands and with each change that it suggests, and its answer holds.
 
-A box is three cells: the question, a code cell tagged `try-it` whose first statements set what a reader changes, and the
-folded answer. The cell's metadata `try_it` lists changes, {"change": {name: new expression}, "holds": an expression that
-is true afterwards}; in it `default` has the names that the cell set when it ran unchanged.
+A box is three cells: the question, a code cell tagged `try-it` whose first statements set what a reader changes, and
+the folded answer. The cell's metadata `try_it` lists changes, {"change": {name: new expression}, "holds": an expression
+that is true afterwards}; in it `default` has the names that the cell set when it ran unchanged.
 
-Of a chapter only those cells run that the boxes need, once: the others are left out by the names that they set and read.
+Of a chapter only the cells that the boxes need run, once: the others are left out by the names that they set and read.
 """
 
 import ast
