@@ -8,6 +8,7 @@ const STYLE = `
 .explore-contrasts svg text { font-size: 12px; fill: var(--bsrnn-text, #222); }
 .explore-contrasts .zero { stroke: var(--bsrnn-text, #222); }
 .explore-contrasts .margin { stroke: var(--bsrnn-muted, #555); stroke-dasharray: 4 3; }
+.explore-contrasts .band { fill: var(--bsrnn-raised, #eee); }
 .explore-contrasts .interval { stroke: var(--bsrnn-text, #222); stroke-width: 3; }
 .explore-contrasts .mean { fill: var(--bsrnn-text, #222); }
 .explore-contrasts .seed-mean { stroke: var(--bsrnn-text, #222); stroke-width: 2; }
@@ -70,13 +71,21 @@ class Explorer {
     this.orders = this.contrast.seeds.map(({ differences }) =>
       differences.map((_, song) => song).sort((a, b) => differences[a] - differences[b]));
     this.active = { seed: 0, song: this.orders[0].at(-1) };
-    const { effect, interval, interval_over: over, songs, seeds, banner, margin } = this.contrast;
-    const range = interval.length ? ` [${interval.map((end) => inWords(end).replace(" dB", "")).join(", ")}]` : "";
-    const counted = seeds.length === 1 ? "one seed, which says nothing of the spread between seeds" : `${seeds.length} seeds`;
+    const { effect, interval, interval_over: over, songs, seeds, banner, margin, silent } = this.contrast;
+    const ends = interval.map((end) => inWords(end).replace(" dB", "")).join(", ");
+    const range = interval.length ? ` [${ends}] (${over})` : over === "-" ? "" : ` (${over})`;
+    const counted = seeds.length === 1 ? "one seed" : `${seeds.length} seeds`;
+    const band = this.contrast.seed_band;
+    const spread = band === null ? "" : ` Within ±${band.toFixed(2)} dB (grey) it may be the luck of that seed.`;
+    const learnt = this.contrast.where_both_learnt;
+    const without = learnt === null ? "" : `; the mean of the other seeds is ${inWords(learnt)}`;
+    const silence = silent.length ? ` With seed ${silent.join(" and ")} a training stayed silent${without}.` : "";
     this.part(".effect").textContent =
-      `Mean difference ${inWords(effect)}${range} (${over}); ${songs.length} songs, ${counted}.`;
+      `Mean difference ${inWords(effect)}${range}; ${songs.length} songs, ${counted}.${spread}${silence}`;
     this.part(".about").textContent =
-      "A dot is a song; a row is a seed, its tick that seed's mean; above them the mean of all with its interval" +
+      "A dot is a song; a row is a seed, its tick that seed's mean; above them the mean of all" +
+      `${interval.length ? " with its interval" : ""}` +
+      `${silent.length ? ", a star a seed with a silent training" : ""}` +
       `${margin === null ? "" : `, dashed the margin of ${margin} dB set beforehand`}. Point at a dot, or go there with ` +
       `the Tab key and along with the arrows. Source: ${banner}.`;
     this.draw();
@@ -118,9 +127,9 @@ class Explorer {
   }
 
   draw() {
-    const { seeds, effect, interval, margin } = this.contrast, width = Math.max(this.el.clientWidth - 12, 240);
+    const { seeds, effect, interval, margin, seed_band: band, silent } = this.contrast, width = Math.max(this.el.clientWidth - 12, 240);
     const height = MARGIN.top + ROW * seeds.length + MARGIN.bottom, bottom = height - MARGIN.bottom;
-    const all = [0, margin ?? 0, ...interval, ...seeds.flatMap(({ differences }) => differences)];
+    const all = [-(band ?? 0), band ?? 0, margin ?? 0, ...interval, ...seeds.flatMap(({ differences }) => differences)];
     const low = Math.min(...all), high = Math.max(...all), room = 0.04 * (high - low || 1);
     const span = width - MARGIN.left - MARGIN.right;
     const x = (db) => MARGIN.left + (span * (db - low + room)) / (high - low + 2 * room);
@@ -133,7 +142,7 @@ class Explorer {
           data-seed="${place}" data-song="${song}" cx="${x(db)}" cy="${middle + 3.5 * (((song * 7) % 5) - 2)}"
           aria-label="${escaped(words)}"><title>${escaped(words)}</title></circle>`;
       });
-      return `<text x="2" y="${middle + 4}">seed ${seed}</text>${dots.join("")}
+      return `<text x="2" y="${middle + 4}">seed ${seed}${silent.includes(seed) ? "*" : ""}</text>${dots.join("")}
         ${upright(mean(differences), "seed-mean", middle - 12, middle + 12)}`;
     });
     const bar = interval.length
@@ -143,7 +152,9 @@ class Explorer {
     const svg = this.part("svg"), focused = svg.contains(document.activeElement);
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("height", height);
-    svg.innerHTML = `${upright(0, "zero", 4, bottom)}${margin === null ? "" : upright(margin, "margin", 4, bottom)}
+    const grey = band === null ? "" : `<rect class="band" x="${x(-band)}" y="4" width="${x(band) - x(-band)}"
+      height="${bottom - 4}"></rect>`;
+    svg.innerHTML = `${grey}${upright(0, "zero", 4, bottom)}${margin === null ? "" : upright(margin, "margin", 4, bottom)}
       <text x="2" y="22">mean</text>${bar}<circle class="mean" cx="${x(effect)}" cy="18" r="6"></circle>
       ${rows.join("")}${labels.join("")}
       <text x="${width - MARGIN.right}" y="${height - 6}" text-anchor="end">difference of uSDR (dB)</text>`;

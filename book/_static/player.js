@@ -45,7 +45,8 @@ const STYLE = `
 .bsrnn-player [data-role="time"] { margin-left: auto; font-variant-numeric: tabular-nums; }
 .bsrnn-player .picture { position: relative; height: 160px; overflow: hidden; cursor: pointer; background: #000;
   touch-action: pan-y; border-radius: 0.3em; user-select: none; }
-.bsrnn-player .picture img { display: block; width: 100%; height: 100%; max-width: none; margin: 0; }
+.bsrnn-player .picture img { display: block; width: 100%; height: 100%; max-width: none; margin: 0;
+  padding: 0 !important; background: none !important; }
 .bsrnn-player .tick { position: absolute; left: 0; padding: 0 0.3em; font-size: 0.75em; color: #fff;
   background: rgba(0, 0, 0, 0.6); transform: translateY(50%); pointer-events: none; }
 .bsrnn-player .cursor { position: absolute; top: 0; bottom: 0; width: 2px; background: #fff; pointer-events: none;

@@ -15,8 +15,8 @@ from bsrnn.audio import files as audio
 from bsrnn.report import figures, sounds
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
-COMPRESSION = 0.7  # of libsndfile, 0 to 1, variable: 100 kbit/s for a mixture in stereo, 40 for a bass
-TYPICAL_BYTES = 12_500  # of a second of a track, as base64
+COMPRESSIONS = (0.7, 0.8, 0.9)  # of libsndfile, 0 to 1, variable; the first: 100 kbit/s for a mixture, 40 for a bass
+TYPICAL_BYTES = 14_000  # of a second of a track and its picture, as base64
 MEGABYTES = 1.2  # of a player, unless told otherwise: a page with two stays below three
 PEAK = 0.9  # of the loudest track, full scale being 1
 SILENT_DB = -60.0  # mean square of what is not made louder: there is nothing to hear in it
@@ -58,13 +58,18 @@ def contents(
             for label in scaled
         ],
     }
-    return data, _fallback(title, images, {label: mp3(sound, sample_rate) for label, sound in scaled.items()})
+    left = megabytes * 1e6 - sum(map(len, images.values()))
+    return data, _fallback(title, images, compressed(scaled, sample_rate, left))
 
 
 def part(tracks: Mapping[str, np.ndarray], sample_rate: int, megabytes: float = MEGABYTES) -> slice:
-    """The samples that a player of these tracks has: the fullest 20 s, or as many as the megabytes hold."""
-    seconds = min(sounds.EXCERPT_SECONDS, megabytes * 1e6 / (TYPICAL_BYTES * len(tracks)))
-    return sounds.fullest(tracks, sample_rate, seconds)
+    """The samples that a player of these tracks has: the fullest part of the song, of :func:`seconds_shown`."""
+    return sounds.fullest(tracks, sample_rate, seconds_shown(len(tracks), megabytes))
+
+
+def seconds_shown(number: int, megabytes: float = MEGABYTES) -> float:
+    """How long the part is of a player with so many tracks: 20 s, or as long as the megabytes hold."""
+    return min(sounds.EXCERPT_SECONDS, megabytes * 1e6 / (TYPICAL_BYTES * number))
 
 
 def match_db(tracks: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -86,10 +91,21 @@ def _peak_db(sound: np.ndarray) -> float:
     return float(20 * np.log10(np.abs(sound).max()))
 
 
-def mp3(sound: np.ndarray, sample_rate: int) -> bytes:
+def compressed(tracks: Mapping[str, np.ndarray], sample_rate: int, most_bytes: float) -> dict[str, str]:
+    """Label -> address of its MP3, at the best quality with which all fit; at the least where none does."""
+    addresses: dict[str, str] = {}
+    for compression in COMPRESSIONS:
+        contents_of = {label: mp3(sound, sample_rate, compression) for label, sound in tracks.items()}
+        addresses = {label: address("audio/mpeg", content) for label, content in contents_of.items()}
+        if sum(map(len, addresses.values())) <= most_bytes:
+            break
+    return addresses
+
+
+def mp3(sound: np.ndarray, sample_rate: int, compression: float = COMPRESSIONS[0]) -> bytes:
     """(C, L) within ±1 as an MP3, of which a decoder gives back L samples from the first one on."""
     buffer = io.BytesIO()
-    look = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE", "compression_level": COMPRESSION}
+    look = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE", "compression_level": compression}
     with soundfile.SoundFile(buffer, "w", sample_rate, len(sound), **look) as file:
         file.write(sound.T)
     return buffer.getvalue()
@@ -106,14 +122,14 @@ def colour(label: str) -> str:
                 MIXTURE_COLOUR)  # fmt: skip
 
 
-def _fallback(title: str, images: Mapping[str, str], compressed: Mapping[str, bytes]) -> str:
+def _fallback(title: str, images: Mapping[str, str], addresses: Mapping[str, str]) -> str:
     """The tracks as plain players, and the spectrogram of the first. The player takes its sound from these."""
     first = next(iter(images))
     words = f"{html.escape(title)}: spectrogram of {html.escape(first)}"
     rows = [f'<figure><img alt="{words}" style="width:100%;height:160px" src="{images[first]}"/>'
             f"<figcaption>{words}</figcaption></figure>"]  # fmt: skip
-    for index, (label, content) in enumerate(compressed.items()):
+    for index, (label, sound) in enumerate(addresses.items()):
         name = html.escape(label)
         rows.append(f'<div><span>{name}</span><br/><audio controls="controls" preload="none" data-track="{index}" '
-                    f'aria-label="{name}" src="{address("audio/mpeg", content)}"></audio></div>')  # fmt: skip
+                    f'aria-label="{name}" src="{sound}"></audio></div>')  # fmt: skip
     return "".join(rows)

@@ -12,7 +12,7 @@ GRID_SECONDS = 0.5  # an excerpt begins at a multiple of it, and a track is acti
 ACTIVE_DB = -30.0  # of a chunk, below the track's loudest
 FLOOR_DB = -80.0  # of a spectrogram, below its loudest bin
 N_FFT = 2048
-PICTURE_SIZE = (144, 720)  # rows and columns of a player's spectrogram
+PICTURE_SIZE = (128, 600)  # rows and columns of a player's spectrogram
 LOWEST_HZ, HIGHEST_HZ = 50.0, 16_000.0  # of its rows, equal steps of pitch
 TICKS_HZ = {"100 Hz": 100.0, "1 kHz": 1000.0, "10 kHz": 10_000.0}
 
@@ -91,7 +91,7 @@ def picture(level: np.ndarray, sample_rate: int, top_db: float) -> bytes:
     buffer = io.BytesIO()
     shown = level[np.ix_(bins, frames)]
     imsave(buffer, shown, vmin=top_db + FLOOR_DB, vmax=top_db, cmap=matplotlib.colormaps["magma"], origin="lower",
-           format="jpg", pil_kwargs={"quality": 75})  # fmt: skip
+           format="jpg", pil_kwargs={"quality": 65})  # fmt: skip
     return buffer.getvalue()
 
 

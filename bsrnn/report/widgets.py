@@ -32,6 +32,7 @@ STYLE = """
   --bsrnn-accent: var(--pst-color-primary, var(--jp-brand-color1, #0a5c8a));
   margin: 1em 0; padding: 0.5em; color: var(--bsrnn-text); background: var(--bsrnn-surface);
 }
+.cell_output .output.text_html:has(.bsrnn-widget) { background: none !important; padding: 0 !important; }
 @media print {
   .bsrnn-widget .bsrnn-live { display: none; }
   .bsrnn-widget .bsrnn-fallback { display: block !important; }

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.report import chapters, claims, manifest, show, stamps, tables
+from bsrnn.report import chapters, claims, manifest, show, stamps, table_html, tables
 from bsrnn.report.artifact import Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
 from bsrnn.report.stamps import OURS
@@ -339,7 +338,7 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
     assert artifact.title in caption and "Source: " in caption and where in caption
     if artifact.left_out(Study(PROFILE)):
         pytest.skip(artifact.left_out(Study(PROFILE)))
-    shown = artifact.draw(Study(PROFILE))
+    shown = artifact.draw_for_a_file(Study(PROFILE))
     if isinstance(artifact.source, Runs):
         assert "seeds: 0" in caption and "carries no claim" in caption
         data = stamps.REAL_RECORDING if artifact.id == "real" else "embedded synthetic songs (generator version"
@@ -347,6 +346,7 @@ def test_captions_and_files_say_where_numbers_come_from(finished, artifact):
     if artifact.kind == "figure":
         footer = " ".join(text.get_text().replace("\n", " ") for text in shown.texts)
         assert artifact.source.stamp(Study(PROFILE)) in footer
+        assert "Source: " not in " ".join(text.get_text() for text in artifact.draw(Study(PROFILE)).texts)
     else:
         assert "profile" in shown.columns
         if artifact.id == "open_details":
@@ -620,10 +620,10 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     assert set(drawn("grid")["profile"]) == {PROFILE, "tiny"}
     caption, splits = caption_of("table1"), drawn("table1")
     assert f"profile {PROFILE}; seeds: 0;" in caption and "profile tiny; seeds: 0, 1;" in caption
-    heads = [f">{name}</th>" in tables.to_html(splits, "table1") for name in ("profile", "seeds")]
-    assert heads == [True, True]  # which tell its rows apart
-    alike = tables.to_html(drawn("results"), "results")
-    assert ">profile</th>" not in alike and ">seeds</th>" not in alike  # the caption says it
+    apart = table_html.of_results(splits, "table1")
+    assert ">seeds</th>" in apart and f"profile {PROFILE}</th>" in apart and "profile tiny</th>" in apart
+    alike = table_html.of_results(drawn("results"), "results")
+    assert f"profile {PROFILE}" not in alike and ">seeds</th>" not in alike  # the caption says it
     notes = splits.query("profile == 'tiny'").set_index("split")["note"]
     assert notes["MEL41"] == "one seed, carries no claim"
     systems = drawn("table3").query("profile == 'tiny'").set_index("model")["seeds"]
@@ -648,9 +648,9 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     shown = []
     monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
     show.overview(PROFILE)
-    assert "The paper&#x27;s claims. Mean uSDR of BSRNN" in shown[0] and "carries no claim" in shown[0]
+    assert "The paper&#x27;s claims.</strong> Mean uSDR of BSRNN" in shown[0] and "carries no claim" in shown[0]
     assert "Source: our runs" in shown[0]
-    assert all(f">{name}</td>" in shown[0] for name in ("C1", "C2", "C3", "C4", "C5"))
+    assert all(f">{name}</th>" in shown[0] for name in ("C1", "C2", "C3", "C4", "C5"))
 
 
 def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_other_contrasts(root, monkeypatch):
@@ -670,23 +670,6 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
     row = drawn("claims").set_index("claim").loc["C1, more bands"]
     assert f"C1, more bands: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
     assert "C1:" not in said and "C2, control" not in said  # it stands in the overview; it has no runs
-
-
-def test_html_escapes_marks_our_rows_and_tells_numbers_from_words():
-    table = pd.DataFrame({"split": ["<V1>", "V7"], "usdr_mean": [1.234, None], "songs": pd.array([8, None], "Int64")})
-    table = table.assign(source=[OURS, "paper"], data=["songs (version 1)", "MUSDB18"], profile=["quick", "-"])
-    html = tables.to_html(table.assign(seeds=["0", "-"], note=["one seed", "as published"]), "x")
-    cells = re.findall(r'<td class="data row(\d) col\d ([a-z ]+)" >(.*?)</td>', html)
-    assert cells == [
-        ("0", "words ours", "&lt;V1&gt;"), ("0", "number ours", "1.23"), ("0", "number ours", "8"),
-        ("0", "words ours", "our runs"), ("0", "words ours", "songs"),
-        ("1", "words", "V7"), ("1", "number", "–"), ("1", "number", "–"), ("1", "words", "paper"),
-        ("1", "words", "MUSDB18"),
-    ]  # fmt: skip
-    assert re.findall(r">([^<>]+)</th>", html) == ["split", "uSDR, mean (dB)", "songs", "source", "data"]
-    assert "ours" not in tables.to_html(table[table["source"] == OURS], "x")  # they are all ours
-    css = (REPOSITORY / "book" / "_static" / "code.css").read_text()
-    assert 'class="results"' in html and "table.results td.ours" in css and "table.results td.number" in css
 
 
 def test_a_study_reads_each_result_once_and_another_sees_what_has_changed(finished, monkeypatch):
@@ -713,7 +696,7 @@ def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
 def test_contrasts_show_what_has_runs(finished):
     figure = drawn("contrasts")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    contrasts = ["C3: hop 1.5 s - hop 3 s", "C4: BSRNN - Hybrid Demucs", "C5: finetuned - control"]
+    contrasts = ["C3:\nhop 1.5 s - hop 3 s", "C4:\nBSRNN - Hybrid Demucs", "C5:\nfinetuned - control"]
     assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
 
@@ -880,8 +863,9 @@ def test_shown_figures_carry_their_words(finished, capsys, monkeypatch):
     show.artifact("table1", PROFILE)
     show.spectrograms({"noise": np.random.default_rng(0).normal(size=(2, 44100)).astype(np.float32)}, 44100)
     text = [html.data for html in shown]
-    assert 'alt="Song by song' in text[0] and "carries no claim" in text[0]
-    assert text[1].count("<tr") == 1 + 7 + 3 and "carries no claim" in text[1]
+    assert 'alt="Song by song' in text[0] and text[0].count("Source: our runs; our data: embedded") == 1
+    assert "carries no claim" not in text[0]  # the page says it once, in its banner
+    assert text[1].count("<tr>") == 1 + 7 + 3 and text[1].count("<tr class") == 2
     assert all(len(part) < 400_000 for part in text)
 
 

@@ -75,7 +75,19 @@ def test_many_tracks_are_shown_for_fewer_seconds():
     whole = player.part({"0": song["0"]}, 8000)
     assert whole.stop - whole.start == 20 * 8000
     some = player.part(song, 8000, megabytes=1.0)
-    assert (some.stop - some.start) / 8000 == pytest.approx(1e6 / (10 * player.TYPICAL_BYTES))
+    assert (some.stop - some.start) / 8000 == pytest.approx(1e6 / (10 * player.TYPICAL_BYTES), abs=1 / 8000)
+
+
+def test_tracks_are_compressed_as_far_as_they_must_and_no_further():
+    song = {"one": noise(2), "other": noise(2, seed=1)}
+    sizes = []
+    for compression in player.COMPRESSIONS:
+        contents = [player.mp3(sound, RATE, compression) for sound in song.values()]
+        sizes.append(sum(len(player.address("audio/mpeg", content)) for content in contents))
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] > 1.2 * sizes[-1]
+    allowed = [*sizes, 0]  # where nothing fits, the smallest
+    chosen = [sum(map(len, player.compressed(song, RATE, most).values())) for most in allowed]
+    assert chosen == [*sizes, sizes[-1]]
 
 
 # ---- in step ----

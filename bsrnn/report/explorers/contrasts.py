@@ -7,7 +7,7 @@ import pandas as pd
 from bsrnn.report import claims
 from bsrnn.report.chapters import ch09_open_details
 from bsrnn.report.stamps import banner
-from bsrnn.report.statistics import Pair, difference_table, measured, pairs
+from bsrnn.report.statistics import Pair, difference_table, pairs
 from bsrnn.report.tables import OURS
 from bsrnn.runtime import paths
 from bsrnn.study.results import Finished, Results, Study
@@ -43,7 +43,8 @@ def _of_claims(results: Results) -> list[dict]:
         words = {"group": CLAIMS, "label": f"{contrast.claim.id}: {row.contrast}", "margin": contrast.claim.margin_db}
         interval = [float(value) for value in (row.low, row.high) if not pd.isna(value)]
         over = f"{100 * row.level:.4g} % over {len(contrast.differences)} seeds and songs" if interval else "-"
-        numbered = {"effect": float(row.effect), "interval": interval, "interval_over": over}
+        numbered = {"effect": float(row.effect), "interval": interval, "interval_over": over, "seed_band": None}
+        numbered |= {"silent": list(contrast.silent), "where_both_learnt": contrast.where_both_learnt}
         rows.append(words | numbered | _dots(results, contrast.compared))
     return rows
 
@@ -52,7 +53,7 @@ def _of_choices(results: Results) -> list[dict]:
     """Every run with one other choice against the base, as in the tables of the chapter on open details."""
     rows = []
     for comparison in ch09_open_details.comparisons(results):
-        numbers = measured(comparison.changed, comparison.against)
+        numbers = comparison.row(results)
         if numbers["effect"] is None:
             continue
         group = OPEN if comparison.detail else BEYOND
@@ -60,6 +61,7 @@ def _of_choices(results: Results) -> list[dict]:
         interval = [numbers[end] for end in ("low", "high") if numbers[end] is not None]
         over = f"95 % over {numbers['interval_over']}" if interval else numbers["interval_over"]
         numbered = {"effect": numbers["effect"], "interval": interval, "interval_over": over}
+        numbered |= {"seed_band": numbers.get("seed_band"), "silent": [], "where_both_learnt": None}
         rows.append(words | numbered | _dots(results, pairs(comparison.changed, comparison.against)))
     return rows
 
