@@ -18,7 +18,8 @@ const STYLE = `
   align-items: center; font-variant-numeric: tabular-nums; }
 .explore-bands .bar { height: 0.8em; background: var(--bsrnn-accent, #0a5c8a); min-width: 1px; position: relative; }
 .explore-bands .track { background: var(--bsrnn-raised, #eee); position: relative; }
-.explore-bands .track i { position: absolute; top: -2px; bottom: -2px; width: 2px; background: var(--bsrnn-text, #222); }
+.explore-bands .track i { position: absolute; top: -2px; bottom: -2px; width: 2px;
+  background: var(--bsrnn-text, #222); }
 .explore-bands p { margin: 0.4em 0; }
 `;
 
@@ -123,9 +124,9 @@ class Explorer {
     this.part(".about").textContent =
       `Above: ${data.seconds.toFixed(1)} s of ${data.song} from ${data.start_seconds} s, time downwards; linear to ` +
       `${data.axis.linear_hz / 1000} kHz, logarithmic above. Bars: signal to error of the best gain a band and block ` +
-      `of ${data.block_seconds.toFixed(2)} s, the line across it is V7's. Cost at the paper's size. Drag an edge, or choose ` +
-      "one with the Tab key: arrows move it by a bin, page keys by ten; up and down go to the next edge, Delete takes " +
-      "it away.";
+      `of ${data.block_seconds.toFixed(2)} s, the line across it is V7's. Cost at the paper's size. Drag an edge, or ` +
+      "choose one with the Tab key: arrows move it by a bin, page keys by ten; up and down go to the next edge, " +
+      "Delete takes it away.";
     this.part("select").addEventListener("change", (event) => this.choose(event.target.value));
     this.part("[data-do=add]").addEventListener("click", () => this.add());
     this.part("[data-do=remove]").addEventListener("click", () => this.remove());
@@ -271,10 +272,11 @@ class Explorer {
     const top = Math.max(10, ...Object.values(gains), ...Object.values(this.referenceGains));
     const rows = Object.entries(gains).map(([stem, gain]) => {
       if (gain === null) return `<span>${stem}</span><span>rests here</span><span></span>`;
-      const change = gain - this.referenceGains[stem], mark = (100 * this.referenceGains[stem]) / top;
+      const change = gain - this.referenceGains[stem], sign = change < 0 ? "−" : "+";
+      const mark = (100 * this.referenceGains[stem]) / top;
       return `<span>${stem}</span><span class="track"><div class="bar" style="width:${(100 * gain) / top}%"></div>
         <i style="left:${mark}%"></i></span>
-        <span data-stem="${stem}">${gain.toFixed(2)} dB (${change < 0 ? "−" : "+"}${Math.abs(change).toFixed(2)})</span>`;
+        <span data-stem="${stem}">${gain.toFixed(2)} dB (${sign}${Math.abs(change).toFixed(2)})</span>`;
     });
     this.part(".gains").innerHTML = rows.join("");
   }

@@ -86,8 +86,8 @@ class Explorer {
       "A dot is a song; a row is a seed, its tick that seed's mean; above them the mean of all" +
       `${interval.length ? " with its interval" : ""}` +
       `${silent.length ? ", a star a seed with a silent training" : ""}` +
-      `${margin === null ? "" : `, dashed the margin of ${margin} dB set beforehand`}. Point at a dot, or go there with ` +
-      `the Tab key and along with the arrows. Source: ${banner}.`;
+      `${margin === null ? "" : `, dashed the margin of ${margin} dB set beforehand`}. Point at a dot, or go there ` +
+      `with the Tab key and along with the arrows. Source: ${banner}.`;
     this.draw();
     this.tell();
   }
@@ -123,17 +123,20 @@ class Explorer {
     const { seed, song } = this.active, [changed, against] = this.contrast.seeds[seed].files;
     const listed = (files) => files.map((file) => `<code>${escaped(file)}</code>`).join(", ");
     const words = escaped(this.words(seed, song));
-    this.part(".dot-words").innerHTML = `${words[0].toUpperCase()}${words.slice(1)}: ${listed(changed)} minus ${listed(against)}`;
+    this.part(".dot-words").innerHTML =
+      `${words[0].toUpperCase()}${words.slice(1)}: ${listed(changed)} minus ${listed(against)}`;
   }
 
   draw() {
-    const { seeds, effect, interval, margin, seed_band: band, silent } = this.contrast, width = Math.max(this.el.clientWidth - 12, 240);
+    const { seeds, effect, interval, margin, seed_band: band, silent } = this.contrast;
+    const width = Math.max(this.el.clientWidth - 12, 240);
     const height = MARGIN.top + ROW * seeds.length + MARGIN.bottom, bottom = height - MARGIN.bottom;
     const all = [-(band ?? 0), band ?? 0, margin ?? 0, ...interval, ...seeds.flatMap(({ differences }) => differences)];
     const low = Math.min(...all), high = Math.max(...all), room = 0.04 * (high - low || 1);
     const span = width - MARGIN.left - MARGIN.right;
     const x = (db) => MARGIN.left + (span * (db - low + room)) / (high - low + 2 * room);
-    const upright = (db, kind, from, to) => `<line class="${kind}" x1="${x(db)}" x2="${x(db)}" y1="${from}" y2="${to}"></line>`;
+    const upright = (db, kind, from, to) =>
+      `<line class="${kind}" x1="${x(db)}" x2="${x(db)}" y1="${from}" y2="${to}"></line>`;
     const rows = seeds.map(({ seed, differences }, place) => {
       const middle = MARGIN.top + ROW * (place + 0.5);
       const dots = differences.map((db, song) => {
@@ -154,7 +157,8 @@ class Explorer {
     svg.setAttribute("height", height);
     const grey = band === null ? "" : `<rect class="band" x="${x(-band)}" y="4" width="${x(band) - x(-band)}"
       height="${bottom - 4}"></rect>`;
-    svg.innerHTML = `${grey}${upright(0, "zero", 4, bottom)}${margin === null ? "" : upright(margin, "margin", 4, bottom)}
+    svg.innerHTML = `${grey}${upright(0, "zero", 4, bottom)}
+      ${margin === null ? "" : upright(margin, "margin", 4, bottom)}
       <text x="2" y="22">mean</text>${bar}<circle class="mean" cx="${x(effect)}" cy="18" r="6"></circle>
       ${rows.join("")}${labels.join("")}
       <text x="${width - MARGIN.right}" y="${height - 6}" text-anchor="end">difference of uSDR (dB)</text>`;

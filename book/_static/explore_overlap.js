@@ -14,7 +14,8 @@ const STYLE = `
 .explore-overlap .sum { stroke: var(--bsrnn-accent, #0a5c8a); stroke-width: 2.5; }
 .explore-overlap .axis { stroke: var(--bsrnn-border, #bbb); }
 .explore-overlap table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.explore-overlap table th, .explore-overlap table td { padding: 0.2em 0.6em; text-align: right; color: inherit; background: none;
+.explore-overlap table th, .explore-overlap table td { padding: 0.2em 0.6em; text-align: right; color: inherit;
+  background: none;
   white-space: nowrap; }
 .explore-overlap table tr.current > * { background: var(--bsrnn-raised, #eee); font-weight: bold; }
 .explore-overlap caption { text-align: left; color: inherit; caption-side: top; }
@@ -55,7 +56,8 @@ class Explorer {
       </div>
       <svg height="${HEIGHT}" role="img"></svg>
       <p class="words" aria-live="polite"></p>
-      <table><caption>Mean uSDR of ${data.target}</caption><thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">ours</th>
+      <table><caption>Mean uSDR of ${data.target}</caption>
+      <thead><tr><th scope="col">hop</th><th scope="col">cost</th><th scope="col">ours</th>
       <th scope="col">paper</th></tr></thead><tbody></tbody></table>
       <p class="files"></p></div>`;
     this.part = (selector) => el.querySelector(selector);
@@ -79,25 +81,28 @@ class Explorer {
     this.part("output").textContent = inSeconds(hop);
     this.part("input").setAttribute("aria-valuetext", inSeconds(hop));
     // the windows never touch 0: at a fortieth of a second a point the largest rounding is a few per cent
-    const flat = swing < 0.02 ? "The sum is flat" : `The sum swings by ${Math.round(100 * swing)} % of its highest value`;
+    const flat = swing < 0.02 ? "The sum is flat"
+      : `The sum swings by ${Math.round(100 * swing)} % of its highest value`;
     const run = data.measured.find((row) => row.hop_seconds === hop && row.window === window.name);
     const measured = run
       ? `measured here: ${run.usdr.toFixed(2)} dB uSDR of ${data.target} over ${run.songs} songs`
       : "no committed run has this hop and fade";
     this.part(".words").textContent =
-      `Hop ${inSeconds(hop)}: a moment of the song lies in ${Number(cost.toFixed(2))} segments on average, and so often ` +
-      `the model computes it. ${flat}; dividing by it undoes that. ${measured[0].toUpperCase()}${measured.slice(1)}.`;
+      `Hop ${inSeconds(hop)}: a moment of the song lies in ${Number(cost.toFixed(2))} segments on average, and so ` +
+      `often the model computes it. ${flat}; dividing by it undoes that. ` +
+      `${measured[0].toUpperCase()}${measured.slice(1)}.`;
     const hops = [...new Set([...Object.keys(data.paper).map(Number), ...data.measured.map((row) => row.hop_seconds)])];
     this.part("tbody").innerHTML = hops.sort((a, b) => a - b).map((seconds) => {
       const ours = data.measured.find((row) => row.hop_seconds === seconds), paper = this.paperAt(seconds);
+      const scores = [ours?.usdr, paper].map((usdr) => `<td>${usdr ? `${usdr.toFixed(2)} dB` : "–"}</td>`);
       const current = seconds === hop ? ' class="current" aria-current="true"' : "";
       return `<tr${current}><th scope="row">${inSeconds(seconds)}</th>
-        <td>${Number((data.segment_seconds / seconds).toFixed(2))}</td>
-        <td>${ours ? `${ours.usdr.toFixed(2)} dB` : "–"}</td><td>${paper ? `${paper.toFixed(2)} dB` : "–"}</td></tr>`;
+        <td>${Number((data.segment_seconds / seconds).toFixed(2))}</td>${scores.join("")}</tr>`;
     }).join("");
     const files = (run ?? { files: [] }).files.join(", ");
-    this.part(".files").textContent = `Source: ${data.banner}. The paper's column is of its data and size: compare differences ` +
-      `within a column.${files ? ` This hop's run: ${files}` : ""}`;
+    this.part(".files").textContent =
+      `Source: ${data.banner}. The paper's column is of its data and size: compare differences within a column.` +
+      `${files ? ` This hop's run: ${files}` : ""}`;
     this.draw();
   }
 
@@ -130,9 +135,11 @@ class Explorer {
       `<text x="${MARGIN.left - 4}" y="${y(weight) + 4}" text-anchor="end">${Number(weight.toFixed(1))}</text>
       <line class="axis" x1="${x(0)}" x2="${x(SHOWN_SECONDS)}" y1="${y(weight)}" y2="${y(weight)}"></line>`);
     this.part("svg").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    this.part("svg").setAttribute("aria-label", `Weights of overlapping segments and their sum. ${this.part(".words").textContent}`);
+    const told = this.part(".words").textContent;
+    this.part("svg").setAttribute("aria-label", `Weights of overlapping segments and their sum. ${told}`);
     this.part("svg").innerHTML = `${heights.join("")}${curves.join("")}<polyline class="sum" points="${sum}"></polyline>
-      ${labels.join("")}<text x="${width - MARGIN.right}" y="${HEIGHT - 4}" text-anchor="end">seconds of the song</text>`;
+      ${labels.join("")}
+      <text x="${width - MARGIN.right}" y="${HEIGHT - 4}" text-anchor="end">seconds of the song</text>`;
   }
 }
 

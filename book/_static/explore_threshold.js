@@ -107,8 +107,9 @@ class Explorer {
         <td>${row.truly}</td></tr>`;
     }).join("");
     this.part(".about").textContent =
-      `A dot is a chunk. Right of 0: how far the estimated target lies below the mixture; beyond the line it is taken ` +
-      `to rest. Left: how far the residual does; beyond the line the target is taken to play alone. Filled: by the true stems the signal is clean (${data.true_db} dB). Dashed: the paper's threshold. ` +
+      `A dot is a chunk. Right of 0: how far the estimated target lies below the mixture; beyond the line it is ` +
+      "taken to rest. Left: how far the residual does; beyond the line the target is taken to play alone. Filled: by " +
+      `the true stems the signal is clean (${data.true_db} dB). Dashed: the paper's threshold. ` +
       `Source: ${data.banner}; ${teacher.file}.`;
     this.draw();
   }
@@ -124,7 +125,8 @@ class Explorer {
     }
     const highest = Math.max(...[...stacks.values()].map((stack) => stack.length));
     const wide = (span * BIN_DB) / (2 * FAR_DB), size = Math.min(wide, (2 * (bottom - MARGIN.top)) / highest);
-    const columns = size * 2 <= wide ? 2 : 1, step = columns === 2 ? size : Math.min(wide, (bottom - MARGIN.top) / highest);
+    const columns = size * 2 <= wide ? 2 : 1;
+    const step = columns === 2 ? size : Math.min(wide, (bottom - MARGIN.top) / highest);
     const dots = [...stacks].flatMap(([bin, stack]) => stack.map((chunk, index) => {
       const kind = kindOf(chunk[0], chunk[1], threshold), truth = kindOf(chunk[2], chunk[3], data.true_db);
       const at = x((bin + 0.5) * BIN_DB) + (columns === 2 ? (index % 2 ? 0.5 : -0.5) * step : 0);
@@ -142,8 +144,9 @@ class Explorer {
     this.part("svg").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.part("svg").setAttribute("aria-label", this.part(".words").textContent);
     this.part("svg").innerHTML = `
-      <rect class="zone clean_target" x="${x(-FAR_DB)}" y="4" width="${x(-threshold) - x(-FAR_DB)}" height="${bottom - 4}">
-      </rect><rect class="zone clean_residual" x="${x(threshold)}" y="4" width="${x(FAR_DB) - x(threshold)}"
+      <rect class="zone clean_target" x="${x(-FAR_DB)}" y="4" width="${x(-threshold) - x(-FAR_DB)}"
+      height="${bottom - 4}"></rect>
+      <rect class="zone clean_residual" x="${x(threshold)}" y="4" width="${x(FAR_DB) - x(threshold)}"
       height="${bottom - 4}"></rect>
       <line class="axis" x1="${x(-FAR_DB)}" x2="${x(FAR_DB)}" y1="${bottom}" y2="${bottom}"></line>
       ${upright(-data.paper_db, "paper")}${upright(data.paper_db, "paper")}

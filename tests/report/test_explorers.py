@@ -262,6 +262,13 @@ def test_every_dot_is_a_difference_of_two_committed_scores(monkeypatch):
         dots = [value for seed in contrast["seeds"] for value in seed["differences"]]
         assert np.mean(dots) == pytest.approx(contrast["effect"], abs=1e-3)
         assert len(contrast["interval"]) in (0, 2)
+        # what was trained with one seed has the band of the seeds in its interval's place
+        trained_once = len(contrast["seeds"]) == 1 and contrast["interval_over"] == "-"
+        assert (contrast["seed_band"] is not None) == trained_once and not (trained_once and contrast["interval"])
+        for seed in contrast["silent"]:
+            [row] = [row for row in contrast["seeds"] if row["seed"] == seed]
+            runs_of_seed = [read_json(paths.root() / file) for files in row["files"] for file in files]
+            assert min(abs(run["scores"]["summary"]["usdr_mean"]) for run in runs_of_seed) < 0.1
         for seed in contrast["seeds"]:
             changed, against = ([read_json(paths.root() / file) for file in files] for files in seed["files"])
             assert changed and against and len(seed["differences"]) == len(contrast["songs"])
