@@ -200,7 +200,7 @@ def test_every_committed_chunk_is_given_with_its_song(made_up):
 @pytest.mark.parametrize("threshold_db", [0, 2, 6, 20, 30, 60])
 def test_the_script_judges_as_the_library_does(made_up, threshold_db, tmp_path):
     results = Results(Study("quick"), {"teacher"})
-    data, question = threshold.page_data(results), ch05_finetuning.QUESTIONS["3 s"]
+    data, question = threshold.page_data(results), ch05_finetuning.Question()
     given = {"chunks": data["teachers"][0]["chunks"], "threshold": threshold_db}
     counted = evaluated(tmp_path, "explore_threshold", "script.counts(argument.chunks, argument.threshold, 30)", given)
     for kind, row in counted.items():
