@@ -20,6 +20,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 WIDE, NARROW, HEIGHT = 1300, 390, 900  # pixels: a window on a desk, a phone, and how high both are
 SCRIPT = Path(__file__).with_name("page_checks.js")
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
+# Runs before a page's own scripts: what is started to sound is written down
+LISTENING = """
+window.soundStarts = [];
+const { start } = AudioBufferSourceNode.prototype;
+AudioBufferSourceNode.prototype.start = function (when = 0, offset = 0, ...rest) {
+  soundStarts.push({ when, offset, samples: this.buffer.length });
+  return start.call(this, when, offset, ...rest);
+};
+"""
 AXE_OPTIONS = {
     "resultTypes": ["violations"],
     "preload": False,  # would ask for the style sheets again, which a page from a disk may not
@@ -83,12 +92,14 @@ def chromium() -> Iterator[Browser]:
 class Reader:
     """One window, which goes from page to page; what a page asks of the network is refused and noted."""
 
-    def __init__(self, browser: Browser):
+    def __init__(self, browser: Browser, theme: str | None = "light"):
         self.context = browser.new_context(
             viewport={"width": WIDE, "height": HEIGHT}, offline=True, color_scheme="light", reduced_motion="reduce"
         )
         self.context.route("**/*", self._answer)
-        self.context.add_init_script("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light');")
+        self.context.add_init_script(LISTENING)
+        if theme:  # the choice that the theme finds of an earlier visit
+            self.context.add_init_script(f"for (const key of ['mode', 'theme']) localStorage.setItem(key, '{theme}');")
         self.window: Page = self.context.new_page()
         self.window.on("console", self._on_console)
         self.window.on("pageerror", lambda error: self._note("console", "script", f"{error.name}: {error.message}"))
@@ -132,6 +143,10 @@ class Reader:
         )
         self.window.evaluate(SCRIPT.read_text(encoding="utf-8"))
         return self.window
+
+    def close(self) -> None:
+        """Close the window."""
+        self.context.close()
 
     def visit(self, page: Path) -> Visit:
         """Every check of one page: once wide and light, then wide and dark, then narrow, in one load."""

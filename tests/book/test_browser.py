@@ -13,15 +13,32 @@ pytest.importorskip("playwright", reason="the test extra is not installed")
 pytest.importorskip("axe_playwright_python", reason="the test extra is not installed")
 
 import site_browser  # noqa: E402
+import widget_checks  # noqa: E402
 
 pytestmark = pytest.mark.book
 
 SITE = Path(os.environ.get("BSRNN_SITE", REPOSITORY / "_build" / "html"))
 PAGES = site_browser.pages_of(SITE)
-CHECKS = ("requests", "console", "markup", "names", "contrast", "keyboard", "width", "axe")
+CHECKS = ("requests", "console", "markup", "tables", "names", "contrast", "keyboard", "width", "axe")
+WIDGETS = ("player", "explore_bands", "explore_threshold", "explore_overlap", "explore_contrasts")
 PAGE_LIMIT, SITE_LIMIT = 3_000_000, 45_000_000  # bytes
-# What is the theme's own and cannot be mended from here: (page or "*", rule of axe) -> why. One that no page needs fails.
+# What is the theme's own and cannot be mended from here: (page, rule of axe) -> why. One that is not needed fails.
 ALLOWED: dict[tuple[str, str], str] = {}
+
+
+def pages_with(widget):
+    """Pages that carry a widget whose name begins so."""
+    return [page for page in PAGES if f'data-widget="{widget}' in page.read_text(encoding="utf-8")]
+
+
+def is_allowed(page, line):
+    return any(name == page.name and f" {rule} (" in line for name, rule in ALLOWED)
+
+
+def demand_none(lines):
+    """Fail with the lines alone: each names page, place and value."""
+    if lines:
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +53,19 @@ def reader(browser):
 
 
 @pytest.fixture(scope="module")
-def visits(reader):
-    """page -> its visit; a page is loaded once for all tests."""
+def visit(reader):
+    """page -> its visit; a page is loaded once for all checks."""
     known = {}
 
-    def visit(page):
+    def visited(page):
         if page not in known:
             known[page] = reader.visit(page)
         return known[page]
 
-    return visit
+    return visited
 
 
-def demand_none(lines):
-    """Fail with the lines alone: each names page, place and value."""
-    if lines:
-        pytest.fail("\n".join(lines), pytrace=False)
+# ---- every page ----
 
 
 def test_the_site_is_built():
@@ -61,6 +75,97 @@ def test_the_site_is_built():
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_has_no_fault(visits, page, check):
-    faults = visits(page).of(check)
-    demand_none([line for line in faults if not any(f" {rule} (" in line for _, rule in ALLOWED)])
+def test_a_page_has_no_fault(visit, page, check):
+    demand_none([line for line in visit(page).of(check) if not is_allowed(page, line)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_of_a_page_lead_somewhere(visit, page):
+    demand_none(site_browser.broken_links(visit(page)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_light(visit, page):
+    weight = site_browser.weight(visit(page))
+    assert weight < PAGE_LIMIT, f"{page.name}: {weight / 1e6:.2f} MB with its pictures and sounds"
+
+
+def test_the_site_is_light():
+    weight = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
+    assert weight < SITE_LIMIT, f"{SITE}: {weight / 1e6:.1f} MB"
+
+
+def test_what_is_allowed_is_needed(visit):
+    faults = {page.name: visit(page).of("axe") for page in PAGES if page.name in {name for name, _ in ALLOWED}}
+    unneeded = [(name, rule) for name, rule in ALLOWED if not any(f" {rule} (" in line for line in faults[name])]
+    assert unneeded == []
+
+
+# ---- what the pages do ----
+
+
+def test_the_themes_button_makes_a_page_dark_and_the_next_page_stays_so(browser):
+    reader = site_browser.Reader(browser, theme=None)
+    for page in ("index.html", "references.html"):
+        window = reader.open(SITE / page)
+        for _ in range(3):  # automatic, light, dark
+            if window.evaluate("document.documentElement.dataset.theme") == "dark":
+                break
+            assert page == "index.html", "the second page has forgotten the choice"
+            window.locator(".theme-switch-button:visible").first.click()
+        assert window.evaluate("document.documentElement.dataset.theme") == "dark"
+    reader.close()
+
+
+def test_search_finds_a_word_from_the_disk(reader):
+    reader.faults = []
+    window = reader.open(SITE / "search.html", "?q=leakage")
+    hits = window.locator("#search-results li")
+    hits.first.wait_for(timeout=widget_checks.PATIENCE)
+    window.wait_for_function("document.querySelector('.search-summary').textContent.includes('finished')")
+    names = {
+        Path(site_browser.local_path(link)).name
+        for link in hits.locator("a").evaluate_all("all => all.map((a) => a.href)")
+    }
+    assert "06_separation_and_evaluation.html" in names
+    window.wait_for_load_state("networkidle")
+    demand_none([fault.line("search.html?q=leakage") for fault in reader.faults])
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_widget_is_in_the_book(name):
+    assert pages_with(f'{name}"') != [], f'no page has data-widget="{name}"'
+
+
+@pytest.mark.parametrize("page", pages_with('player"'), ids=lambda page: page.stem)
+def test_players_start_switch_in_step_and_stop_each_other(reader, page):
+    reader.faults = []
+    window = reader.open(page)
+    lines = widget_checks.player_faults(window, page.name)
+    demand_none(lines + [fault.line(page.name) for fault in reader.faults])
+
+
+def test_some_page_has_two_players_to_stop_each_other():
+    counts = [page.read_text(encoding="utf-8").count('data-widget="player"') for page in PAGES]
+    assert max(counts, default=0) > 1
+
+
+def test_the_front_page_is_heard_at_the_first_press(reader):
+    """Mixture, and for a stem or more the true one and its estimate: twenty seconds, stereo, not silent."""
+    window = reader.open(SITE / "index.html")
+    player = window.locator(widget_checks.PLAYER).first
+    assert player.count() == 1, "index.html: no player"
+    player.locator('button[data-action="play"]').click()
+    window.locator(f'{widget_checks.PLAYER}[data-state="playing"]').wait_for(timeout=widget_checks.PATIENCE)
+    sounds = widget_checks.sounds(player)
+    assert "mixture" in sounds[0]["label"].lower() and len(sounds) >= 3
+    assert [sound for sound in sounds if sound["channels"] != 2 or sound["seconds"] < 15] == []
+    assert [sound for sound in sounds if sound["rms"] < 0.003] == []  # 50 dB below full scale
+
+
+@pytest.mark.parametrize("page", pages_with("explore"), ids=lambda page: page.stem)
+def test_explorers_answer_to_their_controls(reader, page):
+    reader.faults = []
+    window = reader.open(page)
+    lines = widget_checks.explorer_faults(window, page.name)
+    demand_none(lines + [fault.line(page.name) for fault in reader.faults])

@@ -1,4 +1,6 @@
-"""The checks of test_browser.py themselves, each on a tiny page that it must refuse and on one that it must let pass."""
+"""The checks of test_browser.py themselves: each has tiny pages that it must refuse and others that it must not."""
+
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +8,7 @@ pytest.importorskip("playwright", reason="the test extra is not installed")
 pytest.importorskip("axe_playwright_python", reason="the test extra is not installed")
 
 import site_browser  # noqa: E402
+import widget_checks  # noqa: E402
 
 pytestmark = pytest.mark.book  # the browser is that of test_browser.py
 
@@ -22,7 +25,10 @@ REFUSED = {
         ('<div style="opacity: 0.3"><p style="color: #000">Words</p></div>', "rgb(179 179 179) on rgb(255 255 255)"),
         ('<p style="color: #ff8; background: linear-gradient(#000, #fff)">Words</p>', "on rgb(255 255 255)"),
         ("<details><summary>More</summary><p style='color: white'>Words</p></details>", "contrast 1.00"),
-        (DRAWING.format('<rect width="200" height="50"/><text y="30" fill="#222">Words</text>'), "rgb(34 34 34) on rgb(0 0 0)"),
+        (
+            DRAWING.format('<rect width="200" height="50"/><text y="30" fill="#222">Words</text>'),
+            "rgb(34 34 34) on rgb(0 0 0)",
+        ),
         ('<label>Find <input style="background: #fff; color: #ddd" value="Words"></label>', "rgb(221 221 221)"),
         ("<style>[data-theme=dark] p { background: #111; color: #333 }</style><p>Words</p>", "(dark, 1300 px)"),
         ("<style>@media (width < 400px) { p { color: #eee } }</style><p>Words</p>", "(dark, 390 px)"),
@@ -47,7 +53,10 @@ REFUSED = {
     ],
     "keyboard": [
         ('<div style="overflow-x: auto"><p style="width: 2000px">Words</p></div>', "takes no focus"),
-        ('<div style="overflow-y: auto; height: 20px"><p style="height: 90px">Words</p></div>', "px down), takes no focus"),
+        (
+            '<div style="overflow-y: auto; height: 20px"><p style="height: 90px">Words</p></div>',
+            "px down), takes no focus",
+        ),
         ('<div style="overflow-x: auto"><p style="width: 600px">Words</p></div>', "(dark, 390 px)"),
     ],
     "width": [
@@ -104,16 +113,24 @@ def reader():
 
 
 @pytest.fixture
-def visit(reader, tmp_path):
-    """Body of a page -> its visit; beside the page lies a picture."""
-    (tmp_path / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="3"/></svg>')
+def write(tmp_path):
+    """Body of a page -> its file; beside the page lies a picture."""
+    (tmp_path / "dot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="3"/></svg>'
+    )
 
-    def visited(body, name="page.html"):
+    def written(body, name="page.html"):
         head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title></head>'
         (tmp_path / name).write_text(f"{head}<body><main><h1>A page</h1>{body}</main></body></html>", encoding="utf-8")
-        return reader.visit(tmp_path / name)
+        return tmp_path / name
 
-    return visited
+    return written
+
+
+@pytest.fixture
+def visit(reader, write):
+    """Body of a page -> its visit."""
+    return lambda *page: reader.visit(write(*page))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +157,9 @@ def test_faults_of_one_page_are_not_those_of_the_next(visit):
 def test_broken_links(visit, tmp_path):
     visit("<h2 id='here'>Here</h2>", "other.html")
     (tmp_path / "data.csv").touch()
-    good = "<a href='other.html#here'>a</a><a href='other.html'>b</a><a href='data.csv'>c</a><a href='https://x.org'>d</a>"
+    good = (
+        "<a href='other.html#here'>a</a><a href='other.html'>b</a><a href='data.csv'>c</a><a href='https://x.org'>d</a>"
+    )
     bad = "<a id='a' href='nowhere.html'>e</a><a id='b' href='other.html#there'>f</a><a id='c' href='#there'>g</a>"
     assert site_browser.broken_links(visit(good + bad)) == [
         "page.html a#a: no file nowhere.html",
@@ -154,6 +173,87 @@ def test_a_page_weighs_what_it_loads(visit, tmp_path):
     page = visit('<img src="dot.svg" alt="A dot"><img src="dot.svg" alt="Again"><audio src="sound.wav"></audio>')
     own, picture = ((tmp_path / name).stat().st_size for name in ("page.html", "dot.svg"))
     assert site_browser.weight(page) == own + picture + 1000
+
+
+# ---- players and explorers ----
+
+ROW = """<li data-track="{0}" data-label="track {0}" data-audible="false"><button data-action="solo">Track {0}</button>
+  <button data-action="mute">Mute</button></li>"""
+PLAYER = f"""<div class="bsrnn-player" role="group" aria-label="A song" data-state="paused">
+  <button data-action="play">Play</button> <button data-action="loop">Loop</button>
+  <button data-action="match">Match</button>
+  <ol>{ROW.format(0)}{ROW.format(1)}</ol></div>"""
+SMALL_PLAYER = Path(__file__).with_name("small_player.js").read_text(encoding="utf-8")
+
+
+def players(fault):
+    """A page with two players that share a fault, or "none"."""
+    starts = f"document.querySelectorAll('.bsrnn-player').forEach((root) => smallPlayer(root, '{fault}'))"
+    return f"{PLAYER}{PLAYER}<script>{SMALL_PLAYER}\n{starts}</script>"
+
+
+def test_whole_players_have_no_fault(reader, write):
+    window = reader.open(write(players("none")))
+    assert widget_checks.player_faults(window, "page.html") == []
+    sounds = widget_checks.sounds(window.locator(widget_checks.PLAYER).first)
+    assert [(sound["label"], sound["channels"], sound["seconds"]) for sound in sounds] == [
+        ("track 0", 2, 2), ("track 1", 2, 2)
+    ]  # fmt: skip
+    assert [sound["rms"] for sound in sounds] == pytest.approx([0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("mute button", "player 1 (A song): does not start: its state stays paused"),
+        ("still", "player 1 (A song): stands still at 0.50 s"),
+        ("late", "player 1 (A song): its 2 tracks do not start as one: [{'when': "),
+        ("together", "player 2 (A song): 2 players play at once"),
+        ("jump", "player 1 (A song): the switch to track 1 jumps by +1.0"),
+        ("again", "player 1 (A song): the switch to track 1 starts a track again"),
+        ("deaf", "player 1 (A song): after the switch to track 1 the tracks' levels are [1, 0]"),
+        ("mute", "player 1 (A song): mute leaves data-audible at true, wanted false"),
+        ("match", "player 1 (A song): match is not pressed after a press"),
+        ("ends", "player 1 (A song): with the loop on it stands at "),
+        ("endless", "player 2: a second press of play does not pause it: playing"),
+    ],
+)
+def test_a_fault_of_a_player_is_seen(reader, write, monkeypatch, fault, words):
+    monkeypatch.setattr(widget_checks, "PATIENCE", 1000)
+    lines = widget_checks.player_faults(reader.open(write(players(fault))), "page.html")
+    assert any(line.startswith(f"page.html {words}") for line in lines), lines
+
+
+EXPLORER = """<div class="bsrnn-widget" data-widget="explore_hop">
+  <label>Hop <input type="range" min="1" max="4"></label>
+  <label>Window <select><option>flat</option><option>triangle</option></select></label>
+  <p aria-live="polite">hop 3</p></div>
+  <script>const [hop, shape, words] = document.querySelectorAll("input, select, [aria-live]");
+  hop.oninput = () => { words.textContent = `hop ${WORDS}`; };
+  shape.onchange = () => { words.textContent = `window ${shape.value}`; };</script>"""
+
+
+def test_an_explorer_must_answer_to_each_control(reader, write):
+    def faults(body):
+        return widget_checks.explorer_faults(reader.open(write(body)), "page.html")
+
+    assert faults(EXPLORER.replace("WORDS", "hop.value")) == []
+    assert faults(EXPLORER.replace("WORDS", "3")) == ['page.html explore_hop Hop: moved, and the words stay "hop 3"']
+    assert faults(EXPLORER.replace("WORDS", "hop.value / 'x'")) == [
+        'page.html explore_hop Hop: moved, and the words are "hop NaN"'
+    ]
+    assert faults(EXPLORER.replace("shape.onchange", "shape.onkeyup").replace("WORDS", "hop.value")) == [
+        'page.html explore_hop Window: moved, and the words stay "hop 4"'
+    ]
+    assert faults(EXPLORER.replace("aria-live", "data-words")) == [
+        "page.html explore_hop: no words of it have aria-live"
+    ]
+    assert faults('<div class="bsrnn-widget" data-widget="explore_hop"><p aria-live="polite">hop</p></div>') == [
+        "page.html explore_hop: no control takes the keys"
+    ]
+
+
+# ---- files and programs ----
 
 
 def test_pages_of_a_site_leave_the_themes_files_out(tmp_path):
