@@ -88,7 +88,9 @@ window.pageChecks = (() => {
         const parent = behind(element.parentElement);
         const opacity = parent.opacity * Number(style.opacity);
         let colours = parent.colours.map((colour) => over(rgba(style.backgroundColor), opacity, colour));
-        const stops = style.backgroundImage.includes("gradient(") ? style.backgroundImage.match(/\w+\([\d., %/-]+\)/g) : [];
+        const isWhole = !style.backgroundSize.includes("px"); // others are shadows at an edge
+        const stops = isWhole && style.backgroundImage.includes("gradient(")
+          ? style.backgroundImage.match(/\w+\([\d., %/-]+\)/g) : [];
         if (stops?.length) {
           colours = colours.flatMap((colour) => stops.map((stop) => over(rgba(stop), opacity, colour)));
           colours = [...new Map(colours.map((colour) => [String(colour), colour])).values()];
