@@ -23,9 +23,11 @@ STILL = "*, *::before, *::after { transition: none !important; animation: none !
 # Runs before a page's own scripts: what is started to sound is written down
 LISTENING = """
 window.soundStarts = [];
+window.soundClock = { currentTime: 0 };
 const { start } = AudioBufferSourceNode.prototype;
 AudioBufferSourceNode.prototype.start = function (when = 0, offset = 0, ...rest) {
   soundStarts.push({ when, offset, samples: this.buffer.length });
+  window.soundClock = this.context;
   return start.call(this, when, offset, ...rest);
 };
 """
@@ -93,9 +95,8 @@ class Reader:
     """One window, which goes from page to page; what a page asks of the network is refused and noted."""
 
     def __init__(self, browser: Browser, theme: str | None = "light"):
-        self.context = browser.new_context(
-            viewport={"width": WIDE, "height": HEIGHT}, offline=True, color_scheme="light", reduced_motion="reduce"
-        )
+        look = {"color_scheme": "light", "reduced_motion": "reduce"}
+        self.context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, offline=True, **look)
         self.context.route("**/*", self._answer)
         self.context.add_init_script(LISTENING)
         if theme:  # the choice that the theme finds of an earlier visit

@@ -224,6 +224,19 @@ def test_a_fault_of_a_player_is_seen(reader, write, monkeypatch, fault, words):
     assert any(line.startswith(f"page.html {words}") for line in lines), lines
 
 
+def test_in_print_a_widget_must_show_something(reader, write):
+    def faults(content):
+        widget = f'<div class="bsrnn-widget" data-widget="hop">{content}</div>'
+        return widget_checks.fallback_faults(reader.open(write(widget)), "page.html")
+
+    nothing = ["page.html hop: nothing stands in its place in print"]
+    assert faults('<div class="bsrnn-fallback"><p>The hop is 3 s.</p></div>') == []
+    assert faults('<div class="bsrnn-fallback"><audio controls></audio></div>') == []
+    assert faults('<div class="bsrnn-fallback"> </div>') == nothing
+    assert faults('<div class="bsrnn-fallback" style="display: none">The hop is 3 s.</div>') == nothing
+    assert faults("<p>The hop is 3 s.</p>") == nothing
+
+
 EXPLORER = """<div class="bsrnn-widget" data-widget="explore_hop">
   <label>Hop <input type="range" min="1" max="4"></label>
   <label>Window <select><option>flat</option><option>triangle</option></select></label>

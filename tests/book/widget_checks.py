@@ -11,7 +11,7 @@ from playwright.sync_api import TimeoutError as TooLate
 PLAYER = ".bsrnn-player"
 EXPLORER = '.bsrnn-widget[data-widget^="explore"]'
 PATIENCE = 15_000  # milliseconds, for what takes a tenth of it: the machine may be busy
-STEP_SECONDS = 0.25  # by how much a switch may seem to move the playback: the page is asked twice around it
+STEP_SECONDS = 0.05  # by how much a switch may move the playback, by the clock of the sounds
 RANGE, CHOICE, HANDLE = "input[type=range]", "select", "svg [tabindex='0'], svg[tabindex='0']"
 
 
@@ -63,7 +63,7 @@ def _faults_of_one(window: Page, player: Locator) -> Iterator[str]:
 
 def _switch(window: Page, player: Locator, number: int) -> Iterator[str]:
     """Choose one track: it alone is heard, at the place where the others were."""
-    clock = "element => [element.player.position(), performance.now() / 1000]"
+    clock = "element => [element.player.position(), soundClock.currentTime]"
     label = player.locator("li[data-track]").nth(number).get_attribute("data-label")
     before = player.evaluate(clock)
     player.locator("li[data-track]").nth(number).locator('button[data-action="solo"]').click()
@@ -124,6 +124,19 @@ def sounds(player: Locator) -> list[dict]:
              return { label, channels: buffer.numberOfChannels, seconds: buffer.duration, rms: Math.sqrt(power) };
            })"""
     )
+
+
+def fallback_faults(window: Page, page: str) -> list[str]:
+    """A line for each widget of an open page that leaves an empty place in print, where no script draws."""
+    lines = []
+    window.emulate_media(media="print")
+    for widget in window.locator(".bsrnn-widget").all():
+        fallback = widget.locator(".bsrnn-fallback")
+        is_shown = fallback.count() and fallback.is_visible()
+        if not is_shown or not (fallback.inner_text().strip() or fallback.locator("img, svg, audio, table").count()):
+            lines.append(f"{page} {widget.get_attribute('data-widget')}: nothing stands in its place in print")
+    window.emulate_media(media="screen")
+    return lines
 
 
 def explorer_faults(window: Page, page: str) -> list[str]:
