@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, s
 HOW_TO_GET_ONE = "install one (as root on Debian or Ubuntu: apt-get install chromium) or name one in BSRNN_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDE, NARROW, HEIGHT = 1300, 390, 900  # pixels: a window on a desk, a phone, and how high both are
+PATIENCE = 120_000  # milliseconds, for what takes a second: the machine may be busy
 SCRIPT = Path(__file__).with_name("page_checks.js")
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 # Runs before a page's own scripts: what is started to sound is written down
@@ -97,6 +98,7 @@ class Reader:
     def __init__(self, browser: Browser, theme: str | None = "light"):
         look = {"color_scheme": "light", "reduced_motion": "reduce"}
         self.context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, offline=True, **look)
+        self.context.set_default_timeout(PATIENCE)
         self.context.route("**/*", self._answer)
         self.context.add_init_script(LISTENING)
         if theme:  # the choice that the theme finds of an earlier visit
@@ -172,8 +174,8 @@ class Reader:
     def _checks(self, *checks: str) -> None:
         for check in checks:
             faults = self.window.evaluate(f"pageChecks.{check}()")
-            if check == "keyboard" and faults:  # the theme gives tab stops a moment after the size has changed
-                self.window.wait_for_timeout(600)
+            for _ in range(3 if check == "keyboard" and faults else 0):
+                self.window.wait_for_timeout(500)  # the theme gives tab stops a moment after the size has changed
                 faults = self.window.evaluate(f"pageChecks.{check}()")
             for fault in faults:
                 self._note(check, fault["selector"], fault["value"])

@@ -10,7 +10,7 @@ from playwright.sync_api import TimeoutError as TooLate
 
 PLAYER = ".bsrnn-player"
 EXPLORER = '.bsrnn-widget[data-widget^="explore"]'
-PATIENCE = 15_000  # milliseconds, for what takes a tenth of it: the machine may be busy
+PATIENCE = 30_000  # milliseconds, for what takes a tenth of a second: the machine may be busy
 STEP_SECONDS = 0.05  # by how much a switch may move the playback, by the clock of the sounds
 RANGE, CHOICE, HANDLE = "input[type=range]", "select", "svg [tabindex='0'], svg[tabindex='0']"
 
