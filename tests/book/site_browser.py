@@ -136,6 +136,7 @@ class Reader:
         Returns:
             The window, with `pageChecks` in it.
         """
+        self.view = f"light, {WIDE} px"
         self.window.set_viewport_size({"width": WIDE, "height": HEIGHT})
         self.window.goto(page.resolve().as_uri() + query, wait_until="load")
         self.window.add_style_tag(content=STILL)
@@ -153,7 +154,7 @@ class Reader:
 
     def visit(self, page: Path) -> Visit:
         """Every check of one page: once wide and light, then wide and dark, then narrow, in one load."""
-        self.view, self.faults = f"light, {WIDE} px", []
+        self.faults = []
         window = self.open(page)
         window.evaluate("pageChecks.unfold()")
         self._checks("markup", "tables", "names", "contrast", "keyboard", "width")

@@ -22,17 +22,11 @@ PAGES = site_browser.pages_of(SITE)
 CHECKS = ("requests", "console", "markup", "tables", "names", "contrast", "keyboard", "width", "axe")
 WIDGETS = ("player", "explore_bands", "explore_threshold", "explore_overlap", "explore_contrasts")
 PAGE_LIMIT, SITE_LIMIT = 3_000_000, 45_000_000  # bytes
-# What is the theme's own and cannot be mended from here: (page, rule of axe) -> why. One that is not needed fails.
-ALLOWED: dict[tuple[str, str], str] = {}
 
 
 def pages_with(widget):
     """Pages that carry a widget whose name begins so."""
     return [page for page in PAGES if f'data-widget="{widget}' in page.read_text(encoding="utf-8")]
-
-
-def is_allowed(page, line):
-    return any(name == page.name and f" {rule} (" in line for name, rule in ALLOWED)
 
 
 def demand_none(lines):
@@ -76,7 +70,7 @@ def test_the_site_is_built():
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_has_no_fault(visit, page, check):
-    demand_none([line for line in visit(page).of(check) if not is_allowed(page, line)])
+    demand_none(visit(page).of(check))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -93,12 +87,6 @@ def test_a_page_is_light(visit, page):
 def test_the_site_is_light():
     weight = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     assert weight < SITE_LIMIT, f"{SITE}: {weight / 1e6:.1f} MB"
-
-
-def test_what_is_allowed_is_needed(visit):
-    faults = {page.name: visit(page).of("axe") for page in PAGES if page.name in {name for name, _ in ALLOWED}}
-    unneeded = [(name, rule) for name, rule in ALLOWED if not any(f" {rule} (" in line for line in faults[name])]
-    assert unneeded == []
 
 
 # ---- what the pages do ----
