@@ -621,7 +621,7 @@ def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finish
     caption, splits = caption_of("table1"), drawn("table1")
     assert f"profile {PROFILE}; seeds: 0;" in caption and "profile tiny; seeds: 0, 1;" in caption
     apart = table_html.of_results(splits, "table1")
-    assert ">seeds</th>" in apart and f"profile {PROFILE}</th>" in apart and "profile tiny</th>" in apart
+    assert ">seeds</th>" in apart and f"profile {PROFILE}</span>" in apart and "profile tiny</span>" in apart
     alike = table_html.of_results(drawn("results"), "results")
     assert f"profile {PROFILE}" not in alike and ">seeds</th>" not in alike  # the caption says it
     notes = splits.query("profile == 'tiny'").set_index("split")["note"]
