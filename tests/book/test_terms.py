@@ -1,4 +1,4 @@
-"""The page of terms and symbols: a letter means one thing, where it says so; a term is linked where it is first used."""
+"""The page of terms and symbols: a letter means one thing, where it says so; a term is linked where first used."""
 
 import re
 
