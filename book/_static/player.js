@@ -57,7 +57,7 @@ const STYLE = `
 .bsrnn-player li { display: grid; grid-template-columns: minmax(0, 1fr) auto 8em 4em; gap: 0.5em; align-items: center;
   margin: 0.2em 0; padding: 0; }
 .bsrnn-player li [data-action="solo"] { text-align: left; border-left-width: 0.5em; }
-.bsrnn-player li input { width: 100%; margin: 0; accent-color: var(--bsrnn-accent); }
+.bsrnn-player li input { width: 100%; min-height: 24px; margin: 0; accent-color: var(--bsrnn-accent); }
 .bsrnn-player li output { font-variant-numeric: tabular-nums; font-size: 0.85em; text-align: right; }
 .bsrnn-player details { margin-top: 0.5em; font-size: 0.85em; color: var(--bsrnn-muted); }
 .bsrnn-player [role="status"]:empty { display: none; }

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pandas as pd
+
 from bsrnn.errors import ConfigError
 from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
@@ -95,9 +97,19 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
     of_claims = Results(study.deciding, claims.ROLES)
-    parts = [claims.how_good(of_claims), tables.to_markdown(claims.overview(of_claims)), claims.beside(of_claims)]
-    parts += [chapters.get("claims").source.stamp(study), tables.to_markdown(short_results(study))]
+    verdicts = claims.overview(of_claims).drop(columns=["seeds", "songs"])  # the line below says how many
+    parts = [claims.how_good(of_claims), tables.to_markdown(verdicts), claims.beside(of_claims)]
+    parts += [chapters.get("claims").source.stamp(study)]
+    parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])
+
+
+def scores_by_method(study: Study) -> pd.DataFrame:
+    """Mean uSDR over all songs, a row for each target and a column for each method."""
+    table = chapters.get("results").draw(study)
+    table = table[table["timbre"] == "all"]
+    wide = table.pivot(index="target", columns="method", values="usdr_mean")
+    return wide.loc[table["target"].unique(), table["method"].unique()].rename_axis(columns=None).reset_index()
 
 
 def readme_table(profile_name: str = README_PROFILE) -> str:

@@ -49,8 +49,9 @@ def banner(profile_name: str, more: str = "") -> None:
 def artifact(artifact_id: str, profile_name: str) -> None:
     """A figure or table of the registry with its caption; one line instead where the profile does not have it."""
     shown, study = chapters.get(artifact_id), Study(profile_name)
-    if reason := shown.left_out(study):
-        display(Markdown(reason))
+    if shown.left_out(study):
+        words = f"{shown.title}: not in profile {study.profile.name} ({shown.source.lacks(study)})."
+        display(HTML(f'<p class="left-out">{html.escape(words)}</p>'))
         return
     drawn, about = shown.draw(study), shown.about(study)
     below = table_html.caption(about, shown.title, shown.source.stamp(study, claim=False)) + trace.folded(shown, study)

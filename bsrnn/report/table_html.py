@@ -136,7 +136,7 @@ def _table(columns: Sequence[Column], groups: Sequence[tuple[str, str]]) -> str:
         if (words, kind) != before:
             bodies.append([f'<tbody class="{kind}">' if kind else "<tbody>"])
             if words:
-                spans = f'<th scope="rowgroup" colspan="{len(columns)}">{html.escape(words)}</th>'
+                spans = f'<th scope="rowgroup" colspan="{len(columns)}"><span>{html.escape(words)}</span></th>'
                 bodies[-1].append(f'<tr class="group">{spans}</tr>')
             before = words, kind
         bodies[-1].append("<tr>{}</tr>".format("\n".join(_cells(columns, place))))
@@ -164,7 +164,7 @@ def _cards(columns: Sequence[Column], layout: Layout) -> str:
     """A card a row, which opens: its name and what matters most in the first line, all columns inside."""
     cards = []
     for row, name in enumerate(columns[0].cells):
-        first = [column for column in columns if column.name in layout.cards]
+        first = [column for column in columns if column.name in layout.cards and column.cells[row] != formats.NOTHING]
         line = "".join(f'<span class="{column.name}">{html.escape(column.cells[row])}</span>' for column in first)
         inside = "".join(
             f"<dt>{html.escape(column.heading)}</dt><dd>{_inside(column, row, layout)}</dd>" for column in columns[1:]

@@ -36,6 +36,7 @@ STYLE = """
 @media print {
   .bsrnn-widget .bsrnn-live { display: none; }
   .bsrnn-widget .bsrnn-fallback { display: block !important; }
+  .bsrnn-widget audio { display: none; }
 }
 """
 

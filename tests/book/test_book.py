@@ -121,6 +121,16 @@ def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, cha
     assert pages_read_again(extension, env) == []
 
 
+def test_pages_are_outdated_after_a_change_of_the_committed_results_whatever_is_shown(extension, tmp_path, monkeypatch):
+    """The front page shows them beside yours."""
+    monkeypatch.setattr(show, "resolve_profile", lambda name: "quick")
+    env = SimpleNamespace(found_docs={"index"})
+    pages_read_again(extension, env)
+    assert pages_read_again(extension, env) == []
+    (tmp_path / "results" / "small" / "manifest.json").write_text("new")
+    assert pages_read_again(extension, env) == ["index"]
+
+
 def test_finished_build_names_its_profile(extension, tmp_path):
     app = SimpleNamespace(outdir=tmp_path / "html", builder=SimpleNamespace(format="html"))
     app.outdir.mkdir()

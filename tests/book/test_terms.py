@@ -1,4 +1,4 @@
-"""The page of terms and symbols: a letter has one meaning and is used where it says; a term is linked where first used."""
+"""The page of terms and symbols: a letter means one thing, where it says so; a term is linked where first used."""
 
 import re
 

@@ -38,7 +38,7 @@ def finished(tmp_path, monkeypatch):
 
 
 def cells(page: str) -> list[str]:
-    return [html.unescape(cell) for cell in re.findall(r"<t[dh](?: [^>]*)?>(.*?)</t[dh]>", page)]
+    return [html.unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"<t[dh](?: [^>]*)?>(.*?)</t[dh]>", page)]
 
 
 def words(*values, name: str = "x") -> list[str]:
