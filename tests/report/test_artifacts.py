@@ -747,6 +747,7 @@ def test_contrasts_show_what_has_runs(finished):
     figure = drawn("contrasts")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     contrasts = ["C3: hop 1.5 s - hop 3 s", "C4: BSRNN - Hybrid Demucs", "C5: finetuned - control"]
+    contrasts.append("C5, over the start: finetuned - start")
     assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
 
