@@ -15,8 +15,9 @@ from bsrnn.study import profiles
 
 BOOK = REPOSITORY / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
-RESULTS = "08_results"
 LINES = 16  # of a code cell, about; beside its imports
+COLUMNS = 88  # of code beside the text, at the font that look.css sets
+RESULTS = "08_results"
 
 
 def cells(chapter: Path, kind: str) -> list:
@@ -41,6 +42,7 @@ def test_a_chapter_keeps_the_rules(chapter):
         assert len(own) <= LINES, cell.source
         nodes = ast.walk(ast.parse(python(cell)))
         assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in nodes), cell.source
+        assert [line for line in cell.source.splitlines() if len(line) > COLUMNS] == []
     assert all(len(line) <= 120 for cell in notebook.cells for line in cell.source.splitlines())
     assert notebook.cells[0].source.startswith("# ") and "paper's claim" in notebook.cells[0].source
     ending = "\n".join(cell.source for cell in notebook.cells[-4:])
@@ -102,6 +104,60 @@ def test_ledger_keys_are_settings():
     keys = tables.published("open_details")["config_key"]
     for key in keys:
         assert setting(profiles.PAPER, key)
+
+
+# ---- what is folded ----
+
+SHOWN = re.compile(r"show\.(artifact|verdict|finding|overview)\([^\n]*\)")
+IN_CODE = re.compile(r"\*\*Definition [\d.]+ in code")
+DRAWS = re.compile(r"new_figure\(|show\.(figure|player|spectrograms)\(")
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_open_is_the_code_that_teaches(chapter):
+    """Folded: what sets a page up or draws; without its code: what only shows an artifact. Open: "in code"."""
+    before = None
+    for cell in nbformat.read(chapter, 4).cells:
+        tags = set(cell.metadata.get("tags", ())) & {"hide-input", "remove-input"}
+        if cell.cell_type == "code":
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            teaches = before is not None and before.cell_type == "markdown" and IN_CODE.search(before.source)
+            if all(SHOWN.fullmatch(line) for line in lines):
+                assert tags == {"remove-input"}, cell.source
+            elif "try-it" in cell.metadata.get("tags", ()) or (teaches and not DRAWS.search(cell.source)):
+                assert tags == set(), cell.source
+            elif teaches:
+                assert tags <= {"hide-input"}, cell.source  # what is defined is drawn at once
+            elif (
+                DRAWS.search(cell.source)
+                or "show.banner" in cell.source
+                or "parameters" in cell.metadata.get("tags", ())
+            ):
+                assert tags == {"hide-input"}, cell.source
+        before = cell
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_page_says_once_what_it_is_drawn_from(chapter):
+    source = "\n".join(cell.source for cell in cells(chapter, "code"))
+    assert "stamps.banner(settings)" not in source and "stamps.banner(profile)" not in source
+    if "show.artifact(" in source:
+        assert source.count("show.banner(") <= 1
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_numbers_are_formatted_in_one_place_and_figures_have_words(chapter):
+    source = "\n".join(cell.source for cell in cells(chapter, "code"))
+    assert ".style." not in source and "set_caption" not in source
+    assert re.findall(r"display\((figure|drawn|chapter)", source) == []  # no words for who does not see it
+
+
+def test_a_definition_has_its_chapters_number_and_is_the_only_one():
+    for chapter in CHAPTERS:
+        source = "\n".join(cell.source for cell in nbformat.read(chapter, 4).cells)
+        defined = re.findall(r"admonition\} Definition (\S+)", source)
+        assert defined == [f"{int(chapter.stem[:2])}.{place + 1}" for place in range(len(defined))]
+        assert set(re.findall(r"Definition ([\d.]*\d)", source)) <= set(defined)
 
 
 def test_the_map_of_claims_is_that_of_the_chapters():

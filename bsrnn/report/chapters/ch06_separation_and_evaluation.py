@@ -75,7 +75,7 @@ def song_by_song(results: Results) -> Figure:
         row[0].set_ylabel("uSDR (dB)", fontsize=FONT_POINTS)
     for axes in grid[-1]:
         axes.set_xlabel("test song, sorted by the model's score", fontsize=FONT_POINTS)
-    figures.legend_above(figure, grid[0][0], 5)
+    figures.legend_above(figure, grid[0][0], 3)
     return figure
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
 from bsrnn.report.statistics import EQUAL, measured, seed_deviation_of
+from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
@@ -63,7 +64,7 @@ def seed_band(results: Results, claim_id: str) -> float | None:
     return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
 
 
-def _comparisons(results: Results) -> list[Comparison]:
+def comparisons(results: Results) -> list[Comparison]:
     """Every changed run's, target by target."""
     compared = []
     for target in results.profile.targets:
@@ -100,7 +101,7 @@ def other_choices(results: Results) -> pd.DataFrame:
     rows = [
         comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for of_profile in results.with_deciding()
-        for comparison in _comparisons(of_profile)
+        for comparison in comparisons(of_profile)
         if comparison.detail
     ]
     columns = ("what is left open", "effect", "low", "high", "interval_over", "seed_band", "songs")
@@ -119,7 +120,7 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
             axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.4)
         axes.plot(row.effect, place, "o", color=figures.colour(row.target), markersize=5)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), rows["another choice"], fontsize=figures.FONT_POINTS - 1)
+    axes.set_yticks(range(len(rows)), rows["another choice"], fontsize=figures.SMALL_POINTS)
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
     axes.grid(visible=False, axis="y")
@@ -132,7 +133,7 @@ def beyond(results: Results) -> pd.DataFrame:
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds. Work: operations of one item forward, for
     every target that the model has, relative to the base."""
     rows = []
-    for comparison in _comparisons(results):
+    for comparison in comparisons(results):
         if not comparison.detail:
             work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
             rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
@@ -146,7 +147,10 @@ def _operations(done: Finished) -> float:
     return costs.forward_operations(done.run.profile.model, done.run.profile.mixing.chunk_seconds)
 
 
-@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER))
+CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_setting", "test"))
+
+
+@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER), CARDS)
 def open_details(results: Results) -> pd.DataFrame:
     """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
     what another choice was measured to change."""
@@ -154,7 +158,7 @@ def open_details(results: Results) -> pd.DataFrame:
     table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
     told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
     for of_profile in profiles:
-        for comparison in _comparisons(of_profile):
+        for comparison in comparisons(of_profile):
             told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile))
     table["measured"] = ["; ".join(told.get(detail, ())) or "-" for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]

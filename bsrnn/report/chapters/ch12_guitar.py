@@ -46,6 +46,11 @@ def whole_folds() -> dict[str, dict[str, Run]]:
     return {fold: methods for fold, methods in by_fold.items() if all(run.finished() for run in methods.values())}
 
 
+def finished_runs() -> list[Run]:
+    """Every run that the scores come from."""
+    return [run for methods in whole_folds().values() for run in methods.values()]
+
+
 def progress() -> str:
     """How much of the experiment is there, in a line."""
     whole, wanted = whole_folds(), [fold.id for fold in guitar.FOLDS]
@@ -114,7 +119,7 @@ def scores() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@artifact.table("guitar_songs", "Guitar, song by song", Elsewhere(SOURCE, lacks_scores))
+@artifact.table("guitar_songs", "Guitar, song by song", Elsewhere(SOURCE, lacks_scores, finished_runs))
 def song_by_song() -> pd.DataFrame:
     """uSDR in dB of each held-out song's middle minute."""
     table = scores()
@@ -125,7 +130,7 @@ def song_by_song() -> pd.DataFrame:
     return shown.assign(**OURS_HERE)
 
 
-@artifact.table("guitar", "Guitar, over songs", Elsewhere(SOURCE, lacks_scores))
+@artifact.table("guitar", "Guitar, over songs", Elsewhere(SOURCE, lacks_scores, finished_runs))
 def means() -> pd.DataFrame:
     """Mean uSDR and median cSDR over the songs of the finished folds, for each way of holding songs out; last, the
     difference of the two splits, song by song, from four songs on with its 95 % bootstrap interval over songs, which
