@@ -72,7 +72,8 @@ def terms_of_the_page() -> list[str]:
 
 def test_the_page_stands_first_after_the_index():
     files = re.findall(r"file: (\w+)", (BOOK / "_toc.yml").read_text())
-    assert files[0] == "terms" and "(terms.md)" in prose(CHAPTERS[0])
+    assert "terms" in files[:2] and files.index("terms") < files.index(CHAPTERS[0].stem)  # beside the summary
+    assert "(terms.md)" in prose(CHAPTERS[0])
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

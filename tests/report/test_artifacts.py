@@ -747,6 +747,7 @@ def test_contrasts_show_what_has_runs(finished):
     figure = drawn("contrasts")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     contrasts = ["C3:\nhop 1.5 s - hop 3 s", "C4:\nBSRNN - Hybrid Demucs", "C5:\nfinetuned - control"]
+    contrasts.append("C5, over the start:\nfinetuned - start")
     assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
 
@@ -897,9 +898,10 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     assert 1.05 < further.loc[("vocals", EXTRAS["tac"].words), "work"] < 1.15
     row = table.loc["finetuning: fixed teacher"]
     ledger = drawn("open_details").set_index("detail")["measured"]
-    assert ledger["teacher's replacement"].startswith(f"finetuning: fixed teacher: {row['effect']:+.2f} dB [")
+    assert ledger["teacher's replacement"].startswith(f"finetuning: fixed teacher: {row['effect']:+.2f} dB, ")
+    assert f"±{row['seed_band']:.2f} dB of another seed" in ledger["teacher's replacement"]
     layer = table.loc[DETAILS["layer"].words, "effect"]
-    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {layer:+.2f} dB [")
+    assert ledger["normalisation"].startswith(f"layer normalisation of each frame: {layer:+.2f} dB, ")
     assert ledger["gain"] == "-" and ledger["number of seeds"].startswith("standard deviation over seeds: vocals ")
     assert all("no such runs" in chapters.get(name).left_out(Study("previews")) for name in ("details", "beyond"))
 
