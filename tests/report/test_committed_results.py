@@ -1,11 +1,14 @@
 """What stands in results/small: whole, as the registry says, and better than what needs no network."""
 
+import subprocess
+
 import pytest
 from places import REPOSITORY
 
 import bsrnn
 from bsrnn import metrics
 from bsrnn.data import songs
+from bsrnn.report.chapters import ch08_results
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
 from bsrnn.workflow import verify
@@ -62,3 +65,17 @@ def test_the_published_model_gives_the_committed_score_again(target):
 def test_files_are_small_enough_to_be_committed():
     sizes = [path.stat().st_size for path in (REPOSITORY / "results" / "small" / "checkpoints").rglob("*.safetensors")]
     assert len(sizes) == len(TARGETS) and sum(sizes) < 20e6
+
+
+def test_the_plan_was_committed_before_the_runs_that_it_plans():
+    def git(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True)
+
+    if git("cat-file", "-e", ch08_results.PLAN_COMMIT).returncode:
+        pytest.skip("no history here: a copy without git, or a shallow clone")
+    brought = git("log", "--diff-filter=A", "--format=%H", "--", "book/plan.md").stdout.split()
+    assert brought == [ch08_results.PLAN_COMMIT]
+    for run in runs.grid("small").values():
+        commit = runs.load(run)["code"]["commit"]
+        if not git("cat-file", "-e", commit).returncode:
+            assert git("merge-base", "--is-ancestor", ch08_results.PLAN_COMMIT, commit).returncode == 0, run.id

@@ -29,8 +29,9 @@ from bsrnn.report.tables import (
     whole_counts,
 )
 from bsrnn.study import costs
-from bsrnn.study.results import Finished, Results, mean
+from bsrnn.study.results import Finished, Results, Study, mean
 
+PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md, before the first run that it plans
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
 EXPLAINED_IN = {"C1": (1, 8), "C2": (1, 8), "C3": (6, 6), "C4": (3, 4), "C5": (5, 5)}  # claim -> chapters
 LAST_CHAPTER = 8
@@ -371,3 +372,11 @@ def contrasts(results: Results) -> Figure:
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
     return figure
+
+
+def planned(study: Study) -> str:
+    """When the plan was committed, and at which commits the trainings of a profile that follow it began."""
+    trained = [study.finished(run).result for run in study.grid.values() if run.kind in ("train", "finetune")]
+    commits = sorted({result["code"]["commit"][:10] for result in trained})
+    words = f"The plan is commit {PLAN_COMMIT[:10]}; the trainings of profile {study.profile.name}"
+    return f"{words} so far were computed at {' and '.join(commits)}."
