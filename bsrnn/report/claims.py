@@ -140,6 +140,7 @@ class Contrast:
 
     claim: Claim
     targets: list[str]
+    compared: list[Pair]
     differences: pd.DataFrame
     effect: Effect | None
     silent: tuple[int, ...] = ()
@@ -164,7 +165,7 @@ def _contrast(claim: Claim, results: Results) -> Contrast:
     differences = difference_table(compared)
     targets = [target for target in config.TARGETS if target in with_runs]
     silent = sorted({pair[0].run.seed for pair in compared if any(map(is_silent, pair))})
-    return Contrast(claim, targets, differences, effect(differences), tuple(silent))
+    return Contrast(claim, targets, compared, differences, effect(differences), tuple(silent))
 
 
 def is_silent(done: Finished) -> bool:

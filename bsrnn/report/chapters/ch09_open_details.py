@@ -64,7 +64,7 @@ def seed_band(results: Results, claim_id: str) -> float | None:
     return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
 
 
-def _comparisons(results: Results) -> list[Comparison]:
+def comparisons(results: Results) -> list[Comparison]:
     """Every changed run's, target by target."""
     compared = []
     for target in results.profile.targets:
@@ -101,7 +101,7 @@ def other_choices(results: Results) -> pd.DataFrame:
     rows = [
         comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for of_profile in results.with_deciding()
-        for comparison in _comparisons(of_profile)
+        for comparison in comparisons(of_profile)
         if comparison.detail
     ]
     columns = ("what is left open", "effect", "low", "high", "interval_over", "seed_band", "songs")
@@ -133,7 +133,7 @@ def beyond(results: Results) -> pd.DataFrame:
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds. Work: operations of one item forward, for
     every target that the model has, relative to the base."""
     rows = []
-    for comparison in _comparisons(results):
+    for comparison in comparisons(results):
         if not comparison.detail:
             work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
             rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
@@ -158,7 +158,7 @@ def open_details(results: Results) -> pd.DataFrame:
     table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
     told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
     for of_profile in profiles:
-        for comparison in _comparisons(of_profile):
+        for comparison in comparisons(of_profile):
             told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile))
     table["measured"] = ["; ".join(told.get(detail, ())) or "-" for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
