@@ -41,7 +41,7 @@ def draw(trainings: Sequence[Training]) -> Figure:
     kind from the lowest to the highest seed; apart from them what others published, of other systems and data."""
     figure = figures.new_figure(3.4)
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
-    for band in dict.fromkeys(training.band for training in trainings if training.band):
+    for band in {training.band.curves: training.band for training in trainings if training.band}.values():
         _draw_band(left, band)
     for place, training in enumerate(trainings):
         look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKS[place % len(MARKS)], "markersize": 4}

@@ -23,7 +23,7 @@ from bsrnn.data.training_songs import with_songs
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import overrides, paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
-from bsrnn.study import compute
+from bsrnn.study import compute, profiles
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished
 from bsrnn.study.runs import Run
@@ -191,6 +191,25 @@ def plan(
     changed = tuple(_changed(run, other, changes) for run in bases)
     _refuse_nothing(bases[0], changed[0], changes)
     return Comparison(tuple(changes), bases, changed, home)
+
+
+def answering(
+    names: Sequence[str], changes: Sequence[str], target: str, seeds: int, folder: Path = Path("comparisons")
+) -> Comparison:
+    """The plan of the first of these profiles that has all results of it already, else of the last one that has it.
+
+    Raises:
+        ConfigError: none of them can have it.
+    """
+    plans, error = [], ConfigError("no profile is named, expected one or more")
+    for name in names:
+        try:
+            plans.append(plan(profiles.profile(name), changes, target, seeds, folder))
+        except ConfigError as refused:
+            error = refused
+    if not plans:
+        raise error
+    return next((each for each in plans if not each.missing()), plans[-1])
 
 
 def carry_out(comparison: Comparison, device: str = "cpu", threads: int | None = None, jobs: int = 1) -> list[Pair]:
