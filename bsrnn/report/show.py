@@ -4,17 +4,15 @@ import base64
 import html
 import io
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import soundfile
 from IPython.display import HTML, Markdown, display
 
-from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import chapters, claims, figures, stamps, tables
-from bsrnn.runtime import overrides
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
@@ -35,36 +33,6 @@ def resolve_profile(name: str = "auto") -> str:
     if not name:
         raise MissingResult("no profile has all its results: `make reproduce` computes those of the profile quick")
     return profiles.profile(name).name
-
-
-def resolve_target(name: str, targets: Sequence[str], known: Collection[str] = ()) -> str:
-    """The stem that a chapter looks at: ``name``, or for "auto" the first of the targets.
-
-    Raises:
-        ConfigError: neither one of the targets nor of what is known beside them.
-    """
-    if name == "auto":
-        return targets[0]
-    choices = dict.fromkeys([*targets, *known])
-    if name not in choices:
-        raise ConfigError(f"got target {name!r}: expected auto, or one of {', '.join(choices)}")
-    return name
-
-
-def with_parameters(settings: profiles.Profile, parameters: Mapping[str, object]) -> profiles.Profile:
-    """A profile with settings as a chapter's parameters say, "section.name" -> value; "auto" leaves the profile's own.
-
-    Raises:
-        ConfigError: a value that cannot be.
-    """
-    return overrides.with_values(settings, {name: value for name, value in parameters.items() if value != "auto"})
-
-
-def chosen(songs: Sequence[Song], number: int) -> Song:
-    """A song by its number, from 0 on. ConfigError: there are fewer."""
-    if not isinstance(number, int) or not 0 <= number < len(songs):
-        raise ConfigError(f"got song {number}: expected a whole number from 0 to {len(songs) - 1}")
-    return songs[number]
 
 
 def artifact(artifact_id: str, profile_name: str) -> None:
