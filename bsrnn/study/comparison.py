@@ -300,8 +300,11 @@ def _short(changes: Iterable[str]) -> str:
 
 def _songs_folder(data: DataConfig) -> str:
     """A folder's name, and a hash of the songs in it: other songs below the same name are another comparison's."""
-    listed = [f"{song.name}, {song.frames} samples, {', '.join(song.stems)}" for song in songs.load(data, None)]
-    return f"{Path(data.folder).name}.{hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]}"
+    return f"{Path(data.folder).name}.{hashlib.sha256(json.dumps(_listed(data)).encode()).hexdigest()[:12]}"
+
+
+def _listed(data: DataConfig) -> list[str]:
+    return [f"{song.name}, {song.frames} samples, {', '.join(song.stems)}" for song in songs.load(data, None)]
 
 
 # ---- what is there ----
