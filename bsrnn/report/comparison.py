@@ -21,6 +21,7 @@ from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.report import figures, stamps, tables
 from bsrnn.report.statistics import crossed_effect, difference_table, pairs, song_interval
+from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, write_json, write_text
 from bsrnn.study.comparison import Comparison, Pair
 from bsrnn.study.profiles import Profile
@@ -244,11 +245,11 @@ def draw(done: Compared) -> Figure:
     """The differences song by song, and their mean for each seed and for all."""
     figure = figures.new_figure(3.0)
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
-    ordered = done.differences[done.differences.mean(0).sort_values().index]
+    ordered = done.differences[done.differences.mean(axis=0).sort_values().index]
     places = np.arange(1, ordered.shape[1] + 1)
     for seed, row in ordered.iterrows():
         left.plot(places, row, ".", color=figures.GREY, markersize=4, alpha=0.6, gid=f"seed-{seed}")
-    left.plot(places, ordered.mean(0), "_", color="black", markersize=7)
+    left.plot(places, ordered.mean(axis=0), "_", color="black", markersize=7)
     right.xaxis.grid(False)
     rows = table(done)
     for place, row in enumerate(rows.itertuples()):
@@ -280,7 +281,7 @@ def summary(done: Compared) -> dict:
                              "from": done.spread.words}  # fmt: skip
     runs = [
         {"side": side, "id": one.run.id, "key": one.run.key, "train_key": one.run.train_key, "seed": one.run.seed,
-         "code": one.result.get("code"), "file": f"{one.run.home.name}/runs/{one.result['id']}.{one.run.key}.json"}
+         "code": one.result.get("code"), "file": _file(one, comparison.folder)}
         for pair in done.results
         for side, one in zip(("base", "changed"), pair, strict=True)
     ]  # fmt: skip
@@ -300,16 +301,22 @@ def summary(done: Compared) -> dict:
     }
 
 
+def _file(one: Finished, folder: Path) -> str:
+    """A result's JSON, from the comparison's folder on, or from the project's root for one of results/."""
+    path = one.run.home / "runs" / f"{one.result['id']}.{one.run.key}.json"
+    return path.relative_to(folder if path.is_relative_to(folder) else paths.root()).as_posix()
+
+
 def write(done: Compared) -> list[Path]:
     """The table, the table by song, the figure and the JSON into the comparison's folder; their paths.
 
     Their names hold a hash of all settings: what belongs to another comparison is never written over.
     """
     stem = done.comparison.folder / done.comparison.name
-    paths = [stem.with_name(f"{stem.name}{ending}") for ending in (".csv", ".songs.csv", ".svg", ".json")]
-    write_text(paths[0], tables.csv_text(table(done)))
-    write_text(paths[1], tables.csv_text(by_song(done)))
-    with atomic_write(paths[2]) as temporary:
+    files = [stem.with_name(f"{stem.name}{ending}") for ending in (".csv", ".songs.csv", ".svg", ".json")]
+    write_text(files[0], tables.csv_text(table(done)))
+    write_text(files[1], tables.csv_text(by_song(done)))
+    with atomic_write(files[2]) as temporary:
         temporary.write_bytes(figures.figure_bytes(draw(done), "svg"))
-    write_json(paths[3], summary(done))
-    return paths
+    write_json(files[3], summary(done))
+    return files
