@@ -196,7 +196,7 @@ def plan(
 def answering(
     names: Sequence[str], changes: Sequence[str], target: str, seeds: int, folder: Path = Path("comparisons")
 ) -> Comparison:
-    """The plan of the first of these profiles that has all results of it already, else of the last one that has it.
+    """The plan of the first of these profiles that has all results of it, else that need not train, else of the last.
 
     Raises:
         ConfigError: none of them can have it.
@@ -209,7 +209,9 @@ def answering(
             error = refused
     if not plans:
         raise error
-    return next((each for each in plans if not each.missing()), plans[-1])
+    complete = [each for each in plans if not each.missing()]
+    trained = [each for each in plans if not each.trainings()]
+    return [*complete, *trained, plans[-1]][0]
 
 
 def carry_out(comparison: Comparison, device: str = "cpu", threads: int | None = None, jobs: int = 1) -> list[Pair]:

@@ -196,12 +196,23 @@ def test_other_songs_below_the_same_name_are_another_comparison(root, monkeypatc
     assert first.folder.name.startswith("songs.") and first.folder != second.folder
 
 
+def seeds_with_weights(root):
+    """A folder in which `seeds` need not train its first vocals."""
+    [run] = plan(HOP, root / "d", profile=profiles.profile("seeds")).base
+    folder = replace(run, folder=root / "d").weights_folder()
+    checkpoint.save(new_model(run.profile.model, 0), folder)
+    write_json(folder / "training.json", {})
+    return root / "d"
+
+
 def test_the_first_profile_that_has_it_all_answers(root):
     for run_id in ("vocals-s0", "vocals-v1-s0"):
         run = runs.grid("seeds")[run_id]
         write_json(run.result_path(), fake_results.fake(run))
     assert comparison.answering(["tiny", "seeds", "quick"], SPLIT, "vocals", 1).profile.name == "seeds"
     assert comparison.answering(["tiny", "seeds", "quick"], SPLIT, "vocals", 2).profile.name == "quick"
+    folder = seeds_with_weights(root)
+    assert comparison.answering(["tiny", "seeds", "quick"], HOP, "vocals", 1, folder).profile.name == "seeds"
     with pytest.raises(ConfigError, match="unknown band split"):
         comparison.answering(["tiny"], ["model.band_split=v9"], "vocals", 1)
 
