@@ -14,6 +14,7 @@ os.environ.setdefault("BSRNN_ROOT", str(Path(__file__).resolve().parents[2]))
 
 from bsrnn.errors import MissingResult
 from bsrnn.report import show
+from bsrnn.report.manifest import README_PROFILE
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
@@ -27,10 +28,10 @@ def profile() -> str:
 
 
 def what_is_shown() -> str:
-    """What decides the pages besides their own sources."""
+    """What decides the pages besides their own sources: the front page shows the committed results, too."""
     library = sorted((paths.root() / "bsrnn").rglob("*.py"))
-    manifest = paths.results(profile()) / "manifest.json"
-    return f"{profile()} {workflow.content_hash([*library, *([manifest] if manifest.is_file() else [])])}"
+    manifests = [paths.results(name) / "manifest.json" for name in dict.fromkeys([profile(), README_PROFILE])]
+    return f"{profile()} {workflow.content_hash([*library, *(file for file in manifests if file.is_file())])}"
 
 
 def outdated(app, env, added, changed, removed):

@@ -2,8 +2,10 @@
 
 import hashlib
 
+import pandas as pd
+
 from bsrnn.errors import ConfigError
-from bsrnn.report import chapters, claims, figures, tables
+from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, write_json, write_text
 from bsrnn.study import runs
@@ -27,10 +29,13 @@ def write_all(profile_name: str) -> dict:
         if reason := artifact.left_out(study):
             print(reason)
             continue
-        drawn, hashes = artifact.draw(study), {}
+        drawn, hashes = artifact.draw_for_a_file(study), {}
+        told = trace.metadata(artifact, study)
         for path in artifact.files(study):
-            is_table = artifact.kind == "table"
-            content = tables.csv_text(drawn).encode() if is_table else figures.figure_bytes(drawn, path.suffix[1:])
+            if artifact.kind == "table":
+                content = tables.csv_text(drawn).encode()
+            else:
+                content = figures.figure_bytes(drawn, path.suffix[1:], told)
             with atomic_write(path) as temporary:
                 temporary.write_bytes(content)
             hashes[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
@@ -85,16 +90,26 @@ def short_results(study: Study):
     """Of the main result, the rows of all songs and the columns for a reader in a hurry."""
     table = chapters.get("results").draw(study)
     columns = ["target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "songs"]
-    return table[table["timbre"] == "all"][columns].rename(columns=tables.HEADINGS).reset_index(drop=True)
+    return table[table["timbre"] == "all"][columns].rename(columns=formats.HEADINGS).reset_index(drop=True)
 
 
 def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
     of_claims = Results(study.deciding, claims.ROLES)
-    parts = [tables.to_markdown(claims.overview(of_claims)), claims.beside(of_claims)]
-    parts += [chapters.get("claims").source.stamp(study), tables.to_markdown(short_results(study))]
+    verdicts = claims.overview(of_claims).drop(columns=["seeds", "songs"])  # the line below says how many
+    parts = [claims.how_good(of_claims), tables.to_markdown(verdicts), claims.beside(of_claims)]
+    parts += [chapters.get("claims").source.stamp(study)]
+    parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])
+
+
+def scores_by_method(study: Study) -> pd.DataFrame:
+    """Mean uSDR over all songs, a row for each target and a column for each method."""
+    table = chapters.get("results").draw(study)
+    table = table[table["timbre"] == "all"]
+    wide = table.pivot(index="target", columns="method", values="usdr_mean")
+    return wide.loc[table["target"].unique(), table["method"].unique()].rename_axis(columns=None).reset_index()
 
 
 def readme_table(profile_name: str = README_PROFILE) -> str:

@@ -9,10 +9,11 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 from places import REPOSITORY
 
 from bsrnn.errors import MissingResult
-from bsrnn.report import show
+from bsrnn.report import show, widgets
 from bsrnn.runtime import paths
 from bsrnn.workflow import reproduce as workflow
 
@@ -120,6 +121,16 @@ def test_pages_are_outdated_after_a_change(extension, tmp_path, monkeypatch, cha
     assert pages_read_again(extension, env) == []
 
 
+def test_pages_are_outdated_after_a_change_of_the_committed_results_whatever_is_shown(extension, tmp_path, monkeypatch):
+    """The front page shows them beside yours."""
+    monkeypatch.setattr(show, "resolve_profile", lambda name: "quick")
+    env = SimpleNamespace(found_docs={"index"})
+    pages_read_again(extension, env)
+    assert pages_read_again(extension, env) == []
+    (tmp_path / "results" / "small" / "manifest.json").write_text("new")
+    assert pages_read_again(extension, env) == ["index"]
+
+
 def test_finished_build_names_its_profile(extension, tmp_path):
     app = SimpleNamespace(outdir=tmp_path / "html", builder=SimpleNamespace(format="html"))
     app.outdir.mkdir()
@@ -128,6 +139,27 @@ def test_finished_build_names_its_profile(extension, tmp_path):
     assert [path.name for path in app.outdir.iterdir()] == ["profile-quick.txt"]
     extension.name_profile(app, None)
     assert [path.name for path in app.outdir.iterdir()] == ["profile-small.txt"]
+
+
+def test_a_widgets_script_stands_once_in_a_page_and_in_no_page_by_itself(monkeypatch, tmp_path):
+    widget_scripts = extension_of_the_book("widget_scripts")
+    static = tmp_path / "book" / "_static"
+    static.mkdir(parents=True)
+    (static / "player.js").write_text("export default { render };\n")
+    (static / "classic.js").write_text("let shown = 0;\n")
+    config = SimpleNamespace(html_js_files=["player.js", "classic.js", ("https://elsewhere/x.js", {})])
+    widget_scripts.leave_out_modules(SimpleNamespace(srcdir=static.parent), config)
+    assert config.html_js_files == ["classic.js", ("https://elsewhere/x.js", {})]
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    page = nodes.document(None, None)
+    page += [nodes.raw("", widgets.markup("player", {"number": number}), format="html") for number in range(3)]
+    page += nodes.raw("", "<p>a < b</p>", format="html")
+    widget_scripts.once_a_page(None, page, "chapter")
+    texts = [raw.astext() for raw in page.findall(nodes.raw)]
+    assert [text.count("export default") for text in texts] == [1, 0, 0, 0]
+    assert [f'{{"number": {number}}}' in text for number, text in enumerate(texts[:3])] == [True] * 3
+    assert texts[3] == "<p>a < b</p>"
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=CHAPTER_IDS)

@@ -1,0 +1,186 @@
+"""The front page and the summary: what they play, and that their words say what the results say."""
+
+import json
+
+import numpy as np
+import pytest
+from places import REPOSITORY
+
+from bsrnn.data import songs
+from bsrnn.errors import MissingResult
+from bsrnn.report import front, idea, show, summary
+from bsrnn.study.results import Study
+
+RATE = 8000
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed, in order."""
+    outputs = []
+    for module in (front, summary, show):
+        monkeypatch.setattr(module, "display", outputs.append)
+    return outputs
+
+
+@pytest.fixture
+def clone(monkeypatch):
+    """This repository, with its committed results."""
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+
+
+def bases_of(profile_name):
+    """The results of the targets' own models, straight from their JSON files."""
+    runs = [run for run in Study(profile_name).grid.values() if "base" in run.roles]
+    return [json.loads(run.result_path().read_text(encoding="utf-8")) for run in runs]
+
+
+def scores_of(profile_name):
+    """target -> mean uSDR over seeds."""
+    of_targets = {}
+    for run in bases_of(profile_name):
+        of_targets.setdefault(run["target"], []).append(run["scores"]["summary"]["usdr_mean"])
+    return {target: float(np.mean(values)) for target, values in of_targets.items()}
+
+
+class FakeSong:
+    """Stems that play in some of ten seconds."""
+
+    def __init__(self, name, **seconds_of):
+        self.name, self.sample_rate = name, RATE
+        self.stems = {}
+        for stem, (begin, end) in seconds_of.items():
+            self.stems[stem] = np.zeros((2, 30 * RATE), np.float32)
+            self.stems[stem][:, begin * RATE : end * RATE] = 0.1
+
+    def read(self, stem, start=0, frames=-1):
+        sound = self.stems[stem] if stem != "mixture" else sum(self.stems.values())
+        return sound[:, start : start + frames] if frames >= 0 else sound[:, start:]
+
+
+def test_the_fullest_song_is_the_one_whose_stems_play_together_the_longest():
+    apart = FakeSong("apart", vocals=(0, 14), drums=(15, 30))
+    together = FakeSong("together", vocals=(8, 28), drums=(8, 30))
+    song, first, stems = front.fullest_song([apart, together], ["vocals", "drums"])
+    assert (song.name, first) == ("together", 8 * RATE)
+    assert {stem.shape for stem in stems.values()} == {(2, 20 * RATE)} and stems["vocals"].all()
+
+
+def test_the_target_that_is_separated_best_comes_first():
+    known = {"vocals": {"model": 1.0}, "other": {"model": 2.0}, "bass": {"model": 2.0}, "guitar": {}}
+    assert list(front.best_first(known)) == ["bass", "other", "vocals", "guitar"]
+
+
+def test_the_player_has_the_models_estimates_of_the_part_that_it_shows(clone, monkeypatch):
+    study, played = Study("small"), []
+    targets = list(front.best_first(front.scores(study)))
+    song = FakeSong("a song", **{target: (5, 30) for target in targets})
+    monkeypatch.setattr(songs, "load", lambda *arguments, **settings: [song])
+    monkeypatch.setattr(front, "trained_model", lambda profile_name, target: target)
+    monkeypatch.setattr(front, "separate", lambda model, mixture, rate, **settings: {model: mixture / 4})
+    monkeypatch.setattr(show, "player", lambda *arguments: played.append(arguments))
+    front.listen("small")
+    [(tracks, rate, title, _)] = played
+    assert list(tracks) == ["mixture", *(f"{kind} {target}" for target in targets for kind in ("true", "estimated"))]
+    assert rate == RATE and title.startswith("a song, one of the ") and title.endswith("profile small")
+    np.testing.assert_array_equal(tracks[f"estimated {targets[0]}"], tracks["mixture"] / 4)
+    np.testing.assert_allclose(tracks["mixture"], 0.1 * len(targets), rtol=1e-6)  # all play, all the time
+
+
+def test_without_models_the_front_page_says_what_is_missing(clone, monkeypatch, shown):
+    def none(profile_name, target):
+        raise MissingResult("no trained model; `make reproduce` trains all")
+
+    monkeypatch.setattr(front, "trained_model", none)
+    front.listen("small")
+    assert [output.data for output in shown] == [
+        "There is nothing to hear on this page yet: no trained model; `make reproduce` trains all"
+    ]
+
+
+def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
+    front.quality("small")
+    [said] = [output.data for output in shown]
+    expected = scores_of("small")
+    assert len(expected) > 1
+    order = sorted(expected, key=expected.get, reverse=True)
+    assert [said.index(f"**{target} {expected[target]:.1f} dB**") for target in order] == sorted(
+        said.index(f"**{target} {expected[target]:.1f} dB**") for target in order
+    )
+    if Study("small").deciding.profile.name != "small":
+        deciding = scores_of(Study("small").deciding.profile.name)
+        behind = said[said.index("The verdicts on the claims rest on") :]
+        assert all(f"**{target} {value:.1f} dB**" in behind for target, value in deciding.items())
+
+
+def test_a_model_below_the_filter_is_said_to_be_below_it():
+    assert front._score("drums", {"model": 1.0, "wiener": 1.2}) == "**drums 1.0 dB**, 0.2 dB below a fixed filter"
+    assert front._score("drums", {"model": 1.5, "wiener": 1.0}) == "**drums 1.5 dB**, 0.5 dB above a fixed filter"
+    assert front._score("drums", {"model": 1.5}) == "**drums 1.5 dB**"
+
+
+def test_your_scores_stand_beside_the_committed_ones():
+    ours = {"vocals": {"model": 1.0, "wiener": 0.5}, "drums": {"model": 3.0}}
+    table = front.side_by_side(ours, {"vocals": {"model": 0.25}, "bass": {"silence": 0.0}})
+    rows = {(row.target, row.method): (row.committed, row.yours) for row in table.itertuples()}
+    assert list(rows) == [
+        ("drums", "BSRNN"), ("vocals", "Wiener, trained"), ("vocals", "BSRNN"), ("bass", "silence")]  # fmt: skip
+    assert rows["vocals", "BSRNN"] == (1.0, 0.25)
+    assert rows["vocals", "Wiener, trained"][0] == 0.5 and np.isnan(rows["vocals", "Wiener, trained"][1])
+
+
+def test_a_clone_shows_nothing_of_yours_and_a_reproduction_shows_both(clone, shown):
+    front.yours("small", "small")
+    assert shown == []
+    front.yours("small", "seeds")  # stands for any other profile that is complete
+    text = [output.data for output in shown]
+    for target, value in scores_of("seeds").items():
+        assert f">{value:.2f}</td>" in text[1], target
+    assert "Yours: profile seeds" in text[1] and "Committed: profile small" in text[1]
+    assert "- C1, V4 - V1, vocals: " in text[2]
+
+
+def test_the_summary_counts_what_the_results_hold(clone, shown):
+    summary.cost("small")
+    summary.verdicts("small")
+    summary.method("small")
+    summary.open_choices()
+    cost, verdicts, method, choices = [output.data for output in shown]
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "results/small/runs").glob("*.json")]
+    runs = [run for run in runs if run["key"] in {entry.key for entry in Study("small").grid.values()}]
+    trained = [run["training"]["seconds"] for run in runs if run["training"]]
+    assert (
+        f"- Profile small: {len(runs)} runs, {len(trained)} of them trainings. {sum(trained) / 3600:.1f} hours" in cost
+    )
+    assert verdicts.count("\n- **C") == 5 and "On the paper's own data none was tested." in verdicts
+    sizes = {run["training"]["parameters"] for run in bases_of("small")}
+    assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))
+    ledger = (REPOSITORY / "data/published/open_details.csv").read_text(encoding="utf-8").splitlines()
+    assert f"has {len(ledger) - 1} choices" in choices
+
+
+def test_the_committed_results_are_shown_where_they_are_whole(monkeypatch):
+    class Whole:
+        def __init__(self, name):
+            self.complete = name == "small"
+
+    monkeypatch.setattr(front, "Study", Whole)
+    assert front.committed("quick") == "small"
+    monkeypatch.setattr(front, "README_PROFILE", "previews")
+    assert front.committed("quick") == "quick"
+
+
+# ---- the drawing ----
+
+
+def test_the_drawing_in_the_book_is_the_one_that_the_code_draws():
+    static = REPOSITORY / "book" / "_static"
+    assert (static / "idea.html").read_text(encoding="utf-8") == idea.fragment(), "run python -m bsrnn.report.idea"
+    assert (static / "idea.svg").read_text(encoding="utf-8") == idea.picture(), "run python -m bsrnn.report.idea"
+
+
+def test_the_drawing_has_the_papers_bands():
+    """V7 has 41 bands, so 40 edges between them; 1 kHz lies higher than 500 Hz."""
+    assert idea.panels()[2].count(f'stroke="{idea.TARGET_COLOURS[idea.MASKED]}"') == 40
+    assert "41 bands for vocals" in idea.picture() and "41 bands for vocals" in idea.fragment()
+    assert idea.height_of(0) == 0 and idea.height_of(22_050) == 1 and idea.height_of(1000) > idea.height_of(500)
