@@ -11,14 +11,14 @@ from benchmarks import measure
 from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
 from bsrnn.models.layers import project, standardise
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.speed import in_threads
+from bsrnn.runtime.threads import in_threads
 
 OF_EACH_DTYPE = ("products_gflops", "rnn_gflops", "gemm_gflops", "rnn_gemm_share", "rnn_share_of_time")
 PIECES_OF_EACH_DTYPE = ("RNN along time", "RNN along bands", "linear layer", "normalisation")
 
 
 class CoreAlone:
-    """The RNN core of a model, called as :func:`bsrnn.runtime.speed.in_threads` calls a model: with numbers of
+    """The RNN core of a model, called as :func:`bsrnn.runtime.threads.in_threads` calls a model: with numbers of
     items."""
 
     def __init__(self, model: bsrnn.BSRNN, z: torch.Tensor):

@@ -15,7 +15,8 @@ from bsrnn import config
 from bsrnn.data import songs
 from bsrnn.runtime import paths
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.speed import fast_dtype, in_threads
+from bsrnn.runtime.precision import fast_dtype
+from bsrnn.runtime.threads import in_threads
 from bsrnn.separation import separate
 from bsrnn.study import profiles
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 import bsrnn
-from bsrnn.runtime.speed import fast_dtype
+from bsrnn.runtime.precision import fast_dtype
 from bsrnn.study import profiles
 from bsrnn.train import new_model
 

@@ -17,7 +17,7 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.runtime import hub
 from bsrnn.runtime.files import atomic_write, read_json, refuse_pointer, write_json
-from bsrnn.runtime.speed import usable_dtype
+from bsrnn.runtime.precision import usable_dtype
 from bsrnn.runtime.system_errors import check_readable, reading
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS

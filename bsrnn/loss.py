@@ -10,7 +10,7 @@ from bsrnn.config import LossConfig
 from bsrnn.errors import ConfigError
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
-from bsrnn.runtime.speed import on_each_core
+from bsrnn.runtime.threads import on_each_core
 
 
 def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossConfig = LossConfig()) -> Tensor:
@@ -44,7 +44,7 @@ class Objective(nn.Module):
     Args:
         precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
             in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
-            :func:`bsrnn.runtime.speed.usable_dtype`.
+            :func:`bsrnn.runtime.precision.usable_dtype`.
 
     Raises:
         ConfigError: unknown precision.

@@ -18,7 +18,7 @@ from bsrnn.audio.shapes import as_array, check_channels_first
 from bsrnn.config import Fade, SeparateConfig
 from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
-from bsrnn.runtime.speed import in_threads
+from bsrnn.runtime.threads import in_threads
 
 
 def fade(samples: int, window: Fade = "triangle") -> Tensor:

@@ -26,7 +26,7 @@ from bsrnn.models.other_systems import build
 from bsrnn.resume import Progress
 from bsrnn.runtime import distributed
 from bsrnn.runtime.memory import keep_freed_memory, share_one_arena
-from bsrnn.runtime.speed import fast_dtype, say_emulated
+from bsrnn.runtime.precision import fast_dtype, say_emulated
 from bsrnn.separation import separate
 
 Validation = Callable[[Separator], float | None]  # model -> mean uSDR in dB; None where there are no songs for it

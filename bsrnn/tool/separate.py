@@ -39,12 +39,12 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.speed import fast_dtype, usable_dtype
+from bsrnn.runtime.precision import fast_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 from bsrnn.tool import cards
 from bsrnn.tool import stem_provenance as provenance
-from bsrnn.tool.naming import Place, Places, file_identity
+from bsrnn.tool.stem_folders import Place, Places, file_identity
 from bsrnn.tool.stems import Output, Separated, separate_file, stem_names
 
 NAME = "bsrnn separate"  # with which its lines begin

@@ -8,7 +8,7 @@ from bsrnn.errors import DataError
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
-from bsrnn.runtime.speed import fast_dtype
+from bsrnn.runtime.precision import fast_dtype
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
 from bsrnn.train import ItemSource, first_losses, new_model

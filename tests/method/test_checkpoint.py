@@ -13,7 +13,7 @@ from bsrnn import checkpoint
 from bsrnn.config import ModelConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.runtime import files, speed
+from bsrnn.runtime import files, precision
 from bsrnn.runtime.files import read_json, write_json
 
 CONFIG = ModelConfig(
@@ -105,7 +105,7 @@ def test_the_bfloat16_core_keeps_float32_in_and_out(saved):
 @pytest.mark.parametrize("fast", ["bfloat16", "float32"])
 def test_bfloat16_is_loaded_where_the_device_has_it_and_refused_in_a_line_elsewhere(saved, fast, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(speed, "fast_dtype", lambda device: asked.append(str(device)) or fast)
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: asked.append(str(device)) or fast)
     model = bsrnn.load(saved, dtype="bfloat16", device="meta")  # stands for a GPU
     assert {p.dtype for p in model.core.parameters()} == {checkpoint.DTYPES[fast]}
     assert {p.device.type for p in model.parameters()} == {"meta"} and not model.training
@@ -118,9 +118,9 @@ def test_bfloat16_is_loaded_where_the_device_has_it_and_refused_in_a_line_elsewh
 @pytest.mark.precision
 def test_bfloat16_is_loaded_as_this_machine_has_it(saved, capsys):
     model = bsrnn.load(saved, dtype="bfloat16")
-    assert {p.dtype for p in model.core.parameters()} == {checkpoint.DTYPES[speed.fast_dtype()]}
-    assert bool(capsys.readouterr().err) == (speed.fast_dtype() == "float32")
-    assert speed.trains_in_bfloat16() or next(model.core.parameters()).dtype == torch.float32
+    assert {p.dtype for p in model.core.parameters()} == {checkpoint.DTYPES[precision.fast_dtype()]}
+    assert bool(capsys.readouterr().err) == (precision.fast_dtype() == "float32")
+    assert precision.trains_in_bfloat16() or next(model.core.parameters()).dtype == torch.float32
     assert torch.isfinite(model(torch.zeros(1, 2, 300))).all()
 
 

@@ -15,7 +15,7 @@ from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, Sepa
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.loss import Objective, gradients, objective
 from bsrnn.metrics import usdr
-from bsrnn.runtime import speed
+from bsrnn.runtime import precision
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
 from bsrnn.study.profiles import Profile
@@ -191,16 +191,16 @@ def test_a_seeded_training_gives_the_same_weights_twice_bit_for_bit(profile, tmp
 
 
 @pytest.mark.precision
-@pytest.mark.skipif(not speed.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
+@pytest.mark.skipif(not precision.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
 def test_in_bfloat16_the_gradients_point_where_they_did_and_the_loss_is_float32():
     found = {}
-    for precision in ("float32", "bfloat16"):
+    for dtype in ("float32", "bfloat16"):
         model = new_model(MODEL, 0)
         generator = torch.Generator().manual_seed(0)
         mixture, targets = torch.randn(2, 2, 8000, generator=generator), torch.randn(2, 1, 2, 8000, generator=generator)
-        value = gradients(Objective(model, LossConfig(), precision), mixture, targets, LossConfig())
+        value = gradients(Objective(model, LossConfig(), dtype), mixture, targets, LossConfig())
         assert value.dtype == torch.float32
-        found[precision] = value, torch.cat([p.grad.flatten() for p in model.parameters()])
+        found[dtype] = value, torch.cat([p.grad.flatten() for p in model.parameters()])
     (exact, one), (fast, other) = found.values()
     assert fast == pytest.approx(exact.item(), rel=1e-3) and not torch.equal(one, other)
     assert torch.nn.functional.cosine_similarity(one, other, 0) > 0.99

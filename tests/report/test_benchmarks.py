@@ -10,7 +10,7 @@ from benchmarks import measure, subjects, textbook_bsrnn
 from bsrnn.config import ModelConfig
 from bsrnn.loss import objective
 from bsrnn.report.chapters import ch11_what_it_costs
-from bsrnn.runtime import speed
+from bsrnn.runtime import precision
 from bsrnn.runtime.files import read_json
 from bsrnn.train import new_model
 
@@ -111,7 +111,7 @@ def test_what_measures_bfloat16_alone_is_left_out(name, monkeypatch):
 
 @pytest.mark.precision
 def test_the_benchmarks_end_on_this_processor(tmp_path, capsys):
-    out, has = tmp_path / "results.json", speed.fast_dtype() == "bfloat16"
+    out, has = tmp_path / "results.json", precision.fast_dtype() == "bfloat16"
     assert bench.main(["bfloat16_training", "roofline", "--toy", "--rounds", "1", "--out", str(out)]) == 0
     measured, said = read_json(out)["benchmarks"], capsys.readouterr()
     assert ("gradient_error_bf16" in measured["bfloat16_training"]) == has

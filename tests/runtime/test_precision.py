@@ -10,7 +10,7 @@ from places import REPOSITORY
 from bsrnn import checkpoint, cli, config, recipes, train
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
-from bsrnn.runtime import files, speed
+from bsrnn.runtime import files, precision
 from bsrnn.study import compute as stages
 from bsrnn.study import profiles, runs
 from bsrnn.study.profiles import Profile
@@ -18,7 +18,7 @@ from bsrnn.train import Trainer
 from bsrnn.workflow import replay, verify
 
 RATE = 44100
-GOT = {"asked": "bfloat16", "got": speed.fast_dtype()}
+GOT = {"asked": "bfloat16", "got": precision.fast_dtype()}
 
 pytestmark = pytest.mark.precision
 
@@ -155,7 +155,7 @@ def test_bfloat16_asked_for_by_name_is_trained_in_float32_with_one_line_where_it
     monkeypatch.setitem(profiles.PROFILES, "quick", small)
     command = ["train", "--data", small.data.folder, "--set", "train.precision=bfloat16", "--out", str(tmp_path / "a")]
     monkeypatch.setattr(train, "fast_dtype", lambda device: "float32")
-    monkeypatch.setattr(speed, "bfloat16_cost", lambda: 7.6)
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda: 7.6)
     assert cli.main(command) == 0
     said = capsys.readouterr().err
     assert said.count("bfloat16 would be emulated on this machine and take 8 times as long as float32") == 1
@@ -170,7 +170,7 @@ class Killed(Exception):
     """Stands for the process's end."""
 
 
-@pytest.mark.skipif(not speed.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
+@pytest.mark.skipif(not precision.trains_in_bfloat16(), reason="torch cannot train in bfloat16 on this processor")
 def test_a_training_begun_in_bfloat16_ends_on_a_processor_without_it(small, tmp_path, monkeypatch):
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)  # a resume file after each step
     monkeypatch.setattr(train, "fast_dtype", lambda device: "bfloat16")

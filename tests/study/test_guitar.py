@@ -25,7 +25,7 @@ from bsrnn.data import fretsonfire, songs
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.report import manifest
 from bsrnn.report.chapters import ch04_training
-from bsrnn.runtime import paths, speed
+from bsrnn.runtime import paths, precision
 from bsrnn.runtime.files import write_json
 from bsrnn.study import guitar, profiles, runs
 from bsrnn.study.compute import compute
@@ -362,7 +362,7 @@ def test_scores_are_of_the_middle_of_each_held_out_song(grid):
     rows, trained = result["scores"]["songs"], result["training"]
     assert [row["song"] for row in rows] == ["A - 0", "A - 1", "A - 2", "A - 3"]
     assert trained["items"] == 4 and len(trained["first_losses"]) == 2 and trained["valid_songs"] == 0
-    assert trained["arithmetic"] == {"asked": "bfloat16", "got": speed.fast_dtype()}
+    assert trained["arithmetic"] == {"asked": "bfloat16", "got": precision.fast_dtype()}
     for row, song in zip(rows, songs.load(replace(run.profile.data, excerpt_seconds=0.0), "test"), strict=True):
         reference, mixture = (song.read(stem)[:, RATE // 2 :][:, : 2 * RATE] for stem in ("guitar", "mixture"))
         assert row["usdr_mixture"] == pytest.approx(metrics.usdr(reference, mixture), abs=1e-9)

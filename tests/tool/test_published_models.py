@@ -14,7 +14,7 @@ from bsrnn import cli
 from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
 from bsrnn.report import tables
-from bsrnn.runtime.speed import fast_dtype
+from bsrnn.runtime.precision import fast_dtype
 
 PAGE = REPOSITORY / "book" / "published_models.md"
 RATE = 44100

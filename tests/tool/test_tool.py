@@ -21,7 +21,7 @@ from bsrnn.audio import files as audio
 from bsrnn.audio import walking
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.runtime import paths, speed, terminal
+from bsrnn.runtime import paths, precision, terminal
 from bsrnn.tool import separate as tool
 from bsrnn.tool import stems
 
@@ -186,7 +186,7 @@ def in_both_dtypes(models, folder):
 
 
 def test_bfloat16_is_close(models, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(speed, "fast_dtype", lambda device: "bfloat16")
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: "bfloat16")
     exact, fast = in_both_dtypes(models, tmp_path)
     assert 0 < np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
     said = capsys.readouterr().err
@@ -194,8 +194,8 @@ def test_bfloat16_is_close(models, tmp_path, monkeypatch, capsys):
 
 
 def test_bfloat16_that_would_be_emulated_is_one_line_and_float32(models, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
-    monkeypatch.setattr(speed, "bfloat16_cost", lambda: 7.6)
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: "float32")
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda: 7.6)
     assert np.array_equal(*in_both_dtypes(models, tmp_path))
     said = capsys.readouterr().err
     assert said.count("would be emulated on this machine and take 8 times as long as float32") == 1
@@ -207,7 +207,7 @@ def test_every_dtype_separates_on_this_machine(models, tmp_path, capsys):
     exact, asked = in_both_dtypes(models, tmp_path)
     assert np.abs(exact - asked).max() < 0.05 * np.abs(exact).max()
     assert ("would be emulated" in capsys.readouterr().err) == np.array_equal(exact, asked)
-    assert speed.trains_in_bfloat16() or np.array_equal(exact, asked)  # no minutes of emulation
+    assert precision.trains_in_bfloat16() or np.array_equal(exact, asked)  # no minutes of emulation
 
 
 def test_the_folder_is_called_after_the_models():

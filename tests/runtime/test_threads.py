@@ -13,7 +13,7 @@ from places import REPOSITORY
 from bsrnn.config import LossConfig, ModelConfig
 from bsrnn.loss import Objective, gradients, objective
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.runtime import memory, speed
+from bsrnn.runtime import memory, precision, threads
 from bsrnn.train import new_model
 
 SMALL = {"band_split": (3, 5, 9), "n_fft": 32, "hop_samples": 8, "sample_rate": 1000, "features": 4, "modules": 1}
@@ -34,7 +34,7 @@ def test_in_threads_gives_what_the_model_gives(cores, shape, changes):
     mixture = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = model(mixture)
-    torch.testing.assert_close(speed.in_threads(model, mixture), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(threads.in_threads(model, mixture), expected, rtol=1e-5, atol=1e-6)
     assert torch.get_num_threads() == cores
 
 
@@ -65,7 +65,7 @@ def test_every_core_takes_some_items():
             (Recorder(tac_factor=2), torch.rand(3, 2, 5), [(1, 2, 5)] * 3),  # the stereo module sees both
             (Recorder(), torch.rand(1, 1, 5), [(1, 1, 5)]),
         ]:
-            assert torch.equal(speed.in_threads(model, mixture), mixture[:, None])
+            assert torch.equal(threads.in_threads(model, mixture), mixture[:, None])
             assert sorted(model.calls) == expected
             assert {count for _, count in model.threads} == {4 // len(model.calls)}
     finally:
@@ -74,7 +74,7 @@ def test_every_core_takes_some_items():
 
 def test_an_error_comes_through_and_leaves_the_threads_as_they_were(cores):
     with pytest.raises(ValueError, match="this item"):
-        speed.in_threads(Recorder(fails=True), torch.rand(4, 2, 5))
+        threads.in_threads(Recorder(fails=True), torch.rand(4, 2, 5))
     found = []
     fresh = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
     fresh.start()
@@ -84,7 +84,7 @@ def test_an_error_comes_through_and_leaves_the_threads_as_they_were(cores):
 
 def test_no_gradients_are_kept():
     model = BSRNN(ModelConfig(**SMALL))
-    assert not speed.in_threads(model, torch.rand(2, 2, 200)).requires_grad
+    assert not threads.in_threads(model, torch.rand(2, 2, 200)).requires_grad
 
 
 X86, ARM = {"avx2": True, "avx512_bf16": True, "amx_bf16": False}, {"neon": True, "bf16": True, "l1d_cache_size": 65536}
@@ -105,19 +105,19 @@ X86, ARM = {"avx2": True, "avx512_bf16": True, "amx_bf16": False}, {"neon": True
 )
 def test_bfloat16_where_the_processor_has_it_and_torch_uses_it(monkeypatch, has, trains, cost, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
-    monkeypatch.setattr(speed, "trains_in_bfloat16", lambda: trains)
-    monkeypatch.setattr(speed, "bfloat16_cost", lambda: cost)
-    assert speed.fast_dtype("cpu") == expected
+    monkeypatch.setattr(precision, "trains_in_bfloat16", lambda: trains)
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda: cost)
+    assert precision.fast_dtype("cpu") == expected
 
 
 @pytest.mark.precision
 def test_what_is_fast_here_can_be_trained_in_and_asking_leaves_no_trace():
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    speed.trains_in_bfloat16.cache_clear()
-    speed.bfloat16_cost.cache_clear()
+    precision.trains_in_bfloat16.cache_clear()
+    precision.bfloat16_cost.cache_clear()
     with torch.inference_mode():  # as a separation may ask
-        dtype = speed.fast_dtype()
-        assert speed.bfloat16_cost() > 0
+        dtype = precision.fast_dtype()
+        assert precision.bfloat16_cost() > 0
     assert torch.get_num_threads() == threads and torch.equal(torch.random.get_rng_state(), state)
     model = new_model(ModelConfig(**SMALL), 0)
     sound = torch.randn(1, 2, 400, generator=torch.Generator().manual_seed(1))
@@ -128,7 +128,7 @@ def test_what_is_fast_here_can_be_trained_in_and_asking_leaves_no_trace():
 @pytest.mark.parametrize("limit", ["AVX2", "AVX512_CORE"])
 def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
     """Whatever the processor has: what torch says of it does not know of the limit."""
-    code = "from bsrnn.runtime import speed; print(speed.fast_dtype(), speed.usable_dtype('bfloat16'))"
+    code = "from bsrnn.runtime import precision; print(precision.fast_dtype(), precision.usable_dtype('bfloat16'))"
     limits = {"ONEDNN_MAX_CPU_ISA": limit, "ATEN_CPU_CAPABILITY": "avx2"}
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True)
     assert done.stdout.split() == ["float32", "float32"], done.stderr
@@ -138,18 +138,18 @@ def test_torch_held_to_older_instructions_is_no_machine_with_bfloat16(limit):
 
 
 def test_what_is_not_emulated_is_used_without_a_word(monkeypatch, capsys):
-    monkeypatch.setattr(speed, "fast_dtype", lambda device: "bfloat16")
-    assert [speed.usable_dtype(asked) for asked in ("bfloat16", "float32")] == ["bfloat16", "float32"]
-    monkeypatch.setattr(speed, "fast_dtype", lambda device: "float32")
-    assert speed.usable_dtype("float32") == "float32" and capsys.readouterr() == ("", "")
-    assert speed.usable_dtype("bfloat16", "cuda:1") == "float32"
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: "bfloat16")
+    assert [precision.usable_dtype(asked) for asked in ("bfloat16", "float32")] == ["bfloat16", "float32"]
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: "float32")
+    assert precision.usable_dtype("float32") == "float32" and capsys.readouterr() == ("", "")
+    assert precision.usable_dtype("bfloat16", "cuda:1") == "float32"
     assert capsys.readouterr().err == "note: bfloat16 would be emulated on this machine: computing in float32 instead\n"
 
 
 @pytest.mark.parametrize("supported", [True, False])
 def test_bfloat16_where_the_gpu_has_it(monkeypatch, supported):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
-    assert speed.fast_dtype("cuda:1") == ("bfloat16" if supported else "float32")
+    assert precision.fast_dtype("cuda:1") == ("bfloat16" if supported else "float32")
 
 
 def test_memory_is_kept_where_glibc_is(monkeypatch):
@@ -168,7 +168,7 @@ class Libc:
         asked.append(what)
         return 1
 ctypes.CDLL = lambda name, *rest, **more: Libc() if name is None else load(name, *rest, **more)
-import bsrnn, bsrnn.cli, bsrnn.runtime.speed, bsrnn.separation, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
+import bsrnn, bsrnn.cli, bsrnn.runtime.threads, bsrnn.separation, bsrnn.study.compute, bsrnn.train, bsrnn.tool.separate
 print("on import", asked)
 """
 

@@ -14,9 +14,9 @@ from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.origin import MARK, of_stem
 from bsrnn.config import ModelConfig
 from bsrnn.errors import DataError
-from bsrnn.tool import naming
+from bsrnn.tool import stem_folders
 from bsrnn.tool import stem_provenance as provenance
-from bsrnn.tool.naming import Places, file_identity
+from bsrnn.tool.stem_folders import Places, file_identity
 from bsrnn.tool.stem_provenance import Song
 
 FILES = ["vocals.wav", "drums.wav"]
@@ -91,7 +91,7 @@ def test_nobody_elses_file_is_replaced(tmp_path):
     root, path = tmp_path / "out", song(tmp_path / "music" / "song.wav")
     song(root / "song" / "drums.wav", 7)  # a user's own, or an older version's
     folders, notes = given(root, path)
-    assert folders == [("song.wav", False)] and naming.STRANGERS in notes[0]
+    assert folders == [("song.wav", False)] and stem_folders.STRANGERS in notes[0]
     (root / "song" / "drums.wav").rename(root / "song" / "bass.wav")  # not in the way
     assert given(root, path)[0] == [("song", False)]
     (root / "song" / "vocals.wav").symlink_to("nowhere.wav")
@@ -132,7 +132,7 @@ def test_no_name_is_free(tmp_path):
     root, path = tmp_path / "out", song(tmp_path / "song.wav")
     content = Song(path, "").origin.content[:8]
     places = Places(root, FILES)
-    names = [Path("song"), *naming.alternatives(Song(path, ""), Path("song"), "x")]
+    names = [Path("song"), *stem_folders.alternatives(Song(path, ""), Path("song"), "x")]
     assert names[1] == Path("song.wav") and names[-1] == Path(f"song {content}")
     for name in names:
         song(root / name / "vocals.wav", 9)
