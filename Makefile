@@ -40,9 +40,9 @@ test: env  ## the fast tests, minutes
 	python -m pytest -m "not slow and not book" -n "$(WORKERS)"
 	$(OLDER) python -m pytest -m precision -n "$(WORKERS)"
 
-test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and pages
+test-book: env  ## the book, every Sphinx warning an error, and checks of notebooks and of pages in a browser
 	jupyter-book build book/ -n -W --keep-going
-	python -m pytest -m book
+	python -m pytest -m book -rs
 
 bench: env  ## speed and memory against others, into benchmarks/results.json; on an idle machine, half an hour
 	python -m benchmarks
