@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 OLDER := $(if $(filter x86_64 amd64,$(shell uname -m)),ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2)
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce rehearse book test test-book bench lint clean clean-data
+.PHONY: help env reproduce rehearse book epub test test-book bench lint clean clean-data
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -35,6 +35,9 @@ rehearse: env  ## the profile paper, two steps a run at full size on made-up son
 
 book: env  ## only the book, executed from the results that are there, into _build/html
 	jupyter-book build book/
+
+epub: env  ## the book for a reading device, into _build/epub; its sounds and folded lists stay in the pages
+	jupyter-book build book/ --builder custom --custom-builder epub
 
 test: env  ## the fast tests, minutes
 	python -m pytest -m "not slow and not book" -n "$(WORKERS)"

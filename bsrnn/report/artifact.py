@@ -1,12 +1,12 @@
 """One figure or table: the function that draws it, what it shows, and what it is drawn from.
 
 It is drawn from the JSON of finished runs, from data/published or from the configuration, and from nothing else: a
-figure never computes. Each says on itself which data, profile and seeds its numbers come from, and whether they carry a
-claim. Each is declared above the function that draws it, in the module of its chapter in :mod:`bsrnn.report.chapters`;
-the function's docstring is its caption.
+figure never computes. Each file says on itself which data, profile and seeds its numbers come from, and whether they
+carry a claim; on a page the caption does. Each is declared above the function that draws it, in the module of its
+chapter in :mod:`bsrnn.report.chapters`; the function's docstring is its caption.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 from bsrnn.errors import MissingResult
 from bsrnn.report import figures, stamps
 from bsrnn.report.stamps import OURS
+from bsrnn.report.table_html import PLAIN, Layout
 from bsrnn.runtime import paths
 from bsrnn.study.results import Results, Study
+from bsrnn.study.runs import Run
 
 PROFILE, DECIDING, BOTH = "the profile", "the one that decides its claims", "both"
 
@@ -41,6 +43,12 @@ class Runs:
         before = "" if drawn_from is study else f"{drawn_from.profile.name}/"
         return [f"{before}{run.id}" for run in drawn_from.present(self.roles)]
 
+    def runs(self, study: Study) -> list[Run]:
+        """Every finished run that is looked at, those of the profile that decides the claims, too, where both are."""
+        results = Results(self._study(study), self.roles)
+        studies = [part.study for part in (results.with_deciding() if self.of == BOTH else [results])]
+        return [run for part in studies for run in part.present(self.roles) if run.finished()]
+
     def lacks(self, study: Study) -> str:
         """Why it cannot be drawn; "" if it can."""
         drawn_from, roles = self._study(study), self.essential or self.roles
@@ -56,11 +64,15 @@ class Runs:
     def draw(self, function: Callable, study: Study):
         return function(self.results(study))
 
-    def stamp(self, study: Study) -> str:
-        """Source, data, profile, seeds, songs and claim in one line, of each profile."""
+    def more(self, words: Callable, study: Study) -> str:
+        return words(self.results(study))
+
+    def stamp(self, study: Study, claim: bool = True) -> str:
+        """Source, data, profile, seeds, songs and claim in one line, of each profile; claim: whether with the last."""
         results = self.results(study)
         others = results.with_deciding()[1:] if self.of == BOTH else []
-        return " ".join([stamps.stamp(results, self.source, self.songs), *map(stamps.stamp, others)])
+        first = stamps.stamp(results, self.source, self.songs, claim=claim)
+        return " ".join([first, *(stamps.stamp(other, claim=claim) for other in others)])
 
     def results(self, study: Study) -> Results:
         """Raises MissingResult, naming the command, where a run has no result."""
@@ -80,22 +92,29 @@ class Configuration:
     def lacks(self, study: Study) -> str:
         return ""
 
+    def runs(self, study: Study) -> list[Run]:
+        return []
+
     def draw(self, function: Callable, study: Study):
         return function(study.profile)
 
-    def stamp(self, study: Study) -> str:
-        return stamps.stamp(Results(study, ()), "drawn from the configuration")
+    def more(self, words: Callable, study: Study) -> str:
+        return words(study.profile)
+
+    def stamp(self, study: Study, claim: bool = True) -> str:
+        return stamps.stamp(Results(study, ()), "drawn from the configuration", claim=claim)
 
 
 @dataclass(frozen=True)
 class Elsewhere:
     """Drawn from results of its own, the same in every profile, by a function without arguments.
 
-    source: their name. missing: why they cannot be shown, "" if they can.
+    source: their name. missing: why they cannot be shown, "" if they can. behind: the finished runs.
     """
 
     source: str
     missing: Callable[[], str]
+    behind: Callable[[], Sequence[Run]] = tuple
 
     def ids(self, study: Study) -> list[str]:
         return []
@@ -103,22 +122,33 @@ class Elsewhere:
     def lacks(self, study: Study) -> str:
         return self.missing()
 
+    def runs(self, study: Study) -> list[Run]:
+        return list(self.behind())
+
     def draw(self, function: Callable, study: Study):
         return function()
 
-    def stamp(self, study: Study) -> str:
+    def more(self, words: Callable, study: Study) -> str:
+        return words()
+
+    def stamp(self, study: Study, claim: bool = True) -> str:
         return f"Source: {self.source}."
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One figure or table. kind: "figure" or "table". chapter: the notebook that shows it."""
+    """One figure or table. kind: "figure" or "table". chapter: the notebook that shows it.
+
+    layout: of a table on a page. more: what the caption says beside the docstring, a function of what is drawn from.
+    """
 
     id: str
     kind: str
     title: str
     source: Runs | Configuration | Elsewhere
     function: Callable
+    layout: Layout = PLAIN
+    more: Callable[..., str] | None = None
 
     @property
     def chapter(self) -> str:
@@ -130,14 +160,18 @@ class Artifact:
         return f"Left out: {self.id} ({self.title}) in profile {study.profile.name}: {reason}." if reason else ""
 
     def draw(self, study: Study):
-        """The matplotlib Figure, with its source on it, or the pandas DataFrame.
+        """The matplotlib Figure or the pandas DataFrame.
 
         Raises:
             MissingResult: a run has no result, or this profile does not have the artifact.
         """
         if reason := self.left_out(study):
             raise MissingResult(reason)
-        drawn = self.source.draw(self.function, study)
+        return self.source.draw(self.function, study)
+
+    def draw_for_a_file(self, study: Study):
+        """The same; a figure has its source on it, as its file may be seen without a caption."""
+        drawn = self.draw(study)
         if self.kind == "figure":
             figures.add_footer(drawn, self.source.stamp(study))
         return drawn
@@ -151,25 +185,38 @@ class Artifact:
             return [folder / "tables" / f"{self.id}.csv"]
         return [folder / "figures" / f"{self.id}.{ending}" for ending in ("svg", "png")]
 
+    def about(self, study: Study) -> str:
+        """What it shows, in words: the docstring's, and what is said of these results alone."""
+        words = " ".join((self.function.__doc__ or "").split())
+        return words if self.more is None else " ".join(filter(None, [words, self.source.more(self.more, study)]))
+
     def caption(self, study: Study) -> str:
         """Title, what it shows, and where its numbers come from."""
-        about = " ".join((self.function.__doc__ or "").split())
-        return f"{self.title}. {about} {self.source.stamp(study)}"
+        return f"{self.title}. {self.about(study)} {self.source.stamp(study)}"
 
 
-def figure(artifact_id: str, title: str, source: Runs | Configuration | Elsewhere) -> Callable[[Callable], Callable]:
+def figure(
+    artifact_id: str,
+    title: str,
+    source: Runs | Configuration | Elsewhere,
+    more: Callable[..., str] | None = None,
+) -> Callable[[Callable], Callable]:
     """Declare the function below as that of a figure; it returns a matplotlib Figure."""
-    return _declaration(artifact_id, "figure", title, source)
 
-
-def table(artifact_id: str, title: str, source: Runs | Configuration | Elsewhere) -> Callable[[Callable], Callable]:
-    """Declare the function below as that of a table; it returns a pandas DataFrame."""
-    return _declaration(artifact_id, "table", title, source)
-
-
-def _declaration(artifact_id: str, kind: str, title: str, source) -> Callable[[Callable], Callable]:
     def declare(function: Any) -> Callable:
-        function.artifact = Artifact(artifact_id, kind, title, source, function)
+        function.artifact = Artifact(artifact_id, "figure", title, source, function, more=more)
+        return function
+
+    return declare
+
+
+def table(
+    artifact_id: str, title: str, source: Runs | Configuration | Elsewhere, layout: Layout = PLAIN
+) -> Callable[[Callable], Callable]:
+    """Declare the function below as that of a table; it returns a pandas DataFrame."""
+
+    def declare(function: Any) -> Callable:
+        function.artifact = Artifact(artifact_id, "table", title, source, function, layout)
         return function
 
     return declare

@@ -19,10 +19,10 @@ import pandas as pd
 from bsrnn import config
 from bsrnn.config import PEER_NAMES, PeerConfig
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import Effect, difference_table, effect, holm, pairs
+from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, pairs, with_start
 from bsrnn.report.tables import mean_of, published, summaries_of
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import Results
+from bsrnn.study.results import Finished, Results
 from bsrnn.study.runs import Run
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
@@ -30,7 +30,8 @@ MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the repl
 LEVEL = 0.95
 SILENT_DB = 0.1  # a mean uSDR nearer to 0 is that of a model that learnt to be silent
 Choice = Callable[[Run], bool]
-NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect")
+NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect", "effect_where_both_learnt")
+NEAR_DB = 0.005  # a mean this near to its margin is printed with three decimals: two would show them equal
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
 
 
@@ -38,7 +39,9 @@ NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "co
 class Claim:
     """That the runs ``better`` score higher (mean uSDR) than the runs ``worse``.
 
-    margin_db: what a difference must be to matter. paper_db: the paper's own difference, from data/published.
+    margin_db: what a difference must be to matter. paper_db: the paper's own difference of the same two, from
+    data/published; None: the paper does not have it. paired: which runs are held against each other. in_overview: a
+    secondary contrast that the overview shows beside its claim's primary one.
     """
 
     id: str
@@ -49,6 +52,8 @@ class Claim:
     targets: tuple[str, ...] = config.TARGETS
     margin_db: float = MARGIN_DB
     paper_db: Callable[[Sequence[str]], float | None] = lambda targets: None
+    paired: Callable[[list[Finished], list[Finished]], list[Pair]] = pairs
+    in_overview: bool = False
 
     @property
     def primary(self) -> bool:
@@ -105,30 +110,46 @@ CLAIMS = (
           _split("uniform41"), VOCALS),
     Claim("C2", "Bass and drums do better with splits of their own, in the mean.", "own split - V7", _role("base"),
           _crossed({"bass": "v7", "drums": "v7"}), ("bass", "drums")),
-    Claim("C2, control", "And better than with each other's.", "own split - the other's", _role("base"),
-          _crossed({"bass": "drums", "drums": "bass"}), ("bass", "drums")),
+    Claim("C2, control", "Bass and drums do better with their own splits than with each other's.",
+          "own split - the other's", _role("base"), _crossed({"bass": "drums", "drums": "bass"}), ("bass", "drums")),
     # The paper's own difference is below 0.3 dB, and the claim is of any overlap: half of the paper's difference
     Claim("C3", "Overlapping segments beat abutting ones.", "hop 1.5 s - hop 3 s", _hop(1.5), _hop(3.0), VOCALS, 0.1,
           _in_table("table2", "hop_seconds", 1.5, 3.0)),
     Claim("C4", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.", "BSRNN - Hybrid Demucs",
           _role("base"), _peer("hdemucs"), VOCALS),
-    Claim("C4, Open-Unmix", "And Open-Unmix.", "BSRNN - Open-Unmix", _role("base"), _peer("umx"), VOCALS),
-    Claim("C4, Conv-TasNet", "And Conv-TasNet's convolutions over an STFT.", "BSRNN - Conv-TasNet on an STFT",
-          _role("base"), _peer("convtasnet-stft"), VOCALS),
-    Claim("C5", "Finetuning on unlabelled songs helps, in the mean over targets.", "finetuned - control",
-          _role("finetuned"), _role("control"), paper_db=_finetuning),
+    Claim("C4, Open-Unmix", "On the same training songs, BSRNN beats Open-Unmix on vocals.", "BSRNN - Open-Unmix",
+          _role("base"), _peer("umx"), VOCALS, in_overview=True),
+    Claim("C4, Conv-TasNet", "On the same songs, BSRNN beats Conv-TasNet's convolutions over an STFT on vocals.",
+          "BSRNN - Conv-TasNet on an STFT", _role("base"), _peer("convtasnet-stft"), VOCALS, in_overview=True),
+    # The paper has no control: its difference is the one of the row below
+    Claim("C5", "Unlabelled songs help beyond what more training on the labelled ones does.", "finetuned - control",
+          _role("finetuned"), _role("control")),
+    Claim("C5, over the start", "A finetuned model is better than the model that it started from.",
+          "finetuned - start", _role("finetuned"), _role("start"), paper_db=_finetuning, paired=with_start,
+          in_overview=True),
 )  # fmt: skip
-ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control"}
+ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control", "start"}
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A claim's runs held against each other: differences in dB, a row a seed and a column a song."""
+    """A claim's runs held against each other: differences in dB, a row a seed and a column a song.
+
+    silent: the seeds with which a training of either side learnt to be silent.
+    """
 
     claim: Claim
     targets: list[str]
+    compared: list[Pair]
     differences: pd.DataFrame
     effect: Effect | None
+    silent: tuple[int, ...] = ()
+
+    @property
+    def where_both_learnt(self) -> float | None:
+        """Mean difference over the other seeds; None where no training stayed silent, or all did."""
+        learnt = self.differences.drop(index=list(self.silent), errors="ignore")
+        return float(learnt.to_numpy().mean()) if self.silent and learnt.size else None
 
 
 def contrasts(results: Results) -> list[Contrast]:
@@ -139,11 +160,18 @@ def contrasts(results: Results) -> list[Contrast]:
 def _contrast(claim: Claim, results: Results) -> Contrast:
     of_targets = [done for done in results.finished if done.run.target in claim.targets]
     better = [done for done in of_targets if claim.better(done.run)]
-    compared = pairs(better, [done for done in of_targets if claim.worse(done.run)])
+    compared = claim.paired(better, [done for done in of_targets if claim.worse(done.run)])
     with_runs = {done.run.target for done, _ in compared}
     differences = difference_table(compared)
     targets = [target for target in config.TARGETS if target in with_runs]
-    return Contrast(claim, targets, differences, effect(differences))
+    silent = sorted({pair[0].run.seed for pair in compared if any(map(is_silent, pair))})
+    return Contrast(claim, targets, compared, differences, effect(differences), tuple(silent))
+
+
+def is_silent(done: Finished) -> bool:
+    """Whether a training has learnt nothing but to be silent."""
+    score = done.scores["summary"]["usdr_mean"]
+    return score is not None and abs(score) < SILENT_DB
 
 
 def table(results: Results) -> pd.DataFrame:
@@ -183,6 +211,8 @@ def _row(contrast: Contrast, level: float, profile: Profile) -> dict:
         "our_analogue": NOT_TESTED if on_paper_data else verdict,
         "statement": claim.statement,
         "reason": reason,
+        "silent_seeds": ", ".join(map(str, contrast.silent)) or None,
+        "effect_where_both_learnt": contrast.where_both_learnt,
         "source": OURS,
         "note": claim_words(profile, seeds),
     }
@@ -204,34 +234,63 @@ def judge(
     if high < margin:
         return INCONSISTENT, f"the interval lies below {margin:g} dB"
     if low > 0:
-        return UNDECIDED, f"the interval lies above 0, but the mean is not {margin:g} dB or more"
+        return UNDECIDED, f"the interval lies above 0, but the mean, {decibels(mean, margin)}, is below {margin:g} dB"
     return UNDECIDED, f"the interval holds both 0 and {margin:g} dB"
 
 
+def decibels(value: float, margin: float) -> str:
+    """A difference in dB with two decimals, with three where two would make it equal to its margin."""
+    return f"{value:+.{3 if abs(value - margin) < NEAR_DB else 2}f} dB"
+
+
+def difference_words(row) -> str:
+    """A row's difference with its interval, and without the trainings that stayed silent; "" where there is none."""
+    if pd.isna(row.effect):
+        return ""
+    words = decibels(row.effect, row.margin)
+    words += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
+    if pd.isna(row.effect_where_both_learnt):
+        return words
+    return f"{words}; without seeds {row.silent_seeds}, which stayed silent: {row.effect_where_both_learnt:+.2f} dB"
+
+
 def overview(results: Results) -> pd.DataFrame:
-    """The five primary contrasts in the two columns that open the book."""
+    """The primary contrasts, and those that belong beside them, in the two columns that open the book."""
     rows = table(results)
-    rows = rows[[claim.primary for claim in CLAIMS]]
+    rows["difference"] = [difference_words(row) or None for row in rows.itertuples()]
+    rows = rows[[claim.primary or claim.in_overview for claim in CLAIMS]]
     verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "effect", "low", "high", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
+    return rows[[*verdicts, "difference", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
+
+
+def how_good(results: Results) -> str:
+    """How good the models are whose differences the claims are about, beside a filter that needs no network."""
+    scores, said, below = Results(results.study, {"base", "baselines"}), [], False
+    for target in scores.targets("base"):
+        model = mean_of(summaries_of(scores.find("base", target)), "usdr_mean")
+        known = mean_of([done.scores["wiener"]["summary"] for done in scores.find("baselines", target)], "usdr_mean")
+        if model is not None and known is not None:
+            below |= model < known
+            side = "below" if model < known else "above"
+            said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
+    if not said:
+        return ""
+    words = (
+        "How good are the models that these verdicts are about? Mean uSDR on the test songs, where silence has 0 dB, "
+    )
+    words += f"beside a filter with one fixed gain a frequency, learnt from the same songs: {'; '.join(said)}."
+    weak = " Where a model lies below the filter, a verdict compares models that do not yet do what an equaliser can."
+    return words + (weak if below else "")
 
 
 def beside(results: Results) -> str:
-    """What belongs to the overview: how good the models are whose differences it shows, and the other contrasts."""
-    scores, means = Results(results.study, {"base", "baselines"}), []
-    for target in scores.targets("base"):
-        model = mean_of(summaries_of(scores.find("base", target)), "usdr_mean")
-        filters = [done.scores["wiener"]["summary"] for done in scores.find("baselines", target)]
-        known = mean_of(filters, "usdr_mean")
-        if None not in (model, known):
-            means.append(f"{target} {model:.2f} dB ({known:.2f})")
-    opening = "Mean uSDR of BSRNN (and of a Wiener filter trained on the same songs)"
-    said = [f"{opening}: {', '.join(means)}."] if means else []
+    """The contrasts that the overview does not show, and how many trainings of other systems stayed silent."""
+    said = []
     for system, name in PEER_NAMES.items():
         trained = [done for done in results.find("peer") if _is_of(done.run, system)]
-        of_runs = [summary["usdr_mean"] for summary in summaries_of(trained)]
-        if silent := sum(score is not None and abs(score) < SILENT_DB for score in of_runs):
-            said.append(f"{silent} of {len(of_runs)} trainings of {name} stayed at 0 dB, which is silence.")
-    rows = [row for row in table(results).itertuples() if "," in row.claim and not pd.isna(row.low)]
-    others = [f"{row.claim}: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" for row in rows]
-    return " ".join(said) + (f" Controls and secondary contrasts: {'; '.join(others)}." if others else "")
+        if silent := sum(map(is_silent, trained)):
+            said.append(f"{silent} of {len(trained)} trainings of {name} stayed at 0 dB, which is silence.")
+    hidden = {claim.id for claim in CLAIMS if not claim.primary and not claim.in_overview}
+    rows = [row for row in table(results).itertuples() if row.claim in hidden and not pd.isna(row.low)]
+    others = [f"{row.claim}: {row.verdict}, {difference_words(row)}" for row in rows]
+    return " ".join(said) + (f" Controls: {'; '.join(others)}." if others else "")

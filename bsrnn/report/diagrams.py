@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from bsrnn.report.figures import WIDTH_INCHES
+from bsrnn.report.figures import SMALL_POINTS, WIDTH_INCHES
 
 BLUE, ORANGE, GREEN, PLAIN = "#D6E8F5", "#FBE3CF", "#D3EDE3", "#F2F2F2"
 PLAIN_EDGE = "#444444"
@@ -22,7 +22,7 @@ def canvas(height_inches: float):
 
 
 def box(axes, place: tuple[float, float], size: tuple[float, float], words: str, fill: str = PLAIN,
-        points: float = 7.5) -> None:  # fmt: skip
+        points: float = SMALL_POINTS) -> None:  # fmt: skip
     """A box of a width and height, centred at (x, y)."""
     (x, y), (width, height) = place, size
     look: dict[str, Any] = {"facecolor": fill, "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
@@ -42,7 +42,7 @@ def arrow(axes, *points: tuple[float, float], dashed: bool = False) -> None:
     )
 
 
-def text(axes, x: float, y: float, words: str, points: float = 7, **settings) -> None:
+def text(axes, x: float, y: float, words: str, points: float = SMALL_POINTS, **settings) -> None:
     """Words centred at (x, y)."""
     axes.text(x, y, words, **({"ha": "center", "va": "center", "fontsize": points, "color": "#222222"} | settings))
 
@@ -50,4 +50,4 @@ def text(axes, x: float, y: float, words: str, points: float = 7, **settings) ->
 def circled(axes, x: float, y: float, sign: str) -> None:
     """A sign in a circle."""
     look = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": PLAIN_EDGE, "linewidth": 0.9}
-    axes.text(x, y, sign, ha="center", va="center", fontsize=9, bbox=look)
+    axes.text(x, y, sign, ha="center", va="center", fontsize=10, bbox=look)

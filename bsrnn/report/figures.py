@@ -6,7 +6,7 @@ a dash does, too. A target has one colour throughout the book. No pyplot: nothin
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -17,15 +17,22 @@ from bsrnn.bands import band_widths
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
+TARGET_DASHES = {"vocals": "-", "drums": "--", "bass": ":", "other": "-."}
 OTHER_COLOUR = "#000000"  # a target that the paper does not have
 GREY, LIGHT = "#666666", "#E8E8E8"
-FONT_POINTS = 9
-FOOTER_POINTS = 6.5
+FONT_POINTS = 9.5
+SMALL_POINTS = 8.6  # the smallest on a page: 11 pixels in a book column
+FOOTER_POINTS = 6.5  # of files alone
 
 
 def colour(target: str) -> str:
     """The colour of a target."""
     return TARGET_COLOURS.get(target, OTHER_COLOUR)
+
+
+def dash(target: str) -> str:
+    """The line style of a target, for those who do not tell its colour from others."""
+    return TARGET_DASHES.get(target, "-")
 
 
 def new_figure(height_inches: float) -> Figure:
@@ -52,7 +59,7 @@ def style(axes, x: str, y: str, title: str = "") -> None:
     axes.set_xlabel(x, fontsize=FONT_POINTS)
     axes.set_ylabel(y, fontsize=FONT_POINTS)
     axes.set_title(title, fontsize=FONT_POINTS, loc="left", fontweight="bold")
-    axes.tick_params(labelsize=FONT_POINTS - 1)
+    axes.tick_params(labelsize=SMALL_POINTS)
     axes.grid(color=LIGHT, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -60,13 +67,13 @@ def style(axes, x: str, y: str, title: str = "") -> None:
 
 def legend(axes, **settings) -> None:
     """A plain legend."""
-    axes.legend(fontsize=FONT_POINTS - 1.5, frameon=False, **settings)
+    axes.legend(fontsize=SMALL_POINTS, frameon=False, **settings)
 
 
 def legend_above(figure: Figure, axes, columns: int) -> None:
     """The legend of a panel above all of them, where curves may be anywhere."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_POINTS - 1.5, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=SMALL_POINTS, frameon=False)
 
 
 def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:
@@ -85,10 +92,12 @@ def split_row(axes, row: int, edges_hz: Sequence[float] | np.ndarray, tint: str)
         axes.broken_barh(*place, facecolor=tint, alpha=alpha, edgecolor="white", linewidth=0.4)
 
 
-def figure_bytes(figure: Figure, ending: str) -> bytes:
-    """The same figure gives the same bytes: no date, no random ids."""
-    buffer = io.BytesIO()
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}[ending]
+def figure_bytes(figure: Figure, ending: str, told: Mapping[str, str] | None = None) -> bytes:
+    """The same figure gives the same bytes: no date, no random ids. told: what an svg or png says of itself."""
+    buffer, told = io.BytesIO(), dict(told or {})
+    fixed: dict[str, dict | None] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}
+    of_kind = fixed[ending]
+    metadata = None if of_kind is None else told | of_kind
     with matplotlib.rc_context({"svg.hashsalt": "bsrnn", "svg.fonttype": "path"}):
         figure.savefig(buffer, format=ending, metadata=metadata, dpi={"svg": 72, "png": 150, "jpg": 110}[ending])
     return buffer.getvalue()

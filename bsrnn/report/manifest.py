@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 
 from bsrnn.errors import ConfigError
-from bsrnn.report import chapters, claims, figures, tables
+from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, write_json, write_text
 from bsrnn.study import runs
@@ -29,10 +29,13 @@ def write_all(profile_name: str) -> dict:
         if reason := artifact.left_out(study):
             print(reason)
             continue
-        drawn, hashes = artifact.draw(study), {}
+        drawn, hashes = artifact.draw_for_a_file(study), {}
+        told = trace.metadata(artifact, study)
         for path in artifact.files(study):
-            is_table = artifact.kind == "table"
-            content = tables.csv_text(drawn).encode() if is_table else figures.figure_bytes(drawn, path.suffix[1:])
+            if artifact.kind == "table":
+                content = tables.csv_text(drawn).encode()
+            else:
+                content = figures.figure_bytes(drawn, path.suffix[1:], told)
             with atomic_write(path) as temporary:
                 temporary.write_bytes(content)
             hashes[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
@@ -87,7 +90,7 @@ def short_results(study: Study):
     """Of the main result, the rows of all songs and the columns for a reader in a hurry."""
     table = chapters.get("results").draw(study)
     columns = ["target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "songs"]
-    return table[table["timbre"] == "all"][columns].rename(columns=tables.HEADINGS).reset_index(drop=True)
+    return table[table["timbre"] == "all"][columns].rename(columns=formats.HEADINGS).reset_index(drop=True)
 
 
 def readme_text(profile_name: str = README_PROFILE) -> str:
@@ -95,7 +98,8 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
     study = Study(profile_name)
     of_claims = Results(study.deciding, claims.ROLES)
     verdicts = claims.overview(of_claims).drop(columns=["seeds", "songs"])  # the line below says how many
-    parts = [tables.to_markdown(verdicts), claims.beside(of_claims), chapters.get("claims").source.stamp(study)]
+    parts = [claims.how_good(of_claims), tables.to_markdown(verdicts), claims.beside(of_claims)]
+    parts += [chapters.get("claims").source.stamp(study)]
     parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])
 

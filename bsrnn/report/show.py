@@ -1,4 +1,7 @@
-"""What a notebook calls: show a figure, a table, a verdict, a sound, each with its caption. Nothing here trains."""
+"""What a notebook calls: show a figure, a table, a verdict, a sound, each with its caption. Nothing here trains.
+
+A notebook that imports this module also shows the tables of its cells in the look of all others, see :func:`use_look`.
+"""
 
 import base64
 import html
@@ -7,10 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, stamps, tables, widgets
+from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
 from bsrnn.report.player import MEGABYTES, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
@@ -36,34 +40,66 @@ def resolve_profile(name: str = "auto") -> str:
     return profiles.profile(name).name
 
 
+def banner(profile_name: str, more: str = "") -> None:
+    """What all that stands on the page comes from, once and at its top. more: of this page alone."""
+    words = "; ".join(filter(None, [stamps.banner(profiles.profile(profile_name)), more]))
+    display(HTML(f'<p class="banner">{html.escape(words[0].upper() + words[1:])}.</p>'))
+
+
 def artifact(artifact_id: str, profile_name: str) -> None:
     """A figure or table of the registry with its caption; one line instead where the profile does not have it."""
     shown, study = chapters.get(artifact_id), Study(profile_name)
-    if reason := shown.left_out(study):
-        display(Markdown(reason))
-    elif shown.kind == "figure":
-        figure(shown.draw(study), shown.caption(study), identity=shown.id)
+    if shown.left_out(study):
+        words = f"{shown.title}: not in profile {study.profile.name} ({shown.source.lacks(study)})."
+        display(HTML(f'<p class="left-out">{html.escape(words)}</p>'))
+        return
+    drawn, about = shown.draw(study), shown.about(study)
+    below = table_html.caption(about, shown.title, shown.source.stamp(study, claim=False)) + trace.folded(shown, study)
+    if shown.kind == "figure":
+        body = _picture(drawn, f"{shown.title}. {about}", "svg")
     else:
-        table(shown.draw(study), shown.caption(study), identity=shown.id)
+        body = table_html.of_results(drawn, shown.title, shown.layout)
+    _shown(body, below, shown.id)
+
+
+def finding(artifact_id: str, profile_name: str) -> None:
+    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
+    if not shown.left_out(study):
+        said(findings.FINDINGS[artifact_id](shown.draw(study)))
 
 
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:
     """A figure as an image with its caption, which is also its text for those who do not see it."""
-    data = base64.b64encode(figures.figure_bytes(drawn, ending)).decode()
-    kind = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}[ending]
-    # an image, not inline SVG: two figures on one page must not share the ids of their clip paths
-    image = f'<img src="data:{kind};base64,{data}" alt="{html.escape(words)}" style="max-width:100%;background:white"/>'
-    _with_caption(image, words, identity)
+    _shown(_picture(drawn, words, ending), table_html.caption(words), identity)
 
 
 def table(drawn: pd.DataFrame, words: str, identity: str) -> None:
     """A table with its caption; a wide one scrolls."""
-    _with_caption(f'<div style="overflow-x:auto">{tables.to_html(drawn, identity)}</div>', words, identity)
+    _shown(table_html.of_results(drawn, words), table_html.caption(words), identity)
 
 
-def _with_caption(body: str, words: str, identity: str) -> None:
+def use_look() -> None:
+    """Let a notebook show every DataFrame that a cell ends with as :func:`bsrnn.report.table_html.of_frame` does."""
+    shell = get_ipython()
+    if shell is not None:
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, table_html.of_frame)
+        shell.display_formatter.formatters["text/html"].for_type(
+            pd.Series, lambda series: table_html.of_frame(series.to_frame(series.name or ""))
+        )
+
+
+def _picture(drawn, words: str, ending: str) -> str:
+    data = base64.b64encode(figures.figure_bytes(drawn, ending)).decode()
+    kind = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}[ending]
+    # an image, not inline SVG: two figures on one page must not share the ids of their clip paths
+    image = f'<img src="data:{kind};base64,{data}" alt="{html.escape(words)}"/>'
+    return table_html.scrolling(image, words.split(". ")[0])
+
+
+def _shown(body: str, below: str, identity: str) -> None:
     name = f' id="{identity}"' if identity else ""
-    display(HTML(f'<figure{name} style="margin:1em 0">{body}{tables.caption_html(words)}</figure>'))
+    display(HTML(f'<figure{name} class="shown">{body}{below}</figure>'))
 
 
 # ---- claims ----
@@ -71,9 +107,18 @@ def _with_caption(body: str, words: str, identity: str) -> None:
 
 def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
-    results = Results(Study(profile_name).deciding, claims.ROLES)
-    words = f"The paper's claims. {claims.beside(results)} {stamps.stamp(results)}"
-    table(claims.overview(results), words, "overview")
+    study = Study(profile_name)
+    results = Results(study.deciding, claims.ROLES)
+    said(claims.how_good(results))
+    body = table_html.of_results(claims.overview(results), "The paper's claims")
+    words = table_html.caption(claims.beside(results), "The paper's claims", stamps.stamp(results))
+    _shown(body, words + trace.folded(chapters.get("claims"), study), "overview")
+
+
+def said(words: str) -> None:
+    """Sentences whose numbers were made from results, as text of the page; nothing for none."""
+    if words:
+        display(Markdown(words))
 
 
 def verdict(profile_name: str, *ids: str) -> None:
@@ -87,9 +132,8 @@ def verdict(profile_name: str, *ids: str) -> None:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
     for name in ids:
         row = rows.loc[name]
-        measured = "" if pd.isna(row.effect) else f" Measured difference: {row.effect:+.2f} dB"
-        measured += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-        measured += f" ({row.contrast})." if measured else ""
+        difference = claims.difference_words(row)
+        measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""
         words = f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue ({row['data']}, "
         words += f"profile {row.profile}): *{row.our_analogue}* ({row.reason}).{measured}"
         display(Markdown(words))
@@ -127,5 +171,8 @@ def spectrograms(sounds: Mapping[str, np.ndarray], sample_rate: int, title: str 
     panels[-1].set_xlabel("seconds", fontsize=figures.FONT_POINTS)
     bar = drawn.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01)
     bar.set_label("dB", fontsize=figures.FONT_POINTS)
-    bar.ax.tick_params(labelsize=figures.FONT_POINTS - 1)
+    bar.ax.tick_params(labelsize=figures.SMALL_POINTS)
     figure(drawn, title or "Spectrograms: " + ", ".join(sounds), "jpg")  # a photograph of a kind
+
+
+use_look()

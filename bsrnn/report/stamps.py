@@ -65,12 +65,19 @@ def _count(number: int, noun: str, more: str = "") -> str:
     return f"{number} {noun}{'' if number == 1 else 's'} {more}".strip()
 
 
-def stamp(results: Results, source: str = OURS, songs: Callable[[Results], str] = scored_songs) -> str:
-    """One line: source, data, profile, seeds, songs, and whether it carries a claim."""
+def stamp(
+    results: Results, source: str = OURS, songs: Callable[[Results], str] = scored_songs, claim: bool = True
+) -> str:
+    """One line: source, data, profile, seeds, songs, and whether it carries a claim.
+
+    claim: False leaves the last out where it is what the banner of a page says of the whole profile.
+    """
     profile, kinds = results.profile, {done.run.kind for done in results.finished}
     parts = [f"Source: {source}", f"profile {profile.name}"]
     if kinds:
         parts.insert(1, f"our data: {REAL_RECORDING if kinds == {'real'} else data_words(profile)}")
         seeds = sorted({done.run.seed for done in results.finished})
-        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results), claim_words(profile, seeds)]
+        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results)]
+        claims = claim_words(profile, seeds)
+        parts += [claims] if claim or claims != claim_words(profile) else []
     return "; ".join(filter(None, parts)) + "."

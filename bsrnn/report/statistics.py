@@ -151,6 +151,12 @@ def pairs(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:
     return [(a, b) for a in better for b in worse if (a.run.target, a.run.seed) == (b.run.target, b.run.seed)]
 
 
+def with_start(finetuned: Iterable[Finished], starts: Iterable[Finished]) -> list[Pair]:
+    """Each finetuned model and the model that it started from."""
+    starts = list(starts)
+    return [(a, b) for a in finetuned for b in starts if a.run.its_start.id == b.run.id]
+
+
 def difference_table(compared: Sequence[Pair]) -> pd.DataFrame:
     """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song.
 
@@ -185,6 +191,11 @@ def measured(changed: Iterable[Finished], against: Iterable[Finished]) -> dict:
         if not differences.any(axis=None):
             row |= {"low": None, "high": None, "interval_over": EQUAL}
     return row
+
+
+def seed_deviation_of(differences: pd.DataFrame) -> float | None:
+    """Standard deviation over seeds of a mean difference in dB, of a table with a row a seed; None for one seed."""
+    return float(differences.mean(axis=1).std(ddof=1)) if len(differences) > 1 else None
 
 
 def effect(differences: pd.DataFrame) -> Effect | None:

@@ -33,7 +33,7 @@ SONG_FOLDS = 4
 
 # Ours, from the instrument alone and fixed before any training: (upper_hz, width_hz) as in bsrnn.bands
 GUITAR_STEPS = (
-    (400, 50),  # the open strings' fundamentals, 82 to 330 Hz: two bins a band, the finest that 2048 samples give
+    (400, 50),  # the open strings' fundamentals, 82 to 330 Hz: two bins of 2048 samples a band
     (1200, 100),  # fundamentals up to the last frets of the highest string, about 1.2 kHz
     (4000, 200),  # first harmonics and the pick's attack
     (8000, 500),  # what a guitar's loudspeaker still passes

@@ -460,8 +460,8 @@ def test_means_and_differences_by_hand(made_up):
     for kind, gain in (("songs", 1), ("artists", -2)):
         assert means.loc[(kind, "BSRNN, V7"), "usdr_mean"] == pytest.approx(3.5)  # of 0 to 7
         assert means.loc[(kind, "BSRNN, guitar split"), "usdr_mean"] == pytest.approx(3.5 + gain)
-        assert means.loc[(kind, "BSRNN, guitar split"), "cSDR, mean (dB)"] == pytest.approx((3.5 + gain) / 2)
-        assert means.loc[(kind, "silence"), ["cSDR, mean (dB)"]].isna().all()
+        assert means.loc[(kind, "BSRNN, guitar split"), "csdr_median"] == pytest.approx((3.5 + gain) / 2)
+        assert means.loc[(kind, "silence"), ["csdr_median"]].isna().all()
         row = means.loc[(kind, "guitar split over V7")]
         assert row["usdr_mean"] == row["low"] == row["high"] == gain and row["songs"] == 8  # alike in every song
     songs_of = made_up.song_by_song()

@@ -49,7 +49,7 @@ def project(tmp_path, monkeypatch):
     (book / "_ext").mkdir()
     (book / "_ext" / "map.py").write_text("")
     (book / "_static").mkdir()
-    for name in ("index.md", "references.md", "references.bib", "_static/code.css"):
+    for name in ("index.md", "references.md", "references.bib", "_static/look.css"):
         (book / name).write_text(name)
     return tmp_path
 
@@ -70,7 +70,7 @@ def test_the_folder_has_all_pages_and_settings_that_execute_no_notebook(project)
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
         "01_a.ipynb",
         "_config.yml",
-        "_static/code.css",
+        "_static/look.css",
         "_toc.yml",
         "index.md",
         "references.bib",

@@ -8,7 +8,7 @@ from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Configuration
-from bsrnn.report.figures import FONT_POINTS, GREY, band_edges_hz, colour
+from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, band_edges_hz, colour
 from bsrnn.study.profiles import Profile
 
 TICKS_HZ = (0, 250, 500, 750, 1000, 2000, 4000, 8000, 16000)
@@ -42,11 +42,11 @@ def _splits(labels: Mapping[str, str], tints: Mapping[str, str], height_inches: 
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=1000, linscale=1.2)
     words = [f"{hz / 1000:g}k" if hz >= 1000 else f"{hz}" for hz in TICKS_HZ]
-    axes.set_xticks(TICKS_HZ, words, fontsize=FONT_POINTS - 1)
+    axes.set_xticks(TICKS_HZ, words, fontsize=SMALL_POINTS)
     axes.minorticks_off()
     axes.set_xlim(0, 30000)
     axes.set_xlabel("frequency (Hz; linear to 1 kHz, logarithmic above)", fontsize=FONT_POINTS)
-    axes.set_title("number of bands", fontsize=FONT_POINTS - 1, loc="right")
+    axes.set_title("number of bands", fontsize=SMALL_POINTS, loc="right")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure

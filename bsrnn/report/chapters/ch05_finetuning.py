@@ -12,7 +12,7 @@ from bsrnn.finetune import kind_of
 from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import Configuration, Runs
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, text
-from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.statistics import mean_interval
 from bsrnn.report.tables import mean_of, ordered, ours, summaries_of
 from bsrnn.study.profiles import Profile
@@ -35,10 +35,11 @@ class Question(NamedTuple):
     true_residual: str = "true_residual_down"
 
 
-QUESTIONS = {
-    "3 s": Question(),
-    "teacher sees 6 s": Question("segment_target_down", "segment_residual_down"),
-    "teacher sees 6 s, energies over them": Question("whole_target_down", "whole_residual_down"),
+CHUNK = Question()
+QUESTIONS = {  # {chunk} and {segment}: seconds of the profile
+    "{chunk} s": CHUNK,
+    "teacher sees {segment} s": Question("segment_target_down", "segment_residual_down"),
+    "teacher sees {segment} s, energies over them": Question("whole_target_down", "whole_residual_down"),
     "each channel by itself": Question(
         "each_target_down", "each_residual_down", "true_each_target_down", "true_each_residual_down"
     ),
@@ -50,43 +51,43 @@ def sampling(profile: Profile) -> Figure:
     """How one training item of the finetuning is drawn from labelled and unlabelled songs."""
     finetune, mixing = profile.finetune, profile.mixing
     seconds, db = mixing.chunk_seconds, finetune.threshold_db
-    figure, axes = canvas(4.6)
-    box(axes, (0.8, 3.9), (1.3, 0.6), "labelled songs L\n(all stems)", PLAIN)
-    box(axes, (0.8, 1.5), (1.3, 0.6), "unlabelled songs U\n(mixtures only)", PLAIN)
-    text(axes, 0.8, 1.05, "salient segments", 6.5, color=GREY)
-    box(axes, (2.6, 4.1), (1.35, 0.3), "clean target", BLUE)
-    box(axes, (2.6, 3.7), (1.35, 0.3), "clean residual", ORANGE)
-    for height in (4.1, 3.7):
-        arrow(axes, (1.45, 3.9), (1.92, height))
-    text(axes, 0.8, 3.45, f"salient segments,\n{seconds:g} s of each", 6.5, color=GREY)
-    box(axes, (2.6, 1.5), (1.35, 0.6), f"teacher P\nseparates the {finetune.teacher_sees}", GREEN)
-    arrow(axes, (1.45, 1.5), (1.925, 1.5))
+    figure, axes = canvas(5.4)
+    box(axes, (0.75, 4.65), (1.45, 0.65), "labelled songs L\n(all stems)", PLAIN)
+    box(axes, (0.75, 1.75), (1.45, 0.65), "unlabelled songs U\n(mixtures only)", PLAIN)
+    text(axes, 0.75, 1.27, "salient segments", color=GREY)
+    box(axes, (2.5, 4.9), (1.3, 0.36), "clean target", BLUE)
+    box(axes, (2.5, 4.4), (1.3, 0.36), "clean residual", ORANGE)
+    for height in (4.9, 4.4):
+        arrow(axes, (1.475, 4.65), (1.85, height))
+    text(axes, 0.75, 4.1, f"salient segments,\n{seconds:g} s of each", color=GREY)
+    box(axes, (2.5, 1.75), (1.5, 0.7), f"teacher P\nseparates the\n{finetune.teacher_sees}", GREEN)
+    arrow(axes, (1.475, 1.75), (1.75, 1.75))
     rules = (
-        (2.55, f"mixture − target\nestimate > {db:g} dB", "the mixture is a\nclean residual", ORANGE),
-        (1.5, f"mixture − residual\n> {db:g} dB", "the mixture is a\nclean target", BLUE),
-        (0.45, "otherwise", "pseudo target and\npseudo residual", PLAIN),
+        (2.95, f"mixture − target\nestimate\n> {db:g} dB", "the mixture is\na clean\nresidual", ORANGE),
+        (1.75, f"mixture −\nresidual\n> {db:g} dB", "the mixture is\na clean\ntarget", BLUE),
+        (0.6, "otherwise", "pseudo target,\npseudo\nresidual", PLAIN),
     )
     for height, rule, outcome, fill in rules:
-        arrow(axes, (3.275, 1.5), (3.42, 1.5), (3.42, height), (3.55, height))
-        text(axes, 3.58, height, rule, 6.5, ha="left")
-        box(axes, (5.05, height), (1.0, 0.5), outcome, fill, 6.5)
-    text(axes, 3.58, 3.0, f"energies of the {finetune.energy_over} in dB:", 6.5, ha="left", color=GREY)
-    pools = 5.72
-    axes.plot([pools, pools], [0.45, 4.1], color=PLAIN_EDGE, linewidth=1)
-    for height in (2.55, 1.5, 0.45):
-        axes.plot([5.55, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
-    for height in (4.1, 3.7):
-        axes.plot([3.275, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
-    box(axes, (6.65, 3.55), (1.45, 0.7), "pools: draw one target\nand one residual", PLAIN, 6.5)
-    arrow(axes, (pools, 3.55), (5.925, 3.55))
-    drawn = f"each ± {mixing.gain_db:g} dB or dropped\n(p = {mixing.drop_probability:g}); sum;\ndivide by the peak"
-    box(axes, (6.65, 2.5), (1.45, 0.8), drawn, PLAIN, 6.5)
-    arrow(axes, (6.65, 3.2), (6.65, 2.9))
-    box(axes, (6.65, 1.4), (1.45, 0.6), f"train student Q\nlearning rate {finetune.train.learning_rate:g}", GREEN, 7)
-    arrow(axes, (6.65, 2.1), (6.65, 1.7))
+        arrow(axes, (3.25, 1.75), (3.38, 1.75), (3.38, height), (3.5, height))
+        text(axes, 3.53, height, rule, ha="left")
+        box(axes, (5.2, height), (1.05, 0.65), outcome, fill)
+    text(axes, 3.53, 3.55, f"energies of the {finetune.energy_over} in dB:", ha="left", color=GREY)
+    pools = 5.88
+    axes.plot([pools, pools], [0.6, 4.9], color=PLAIN_EDGE, linewidth=1)
+    for height in (2.95, 1.75, 0.6):
+        axes.plot([5.725, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
+    for height in (4.9, 4.4):
+        axes.plot([3.15, pools], [height, height], color=PLAIN_EDGE, linewidth=1)
+    box(axes, (6.75, 4.2), (1.4, 0.75), "pools: draw\none target and\none residual", PLAIN)
+    arrow(axes, (pools, 4.2), (6.05, 4.2))
+    drawn = f"each ± {mixing.gain_db:g} dB,\nor dropped\n(p = {mixing.drop_probability:g}); sum;\ndivide by the peak"
+    box(axes, (6.75, 2.95), (1.4, 0.95), drawn, PLAIN)
+    arrow(axes, (6.75, 3.825), (6.75, 3.425))
+    box(axes, (6.75, 1.7), (1.4, 0.7), f"train student Q,\nrate {finetune.train.learning_rate:g}", GREEN)
+    arrow(axes, (6.75, 2.475), (6.75, 2.05))
     if finetune.self_boosting:
-        arrow(axes, (6.65, 1.1), (6.65, 0.06), (2.6, 0.06), (2.6, 1.2), dashed=True)
-        text(axes, 2.5, 0.62, "Q better than P on the\nvalidation songs: P ← Q", 6.5, ha="right")
+        arrow(axes, (6.75, 1.35), (6.75, 0.1), (2.5, 0.1), (2.5, 1.4), dashed=True)
+        text(axes, 2.4, 0.7, "Q better than P\non the validation\nsongs: P ← Q", ha="right")
     return figure
 
 
@@ -109,7 +110,7 @@ def label_energies(results: Results) -> Figure:
             axes.hist(
                 [drops[~rests], drops[rests]], bins, stacked=True, color=[colour(target), "white"],
                 edgecolor="black", linewidth=0.5, hatch=["", "////"],
-                label=[f"plays ({np.sum(~rests)})", f"rests: true level 30 dB down ({np.sum(rests)})"],
+                label=[f"plays ({np.sum(~rests)})", f"rests ({np.sum(rests)})"],
             )  # fmt: skip
             for threshold in THRESHOLDS_DB:
                 bold = threshold == results.profile.finetune.threshold_db
@@ -117,7 +118,9 @@ def label_energies(results: Results) -> Figure:
             axes.set_yscale("symlog", linthresh=10)  # the few that rest count as much as the many that play
             axes.set_yticks([0, 5, 10, 50, 100], ["0", "5", "10", "50", "100"])
             figures.style(axes, "", "chunks" if axes is row[0] else "", words)
-            axes.legend(fontsize=FONT_POINTS - 1.5, loc="upper right", framealpha=0.9, edgecolor="none")
+            handles, labels = axes.get_legend_handles_labels()
+            look = {"fontsize": SMALL_POINTS, "frameon": False, "handlelength": 1.2, "columnspacing": 1.0, "ncols": 2}
+            axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, **look)
     for axes, which in zip(figure.axes[-2:], ("target estimate", "residual estimate"), strict=True):
         axes.set_xlabel(f"{which}, dB below the mixture", fontsize=FONT_POINTS)
     return figure
@@ -128,7 +131,7 @@ def label_thresholds(results: Results) -> pd.DataFrame:
     """Chunks that each rule calls clean at four thresholds. Truly clean: called so at 30 dB if the true stems took the
     estimates' place. Leak: median level, below the mixture, of what a called chunk should be free of (-120:
     nothing)."""
-    asked = [({"threshold_db": threshold}, threshold, QUESTIONS["3 s"]) for threshold in THRESHOLDS_DB]
+    asked = [({"threshold_db": threshold}, threshold, CHUNK) for threshold in THRESHOLDS_DB]
     return _rules(results, "threshold_db", asked)
 
 
@@ -137,8 +140,15 @@ def label_choices(results: Results) -> pd.DataFrame:
     """The same at the paper's threshold for each reading of the paper: what the teacher sees, over what the energies
     are taken, both channels or each (then every channel counts as a chunk)."""
     threshold = results.profile.finetune.threshold_db
-    asked = [({"the rules see": words}, threshold, question) for words, question in QUESTIONS.items()]
+    lengths = _seconds(results.profile)
+    asked = [({"the rules see": words.format(**lengths)}, threshold, asked) for words, asked in QUESTIONS.items()]
     return _rules(results, "the rules see", asked)
+
+
+def _seconds(profile: Profile) -> dict[str, str]:
+    """How long a chunk is, and the segment that it lies in, of which the teacher may see all."""
+    chunk, segment = profile.mixing.chunk_seconds, profile.activity.segment_seconds
+    return {"chunk": f"{chunk:g}", "segment": f"{max(chunk, segment):g}"}
 
 
 def _rules(results: Results, column: str, asked: Iterable[tuple[dict, float, Question]]) -> pd.DataFrame:
@@ -183,11 +193,14 @@ def _are(kind: str, target_down: pd.Series, residual_down: pd.Series, threshold:
 @artifact.table("label_quality", "How good the pseudo labels are", LABELS)
 def label_quality(results: Results) -> pd.DataFrame:
     """Median uSDR, over the chunks that no rule calls clean, of the teacher's target and residual against the true
-    stems, with 3 s or 6 s before the teacher, beside the mixture itself as a label of the target."""
+    stems, with the chunk alone or its whole segment before the teacher, beside the mixture itself as a label of the
+    target."""
     rows, threshold = [], results.profile.finetune.threshold_db
-    columns = {"mixture_as_target_db": "mixture_usdr"}
-    for view, prefix in (("3s", ""), ("6s", "segment_")):
-        columns |= {f"target_{view}_db": f"{prefix}target_usdr", f"residual_{view}_db": f"{prefix}residual_usdr"}
+    lengths = _seconds(results.profile)
+    views = {f"{lengths['chunk']}s": "", f"{lengths['segment']}s": "segment_"}
+    columns = {f"target_{view}_db": f"{prefix}target_usdr" for view, prefix in views.items()}
+    columns |= {f"residual_{view}_db": f"{prefix}residual_usdr" for view, prefix in views.items()}
+    columns = {"mixture_as_target_db": "mixture_usdr"} | columns
     for done in results.finished:
         chunks = pd.DataFrame(done.scores["chunks"])
         chunks = chunks[_are("pseudo", chunks["target_down"], chunks["residual_down"], threshold)]
@@ -197,8 +210,7 @@ def label_quality(results: Results) -> pd.DataFrame:
                 row = {"target": done.run.target, "unlabelled": words, "chunks": len(of_set)}
                 row |= {column: of_set[score].astype(float).median() for column, score in columns.items()}
                 rows.append(row | ours(results, [done]))
-    views = ("target_3s_db", "target_6s_db", "residual_3s_db", "residual_6s_db")
-    return ordered(rows, "target", "unlabelled", "chunks", "mixture_as_target_db", *views)
+    return ordered(rows, "target", "unlabelled", "chunks", *columns)
 
 
 # ---- the finetuning ----
@@ -224,15 +236,35 @@ def finetuning_counts(results: Results) -> pd.DataFrame:
     return ordered(rows, "target", "seed", "teacher", "until_item", *KINDS, *shares)
 
 
+def _upper_bound(results: Results, target: str) -> list[Finished]:
+    return [done for done in results.find("variant", target) if done.run.profile.finetune.labels == "truth"]
+
+
+def _replacements(tuned: list[Finished]) -> list[dict]:
+    """The validations at which the student took the teacher's place."""
+    return [entry for done in tuned for entry in done.training["history"] if entry["teacher_replaced"]]
+
+
+def _what_else_is_drawn(results: Results) -> str:
+    """What the caption says of curves and marks that only some results have."""
+    said, targets = [], results.targets("finetuned")
+    if results.find("control"):
+        said.append("Beside it: the control, which sees labelled songs only.")
+    if any(_upper_bound(results, target) for target in targets):
+        said.append("Beside it: the upper bound, which is given the unlabelled songs' true stems.")
+    if _replacements(results.find("finetuned")):
+        said.append("A triangle: the student takes the teacher's place.")
+    return " ".join(said)
+
+
 @artifact.figure(
     "finetuning",
     "Finetuning curves",
     Runs({"finetuned", "control", "variant"}, {"finetuned"}, songs=stamps.validation_songs),
+    _what_else_is_drawn,
 )
 def finetuning_curves(results: Results) -> Figure:
-    """Mean uSDR of the validation songs while the model is finetuned, beside the control that sees labelled songs only
-    and the upper bound that is given the unlabelled songs' true stems; a triangle marks the student's taking the
-    teacher's place, the dotted line is the start."""
+    """Mean uSDR of the validation songs while the model is finetuned; the dotted line is the start."""
     targets = results.targets("finetuned")
     figure = figures.new_figure(3.4)
     panels = figure.subplots(1, len(targets), squeeze=False)[0]
@@ -240,20 +272,46 @@ def finetuning_curves(results: Results) -> Figure:
         control = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.4, "marker": "s", "markersize": 3}
         truth = {"color": "black", "linestyle": "-.", "linewidth": 1.0, "marker": "d", "markersize": 3}
         _curves(axes, results.find("control", target), "control: labelled songs only", control)
-        upper = [done for done in results.find("variant", target) if done.run.profile.finetune.labels == "truth"]
-        _curves(axes, upper, "true stems of the unlabelled songs", truth)
+        _curves(axes, _upper_bound(results, target), "true stems of the unlabelled songs", truth)
         tuned = results.find("finetuned", target)
         _curves(axes, tuned, "finetuned", {"color": colour(target), "linewidth": 1.6})
-        boosts = [entry for done in tuned for entry in done.training["history"] if entry["teacher_replaced"]]
-        points = [entry["items"] for entry in boosts], [entry["valid_usdr"] for entry in boosts]
-        look = {"linestyle": "none", "marker": "^", "markersize": 7, "color": colour(target)}
-        axes.plot(*points, label="student replaces teacher", **look)
+        if boosts := _replacements(tuned):
+            points = [entry["items"] for entry in boosts], [entry["valid_usdr"] for entry in boosts]
+            look = {"linestyle": "none", "marker": "^", "markersize": 7, "color": colour(target)}
+            axes.plot(*points, label="student replaces teacher", **look)
         for done in tuned:
             label = "start" if done is tuned[0] else None
             axes.axhline(done.training["start_valid_usdr"], color="black", linestyle=":", linewidth=1, label=label)
         figures.style(axes, "finetuning items", "validation uSDR (dB)", target)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     figures.legend_above(figure, panels[0], 3)
+    return figure
+
+
+def teacher_and_student(results: Results, target: str) -> Figure:
+    """One finetuning over time: above, who makes the labels and who learns; below, how each scores."""
+    done = results.find("finetuned", target)[0]
+    history = done.training["history"]
+    items = [0, *(entry["items"] for entry in history)]
+    teacher = [done.training["start_valid_usdr"]]
+    for entry in history:
+        teacher.append(entry["valid_usdr"] if entry["teacher_replaced"] else teacher[-1])
+    student = [teacher[0], *(entry["valid_usdr"] for entry in history)]
+    figure = figures.new_figure(3.0)
+    roles, scores = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
+    for row, tint in ((1, "black"), (0, colour(target))):
+        roles.annotate("", (items[-1], row), (0, row), arrowprops={"arrowstyle": "->", "color": tint})
+    for item in items[1:]:
+        roles.annotate("", (item, 0.12), (item, 0.9), arrowprops={"arrowstyle": "->", "color": GREY, "linestyle": ":"})
+    for entry in (entry for entry in history if entry["teacher_replaced"]):
+        roles.annotate("", (entry["items"], 0.9), (entry["items"], 0.1), arrowprops={"arrowstyle": "-|>", "lw": 2})
+    roles.set_yticks([1, 0], ["teacher P: labels", "student Q: learns"], fontsize=SMALL_POINTS)
+    roles.set_ylim(-0.4, 1.4)
+    roles.spines[["top", "right", "bottom"]].set_visible(False)
+    scores.step(items, teacher, where="post", color="black", linestyle="--", label="teacher P")
+    scores.plot(items, student, color=colour(target), marker="o", markersize=4, label="student Q")
+    figures.style(scores, "finetuning items", "validation uSDR (dB)")
+    figures.legend(scores)
     return figure
 
 

@@ -18,7 +18,7 @@ from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import song_interval
 from bsrnn.report.tables import METHODS, mean_of, ordered, ours, published_rows, summaries_of
 from bsrnn.separation import separate
-from bsrnn.study.results import Results, mean
+from bsrnn.study.results import Results
 
 WORST = 5  # songs at either end
 METHOD_LOOKS = {  # beside the model: marker, colour, filled
@@ -38,9 +38,8 @@ def table2(results: Results) -> pd.DataFrame:
         scored = [done for done in results.finished if done.run.profile.separate.hop_seconds == hop]
         summaries = summaries_of(scored)
         row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean_of(summaries, "usdr_mean")}
-        row["seconds_per_song"] = mean([song["seconds"] for done in scored for song in done.scores["songs"]])
         rows.append(row | {"songs": summaries[0]["songs"]} | ours(results, scored))
-    return ordered(rows, "hop_seconds", "cost", "usdr_mean", "seconds_per_song", "songs")
+    return ordered(rows, "hop_seconds", "cost", "usdr_mean", "songs")
 
 
 # ---- song by song ----
@@ -76,7 +75,7 @@ def song_by_song(results: Results) -> Figure:
         row[0].set_ylabel("uSDR (dB)", fontsize=FONT_POINTS)
     for axes in grid[-1]:
         axes.set_xlabel("test song, sorted by the model's score", fontsize=FONT_POINTS)
-    figures.legend_above(figure, grid[0][0], 5)
+    figures.legend_above(figure, grid[0][0], 3)
     return figure
 
 

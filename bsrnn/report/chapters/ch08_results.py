@@ -11,9 +11,10 @@ from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
 from bsrnn.report import artifact, claims, figures, stamps
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
-from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.figures import GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import measured, pairs
+from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import (
     METHODS,
     PUBLISHED,
@@ -31,6 +32,8 @@ from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results, mean
 
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
+EXPLAINED_IN = {"C1": (1, 8), "C2": (1, 8), "C3": (6, 6), "C4": (3, 4), "C5": (5, 5)}  # claim -> chapters
+LAST_CHAPTER = 8
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -73,6 +76,43 @@ def held_out_songs(results: Results) -> pd.DataFrame:
         for method, part in whole.groupby("method", sort=False)
     ]
     return whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
+
+
+def score_bars(table: pd.DataFrame) -> Figure:
+    """Of the table of results, all songs: a bar a method from silence to the mask that knows the stems, by target."""
+    targets = [target for target in dict.fromkeys(table["target"]) if target != "mean"]
+    usdr = table[table["timbre"] == "all"].pivot(index="target", columns="method", values="usdr_mean")
+    methods = [words for name, words in METHODS.items() if words in usdr and name != "mixture"]  # which is far below 0
+    figure = figures.new_figure(2.7)
+    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False, sharey=True)[0], targets, strict=True):
+        scores = usdr.loc[target, methods]
+        tints = [colour(target) if method == METHODS["model"] else GREY for method in methods]
+        bars = axes.bar(range(len(methods)), scores, color=tints, alpha=0.85)
+        axes.bar_label(bars, fmt="%.1f", fontsize=SMALL_POINTS)
+        axes.set_xticks(range(len(methods)), [words.replace(", ", ",\n") for words in methods], rotation=35, ha="right")
+        axes.axhline(0, color="black", linewidth=0.8)
+        figures.style(axes, "", "mean uSDR (dB)" if target == targets[0] else "", target)
+        axes.grid(visible=False, axis="x")
+    return figure
+
+
+def map_of_claims() -> Figure:
+    """Which chapter explains a claim (circle), and which has its verdict (filled)."""
+    figure = figures.new_figure(2.2)
+    axes = figure.add_subplot()
+    primary = [claim for claim in claims.CLAIMS if claim.primary]
+    for row, claim in enumerate(primary):
+        explained, decided = EXPLAINED_IN[claim.id]
+        axes.plot([explained, decided], [row, row], color=GREY, linewidth=1)
+        axes.plot(explained, row, "o", color="black", markerfacecolor="white", markersize=9, zorder=3)
+        axes.plot(decided, row, "o", color="black", markersize=9, zorder=3)
+        axes.text(0.4, row, f"{claim.id}  {claim.statement}", ha="right", va="center", fontsize=SMALL_POINTS)
+    axes.set_xticks(range(1, LAST_CHAPTER + 1))
+    axes.set_yticks([])
+    axes.set_xlim(0.5, LAST_CHAPTER + 0.5)
+    axes.invert_yaxis()
+    figures.style(axes, "chapter", "")
+    return figure
 
 
 # ---- the paper's tables ----
@@ -263,7 +303,12 @@ def learning_curves(results: Results) -> Figure:
 # ---- claims ----
 
 
-@artifact.table("claims", "The claims and what our results say to them", Runs(claims.ROLES, of=DECIDING))
+@artifact.table(
+    "claims",
+    "The claims and what our results say to them",
+    Runs(claims.ROLES, of=DECIDING),
+    Layout(hidden=("verdict", "statement")),  # a verdict is that of one of its two columns; statements open the book
+)
 def table_of_claims(results: Results) -> pd.DataFrame:
     """Effect: difference of the mean uSDR in dB, paired by seed and song; low and high: its interval over seeds and
     songs, by the two-way analysis of variance, at the level named: that of the five primary contrasts makes their
@@ -272,10 +317,16 @@ def table_of_claims(results: Results) -> pd.DataFrame:
     return claims.table(results)
 
 
-@artifact.figure("contrasts", "The contrasts behind the claims", Runs(claims.ROLES, of=DECIDING))
+def _where_intervals(results: Results) -> str:
+    """What the caption says of the intervals of contrasts that have any."""
+    has_any = claims.table(results)["low"].notna().any()
+    return "The bar is the interval of the mean over seeds and songs." if has_any else ""
+
+
+@artifact.figure("contrasts", "The contrasts behind the claims", Runs(claims.ROLES, of=DECIDING), _where_intervals)
 def contrasts(results: Results) -> Figure:
-    """Mean difference of uSDR and its interval over seeds and songs, primary contrasts in bold; each point is a seed,
-    the diamond the paper's own difference on its data, the dashed line the margin set beforehand."""
+    """Mean difference of uSDR, primary contrasts in bold; each point is a seed, a cross one with which a training was
+    silent to its end, the diamond the paper's own difference on its data, the dashed line the margin set beforehand."""
     compared = {contrast.claim.id: contrast for contrast in claims.contrasts(results)}
     rows = [row for row in claims.table(results).itertuples() if not np.isnan(row.effect)]
     figure = figures.new_figure(0.5 * len(rows) + 1.1)
@@ -289,17 +340,20 @@ def contrasts(results: Results) -> Figure:
         if not np.isnan(row.low):
             width = 2.4 if primary else 1.4
             labelled["interval"] = axes.plot([row.low, row.high], [place] * 2, color=tint, linewidth=width)[0]
-        dots = [place + 0.22] * len(of_seeds)
-        labelled["a seed"] = axes.plot(of_seeds, dots, ".", color=tint, markersize=4)[0]
+        silent = compared[row.claim].differences.index.isin(compared[row.claim].silent)
+        for which, marker, words in ((~silent, ".", "a seed"), (silent, "x", "a seed that stayed silent")):
+            if which.any():
+                dots = [place + 0.22] * int(which.sum())
+                labelled[words] = axes.plot(of_seeds[which], dots, marker, color=tint, markersize=4)[0]
         labelled["mean"] = axes.plot(row.effect, place, "o", color=tint, markersize=7 if primary else 5)[0]
         if not np.isnan(row.paper_effect):
             paper: dict[str, Any] = {"color": colour("vocals"), "markersize": 6, "markerfacecolor": "white"}
             labelled["the paper's, on its data"] = axes.plot(row.paper_effect, place, "D", **paper)[0]
-    look: dict[str, Any] = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": FONT_POINTS - 1.5}
+    look: dict[str, Any] = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": SMALL_POINTS}
     figure.legend(list(labelled.values()), list(labelled), **look)
     axes.axvline(0, color="black", linewidth=0.8)
-    labels = [f"{row.claim}: {row.contrast}" for row in rows]
-    axes.set_yticks(range(len(rows)), labels, fontsize=FONT_POINTS - 1)
+    labels = [f"{row.claim}:\n{row.contrast}" for row in rows]
+    axes.set_yticks(range(len(rows)), labels, fontsize=SMALL_POINTS)
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
     return figure

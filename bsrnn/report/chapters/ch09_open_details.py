@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from bsrnn.report import artifact
+from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
-from bsrnn.report.statistics import EQUAL, measured
+from bsrnn.report.statistics import EQUAL, measured, seed_deviation_of
+from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
 
+ONE_SEED = "songs, one seed"
 COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
 LEDGER = "paper, authors' public code, replication (arXiv 2603.09187), the configuration, and our runs"
 
@@ -31,11 +34,37 @@ class Comparison:
     against: list[Finished]
 
     def row(self, results: Results) -> dict:
-        """The effect in dB uSDR with its interval, and where it comes from."""
-        return {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
+        """The effect in dB uSDR with its interval, and where it comes from.
+
+        A training with one seed has no interval: one over songs alone knows nothing of the spread between seeds, and
+        would leave out 0 by the luck of a seed. It has the band of that spread instead.
+        """
+        row = {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
+        if self.retrained and row["interval_over"] == ONE_SEED:
+            claim = "C5" if self.changed[0].run.kind == "finetune" else "C1"
+            row |= {"low": None, "high": None, "interval_over": "-", "seed_band": seed_band(results, claim)}
+        return row
+
+    @property
+    def retrained(self) -> bool:
+        """Whether the changed runs have weights of their own, which another seed would make others."""
+        keys = {done.run.train_key for done in self.against}
+        return any(done.run.train_key not in keys for done in self.changed)
 
 
-def _comparisons(results: Results) -> list[Comparison]:
+def seed_band(results: Results, claim_id: str) -> float | None:
+    """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
+
+    The largest of a claim's contrasts, C1's of two band splits or C5's of two finetunings, which the profile that
+    decides the claims trained with several seeds: of how another seed alone moves such a difference.
+    """
+    deciding = Results(results.study.deciding, claims.ROLES)
+    compared = [contrast for contrast in claims.contrasts(deciding) if contrast.claim.id.startswith(claim_id)]
+    deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
+    return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
+
+
+def comparisons(results: Results) -> list[Comparison]:
     """Every changed run's, target by target."""
     compared = []
     for target in results.profile.targets:
@@ -65,29 +94,52 @@ def _against(results: Results, target: str, kind: str) -> list[Finished]:
 @artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}, BOTH))
 def other_choices(results: Results) -> pd.DataFrame:
     """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
-    difference of the mean uSDR on the test songs in dB, with its 95 % interval over seeds and songs, or over songs
-    alone where one seed was run; each interval by itself. Of this profile, and of the one that decides its claims."""
+    difference of the mean uSDR on the test songs in dB. Where the weights are the same, its 95 % interval over songs,
+    and over seeds where there are several. Where a model was trained anew with one seed, no interval but a band: two
+    standard deviations, over seeds, of the difference of two trained splits (of two finetunings, where it is one); an
+    effect inside the band may be the seed's. Of this profile, and of the one that decides its claims."""
     rows = [
         comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for of_profile in results.with_deciding()
-        for comparison in _comparisons(of_profile)
+        for comparison in comparisons(of_profile)
         if comparison.detail
     ]
-    columns = ("what is left open", "effect", "low", "high", "interval_over", "songs")
+    columns = ("what is left open", "effect", "low", "high", "interval_over", "seed_band", "songs")
     return ordered(rows, "target", "another choice", *columns)
+
+
+def choices_and_band(table: pd.DataFrame) -> Figure:
+    """The effects of the table of other choices, over the grey band in which another seed may lie."""
+    rows = table.sort_values("effect", ascending=False).reset_index(drop=True)
+    figure = figures.new_figure(0.3 * len(rows) + 0.8)
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows.itertuples()):
+        if not pd.isna(row.seed_band):
+            axes.barh(place, 2 * row.seed_band, left=-row.seed_band, height=0.8, color=figures.LIGHT)
+        if not pd.isna(row.low):
+            axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.4)
+        axes.plot(row.effect, place, "o", color=figures.colour(row.target), markersize=5)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), rows["another choice"], fontsize=figures.SMALL_POINTS)
+    axes.invert_yaxis()
+    figures.style(axes, "difference of the mean uSDR (dB)", "")
+    axes.grid(visible=False, axis="y")
+    return figure
 
 
 @artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, DECIDING))
 def beyond(results: Results) -> pd.DataFrame:
     """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
-    the mean uSDR in dB with its 95 % interval. Work: operations of one item forward, for every target that the model
-    has, relative to the base."""
+    the mean uSDR in dB with its 95 % interval, or with the band of the seeds. Work: operations of one item forward, for
+    every target that the model has, relative to the base."""
     rows = []
-    for comparison in _comparisons(results):
+    for comparison in comparisons(results):
         if not comparison.detail:
             work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
             rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
-    return ordered(rows, "target", "what is other", "effect", "low", "high", "interval_over", "work", "songs")
+    return ordered(
+        rows, "target", "what is other", "effect", "low", "high", "interval_over", "seed_band", "work", "songs"
+    )
 
 
 def _operations(done: Finished) -> float:
@@ -95,7 +147,10 @@ def _operations(done: Finished) -> float:
     return costs.forward_operations(done.run.profile.model, done.run.profile.mixing.chunk_seconds)
 
 
-@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER))
+CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_setting", "test"))
+
+
+@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER), CARDS)
 def open_details(results: Results) -> pd.DataFrame:
     """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
     what another choice was measured to change."""
@@ -103,22 +158,29 @@ def open_details(results: Results) -> pd.DataFrame:
     table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
     told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
     for of_profile in profiles:
-        for comparison in _comparisons(of_profile):
-            told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile.profile.name))
+        for comparison in comparisons(of_profile):
+            told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile))
     table["measured"] = ["; ".join(told.get(detail, ())) or "-" for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
     return table[[*columns, "measured"]].assign(profile=results.profile.name)
 
 
-def _told(comparison: Comparison, profile_name: str) -> list[str]:
+def _told(comparison: Comparison, results: Results) -> list[str]:
     """What was measured, in words; nothing where no song was scored with both."""
-    row = measured(comparison.changed, comparison.against)
+    row = comparison.row(results)
     if row["effect"] is None:
         return []
+    where = f"({comparison.target}; {row['interval_over']}; profile {results.profile.name})"
     if row["interval_over"] == EQUAL:
-        return [f"{comparison.words}: nothing came of it, {EQUAL} ({comparison.target}; profile {profile_name})"]
-    numbers = f"{row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}]"
-    return [f"{comparison.words}: {numbers} ({comparison.target}; {row['interval_over']}; profile {profile_name})"]
+        return [f"{comparison.words}: nothing came of it {where}"]
+    if row["low"] is not None:
+        return [f"{comparison.words}: {row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}] {where}"]
+    band = row.get("seed_band")
+    says = (
+        f"{'within' if abs(row['effect']) <= band else 'beyond'} ±{band:.2f} dB of another seed" if band else "one seed"
+    )
+    where = f"({comparison.target}; profile {results.profile.name})"
+    return [f"{comparison.words}: {row['effect']:+.2f} dB, {says} {where}"]
 
 
 def _spread(results: Results) -> str:

@@ -97,7 +97,7 @@ def roofline(measured: Mapping[str, dict]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
-    axes.legend(fontsize=figures.FONT_POINTS - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(fontsize=figures.SMALL_POINTS, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

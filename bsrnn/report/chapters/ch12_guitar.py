@@ -46,6 +46,11 @@ def whole_folds() -> dict[str, dict[str, Run]]:
     return {fold: methods for fold, methods in by_fold.items() if all(run.finished() for run in methods.values())}
 
 
+def finished_runs() -> list[Run]:
+    """Every run that the scores come from."""
+    return [run for methods in whole_folds().values() for run in methods.values()]
+
+
 def progress() -> str:
     """How much of the experiment is there, in a line."""
     whole, wanted = whole_folds(), [fold.id for fold in guitar.FOLDS]
@@ -114,7 +119,7 @@ def scores() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@artifact.table("guitar_songs", "Guitar, song by song", Elsewhere(SOURCE, lacks_scores))
+@artifact.table("guitar_songs", "Guitar, song by song", Elsewhere(SOURCE, lacks_scores, finished_runs))
 def song_by_song() -> pd.DataFrame:
     """uSDR in dB of each held-out song's middle minute."""
     table = scores()
@@ -125,11 +130,11 @@ def song_by_song() -> pd.DataFrame:
     return shown.assign(**OURS_HERE)
 
 
-@artifact.table("guitar", "Guitar, means over songs", Elsewhere(SOURCE, lacks_scores))
+@artifact.table("guitar", "Guitar, over songs", Elsewhere(SOURCE, lacks_scores, finished_runs))
 def means() -> pd.DataFrame:
-    """Means over the songs of the finished folds, for each way of holding songs out; last, the difference of the two
-    splits, song by song, from four songs on with its 95 % bootstrap interval over songs, which knows nothing of
-    seeds."""
+    """Mean uSDR and median cSDR over the songs of the finished folds, for each way of holding songs out; last, the
+    difference of the two splits, song by song, from four songs on with its 95 % bootstrap interval over songs, which
+    knows nothing of seeds."""
     table, rows = scores(), []
     for kind in KINDS:
         part = table[table["kind"] == kind]
@@ -138,11 +143,11 @@ def means() -> pd.DataFrame:
         for method in ORDER:
             row = {"held out": kind, "method": NAMES[method], "usdr_mean": part[method].mean()}
             csdr = pd.to_numeric(part[f"{method}_csdr"])
-            rows.append(row | {"cSDR, mean (dB)": csdr.mean() if csdr.notna().any() else None, "songs": len(part)})
+            rows.append(row | {"csdr_median": csdr.median() if csdr.notna().any() else None, "songs": len(part)})
         difference = part["guitar"] - part["v7"]
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean(), "songs": len(part)}
         if len(part) >= FEWEST:
             row["low"], row["high"] = song_interval(difference, np.random.default_rng(0))
-        rows.append(row | {"cSDR, mean (dB)": (part["guitar_csdr"] - part["v7_csdr"]).mean()})
-    columns = ["held out", "method", "usdr_mean", "low", "high", "cSDR, mean (dB)", "songs"]
+        rows.append(row | {"csdr_median": (part["guitar_csdr"] - part["v7_csdr"]).median()})
+    columns = ["held out", "method", "usdr_mean", "low", "high", "csdr_median", "songs"]
     return pd.DataFrame(rows).reindex(columns=columns).assign(**OURS_HERE)

@@ -1,0 +1,58 @@
+"""Take out of a finished site what browsers and screen readers stumble over, and what this book does not use.
+
+- sphinx-thebe writes its settings twice into each page, which is an error of JavaScript, and fetches its script from
+  the network when it is called; no page of ours calls it.
+- docutils gives a list of references roles that a list must not have.
+- sphinx-mathjax-offline lays all of MathJax beside the pages, of which they load one file and its fonts; of the
+  languages that formulas can be read out in, English stays.
+"""
+
+import shutil
+from pathlib import Path
+
+THEBE = "thebe"
+ROLES = {'role="doc-biblioentry"': 'role="listitem"', 'role="doc-backlink"': ""}
+
+LOADED = "tex-chtml.js"
+NEVER_LOADED = ("output/svg", "input/mml", "adaptors")
+SPOKEN = ("base.json", "en.json", "nemeth.json")
+
+
+def is_of_thebe(script) -> bool:
+    """Whether an entry of a page's scripts belongs to thebe."""
+    attributes = getattr(script, "attributes", {})
+    return THEBE in str(getattr(script, "filename", script)) or THEBE in attributes.get("body", "")
+
+
+def tidy(app, pagename, templatename, context, doctree):
+    """Of one page, before it is written."""
+    for name in ("script_files", "css_files"):
+        context[name] = [entry for entry in context.get(name, ()) if not is_of_thebe(entry)]
+    body = context.get("body", "")
+    for old, new in ROLES.items():
+        body = body.replace(old, new)
+    context["body"] = body
+
+
+def without_unused(mathjax: Path) -> None:
+    """Remove from MathJax's folder what no page loads."""
+    if not (mathjax / LOADED).is_file():
+        return  # another version, or formulas made otherwise: better too large than broken
+    for path in [*mathjax.glob("*.js"), *mathjax.glob("sre/mathmaps/*.json")]:
+        if path.name not in (LOADED, *SPOKEN):
+            path.unlink()
+    for name in NEVER_LOADED:
+        shutil.rmtree(mathjax / name, ignore_errors=True)
+
+
+def lighten(app, exception) -> None:
+    """After a build into a folder of pages."""
+    if exception is None and app.builder.format == "html":
+        without_unused(Path(app.outdir) / "_static" / "mathjax")
+
+
+def setup(app):
+    """Sphinx's entry point."""
+    app.connect("html-page-context", tidy, priority=900)  # after the theme and sphinx-thebe
+    app.connect("build-finished", lighten)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""Lay beside the pages what they lead to: the results behind their figures, and the library's source with its lines.
+
+The links stand in the folded lists of :mod:`bsrnn.report.trace`, which names the places. Only formats of HTML that are
+read in a folder get them.
+"""
+
+import shutil
+from pathlib import Path
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from bsrnn.errors import MissingResult
+from bsrnn.report import show, trace
+from bsrnn.runtime import paths
+from bsrnn.study.results import Study
+
+KEPT = ("runs/*.json", "tables/*.csv", "figures/*.svg")  # a picture is on its page already
+FREE = "guitar"  # shown in every profile
+
+
+def profiles_shown() -> list[str]:
+    """The profile in force, the one that decides its claims, and the guitar's."""
+    try:
+        study = Study(show.resolve_profile("auto"))
+    except MissingResult:
+        return [FREE]
+    return list(dict.fromkeys([study.profile.name, study.deciding.profile.name, FREE]))
+
+
+def lay_results(site: Path) -> None:
+    """Copy the results of the profiles that the pages show."""
+    for name in profiles_shown():
+        for pattern in KEPT:
+            for path in sorted(paths.results(name).glob(pattern)):
+                place = site / trace.of_result(path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+
+
+def lay_source(site: Path) -> None:
+    """A page for each file of the library, a line an anchor."""
+    for path in sorted(paths.package().rglob("*.py")):
+        if path.stat().st_size == 0:
+            continue
+        place = site / trace.of_source(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        title = path.relative_to(paths.package().parent).as_posix()
+        look = HtmlFormatter(full=True, title=title, lineanchors="line")
+        place.write_text(highlight(path.read_text(encoding="utf-8"), PythonLexer(), look), encoding="utf-8")
+
+
+def lay_all(app, exception) -> None:
+    """After a build into a folder of pages."""
+    if exception is None and app.builder.name == "html":
+        lay_results(Path(app.outdir))
+        lay_source(Path(app.outdir))
+
+
+def setup(app):
+    """Sphinx's entry point."""
+    app.connect("build-finished", lay_all)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,94 @@
+"""Every contrast of the committed runs, song by song and seed by seed: what the claims and the ledger take means of."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from bsrnn.report import claims
+from bsrnn.report.chapters import ch09_open_details
+from bsrnn.report.stamps import banner
+from bsrnn.report.statistics import Pair, difference_table, pairs
+from bsrnn.report.tables import OURS
+from bsrnn.runtime import paths
+from bsrnn.study.results import Finished, Results, Study
+
+CLAIMS, OPEN, BEYOND = "the paper's claims", "what the paper leaves open", "beyond the paper"
+FALLBACK = (
+    '<p>With scripts, every song and seed of a contrast is shown here; <a href="#details">the tables above</a> and '
+    '<a href="08_results.html#contrasts">those of the results</a> have the means and intervals.</p>'
+)
+
+
+def page_data(profile_name: str) -> dict:
+    """What book/_static/explore_contrasts.js draws: the contrasts of a profile, and of the one that decides its claims.
+
+    Raises:
+        ConfigError: unknown profile. MissingResult: a run without a result; the message names the command.
+    """
+    study = Study(profile_name)
+    rows = _of_claims(Results(study.deciding, claims.ROLES))
+    for results in Results(study, ch09_open_details.COMPARED).with_deciding():
+        rows += _of_choices(results)
+    return {"contrasts": sorted(rows, key=lambda row: (CLAIMS, OPEN, BEYOND).index(row["group"])), "source": OURS}
+
+
+def _of_claims(results: Results) -> list[dict]:
+    """Those that have runs, with the intervals of the table of claims."""
+    rows = []
+    numbers = claims.table(results).set_index("claim")
+    for contrast in claims.contrasts(results):
+        if not contrast.differences.size:
+            continue
+        row = numbers.loc[contrast.claim.id]
+        words = {"group": CLAIMS, "label": f"{contrast.claim.id}: {row.contrast}", "margin": contrast.claim.margin_db}
+        interval = [float(value) for value in (row.low, row.high) if not pd.isna(value)]
+        over = f"{100 * row.level:.4g} % over {len(contrast.differences)} seeds and songs" if interval else "-"
+        numbered = {"effect": float(row.effect), "interval": interval, "interval_over": over, "seed_band": None}
+        numbered |= {"silent": list(contrast.silent), "where_both_learnt": contrast.where_both_learnt}
+        rows.append(words | numbered | _dots(results, contrast.compared))
+    return rows
+
+
+def _of_choices(results: Results) -> list[dict]:
+    """Every run with one other choice against the base, as in the tables of the chapter on open details."""
+    rows = []
+    for comparison in ch09_open_details.comparisons(results):
+        numbers = comparison.row(results)
+        if numbers["effect"] is None:
+            continue
+        group = OPEN if comparison.detail else BEYOND
+        words = {"group": group, "label": f"{comparison.target}: {comparison.words}", "margin": None}
+        interval = [numbers[end] for end in ("low", "high") if numbers[end] is not None]
+        over = f"95 % over {numbers['interval_over']}" if interval else numbers["interval_over"]
+        numbered = {"effect": numbers["effect"], "interval": interval, "interval_over": over}
+        numbered |= {"seed_band": numbers.get("seed_band"), "silent": [], "where_both_learnt": None}
+        rows.append(words | numbered | _dots(results, pairs(comparison.changed, comparison.against)))
+    return rows
+
+
+def _dots(results: Results, compared: Sequence[Pair]) -> dict:
+    """A difference in dB for each seed and song, and the files that hold the two scores."""
+    differences = difference_table(compared)
+    seeds = []
+    for seed, of_songs in differences.iterrows():
+        behind = [pair for pair in compared if _seed(pair) == seed]
+        seeds.append(
+            {
+                "seed": int(seed),
+                "differences": [round(float(value), 3) for value in of_songs],
+                "files": [_files(better for better, _ in behind), _files(worse for _, worse in behind)],
+            }
+        )
+    return {"songs": list(differences.columns), "seeds": seeds, "banner": banner(results.profile)}
+
+
+def _seed(pair: Pair) -> int:
+    """As in :func:`bsrnn.report.statistics.difference_table`: finetunings of one start are one seed."""
+    run = pair[0].run
+    return run.its_start.seed if run.kind == "finetune" else run.seed
+
+
+def _files(finished: Iterable[Finished]) -> list[str]:
+    """Their JSON, seen from the root of a clone."""
+    files = (done.run.result_path().relative_to(paths.root()).as_posix() for done in finished)
+    return list(dict.fromkeys(files))

@@ -1,0 +1,150 @@
+"""How a table's numbers and headings read. Set here and nowhere else: the CSV files keep every digit and every name.
+
+A column has one number of decimals, from how large its numbers are: counts stand whole, with their thousands set off,
+and no column shows digits that nobody compares.
+"""
+
+import math
+import re
+from collections.abc import Hashable, Iterable
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+LABEL_OF_SECONDS = re.compile(r"(?P<signal>target|residual)_(?P<seconds>[\d.]+)s_db")
+NOTHING = "–"
+SMALLEST_P = 0.001
+LARGE = 1000.0  # from here on a number stands without decimals
+# a margin of 0.1 or 0.3 dB decides on these, so that two decimals would hide on which side a difference lies
+BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect", "paper's effect")
+MARGIN_DECIMALS = 3
+HEADINGS = {
+    "usdr_mean": "uSDR, mean (dB)",
+    "csdr_median": "cSDR, median (dB)",
+    "leakage_db_mean": "leakage (dB)",
+    "csdr_frames_kept": "cSDR frames kept",
+    "csdr_frames": "cSDR frames",
+    "usdr": "uSDR (dB)",
+    "usdr_mixture": "mixture: uSDR (dB)",
+    "valid_usdr": "uSDR, validation (dB)",
+    "csdr": "cSDR (dB)",
+    "leakage_db": "leakage (dB)",
+    "over_start": "over start (dB)",
+    "csdr_over_control": "cSDR over control (dB)",
+    "hop_seconds": "hop (s)",
+    "cost": "cost (hop 3 s: 1)",
+    "best_item": "best at item",
+    "threshold_db": "threshold (dB)",
+    "truly_clean": "truly clean",
+    "leak_median_db": "leak, median (dB)",
+    "mixture_as_target_db": "mixture as target (dB)",
+    "seen_usdr": "seen timbres",
+    "new_usdr": "new timbres",
+    "shifted_usdr": "shifted",
+    "over_control": "over control (dB)",
+    "shifted_over_control": "shifted: over control (dB)",
+    "shifted_low": "shifted: low",
+    "shifted_high": "shifted: high",
+    "effect": "effect (dB)",
+    "difference": "difference [interval]",
+    "silent_seeds": "seeds that stayed silent",
+    "effect_where_both_learnt": "effect without these (dB)",
+    "seed_band": "two SD of a difference over seeds (dB)",
+    "paper_effect": "paper's effect (dB)",
+    "margin": "margin (dB)",
+    "detectable": "detectable (dB)",
+    "bsrnn_above_it": "BSRNN above it (dB)",
+    "gflop": "GFLOP an item",
+    "work": "work (base: 1)",
+    "train_seconds": "training (s)",
+    "score_seconds": "scoring (s)",
+    "wiener_oracle": "Wiener, knows the song (dB)",
+    "above_filter": "BSRNN above it (dB)",
+    "mixture": "mixture (dB)",
+    "left_db": "left where it rests (dB)",
+    "lost_db": "lost (dB)",
+    "usdr_mean_float32": "uSDR, mean, in float32 (dB)",
+    "seed_sd": "SD over seeds (dB)",
+    "paper_data": "paper's data",
+    "authors_code": "authors' code",
+}
+
+
+def heading(column: Hashable) -> str:
+    """A column's name as a reader sees it; what stands for two levels of columns is joined."""
+    if isinstance(column, tuple):
+        return ", ".join(heading(part) for part in column if part != "")
+    name = str(column)
+    if label := LABEL_OF_SECONDS.fullmatch(name):
+        return f"{label['signal']}, {label['seconds']} s (dB)"
+    return HEADINGS.get(name, name.replace("_usdr", " uSDR").replace("_csdr", " cSDR").replace("_", " "))
+
+
+def column_words(table: pd.DataFrame) -> dict[int, list[str]]:
+    """Place of a column -> its cells as text, each column's numbers with the same decimals."""
+    judged = "claim" in table.columns and "effect" in table.columns
+    words = {}
+    for place, name in enumerate(table.columns):
+        values = table.iloc[:, place].tolist()
+        fixed = MARGIN_DECIMALS if judged and name in BESIDE_A_MARGIN else None
+        words[place] = _words(values, fixed, is_p=name == "p")
+    return words
+
+
+def is_number(value) -> bool:
+    """Whether a cell is a number, or lacks one."""
+    return is_missing(value) or (isinstance(value, Real) and not isinstance(value, bool))
+
+
+def is_missing(value) -> bool:
+    """None, NaN or pandas' NA."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Decimals of a column: as many as tell its numbers apart, at most three digits of small ones, none that are 0."""
+    present = [float(value) for value in values if math.isfinite(value)]
+    largest = max(map(abs, present), default=0.0)
+    if largest >= LARGE:
+        return 0
+    places = 1 if largest >= 100 else 2
+    if 0 < largest < 0.1:
+        places = min(2 - math.floor(math.log10(largest)), 6)
+    while places and all(math.isclose(value, round(value, places - 1), abs_tol=1e-9) for value in present):
+        places -= 1
+    return places
+
+
+def _words(values: list, fixed: int | None, is_p: bool) -> list[str]:
+    if is_p:
+        return [_p_words(value) for value in values]
+    numbers = [value for value in values if is_number(value) and not is_missing(value)]
+    of_a_kind = len(numbers) == sum(not is_missing(value) for value in values) and not _of_all_sizes(numbers)
+    places = fixed if fixed is not None else decimals(numbers) if of_a_kind else None
+    return [_cell(value, places) for value in values]
+
+
+def _of_all_sizes(numbers: list) -> bool:
+    """Whether a column holds quantities of several kinds, such as steps and a learning rate."""
+    return any(abs(value) >= LARGE for value in numbers) and any(0 < abs(value) < 1 for value in numbers)
+
+
+def _cell(value, places: int | None) -> str:
+    """One value; places: its column's decimals, None where a column holds all kinds of things."""
+    if is_missing(value):
+        return NOTHING
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if not is_number(value):
+        return NOTHING if value == "-" else str(value)
+    if places is None:
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+    written = f"{value:,.{places}f}"
+    return written if any(digit in written for digit in "123456789") else written.removeprefix("-")
+
+
+def _p_words(value) -> str:
+    if is_missing(value):
+        return NOTHING
+    return f"< {SMALLEST_P:g}" if value < SMALLEST_P else f"{value:.3f}"

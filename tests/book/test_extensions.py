@@ -1,0 +1,100 @@
+"""The book's own Sphinx extensions: what they lay beside the pages and take out of them."""
+
+import importlib.util
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+from places import REPOSITORY
+
+from bsrnn.report import trace
+from bsrnn.runtime import paths
+from bsrnn.study.results import Study
+
+
+def extension(name: str):
+    """A module of book/_ext."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_site_carries_the_results_that_its_figures_lead_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    monkeypatch.delenv("BSRNN_PROFILE", raising=False)
+    traceable = extension("traceable")
+    monkeypatch.setattr(traceable.show, "resolve_profile", lambda name: "small")
+    traceable.lay_results(tmp_path)
+    assert traceable.profiles_shown() == ["small", Study("small").deciding.profile.name, "guitar"]
+    laid = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")}
+    runs = [run for study in (Study("small"), Study("small").deciding) for run in study.grid.values()]
+    assert {trace.of_result(run.result_path()) for run in runs if run.finished()} <= laid
+    first = next(run for run in runs if run.finished())
+    assert json.loads((tmp_path / trace.of_result(first.result_path())).read_text())["key"] == first.key
+    assert (tmp_path / "results" / "small" / "tables" / "results.csv").read_bytes() == (
+        REPOSITORY / "results" / "small" / "tables" / "results.csv"
+    ).read_bytes()
+
+
+def test_the_site_carries_the_source_with_an_anchor_a_line(tmp_path):
+    extension("traceable").lay_source(tmp_path)
+    path = paths.package() / "metrics.py"
+    page = (tmp_path / trace.of_source(path)).read_text(encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").rstrip("\n").splitlines()
+    assert f'name="line-{len(lines)}"' in page and f'name="line-{len(lines) + 1}"' not in page
+    assert "<script" not in page and not re.search(r'(src|href)="(https?:)?//', page)
+
+
+def test_only_a_build_of_pages_that_succeeded_gets_them(tmp_path, monkeypatch):
+    traceable, laid = extension("traceable"), []
+    monkeypatch.setattr(traceable, "lay_results", laid.append)
+    monkeypatch.setattr(traceable, "lay_source", laid.append)
+    app = SimpleNamespace(outdir=str(tmp_path), builder=SimpleNamespace(name="epub"))
+    traceable.lay_all(app, None)
+    app.builder.name = "html"
+    traceable.lay_all(app, RuntimeError("a cell failed"))
+    assert laid == []
+    traceable.lay_all(app, None)
+    assert laid == [tmp_path, tmp_path]
+
+
+def test_a_page_is_freed_of_thebe_and_of_roles_that_a_list_must_not_have():
+    body = '<div role="list"><div class="citation" role="doc-biblioentry"><a role="doc-backlink" href="#x">1</a></div>'
+    settings = SimpleNamespace(filename=None, attributes={"body": 'const THEBE_JS_URL = "x"; const thebe_selector = 1'})
+    scripts = [settings, SimpleNamespace(filename="sphinx-thebe.js", attributes={}),
+               SimpleNamespace(filename="look.js", attributes={})]  # fmt: skip
+    context = {"script_files": scripts, "css_files": ["_static/sphinx-thebe.css", "_static/look.css"], "body": body}
+    extension("tidy_pages").tidy(None, "references", "page.html", context, None)
+    assert [script.filename for script in context["script_files"]] == ["look.js"]
+    assert context["css_files"] == ["_static/look.css"]
+    assert 'role="listitem"' in context["body"] and "doc-b" not in context["body"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the version we know", "another one"])
+def test_of_mathjax_stays_what_pages_load(tmp_path, known):
+    names = ["tex-svg.js", "sre/mathmaps/de.json", "sre/mathmaps/en.json", "output/svg/fonts/a.js",
+             "output/chtml/fonts/woff-v2/a.woff", "input/tex/extensions/ams.js"]  # fmt: skip
+    for name in names + ["tex-chtml.js"] * known:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    extension("tidy_pages").without_unused(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    gone = {"tex-svg.js", "sre/mathmaps/de.json", "output/svg/fonts/a.js"}
+    assert left == ({*names, "tex-chtml.js"} - gone if known else set(names))
+
+
+def test_a_reference_is_labelled_as_the_text_cites_it():
+    from pybtex.database import parse_file
+
+    labels = extension("reference_labels").AuthorYearLabels()
+    entries = parse_file(str(REPOSITORY / "book" / "references.bib")).entries
+    named = dict(zip(entries, labels.format_labels(entries.values()), strict=True))
+    assert named["luo2023"] == "Luo and Yu, 2023" and named["magron2026"] == "Magron et al., 2026"
+    assert named["defossez2019"] == "Défossez et al., 2019" and len(set(named.values())) == len(named)
+
+
+def test_every_arxiv_number_is_a_field_that_becomes_a_link():
+    text = (REPOSITORY / "book" / "references.bib").read_text(encoding="utf-8")
+    assert "arXiv:" not in text and text.count("eprint") >= 10
