@@ -13,7 +13,8 @@ from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
 from bsrnn.study import profiles
 from bsrnn.tool import separate_options
-from bsrnn.tool.options import Parser, usable_device, whole
+from bsrnn.tool.options import Parser, refuse_unused, usable_device, whole
+from bsrnn.workflow import compare, curve
 
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
@@ -22,6 +23,8 @@ EPILOG = {
     "--out models/vocals-finetuned",
     "evaluate": "example: bsrnn evaluate --model models/piano --data my_songs --out scores",
     "separate": separate_options.EXAMPLES,
+    "compare": compare.EXAMPLES,
+    "curve": curve.EXAMPLES,
     "import": "example: bsrnn import vocals.ckpt --out models/vocals\n"
     "         bsrnn import simo.ckpt --target vocals --target bass --target drums --target other --out models/simo",
     "verify": "example: bsrnn verify --profile small",
@@ -105,6 +108,15 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 
+    comparing = add("compare", "Change one thing: the base and the changed system, song by song.", compare.run)
+    compare.add_arguments(comparing)
+    device(comparing)
+    out(comparing, "comparisons", "folder of tables, figures, JSON and runs; what is there is not computed again")
+
+    drawing = add("curve", "Draw trainings against the finished runs of their kind: am I on track?", curve.run)
+    curve.add_arguments(drawing)
+    out(drawing, "curve.svg", "the figure: a file.svg or file.png")
+
     importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
     importer.add_argument("file", type=place, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
     importer.add_argument(
@@ -154,28 +166,8 @@ def _profile(options) -> profiles.Profile:
         profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
     assignments = getattr(options, "set", ())
     for assignment in assignments:
-        _refuse_unused(options.command, assignment)
+        refuse_unused(options.command, assignment)
     return overrides.changed(profile, *assignments)
-
-
-def _refuse_unused(command: str, assignment: str) -> None:
-    """ConfigError for a setting that this command would not use, or that has an option of its own."""
-    name = assignment.partition("=")[0]
-    decided = {
-        "model.targets": "--target",
-        "model.band_split": "--split",
-        "data.folder": "--data",
-        "data.source": "--data",
-        "finetune.unlabelled": "--unlabelled",
-    }
-    if name in decided:
-        raise ConfigError(f"got --set {assignment}: use {decided[name]} for it")
-    used = {"train": ("model", "train"), "finetune": ("finetune",)}[command]
-    used += ("data", "activity", "mixing", "loss", "validate")
-    if name.split(".")[0] not in used:
-        hint = "; the architecture is that of the model in --from" if name.startswith("model.") else ""
-        hint = "; finetuning's own is finetune.train" if name.startswith("train.") else hint
-        raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")
 
 
 def _micro(profile: profiles.Profile, options) -> profiles.Profile:
@@ -215,7 +207,7 @@ def _data(options) -> None:
 def _train(options) -> None:
     from bsrnn import recipes
     from bsrnn.runtime import distributed, locks
-    from bsrnn.study import needs
+    from bsrnn.study import curves, needs
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
@@ -223,7 +215,8 @@ def _train(options) -> None:
         needs.training(check, profile, options.out)
     assert profile, RAISED
     with distributed.started(options.device) as device, locks.alone(options.out / ".lock"):
-        progress = recipes.train_model(profile, options.seed, options.out, device)
+        on_track = curves.remark(profile, options.seed)
+        progress = recipes.train_model(profile, options.seed, options.out, device, remark=on_track)
         if distributed.rank() > 0:
             return
     if progress["best"] is None:  # a fold has no validation songs
@@ -233,9 +226,12 @@ def _train(options) -> None:
 
 
 def _training_profile(options) -> profiles.Profile:
-    profile = _profile(options)
     scheme = options.split or (options.target if options.target in config.TARGETS else "v7")
-    return overrides.with_values(profile, {"model.targets": (options.target,), "model.band_split": scheme})
+    if given := [assignment for assignment in options.set if assignment.startswith("model.band_split=")]:
+        if options.split:
+            raise ConfigError(f"got --split {options.split} and --set {given[-1]}: expected one of the two")
+        scheme = given[-1].partition("=")[2]
+    return overrides.with_values(_profile(options), {"model.targets": (options.target,), "model.band_split": scheme})
 
 
 def _finetune(options) -> None:

@@ -21,10 +21,17 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.provenance import peak_memory_gb
-from bsrnn.train import Supervised, Trainer, new_model, validation_usdr
+from bsrnn.train import Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
 
 
-def train_model(settings: Settings, seed: int, folder: Path, device: str = "cpu", label: str = "train") -> dict:
+def train_model(
+    settings: Settings,
+    seed: int,
+    folder: Path,
+    device: str = "cpu",
+    label: str = "train",
+    remark: Remark = no_remark,
+) -> dict:
     """Train ``settings.model`` into ``folder``, or go on with what lies there; what belongs into the run's JSON.
 
     Raises:
@@ -39,7 +46,7 @@ def train_model(settings: Settings, seed: int, folder: Path, device: str = "cpu"
     source, model = supervised(settings, seed), new_model(settings.model, seed)
     claim()
     trainer = Trainer(model, source, settings.train, settings.loss, device, folder)
-    return _run(trainer, settings, seed, label)
+    return _run(trainer, settings, seed, label, remark=remark)
 
 
 def supervised(settings: Settings, seed: int) -> Supervised:
@@ -116,13 +123,22 @@ def semi_supervised(
     return SemiSupervised(labelled, unlabelled.songs, Teacher(teacher, target, score), settings, seed)
 
 
-def _run(trainer: Trainer, settings: Settings, seed: int, label: str, extra: dict | None = None) -> dict:
+def _run(
+    trainer: Trainer,
+    settings: Settings,
+    seed: int,
+    label: str,
+    extra: dict | None = None,
+    remark: Remark = no_remark,
+) -> dict:
     """Train until the end; what belongs into the run's JSON, with ``extra``, which then lies in training.json too."""
     valid = songs.load(settings.data, "valid", targets=settings.model.targets)
     info = {"label": label, "profile": settings.name, "data": data_recipe(settings), "seed": seed}
     info |= {"item_channels": settings.mixing.item_channels}
     validate = settings.validate
-    progress = trainer.run(lambda model: validation_usdr(model, valid, validate) if valid else None, info, label)
+    progress = trainer.run(
+        lambda model: validation_usdr(model, valid, validate) if valid else None, info, label, remark
+    )
     scratch = ("loss_sum", "steps", "bad_steps", "worse")
     trained = {name: value for name, value in asdict(progress).items() if name not in scratch}
     model = trainer.model

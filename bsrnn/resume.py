@@ -4,10 +4,12 @@ One safetensors file holds weights, moments, the average of the weights, the sou
 else. Items follow from the seed and their number, so that there is no random state to keep.
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -81,6 +83,22 @@ def restore(out: Path, model: Separator, optimiser, source, average: AveragedMod
     if average:
         average.load_state_dict(parts["average."])
     return Progress(**state["progress"])
+
+
+def peek(out: Path) -> Progress | None:
+    """Where an unfinished training is, by the newest whole file's header alone; None: it has saved nothing yet.
+
+    It may be running: nothing is locked, and no tensor is read.
+    """
+    for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
+        try:
+            with safe_open(path, "numpy") as file:
+                state = (file.metadata() or {}).get("state")
+        except (SafetensorError, OSError):  # replaced by a newer one, or cut off
+            continue
+        if state is not None:
+            return Progress(**json.loads(state)["progress"])
+    return None
 
 
 def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -30,6 +30,7 @@ from bsrnn.runtime.precision import fast_dtype, say_emulated
 from bsrnn.separation import separate
 
 Validation = Callable[[Separator], float | None]  # model -> mean uSDR in dB; None where there are no songs for it
+Remark = Callable[[int, float], str]  # items, validation uSDR in dB -> where that lies, in a few words, or ""
 SAVE_SECONDS = 60  # between two resume files, beside one after each validation
 FIRST_LOSSES = 3  # of the first steps, recorded for `bsrnn verify` to compute them again
 
@@ -151,6 +152,19 @@ def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateCon
     return float(np.mean(kept.numpy()))
 
 
+def no_remark(items: int, usdr: float) -> str:
+    """Nothing is said of where a validation lies."""
+    return ""
+
+
+def said(entry: dict, remark: Remark = no_remark) -> str:
+    """What the progress line says of a validation."""
+    words, usdr = [f"loss={entry['loss']:.4f}"], entry["valid_usdr"]
+    if usdr is not None:
+        words += [f"usdr={usdr:.2f} dB", remark(entry["items"], usdr)]
+    return ", ".join(filter(None, words))
+
+
 def arithmetic(asked: str, before: dict[str, str], device: str) -> dict[str, str]:
     """What products are computed in, the same in every process; see :class:`bsrnn.resume.Progress`.
 
@@ -234,13 +248,15 @@ class Trainer:
         items, every = self.progress.items, self.config.validate_items
         return items >= self.last_items or items // every > (items - self.config.batch_items) // every
 
-    def run(self, validate: Validation, info: dict | None = None, label: str = "train") -> Progress:
+    def run(
+        self, validate: Validation, info: dict | None = None, label: str = "train", remark: Remark = no_remark
+    ) -> Progress:
         """Train until ``max_items`` or early stop; after the first validation the best model by it lies in the folder
         at any moment.
 
         Args:
             validate: model -> mean uSDR in dB, higher is better; None where there are no songs for it: the last weights
-                are kept. info: written into the checkpoint's config.json.
+                are kept. info: written into the checkpoint's config.json. remark: shown beside each validation.
 
         Raises:
             TrainingError: too many consecutive steps with a non-finite loss or gradient; the batch is saved.
@@ -265,9 +281,7 @@ class Trainer:
             bar.update(self.config.batch_items)
             if self.validation_due:
                 self.validate(validate, info)
-                latest = progress.history[-1]
-                usdr = {} if latest["valid_usdr"] is None else {"usdr": f"{latest['valid_usdr']:.2f} dB"}
-                bar.set_postfix(loss=f"{latest['loss']:.4f}", **usdr)
+                bar.set_postfix_str(said(progress.history[-1], remark))
             if writes and (self.validation_due or time.monotonic() - saved > SAVE_SECONDS):
                 self.save()
                 saved = time.monotonic()

@@ -19,7 +19,7 @@ songs that are not used are named.
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -155,6 +155,13 @@ def load(
     if split == "train" and data.labelled_songs:
         found = found[: data.labelled_songs]
     return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
+
+
+def chosen(songs: Sequence[Song], number: int) -> Song:
+    """A song by its number, from 0 on. Raises ConfigError: there are fewer."""
+    if number not in range(len(songs)):
+        raise ConfigError(f"got song {number!r}: expected a whole number from 0 to {len(songs) - 1}")
+    return songs[number]
 
 
 def _of_fold(found: list[Song], hold_out: tuple[str, ...], split: str | None) -> list[Song]:

@@ -104,7 +104,7 @@ def best_first(of_targets: Mapping[str, Mapping[str, float]]) -> dict[str, Mappi
 
 
 def quality(profile_name: str) -> None:
-    """In words, how good the profile's models are, and those of the profile that decides its claims."""
+    """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
     number = stamps.scored_songs(Results(study, {"base", "baselines"})).removesuffix(" scored")
     lines = [f"On {number} that no model has met, the models score ({SCORE}):", ""]
@@ -114,11 +114,6 @@ def quality(profile_name: str) -> None:
     lines[-1] = lines[-1].removesuffix(";") + "."
     if any("wiener" in of_target for of_target in scores(study).values()):
         lines += ["", "The fixed filter is one gain for each frequency, learnt from the same songs."]
-    if study.deciding is not study:
-        parts = [_score(target, of_target) for target, of_target in best_first(scores(study.deciding)).items()]
-        seeds = len(study.deciding.profile.seeds)
-        lines += ["", f"The verdicts on the claims rest on shorter trainings, {seeds} of each kind (profile "
-                  f"{study.deciding.profile.name}). Their models score: {'; '.join(parts)}."]  # fmt: skip
     display(Markdown("\n".join(lines)))
 
 

@@ -38,8 +38,9 @@ def _sizes(results: Results) -> str:
 
 
 def verdicts(profile_name: str) -> None:
-    """How many claims have which verdict, then each in a line."""
-    rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES))
+    """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
+    results = Results(Study(profile_name).deciding, claims.ROLES)
+    rows = claims.table(results)
     rows = rows[[claim.primary for claim in claims.CLAIMS]]
     counts = rows["our_analogue"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)

@@ -57,7 +57,7 @@ def of_results(table: pd.DataFrame, label: str, layout: Layout = PLAIN) -> str:
     own = table[table["source"] == OURS] if "source" in table else table
     hidden = [name for name in SAID_BY_THE_CAPTION if name in table and _alike(own[name])]
     shown = table.drop(columns=[*GROUPED_BY, *hidden, "note", *layout.hidden], errors="ignore")
-    columns = _columns(shown.dropna(axis=1, how="all"))
+    columns = [column for column in _columns(shown) if any(cell != formats.NOTHING for cell in column.cells)]
     if layout.cards:
         return _cards(columns, layout)
     return scrolling(_table(columns, groups), label, len(table) > TALL)

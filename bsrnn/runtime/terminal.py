@@ -17,6 +17,8 @@ INTERRUPTED = {  # what is true of each command
     "finetune": LAST_SAVED,
     "evaluate": f"nothing was written, {ANEW}",
     "separate": "the stems of finished songs stay, the same command goes on with the other songs",
+    "compare": f"finished runs stay; {LAST_SAVED}",
+    "curve": ANEW,
     "import": ANEW,
     "verify": ANEW,
     "run": f"{LAST_SAVED}; scoring starts anew",

@@ -14,7 +14,7 @@ from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state, peak_memory_gb
-from bsrnn.study import scoring
+from bsrnn.study import curves, scoring
 from bsrnn.study.results import Study
 from bsrnn.study.runs import STAGES, Run, load
 from bsrnn.tool import cards
@@ -48,7 +48,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
 
 
 def _lock_path(run: Run) -> Path:
-    folder = paths.results(run.profile.name) / "weights"
+    folder = run.home / "weights"
     make_folder(folder)
     return folder / f"{run.id}.{run.train_key}.lock"
 
@@ -82,7 +82,8 @@ def describe(run: Run, device: str = "cpu") -> dict:
 
 
 def _train(run: Run, device: str) -> dict:
-    return recipes.train_model(run.profile, run.seed, run.weights_folder(), device, run.id)
+    on_track = curves.remark(run.profile, run.seed)
+    return recipes.train_model(run.profile, run.seed, run.weights_folder(), device, run.id, on_track)
 
 
 def _finetune(run: Run, device: str) -> dict:

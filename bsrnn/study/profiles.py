@@ -7,10 +7,12 @@ code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.
 Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose size the paper leaves open.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
+from bsrnn.runtime import overrides
 from bsrnn.runtime.limits import CountOrNone, Names, Positive, Seconds, Seed, require
 from bsrnn.study import guitar
 
@@ -299,3 +301,27 @@ def profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ConfigError(f"unknown profile {name!r}: expected one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+# ---- what a chapter's parameters say ----
+
+
+def with_parameters(settings: Profile, parameters: Mapping[str, object]) -> Profile:
+    """A profile with other settings, "section.name" -> value; "auto" leaves the profile's own.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+    return overrides.with_values(settings, {name: value for name, value in parameters.items() if value != "auto"})
+
+
+def resolve_target(settings: Profile, name: str, known: Iterable[str] = ()) -> str:
+    """The stem that is looked at: ``name``, or for "auto" the profile's first target.
+
+    Raises:
+        ConfigError: neither one of the profile's targets nor of what is known beside them.
+    """
+    choices = dict.fromkeys([*settings.targets, *known])
+    if name != "auto" and name not in choices:
+        raise ConfigError(f"got target {name!r}: expected auto, or one of {', '.join(choices)}")
+    return settings.targets[0] if name == "auto" else name

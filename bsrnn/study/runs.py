@@ -71,6 +71,7 @@ class Run:
     change: str = ""  # what sets this run apart in its table, in words
     variant: str = ""  # the change's name in bsrnn.study.ablations
     roles: frozenset[str] = frozenset()  # words of ROLES; no part of a key
+    folder: Path | None = None  # where its result and its weights lie; None: results/<profile>; no part of a key
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -134,14 +135,19 @@ class Run:
         """The data recipe, with those settings alone, counts of songs for instance, that matter for a stage."""
         return data_recipe(self.profile) | {name: getattr(self.profile.data, name) for name in names}
 
+    @property
+    def home(self) -> Path:
+        """The folder that its result and its weights lie in."""
+        return self.folder or paths.results(self.profile.name)
+
     def result_path(self) -> Path:
-        """results/<profile>/runs/<id>.<key>.json"""
-        return paths.results(self.profile.name) / "runs" / f"{self.id}.{self.key}.json"
+        """results/<profile>/runs/<id>.<key>.json, or so in a folder of its own."""
+        return self.home / "runs" / f"{self.id}.{self.key}.json"
 
     def weights_folder(self) -> Path:
         """Where the trained model lies: config.json and model.safetensors."""
         trained = self if self.kind in ("train", "finetune") else self.its_start
-        return paths.results(self.profile.name) / "weights" / f"{trained.id}.{trained.train_key}"
+        return trained.home / "weights" / f"{trained.id}.{trained.train_key}"
 
     def finished(self) -> bool:
         """Whether it has a result."""

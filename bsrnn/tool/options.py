@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bsrnn.audio.kinds import READABLE
+from bsrnn.errors import ConfigError
 from bsrnn.runtime.limits import TRILLION
 
 
@@ -64,3 +65,22 @@ def usable_device(text: str) -> str:
     if number and int(number) >= count:
         raise argparse.ArgumentTypeError(f"got {text!r}, but this machine has {count} GPU(s), numbered from 0")
     return text
+
+
+def refuse_unused(command: str, assignment: str) -> None:
+    """ConfigError for a setting that this command would not use, or that has an option of its own."""
+    name = assignment.partition("=")[0]
+    decided = {
+        "model.targets": "--target",
+        "data.folder": "--data",
+        "data.source": "--data",
+        "finetune.unlabelled": "--unlabelled",
+    }
+    if name in decided:
+        raise ConfigError(f"got --set {assignment}: use {decided[name]} for it")
+    used = {"train": ("model", "train"), "finetune": ("finetune",)}[command]
+    used += ("data", "activity", "mixing", "loss", "validate")
+    if name.split(".")[0] not in used:
+        hint = "; the architecture is that of the model in --from" if name.startswith("model.") else ""
+        hint = "; finetuning's own is finetune.train" if name.startswith("train.") else hint
+        raise ConfigError(f"got --set {assignment}: bsrnn {command} uses {', '.join(used)} alone{hint}")

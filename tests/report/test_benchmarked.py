@@ -66,13 +66,13 @@ def test_a_machine_without_bfloat16_says_what_it_has_not_and_is_drawn_without_it
     assert lost.empty and list(lost.columns) == ["usdr_mean_float32", "lost_db", "songs"]
     [axes] = chapter.roofline(measured).axes
     assert [line.get_label() for line in axes.lines] == ["roof, fp32: 200 GFLOP/s", "RNN along time, fp32"]
-    assert "rnn_gflops_bf16" not in chapter.ratios({"roofline": measured["roofline"]}).index
+    assert "rnn gflops bf16" not in chapter.ratios({"roofline": measured["roofline"]}).index
 
 
 def test_tables_hold_what_was_measured(measured):
     table = chapter.ratios(measured)
-    assert list(table.loc["slow_vs_fast"]) == [4.0, pytest.approx(3.6), pytest.approx(4.4), 5]
-    assert table.loc["train_gflop", "median"] == 1600 and table.loc["train_gflop", "rounds"] == 1
+    assert list(table.loc["slow against fast"]) == [4.0, pytest.approx(3.6), pytest.approx(4.4), 5]
+    assert table.loc["train gflop", "median"] == 1600 and table.loc["train gflop", "rounds"] == 1
     assert list(chapter.seconds(measured["separation"]).index) == ["fast", "slow"]
 
 

@@ -65,8 +65,10 @@ def test_training_again_into_a_finished_folder_changes_nothing(folder, model, ca
 
 
 @pytest.mark.parametrize(
-    ("change", "named"), [(["--target", "rest"], "model"), (["--seed", "1"], "seed"), (["--split", "v1"], "model")]
-)
+    ("change", "named"),
+    [(["--target", "rest"], "model"), (["--seed", "1"], "seed"), (["--split", "v1"], "model"),
+     (["--set", "model.band_split=v1"], "model")],
+)  # fmt: skip
 def test_a_folder_that_holds_another_training_is_refused(folder, model, change, named, capsys):
     arguments = ["train", "--target", "piano", "--data", str(folder), "--profile", "tiny", "--out", str(model)]
     before = (model / "model.safetensors").read_bytes()

@@ -62,10 +62,20 @@ def ratios(parts: Mapping[str, dict]) -> pd.DataFrame:
     for part in parts.values():
         for name, value in part.items():
             if isinstance(value, dict) and "median" in value:
-                rows[name] = [value["median"], value["quartile_low"], value["quartile_high"], value["rounds"]]
+                rows[_in_words(name)] = [
+                    value["median"],
+                    value["quartile_low"],
+                    value["quartile_high"],
+                    value["rounds"],
+                ]
             elif isinstance(value, float):
-                rows[name] = [value, None, None, 1]
+                rows[_in_words(name)] = [value, None, None, 1]
     return pd.DataFrame.from_dict(rows, "index", columns=["median", "lower quartile", "upper quartile", "rounds"])
+
+
+def _in_words(name: str) -> str:
+    """The name of a benchmark's number for a reader: "plain call bf16 against textbook"."""
+    return name.replace("_vs_", " against ").replace("_", " ")
 
 
 def seconds(part: Mapping[str, dict]) -> pd.DataFrame:

@@ -1,0 +1,322 @@
+"""What one change does: the paired difference with its interval, beside what another seed alone changes.
+
+Paired: base and changed system have the same seeds and are scored on the same songs, so that a song that is hard for
+both drops out of their difference. From three seeds on the interval is over seeds and songs
+(:func:`bsrnn.report.statistics.crossed_effect`); with fewer it is over songs alone, and says nothing of another seed.
+That is then told by the spread: the standard deviation over seeds of such differences, in committed runs with several
+seeds.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.config import ModelConfig
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.report import figures, stamps, tables
+from bsrnn.report.statistics import crossed_effect, difference_table, pairs, song_interval
+from bsrnn.runtime import paths
+from bsrnn.runtime.files import atomic_write, write_json, write_text
+from bsrnn.study.comparison import Comparison, Pair
+from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Finished, Study
+
+CROSSED_SEEDS = 3  # with two, the spread between seeds is known from one difference alone
+NEAR_ALL = 1.96  # standard deviations: 95 of 100 draws of a normal distribution
+SEVERAL_SEEDS = 3  # a group of runs whose spread counts has as many
+SEEDS_PROFILE = "seeds"  # whose committed runs have several
+BETTER, WORSE = "#009E73", "#D55E00"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What another seed alone changes.
+
+    deviation: standard deviation in dB, over seeds, of the mean difference of two systems with the same seed, pooled.
+    contrasts: how many pairs of systems stand behind it. seeds: of each, at least. targets: whose.
+    """
+
+    deviation: float
+    contrasts: int
+    seeds: int
+    profile: str
+    targets: tuple[str, ...]
+
+    def band(self, seeds: int) -> float:
+        """The mean of so many seeds' differences lies within +- this 95 times in 100 where seeds alone differ."""
+        return NEAR_ALL * self.deviation / seeds**0.5
+
+    @property
+    def words(self) -> str:
+        return (f"{self.contrasts} contrast(s) of {', '.join(self.targets)} with {self.seeds} seeds, "
+                f"profile {self.profile}")  # fmt: skip
+
+
+def spread(profile: Profile, target: str, scored_only: bool) -> Spread | None:
+    """From finished runs of BSRNN with several seeds: of this profile, else of one that decides claims; None: no runs.
+
+    Of the target where it has such runs, else of all targets. scored_only: between systems of the same weights.
+    """
+    for name in dict.fromkeys([profile.name, profile.claims, SEEDS_PROFILE]):
+        try:
+            groups = _groups(Study(name), scored_only) if name else {}
+        except ConfigError:  # no clone, or a profile that is not among the named ones
+            continue
+        for targets in ([target], sorted({group[0].run.target for group in groups.values()})):
+            found = list(_deviations([group for group in groups.values() if group[0].run.target in targets]))
+            if found:
+                pooled = float(np.sqrt(np.mean([deviation**2 for deviation, _ in found])))
+                return Spread(pooled, len(found), min(seeds for _, seeds in found), name, tuple(targets))
+    return None
+
+
+def _groups(study: Study, scored_only: bool) -> dict[str, list[Finished]]:
+    """Runs of one system, with all its seeds: trainings; or bases and what their weights are scored as."""
+    groups: dict[str, list[Finished]] = {}
+    for run in study.grid.values():
+        of_kind = run.kind == "train" and (not scored_only or "base" in run.roles)
+        of_kind |= scored_only and run.kind == "separate" and run.target == run.its_start.target
+        if of_kind and isinstance(run.profile.model, ModelConfig) and run.finished():
+            groups.setdefault(run.id.rsplit("-s", 1)[0], []).append(study.finished(run))
+    return {name: group for name, group in groups.items() if len(group) >= SEVERAL_SEEDS}
+
+
+def _deviations(groups: list[list[Finished]]) -> Iterator[tuple[float, int]]:
+    """Standard deviation over seeds and their number, of each two groups of a target."""
+    for one, other in combinations(groups, 2):
+        differences = difference_table(pairs(one, other))
+        if len(differences) >= SEVERAL_SEEDS:
+            yield float(differences.mean(axis=1).std(ddof=1)), len(differences)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison with its results: what stands in its table, figure, sentence and files."""
+
+    comparison: Comparison
+    results: Sequence[Pair]
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Changed minus base, uSDR in dB: a row a seed, a column a song."""
+        return difference_table([(changed, base) for base, changed in self.results])
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        return spread(self.comparison.profile, self.comparison.target, self.comparison.scored_only)
+
+    @cached_property
+    def effect(self) -> tuple[float, float, float]:
+        """(mean, low, high) in dB, with 95 %."""
+        return interval(self.differences.to_numpy())
+
+    @property
+    def over(self) -> str:
+        """What the interval is over."""
+        return "seeds and songs" if len(self.differences) >= CROSSED_SEEDS else "songs"
+
+    @property
+    def sentence(self) -> str:
+        """What it says, in plain words."""
+        if not self.differences.any(axis=None):
+            return "equal in every song: the change has changed nothing"
+        band = self.spread.band(len(self.differences)) if self.spread else None
+        return conclusion(*self.effect, band)
+
+    @property
+    def caption(self) -> str:
+        """What the figure and the table show, and where their numbers come from."""
+        comparison = self.comparison
+        items = "the same items in the same order" if comparison.same_items else "items that the change makes others"
+        learnt = "The same weights, scored in two ways" if comparison.scored_only else f"Trained on {items}"
+        beside = "what another seed alone changes is not known here"
+        if self.spread:
+            beside = f"grey: what another seed alone changes, 95 times in 100 ({self.spread.words})"
+        shown = f"{comparison.words} against the base, {comparison.target}: difference of the uSDR, song by song"
+        return (f"{shown}, a dot for each seed. {learnt}. Mean with its 95 % interval over {self.over}; {beside}. "
+                f"{self.stamp}")  # fmt: skip
+
+    @property
+    def stamp(self) -> str:
+        profile = self.comparison.profile
+        seeds = ", ".join(map(str, self.differences.index))
+        parts = [f"Source: {stamps.OURS}", f"our data: {stamps.data_words(profile)}", f"profile {profile.name}"]
+        parts += [f"seeds: {seeds}", f"{self.differences.shape[1]} songs scored"]
+        return "; ".join(filter(None, [*parts, stamps.claim_words(profile, self.comparison.seeds)])) + "."
+
+
+def compared(comparison: Comparison) -> Compared:
+    """A comparison whose results are there.
+
+    Raises:
+        MissingResult: some are not. DataError: no song has a score with both.
+    """
+    done = Compared(comparison, comparison.pairs())
+    if not done.differences.size:
+        raise DataError(f"no song to compare: {comparison.target} is silent in all test songs; add songs that have it")
+    return done
+
+
+def interval(differences: np.ndarray) -> tuple[float, float, float]:
+    """(mean, low, high) with 95 % of a table (seeds, songs): over both from three seeds on, else over songs alone.
+
+    Raises:
+        DataError: no songs.
+    """
+    crossed = len(differences) >= CROSSED_SEEDS and differences.shape[1] > 1
+    if crossed:
+        low, high = crossed_effect(differences).interval()
+    else:
+        low, high = song_interval(differences.mean(0), np.random.default_rng(0))
+    return float(differences.mean()), low, high
+
+
+def conclusion(mean: float, low: float, high: float, band: float | None) -> str:
+    """One plain sentence.
+
+    Args:
+        mean, low, high: of the difference in dB. band: what another seed alone changes, dB; None: not known.
+    """
+    said = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}]: "
+    agree = "" if low > 0 or high < 0 else ", and the interval holds 0"
+    if band is None:
+        return f"{said}what another seed alone changes is not known here, no runs have several seeds{agree}"
+    seed = f"what another seed alone changes ({band:.2f} dB)"
+    if abs(mean) < band:
+        return f"{said}smaller than {seed}{agree}"
+    if agree:
+        return f"{said}larger than {seed}, but the interval holds 0"
+    return f"{said}larger than {seed}: {'better' if mean > 0 else 'worse'}"
+
+
+# ---- table and figure ----
+
+
+def table(done: Compared) -> pd.DataFrame:
+    """A row a seed, its interval over songs, and from two seeds on one for all."""
+    rows = []
+    songs = done.differences.columns
+    for base, changed in done.results:
+        if base.run.seed not in done.differences.index:
+            continue
+        of_seed = done.differences.loc[[base.run.seed]].to_numpy()
+        rows.append({"seed": str(base.run.seed)} | _means(base, changed, songs) | _numbers(of_seed))
+    if len(rows) > 1:
+        means = {name: float(np.mean([row[name] for row in rows])) for name in ("base", "changed")}
+        rows.append({"seed": "all"} | means | _numbers(done.differences.to_numpy()))
+    columns = ["seed", "base", "changed", "effect", "low", "high", "interval_over", "songs"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _means(base: Finished, changed: Finished, songs: pd.Index) -> dict:
+    kept = set(songs)
+    return {
+        name: float(np.mean([song["usdr"] for song in done.scores["songs"] if song["song"] in kept]))
+        for name, done in (("base", base), ("changed", changed))
+    }
+
+
+def _numbers(differences: np.ndarray) -> dict:
+    mean, low, high = interval(differences)
+    over = "seeds and songs" if len(differences) >= CROSSED_SEEDS else "songs"
+    return {"effect": mean, "low": low, "high": high, "interval_over": over, "songs": differences.shape[1]}
+
+
+def by_song(done: Compared) -> pd.DataFrame:
+    """A row for each seed and song: both scores and their difference in dB."""
+    rows = []
+    for base, changed in done.results:
+        scores = {song["song"]: song["usdr"] for song in changed.scores["songs"]}
+        for song in base.scores["songs"]:
+            if song["song"] in done.differences:
+                values = {"base": song["usdr"], "changed": scores[song["song"]]}
+                values["difference"] = values["changed"] - values["base"]
+                rows.append({"seed": base.run.seed, "song": song["song"]} | values)
+    return pd.DataFrame(rows, columns=["seed", "song", "base", "changed", "difference"])
+
+
+def draw(done: Compared) -> Figure:
+    """The differences song by song, and their mean for each seed and for all."""
+    figure = figures.new_figure(3.0)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    ordered = done.differences[done.differences.mean(axis=0).sort_values().index]
+    places = np.arange(1, ordered.shape[1] + 1)
+    for seed, row in ordered.iterrows():
+        left.plot(places, row, ".", color=figures.GREY, markersize=4, alpha=0.6, gid=f"seed-{seed}")
+    left.plot(places, ordered.mean(axis=0), "_", color="black", markersize=7)
+    right.xaxis.grid(False)
+    rows = table(done)
+    for place, row in enumerate(rows.itertuples()):
+        last = place == len(rows) - 1
+        colour = (BETTER if row.effect > 0 else WORSE) if last else figures.GREY
+        spans = [[row.effect - row.low], [row.high - row.effect]]
+        right.errorbar(place, row.effect, spans, fmt="D" if last else "o", color=colour, capsize=3, markersize=5)
+    if done.spread:
+        band = done.spread.band(len(done.differences))
+        right.axhspan(-band, band, color=figures.LIGHT, zorder=0)
+    for axes in (left, right):
+        axes.axhline(0, color="black", linewidth=0.8)
+    figures.style(left, "songs, in order of their difference", "changed - base (dB)", done.comparison.words)
+    figures.style(right, "seed", "", "mean, 95 % interval")
+    right.set_xticks(range(len(rows)), rows["seed"])
+    right.set_xlim(-0.7, len(rows) - 0.3)
+    figures.add_footer(figure, done.stamp)
+    return figure
+
+
+# ---- files ----
+
+
+def summary(done: Compared) -> dict:
+    """All of it for JSON: the change, the effect, the spread, both scores of each song and seed, the runs behind."""
+    comparison = done.comparison
+    mean, low, high = done.effect
+    shown = done.spread and {"deviation": done.spread.deviation, "band": done.spread.band(len(comparison.seeds)),
+                             "from": done.spread.words}  # fmt: skip
+    runs = [
+        {"side": side, "id": one.run.id, "key": one.run.key, "train_key": one.run.train_key, "seed": one.run.seed,
+         "code": one.result.get("code"), "file": _file(one, comparison.folder)}
+        for pair in done.results
+        for side, one in zip(("base", "changed"), pair, strict=True)
+    ]  # fmt: skip
+    return {
+        "changes": list(comparison.changes),
+        "target": comparison.target,
+        "profile": comparison.profile.name,
+        "data": stamps.data_words(comparison.profile),
+        "seeds": list(comparison.seeds),
+        "same_items": comparison.same_items,
+        "scored_only": comparison.scored_only,
+        "effect": {"mean": mean, "low": low, "high": high, "level": 0.95, "interval_over": done.over},
+        "another_seed": shown,
+        "sentence": done.sentence,
+        "songs": by_song(done).to_dict("records"),
+        "runs": runs,
+    }
+
+
+def _file(one: Finished, folder: Path) -> str:
+    """A result's JSON, from the comparison's folder on, or from the project's root for one of results/."""
+    path = one.run.home / "runs" / f"{one.result['id']}.{one.run.key}.json"
+    return path.relative_to(folder if path.is_relative_to(folder) else paths.root()).as_posix()
+
+
+def write(done: Compared) -> list[Path]:
+    """The table, the table by song, the figure and the JSON into the comparison's folder; their paths.
+
+    Their names hold a hash of all settings: what belongs to another comparison is never written over.
+    """
+    stem = done.comparison.folder / done.comparison.name
+    files = [stem.with_name(f"{stem.name}{ending}") for ending in (".csv", ".songs.csv", ".svg", ".json")]
+    write_text(files[0], tables.csv_text(table(done)))
+    write_text(files[1], tables.csv_text(by_song(done)))
+    with atomic_write(files[2]) as temporary:
+        temporary.write_bytes(figures.figure_bytes(draw(done), "svg"))
+    write_json(files[3], summary(done))
+    return files

@@ -1,0 +1,70 @@
+"""Trainings in folders against the band of finished runs of their kind; beside it what others published."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.report import figures, tables
+from bsrnn.study.curves import Band, Training
+
+OTHERS = "training_curves"  # in data/published
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKS = ("o", "s", "D", "^", "v", "P")
+
+
+def table(trainings: Sequence[Training]) -> pd.DataFrame:
+    """The last validation of each: items, mean uSDR in dB, the band there and where in it that lies."""
+    rows = []
+    for training in trainings:
+        items, usdr = training.curve.items[-1], training.curve.usdr[-1]
+        low, high, seeds = (training.band and training.band.at(items)) or (None, None, 0)
+        place = training.band.place(items, usdr) if training.band else ""
+        rows.append({"training": str(training.folder), "items": items, "usdr": usdr, "low": low, "high": high,
+                     "seeds": seeds, "place": place, "of": training.band.of if seeds and training.band else "",
+                     "state": "not finished" if training.running else "finished"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def sentences(trainings: Sequence[Training]) -> list[str]:
+    """A line for each."""
+    lines = []
+    for row in table(trainings).to_dict("records"):
+        place = f"{row['place']} ({row['of']})" if row["place"] else "no finished runs of its kind tell"
+        lines.append(f"{row['training']}: {row['state']}, {row['usdr']:.2f} dB after {row['items']} items: {place}")
+    return lines
+
+
+def draw(trainings: Sequence[Training]) -> Figure:
+    """Mean uSDR of the validation songs against training items: these trainings, and the band of finished runs of their
+    kind from the lowest to the highest seed; apart from them what others published, of other systems and data."""
+    figure = figures.new_figure(3.4)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    for band in {training.band.curves: training.band for training in trainings if training.band}.values():
+        _draw_band(left, band)
+    for place, training in enumerate(trainings):
+        look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKS[place % len(MARKS)], "markersize": 4}
+        left.plot(training.curve.items, training.curve.usdr, label=training.curve.name, **look)
+    figures.style(left, "training items", "validation uSDR (dB)", "these trainings")
+    figures.legend(left)
+    others = tables.published(OTHERS)
+    for place, (system, rows) in enumerate(others.groupby("system", sort=False)):
+        look = {"color": figures.GREY, "marker": MARKS[place % len(MARKS)], "markersize": 3, "linewidth": 0.8}
+        right.plot(rows["steps"] * rows["batch"], rows["value"], label=f"{system}, {rows['target'].iloc[0]}", **look)
+    right.set_xscale("log")
+    figures.style(right, "training items", "SDR as each reported it (dB)", "others: other data and sizes")
+    figures.legend(right)
+    sources = ", ".join(dict.fromkeys(others["source"]))
+    figures.add_footer(figure, f"Left: our runs. Right, never to be set beside them: {sources}.")
+    return figure
+
+
+def _draw_band(axes, band: Band) -> None:
+    """From the lowest to the highest seed, where two or more were validated; each seed as a thin line."""
+    for curve in band.curves:
+        axes.plot(curve.items, curve.usdr, color=figures.GREY, linewidth=0.6, zorder=1)
+    places = sorted({items for curve in band.curves for items in curve.items})
+    spans = np.array([band.at(items)[:2] for items in places])  # type: ignore[index]
+    axes.fill_between(places, spans[:, 0], spans[:, 1], color=figures.LIGHT, zorder=0,
+                      label=f"{len(band.curves)} seed(s): {band.of}")  # fmt: skip
