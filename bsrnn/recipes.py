@@ -110,9 +110,9 @@ def _of_finetuning(settings: Settings, seed: int, start: Path, unlabelled: Mixtu
     return deciding | {"start": digest, "unlabelled": names}
 
 
-def unlabelled_of(settings: Settings) -> Mixtures:
-    """The mixtures that the settings' finetuning uses."""
-    return unlabelled_songs(settings.data, settings.finetune.unlabelled, settings.model.sample_rate)
+def unlabelled_of(settings: Settings, limit: int | None = None) -> Mixtures:
+    """The mixtures that the settings' finetuning uses; ``limit``: the first so many embedded ones of each kind."""
+    return unlabelled_songs(settings.data, settings.finetune.unlabelled, settings.model.sample_rate, limit)
 
 
 def semi_supervised(

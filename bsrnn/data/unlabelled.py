@@ -29,19 +29,21 @@ def _inside(path: Path | None, folder: Path) -> bool:
     return path is not None and path.resolve().is_relative_to(folder.resolve())
 
 
-def unlabelled_songs(data: DataConfig, which: str, sample_rate: int) -> Mixtures:
+def unlabelled_songs(data: DataConfig, which: str, sample_rate: int, limit: int | None = None) -> Mixtures:
     """The mixtures of a finetuning: the embedded kinds, or a user's own music beside real songs.
 
     With ``data.labelled_songs`` they are the training songs after the labelled ones.
 
     Args:
-        which: :attr:`bsrnn.config.FinetuneConfig.unlabelled`. sample_rate: of the model, Hz.
+        which: :attr:`bsrnn.config.FinetuneConfig.unlabelled`. sample_rate: of the model, Hz. limit: the first so many
+            embedded songs of each kind only.
     """
     kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
     wanted = kinds[which]
     if data.source != "embedded":
         return songs.read_mixtures(paths.unlabelled(), sample_rate) if wanted else Mixtures([])
     if data.labelled_songs and wanted:
-        every = songs.load(replace(data, labelled_songs=0), "train")
-        return Mixtures(every[data.labelled_songs :][: data.unlabelled_songs])
-    return Mixtures([song for kind in wanted for song in songs.load(data, f"unlabelled-{kind}")])
+        number = data.unlabelled_songs if limit is None else min(limit, data.unlabelled_songs)
+        every = songs.load(replace(data, labelled_songs=0), "train", limit=data.labelled_songs + number)
+        return Mixtures(every[data.labelled_songs :])
+    return Mixtures([song for kind in wanted for song in songs.load(data, f"unlabelled-{kind}", limit=limit)])

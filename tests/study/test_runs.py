@@ -284,13 +284,15 @@ def test_a_finetuning_from_few_songs_hears_the_others_as_mixtures(monkeypatch):
               for run in (tuned, grid["vocals-half-s0"])]  # fmt: skip
     assert counts == [(2, 7), (2, 4)]
     every = [Song(f"train-{index}", {}, None, 1, 44100) for index in range(9)]
-    monkeypatch.setattr(songs, "_load", lambda data, split, targets, rate, limit: every[: data.train_songs])
+    monkeypatch.setattr(songs, "_load", lambda data, split, targets, rate, limit: every[: data.train_songs][:limit])
     heard = {name: [song.name[-1] for song in songs.load(grid[f"vocals-{name}-s0"].profile.data, "train")]
              for name in ("few", "finetuned", "half")}  # fmt: skip
     assert heard == dict.fromkeys(heard, ["0", "1"])
     unlabelled = {name: "".join(song.name[-1] for song in unlabelled_of(grid[f"vocals-{name}-s0"].profile).songs)
                   for name in ("finetuned", "truth", "half", "control")}  # fmt: skip
     assert unlabelled == {"finetuned": "2345678", "truth": "2345678", "half": "2345", "control": ""}
+    first = unlabelled_of(grid["vocals-finetuned-s0"].profile, limit=2).songs
+    assert [song.name[-1] for song in first] == ["2", "3"]
     with pytest.raises(ConfigError, match="got 9 data.labelled_songs of 9 train_songs.*: expected fewer than train"):
         replace(data, labelled_songs=9)
     with pytest.raises(ConfigError, match="got 10 few_songs of 9 train_songs"):
