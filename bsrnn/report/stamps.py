@@ -46,6 +46,7 @@ def scored_songs(results: Results) -> str:
     """How many songs were scored."""
     all_scores = [done.scores for done in results.finished]
     parts = [part for scores in all_scores for part in ([scores] if "songs" in scores else scores.values())]
+    parts = [part for part in parts if "songs" in part]  # a teacher's labels are of chunks
     return _count(max((len(part["songs"]) for part in parts), default=0), "song", "scored")
 
 

@@ -39,7 +39,9 @@ def test_models_beat_silence_the_mixture_and_the_filter_learnt_on_the_training_s
 def test_summaries_are_those_of_their_songs():
     for run in runs.grid("small").values():
         scores = runs.load(run)["scores"]
-        for part in [scores] if "songs" in scores else scores.values():
+        parts = [scores] if "songs" in scores else [part for part in scores.values() if "songs" in part]
+        assert parts or run.kind == "teacher"  # whose labels are of chunks
+        for part in parts:
             assert part["summary"] == metrics.aggregate(part["songs"])
 
 
