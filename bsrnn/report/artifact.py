@@ -57,7 +57,7 @@ class Runs:
         wanted = [run.kind for run in drawn_from.grid.values() if run.roles & roles]
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
-            "finetune": f"its runs need unlabelled music in {paths.unlabelled().relative_to(paths.root())}",
+            "finetune": f"its runs need unlabelled music in {paths.shown(paths.unlabelled())}",
         }
         return reasons[wanted[0]] if wanted else "the profile has no such runs"
 

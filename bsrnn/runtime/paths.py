@@ -84,6 +84,11 @@ def unlabelled() -> Path:
     return data() / "unlabelled"
 
 
+def shown(path: Path) -> str:
+    """A path as a message names it: from the project's root where it lies below, else whole."""
+    return path.relative_to(root()).as_posix() if path.is_relative_to(root()) else str(path)
+
+
 def results(profile: str) -> Path:
     """Runs, tables, figures and checkpoints of one profile."""
     return root() / "results" / profile

@@ -208,9 +208,14 @@ def local_path(address: str) -> Path:
     return Path(unquote(urlsplit(address).path))
 
 
+ONE_OF_THE_SOURCES = "source/bsrnn/bands.html"  # the others are made alike, by book/_ext/traceable
+
+
 def pages_of(site: Path) -> list[Path]:
     """Every page of a built site, sorted by path; what the theme keeps in _static is none."""
-    return sorted(page for page in site.rglob("*.html") if not page.relative_to(site).parts[0].startswith("_"))
+    pages = {page.relative_to(site): page for page in site.rglob("*.html")}
+    own = [page for place, page in pages.items() if place.parts[0] != "source" and not place.parts[0].startswith("_")]
+    return sorted(own + [page for place, page in pages.items() if place.match(ONE_OF_THE_SOURCES)])
 
 
 class _Anchors(html.parser.HTMLParser):

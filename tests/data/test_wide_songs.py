@@ -29,7 +29,7 @@ from bsrnn.data.synthetic.version2.timbres import HELD_BACK, WIDE, pool_of
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import preflight
 from bsrnn.study import needs, runs, scoring
-from bsrnn.study.profiles import SMALL
+from bsrnn.study.profiles import SEEDS
 
 WIDE_DATA = DataConfig(
     source="embedded",
@@ -354,4 +354,4 @@ def test_counts_belong_to_a_version():
     with pytest.raises(ConfigError, match="shifted_songs is 2: generator version 2 has no such songs"):
         count(replace(WIDE_DATA, shifted_songs=2), "train")
     with pytest.raises(ConfigError, match="new_songs is 1: generator version 1 has no such songs"):
-        count(replace(SMALL.data, new_songs=1), "train")
+        count(replace(SEEDS.data, new_songs=1), "train")

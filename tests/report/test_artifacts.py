@@ -308,7 +308,7 @@ def test_the_rules_against_the_truth(finished):
     quality = drawn("label_quality").set_index("unlabelled")
     matched = [chunk["target_usdr"] for chunk in chunks if chunk["set"] == "unlabelled-matched"]
     assert {name for _, name in choices.index} >= {"1.5 s", "teacher sees 6 s"}  # a chunk of this profile has 1.5 s
-    assert "target, 1.5 s (dB)" in tables.to_html(quality.reset_index(), "x")
+    assert "target, 1.5 s (dB)" in table_html.of_results(quality.reset_index(), "x")
     assert quality.loc["matched", "target_1.5s_db"] == np.median([value for value in matched if value is not None])
 
 

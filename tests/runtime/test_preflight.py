@@ -19,6 +19,7 @@ from bsrnn.runtime import files, preflight
 from bsrnn.study import compute as stages
 from bsrnn.study import needs, profiles, scoring
 from bsrnn.tool import score_files
+from bsrnn.workflow import compare, curve
 
 RATE = 44100
 
@@ -233,11 +234,13 @@ def test_what_an_interruption_says_is_true_of_each_command(command, monkeypatch,
         raise KeyboardInterrupt
 
     needed = {"finetune": ["--from", "x", "--unlabelled", "y"], "evaluate": ["--model", "x"], "separate": ["x"],
-              "import": ["x", "-o", "y"], "run": ["x"]}  # fmt: skip
-    monkeypatch.setattr(cli, f"_{command}", interrupted)
+              "import": ["x", "-o", "y"], "run": ["x"], "compare": ["--set", "model.features=8"], "curve": ["x"]}  # fmt: skip
+    modules = {"compare": compare, "curve": curve}
+    place, name = (modules[command], "run") if command in modules else (cli, f"_{command}")
+    monkeypatch.setattr(place, name, interrupted)
     assert cli.main([command, *needed.get(command, ())]) == 130
     line = said(capsys, command)[0]
-    goes_on = command in ("train", "finetune", "run")
+    goes_on = command in ("train", "finetune", "run", "compare")
     assert line.startswith("interrupted; ") and ("goes on where the training was" in line) == goes_on
     assert not goes_on or train.SAVE_SECONDS <= 60
 
