@@ -234,7 +234,8 @@ def test_what_an_interruption_says_is_true_of_each_command(command, monkeypatch,
         raise KeyboardInterrupt
 
     needed = {"finetune": ["--from", "x", "--unlabelled", "y"], "evaluate": ["--model", "x"], "separate": ["x"],
-              "import": ["x", "-o", "y"], "run": ["x"], "compare": ["--set", "model.features=8"], "curve": ["x"]}  # fmt: skip
+              "import": ["x", "-o", "y"], "run": ["x"], "curve": ["x"],
+              "compare": ["--set", "model.features=8"]}  # fmt: skip
     modules = {"compare": compare, "curve": curve}
     place, name = (modules[command], "run") if command in modules else (cli, f"_{command}")
     monkeypatch.setattr(place, name, interrupted)
