@@ -47,8 +47,11 @@ def lay_source(site: Path) -> None:
         place = site / trace.of_source(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         title = path.relative_to(paths.package().parent).as_posix()
-        look = HtmlFormatter(full=True, title=title, lineanchors="line")
-        place.write_text(highlight(path.read_text(encoding="utf-8"), PythonLexer(), look), encoding="utf-8")
+        # spans and not anchors, which would be links without words; lines fold on a narrow screen
+        fold = "white-space: pre-wrap; overflow-wrap: anywhere"
+        look = HtmlFormatter(full=True, title=title, linespans="line", prestyles=fold)
+        page = highlight(path.read_text(encoding="utf-8"), PythonLexer(), look)
+        place.write_text(page.replace("<html>", '<html lang="en">', 1), encoding="utf-8")
 
 
 def lay_all(app, exception) -> None:

@@ -275,9 +275,9 @@ def how_good(results: Results) -> str:
             said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
     if not said:
         return ""
-    words = (
-        "How good are the models that these verdicts are about? Mean uSDR on the test songs, where silence has 0 dB, "
-    )
+    name = results.profile.name
+    words = f"How good are the models of profile {name}, which these verdicts are about? Mean uSDR on its test songs, "
+    words += "where silence has 0 dB, "
     words += f"beside a filter with one fixed gain a frequency, learnt from the same songs: {'; '.join(said)}."
     weak = " Where a model lies below the filter, a verdict compares models that do not yet do what an equaliser can."
     return words + (weak if below else "")

@@ -64,7 +64,7 @@ def open_choices() -> None:
     """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
     ledger = tables.published("open_details")
     answered = (ledger[["authors_code", "replication"]] != "-").any(axis=1).sum()
-    display(Markdown(f"[The ledger](09_open_details.ipynb) has {len(ledger)} choices that the paper leaves open. The "
+    display(Markdown(f"[The ledger](09_open_details.html) has {len(ledger)} choices that the paper leaves open. The "
                      f"authors' later code or the replication settles {answered} of them, not always alike; "
                      f"{len(ledger) - answered} are ours alone."))  # fmt: skip
 

@@ -43,7 +43,7 @@ def test_the_site_carries_the_source_with_an_anchor_a_line(tmp_path):
     path = paths.package() / "metrics.py"
     page = (tmp_path / trace.of_source(path)).read_text(encoding="utf-8")
     lines = path.read_text(encoding="utf-8").rstrip("\n").splitlines()
-    assert f'name="line-{len(lines)}"' in page and f'name="line-{len(lines) + 1}"' not in page
+    assert f'id="line-{len(lines)}"' in page and f'id="line-{len(lines) + 1}"' not in page
     assert "<script" not in page and not re.search(r'(src|href)="(https?:)?//', page)
 
 
