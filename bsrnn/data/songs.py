@@ -152,8 +152,7 @@ def load(
         found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
     else:
         found = _load(data, split, tuple(targets), sample_rate, limit)
-    if split == "train" and data.labelled_songs:
-        found = found[: data.labelled_songs]
+    found = found[: data.labelled_songs] if split == "train" and data.labelled_songs else found
     return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
 
 
