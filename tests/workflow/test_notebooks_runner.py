@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -132,3 +134,9 @@ def test_code_hash_follows_code_alone(tmp_path):
     first = code_hash(write(tmp_path / "a.ipynb", "x = 1", texts=("One text",)))
     assert code_hash(write(tmp_path / "b.ipynb", "x = 1", texts=("Another", "and more"))) == first
     assert code_hash(write(tmp_path / "c.ipynb", "x = 2", texts=("One text",))) != first
+
+
+def test_scripts_find_the_runner_under_its_earlier_name(tmp_path):
+    command = [sys.executable, "-m", "bsrnn.notebooks", "song.wav", "out.ipynb", "-p", "profile", "tiny"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr == "error: no notebook at song.wav\n"
