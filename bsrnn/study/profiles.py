@@ -32,7 +32,11 @@ class Profile(Settings):
     # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
+    # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
+    scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
+    # that of claim C4's primary contrast; "": the best of `peers` on the validation songs
+    rival: str = ""
     peer_seeds: tuple[tuple[str, tuple[Seed, ...]], ...] = ()  # of a peer that is not trained with all seeds
     rates: tuple[Positive, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
     # a peer's best of them on the validation songs, where not `train`'s
@@ -43,6 +47,7 @@ class Profile(Settings):
     few_songs: CountOrNone = 0
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
     seeds: tuple[Seed, ...] = (0,)
+    more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
@@ -144,6 +149,11 @@ SMALL = replace(
     finetuned=("drums",),  # with its control
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
     details=("ten-seconds", "flat", "peak"),  # which take no training
+    scale=(
+        ("train.max_items", (1250, 2500, 10_000)),
+        ("data.train_songs", (6, 12, 36)),
+        ("model.features", (8, 32)),
+    ),
     variants=("truth",),  # the room that a finetuning has
     carries_claims=False,  # one seed
     claims="seeds",
@@ -177,6 +187,7 @@ SEEDS = replace(
     table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
     hops=(1.5, 3.0),  # the contrast of C3 alone
     peers=("hdemucs", "umx", "convtasnet-stft"),
+    rival="hdemucs",  # named before these runs
     rates=(5e-5, 1.2e-4, 3e-4, 8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2),
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("vocals",),  # with its control alone
@@ -200,6 +211,7 @@ SEEDS = replace(
         "keep-all",
         "batch2",
     ),  # fmt: skip
+    more_tries=0,  # no such rule was made before these runs
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
 )
 
@@ -216,6 +228,7 @@ QUICK = replace(
     targets=("vocals", "drums"),  # a voice and a kit: what fits the time
     table_one=("v1",),  # the coarsest split against V7
     hops=PAPER.hops,
+    scale=(),
     peers=(),
     peer_rates=(),
     crossed=(),
