@@ -41,7 +41,7 @@ def verdicts(profile_name: str) -> None:
     """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
     rows = claims.table(results)
-    rows = rows[[claim.primary for claim in claims.CLAIMS]]
+    rows = rows[rows["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})]
     counts = rows["our_analogue"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
     on_paper = (rows["paper_data"] != claims.NOT_TESTED).sum()
