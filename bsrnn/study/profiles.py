@@ -56,6 +56,8 @@ class Profile(Settings):
         super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
+        require(not self.rival or self.rival in self.peers, f"the rival {self.rival!r}",
+                f"one of the peers: {', '.join(self.peers) or 'there are none'}")  # fmt: skip
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
@@ -141,19 +143,12 @@ SMALL = replace(
         teacher_batch=8,  # of 16 on a CPU is no faster
     ),
     separate=replace(PAPER.separate, hop_seconds=1.5),  # a third of the cost; Table II: 0.1 dB
-    table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
+    table_one=(),  # in `seeds`
     hops=(1.0, 1.5, 3.0),  # the paper's 0.5 s takes as long as all of these
-    peers=("hdemucs", "umx", "convtasnet-stft"),
-    # the best of eight on the validation songs, in the earlier grid's shorter trainings (`seeds`)
-    peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("drums",),  # with its control
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
     details=("ten-seconds", "flat", "peak"),  # which take no training
-    scale=(
-        ("train.max_items", (1250, 2500, 10_000)),
-        ("data.train_songs", (6, 12, 36)),
-        ("model.features", (8, 32)),
-    ),
+    crossed=(),  # in `seeds`
     variants=("truth",),  # the room that a finetuning has
     carries_claims=False,  # one seed
     claims="seeds",
