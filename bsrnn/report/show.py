@@ -128,9 +128,10 @@ def verdict(profile_name: str, *ids: str) -> None:
         ConfigError: unknown claim. MissingResult: a run without a result.
     """
     rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
-    if unknown := [name for name in ids if name not in rows.index]:
-        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
-    for name in ids:
+    known = [claim.id for claim in claims.CLAIMS]
+    if unknown := [name for name in ids if name not in known]:
+        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(known)}")
+    for name in (name for name in ids if name in rows.index):  # not one that is its claim's primary contrast
         row = rows.loc[name]
         difference = claims.difference_words(row)
         measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""

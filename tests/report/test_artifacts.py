@@ -847,6 +847,12 @@ def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_th
     )
     assert rows.loc["C4", "effect"] == pytest.approx(better - worse)
     assert "C4, Open-Unmix" not in rows.index and "C4, Hybrid Demucs" in rows.index  # each system once
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
+    show.verdict(PROFILE, "C4", "C4, Hybrid Demucs", "C4, Open-Unmix")
+    assert [words.split(". ")[0] for words in shown] == ["**C4", "**C4, Hybrid Demucs"]
+    with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, more bands"):
+        show.verdict(PROFILE, "C6")
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, rival="hdemucs"))
     assert drawn("claims").set_index("claim").loc["C4", "contrast"] == "BSRNN - Hybrid Demucs, vocals"
 
