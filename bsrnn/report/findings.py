@@ -3,6 +3,7 @@
 Each function takes the table of an artifact, or one that a chapter has computed, and knows nothing of how it was made.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
@@ -61,6 +62,20 @@ def shares(table: pd.DataFrame) -> str:
             reached = f"{(model - low) / (high - low):.0%} of the way" if model >= low else "not there yet"
             said.append(f"{target}: {reached} ({model:.2f} dB between {low:.2f} and {high:.2f} dB)")
     return f"From the filter that knows the song to the mask that knows the stems: {'; '.join(said)}." if said else ""
+
+
+def scale(table: pd.DataFrame) -> str:
+    """Of the table on scale: what the largest of each gains over the smallest, in all and a doubling."""
+    said = []
+    for what, rows in table.groupby("what", sort=False):
+        least, most = (rows.loc[rows["size"].idxmin()], rows.loc[rows["size"].idxmax()])
+        gain, doublings = most["usdr_mean"] - least["usdr_mean"], math.log2(most["size"] / least["size"])
+        words = f"From {least['size']:g} to {most['size']:g} {what}: {least['usdr_mean']:.2f} to "
+        words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
+        if not pd.isna(most["new_usdr_mean"]):
+            words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
+        said.append(words)
+    return f"{'. '.join(said)}." if said else ""
 
 
 def finetuning(table: pd.DataFrame) -> str:
@@ -148,6 +163,7 @@ FINDINGS: dict[str, Finding] = {
     "finetuning_gain": finetuning,
     "details": choices,
     "rates": rates,
+    "scale": scale,
     "guitar": guitar,
 }
 TABLES = {"songs": "results"}  # of a figure: the table with its numbers

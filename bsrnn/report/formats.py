@@ -41,6 +41,7 @@ HEADINGS = {
     "mixture_as_target_db": "mixture as target (dB)",
     "seen_usdr": "seen timbres",
     "new_usdr": "new timbres",
+    "new_usdr_mean": "new timbres: uSDR, mean (dB)",
     "shifted_usdr": "shifted",
     "over_control": "over control (dB)",
     "shifted_over_control": "shifted: over control (dB)",

@@ -44,6 +44,16 @@ def test_share_of_the_way_to_the_mask():
     assert "drums: not there yet (1.00 dB" in findings.shares(table)
 
 
+def test_scale_is_told_by_the_doubling():
+    rows = [("songs", 6, 1.0, 0.5), ("songs", 48, 2.5, 2.0), ("songs", 12, 9.0, 9.0), ("items", 5, 1.0, None),
+            ("items", 20, 0.5, None)]  # fmt: skip
+    said = findings.scale(pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean"]))
+    assert said == (
+        "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB). "
+        "From 5 to 20 items: 1.00 to 0.50 dB, -0.25 dB a doubling."
+    )
+
+
 def test_finetuning_is_told_beside_start_control_and_upper_bound():
     rows = [("start", 3.0, None, None), ("control", 3.2, 0.2, None), ("finetuned", 2.9, -0.1, -0.3),
             ("upper bound: true stems", 3.3, 0.3, 0.1)]  # fmt: skip

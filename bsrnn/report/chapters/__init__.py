@@ -12,6 +12,7 @@ from bsrnn.report.chapters import (
     ch08_results,
     ch09_open_details,
     ch12_guitar,
+    ch14_scale,
 )
 
 CHAPTERS = (
@@ -24,6 +25,7 @@ CHAPTERS = (
     ch08_results,
     ch09_open_details,
     ch12_guitar,
+    ch14_scale,
 )
 REGISTRY: dict[str, Artifact] = {
     function.artifact.id: function.artifact

@@ -1,0 +1,85 @@
+"""The chapter on scale: the score against items, songs and features."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.report import artifact, figures
+from bsrnn.report.artifact import Runs
+from bsrnn.report.figures import GREY, colour
+from bsrnn.report.statistics import measured
+from bsrnn.report.tables import METHODS, mean_of, ordered, ours, summaries_of
+from bsrnn.study import costs
+from bsrnn.study.results import Finished, Results
+
+AXES = {
+    "train.max_items": "training items",
+    "data.train_songs": "training songs",
+    "model.features": "features N",
+}
+FILTERS = {"wiener": ":", "wiener_oracle": "--"}
+SIZED = Runs({"scale", "baselines"}, {"scale"})
+
+
+def _size(done: Finished, axis: str) -> int:
+    section, name = axis.split(".")
+    return getattr(getattr(done.run.profile, section), name)
+
+
+def along(results: Results, axis: str) -> list[list[Finished]]:
+    """The base and the runs with another size along an axis, a list of seeds each, from the smallest."""
+    of_size: dict[int, list[Finished]] = {}
+    for done in results.find("scale"):
+        if done.run.variant in ("", axis):
+            of_size.setdefault(_size(done, axis), []).append(done)
+    return [of_size[size] for size in sorted(of_size)]
+
+
+@artifact.table("scale", "More items, songs or features", SIZED)
+def more_of_each(results: Results) -> pd.DataFrame:
+    """The base with other numbers of training items, songs or features, all else the same: mean uSDR on the test songs
+    and on songs of new timbres, the difference from the base on the test songs, and the work: operations of the whole
+    training, forward, relative to the base's."""
+    base = [done for done in results.find("scale") if not done.run.variant]
+    rows = []
+    for axis, words in AXES.items():
+        for trained in along(results, axis) if len(along(results, axis)) > 1 else ():
+            new = [done.result["new"]["summary"] for done in trained if "new" in done.result]
+            row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": mean_of(summaries_of(trained))}
+            row |= {"new_usdr_mean": mean_of(new) if new else None, "work": _work(trained[0]) / _work(base[0])}
+            row["effect"] = measured(trained, base)["effect"]
+            rows.append(row | ours(results, trained))
+    return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "work")
+
+
+def _work(done: Finished) -> float:
+    profile = done.run.profile
+    return costs.forward_operations(profile.model, profile.mixing.chunk_seconds) * profile.train.max_items
+
+
+@artifact.figure("scale_curves", "The score against items, songs and features", SIZED)
+def score_against_size(results: Results) -> Figure:
+    """Mean uSDR on the test songs (line) and on songs of new timbres (dashes), a point a training; the grey lines are
+    the two filters of the same songs, the trained one dotted, the one that knows the song dashed."""
+    axes_with_runs = [axis for axis in AXES if len(along(results, axis)) > 1]
+    target = results.find("scale")[0].run.target
+    figure = figures.new_figure(2.8)
+    panels = figure.subplots(1, len(axes_with_runs), squeeze=False, sharey=True)[0]
+    for panel, axis in zip(panels, axes_with_runs, strict=True):
+        seeds = along(results, axis)
+        sizes = [_size(trained[0], axis) for trained in seeds]
+        for done in (done for trained in seeds for done in trained):
+            panel.plot(_size(done, axis), done.scores["summary"]["usdr_mean"], "o", color=colour(target), markersize=4)
+        panel.plot(sizes, [mean_of(summaries_of(trained)) for trained in seeds], color=colour(target), label="test songs")
+        if all("new" in done.result for trained in seeds for done in trained):
+            new = [mean_of([done.result["new"]["summary"] for done in trained]) for trained in seeds]
+            panel.plot(sizes, new, "--", color=colour(target), label="new timbres")
+        for method, dash in FILTERS.items():
+            for done in results.find("baselines", target):
+                level = done.scores[method]["summary"]["usdr_mean"]
+                panel.axhline(level, color=GREY, linestyle=dash, linewidth=1, label=METHODS[method])
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(sizes, [str(size) for size in sizes], rotation=35, ha="right")
+        panel.minorticks_off()
+        figures.style(panel, AXES[axis], "mean uSDR (dB)" if axis == axes_with_runs[0] else "", "")
+    figures.legend(panels[0])
+    return figure
