@@ -16,7 +16,7 @@ from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.report import chapters, claims, manifest, show, stamps, table_html, tables
+from bsrnn.report import chapters, claims, findings, manifest, show, stamps, table_html, tables
 from bsrnn.report.artifact import Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
 from bsrnn.report.stamps import OURS
@@ -798,6 +798,27 @@ def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, 
     rests = table.loc[("verse, vocals rests", "drums")]
     assert rests["left_db"] == pytest.approx(-20 * np.log10(2), abs=1e-4) and np.isnan(rests["usdr_mean"])
     assert evaluation.by_section(None, [replace(song, info={})], "vocals", config.SeparateConfig()).empty
+
+
+def test_the_scale_is_the_base_and_other_sizes_of_one_thing_at_a_time(root, monkeypatch):
+    sizes = (("train.max_items", (300, 4800)), ("model.features", (32,)))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, scale=sizes))
+    fake_results.write_results(PROFILE)
+    table = drawn("scale")
+    assert list(zip(table["what"], table["size"], strict=True)) == [
+        ("training items", 300), ("training items", 1200), ("training items", 4800), ("features N", 16),
+        ("features N", 32),
+    ]  # fmt: skip
+    scores = {name: result(name)["scores"]["summary"]["usdr_mean"] for name in ("vocals-s0", "vocals-items4800-s0")}
+    row = table[table["size"] == 4800].iloc[0]
+    assert row["usdr_mean"] == pytest.approx(scores["vocals-items4800-s0"])
+    assert row["effect"] == pytest.approx(scores["vocals-items4800-s0"] - scores["vocals-s0"])
+    assert row["new_usdr_mean"] == pytest.approx(result("vocals-items4800-s0")["new"]["summary"]["usdr_mean"])
+    assert row["work"] == 4.0  # the same model, four times the items
+    assert (table[table["size"] == 1200]["effect"] == 0).all() and 3 < table["work"].iloc[-1] < 4
+    figure = drawn("scale_curves")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["training items", "features N"]
+    assert "From 300 to 4800 training items" in findings.scale(table)
 
 
 BEST = ", the best other system on the validation songs"

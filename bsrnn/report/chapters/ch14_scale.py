@@ -43,12 +43,20 @@ def more_of_each(results: Results) -> pd.DataFrame:
     rows = []
     for axis, words in AXES.items():
         for trained in along(results, axis) if len(along(results, axis)) > 1 else ():
-            new = [done.result["new"]["summary"] for done in trained if "new" in done.result]
-            row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": mean_of(summaries_of(trained))}
-            row |= {"new_usdr_mean": mean_of(new) if new else None, "work": _work(trained[0]) / _work(base[0])}
+            row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": _test_score(trained)}
+            row |= {"new_usdr_mean": _new_score(trained), "work": _work(trained[0]) / _work(base[0])}
             row["effect"] = measured(trained, base)["effect"]
             rows.append(row | ours(results, trained))
     return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "work")
+
+
+def _test_score(seeds: list[Finished]) -> float | None:
+    return mean_of(summaries_of(seeds), "usdr_mean")
+
+
+def _new_score(seeds: list[Finished]) -> float | None:
+    """None where the songs of new timbres are no test of their own."""
+    return mean_of([done.result["new"]["summary"] for done in seeds if "new" in done.result], "usdr_mean")
 
 
 def _work(done: Finished) -> float:
@@ -67,11 +75,12 @@ def score_against_size(results: Results) -> Figure:
     for panel, axis in zip(panels, axes_with_runs, strict=True):
         seeds = along(results, axis)
         sizes = [_size(trained[0], axis) for trained in seeds]
-        for done in (done for trained in seeds for done in trained):
-            panel.plot(_size(done, axis), done.scores["summary"]["usdr_mean"], "o", color=colour(target), markersize=4)
-        panel.plot(sizes, [mean_of(summaries_of(trained)) for trained in seeds], color=colour(target), label="test songs")
-        if all("new" in done.result for trained in seeds for done in trained):
-            new = [mean_of([done.result["new"]["summary"] for done in trained]) for trained in seeds]
+        for size, trained in zip(sizes, seeds, strict=True):
+            scores = [done.scores["summary"]["usdr_mean"] for done in trained]
+            panel.plot([size] * len(scores), scores, "o", color=colour(target), markersize=4)
+        panel.plot(sizes, [_test_score(trained) for trained in seeds], color=colour(target), label="test songs")
+        if all(_new_score(trained) is not None for trained in seeds):
+            new = [_new_score(trained) for trained in seeds]
             panel.plot(sizes, new, "--", color=colour(target), label="new timbres")
         for method, dash in FILTERS.items():
             for done in results.find("baselines", target):
