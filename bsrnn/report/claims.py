@@ -312,8 +312,8 @@ def overview(results: Results) -> pd.DataFrame:
     rows = table(results)
     rows["difference"] = [difference_words(row) or None for row in rows.itertuples()]
     rows = rows[rows["claim"].isin({claim.id for claim in CLAIMS if claim.primary or claim.in_overview})]
-    verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "difference", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
+    verdicts = ["claim", "statement", "our_analogue", "difference", "paper_data", "paper_effect", "contrast"]
+    return rows[[*verdicts, "seeds", "songs"]].reset_index(drop=True)  # first what fits on a small screen
 
 
 def how_good(results: Results) -> str:

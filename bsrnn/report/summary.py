@@ -40,24 +40,31 @@ def _sizes(results: Results) -> str:
 def verdicts(profile_name: str) -> None:
     """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
-    rows = claims.table(results)
-    rows = rows[rows["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})]
-    counts = rows["our_analogue"].value_counts()
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+    every = claims.table(results)
+    is_primary = every["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})
+    rows, secondary = every[is_primary], every[~is_primary]
+    said = _counts(rows)
     on_paper = (rows["paper_data"] != claims.NOT_TESTED).sum()
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
     )
     lines = [f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {_measured(row)} ({row.reason})." for row in
              rows.itertuples()]  # fmt: skip
-    display(Markdown("\n".join([opening, "", *lines])))
+    others = [f"{row.claim} ({row.contrast}) {row.our_analogue}, {_measured(row)}" for row in secondary.itertuples()]
+    beside = f"Controls and secondary contrasts, which decide no claim: {_counts(secondary)}. {'; '.join(others)}."
+    display(Markdown("\n".join([opening, "", *lines, "", *([beside] if others else [])])))
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    counts = rows["our_analogue"].value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
 
 
 def _measured(row) -> str:
     if pd.isna(row.effect):
         return "not measured"
     interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return f"{row.effect:+.2f} dB{interval}"
+    return f"{claims.decibels(row.effect, row.margin)}{interval}"
 
 
 def open_choices() -> None:
