@@ -107,13 +107,12 @@ def quality(profile_name: str) -> None:
     """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
     number = stamps.scored_songs(Results(study, {"base", "baselines"})).removesuffix(" scored")
-    lines = [f"On {number} that no model has met, the models score ({SCORE}):", ""]
+    lines = [f"Mean score on {number} that no model has heard ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
-        mask = f", where a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f}"
-        lines.append(f"- {_score(target, of_target)}{mask if 'ratio_mask' in of_target else ''};")
-    lines[-1] = lines[-1].removesuffix(";") + "."
+        mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
+        lines.append(f"- {_score(target, of_target)}{mask if 'ratio_mask' in of_target else ''}.")
     if any("wiener" in of_target for of_target in scores(study).values()):
-        lines += ["", "The fixed filter is one gain for each frequency, learnt from the same songs."]
+        lines += ["", "The fixed filter has one gain for each frequency. It has learnt from the same songs."]
     display(Markdown("\n".join(lines)))
 
 

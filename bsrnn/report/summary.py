@@ -1,6 +1,5 @@
 """The reproduction on one page, in the parts of the ML Reproducibility Challenge; its numbers come from results."""
 
-import pandas as pd
 from IPython.display import Markdown, display
 
 from bsrnn.report import claims, stamps, tables
@@ -48,25 +47,27 @@ def verdicts(profile_name: str) -> None:
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
     )
-    lines = [f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {_measured(row)} ({row.reason})." for row in
-             rows.itertuples()]  # fmt: skip
+    lines = [
+        f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {claims.difference_words(row) or 'not measured'} "
+        f"({row.reason})."
+        for row in rows.itertuples()
+    ]
     display(Markdown("\n".join([opening, "", *lines])))
 
 
-def _measured(row) -> str:
-    if pd.isna(row.effect):
-        return "not measured"
-    interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return f"{row.effect:+.2f} dB{interval}"
+def ledger() -> str:
+    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
+    choices = tables.published("open_details")
+    answered = (choices[["authors_code", "replication"]] != "-").any(axis=1).sum()
+    return (
+        f"The paper leaves {len(choices)} choices open. The authors' later code or the replication has an answer to "
+        f"{answered} of them, not always the same one; the other {len(choices) - answered} answers are ours alone."
+    )
 
 
 def open_choices() -> None:
-    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
-    ledger = tables.published("open_details")
-    answered = (ledger[["authors_code", "replication"]] != "-").any(axis=1).sum()
-    display(Markdown(f"[The ledger](09_open_details.html) has {len(ledger)} choices that the paper leaves open. The "
-                     f"authors' later code or the replication settles {answered} of them, not always alike; "
-                     f"{len(ledger) - answered} are ours alone."))  # fmt: skip
+    """The same, with the way to the ledger."""
+    display(Markdown(f"{ledger()} [The ledger](09_open_details.html) lists them."))
 
 
 def cost(profile_name: str) -> None:
