@@ -123,17 +123,16 @@ def quality(profile_name: str) -> None:
     """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
     results = Results(study, {"base", "baselines"})
-    number = stamps.scored_songs(results).removesuffix(" scored")
+    number, new = stamps.scored_songs(results).removesuffix(" scored"), _on_new_songs(results)
     seeds = stamps.seed_words(study.profile)
-    lines = [f"On {number} that no model has met, the models (seed {seeds}) score ({SCORE}):", ""]
+    lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
-        mask = f", where a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f}"
-        of_new = f"; on songs of new timbres {new[target]:.1f}" if target in (new := _on_new_songs(results)) else ""
-        lines.append(f"- {_score(target, of_target)}{mask if 'ratio_mask' in of_target else ''}{of_new};")
-    lines[-1] = lines[-1].removesuffix(";") + "."
+        mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
+        of_new = f"; on songs of new timbres {new[target]:.1f} dB" if target in new else ""
+        lines.append(f"- {_score(target, of_target)}{of_new}{mask if 'ratio_mask' in of_target else ''}.")
     if any("wiener" in of_target for of_target in scores(study).values()):
-        lines += ["", "The fixed filter is one gain for each frequency, learnt from the same songs."]
-    if _on_new_songs(results):
+        lines += ["", "The fixed filter has one gain for each frequency. It has learnt from the same songs."]
+    if new:
         lines[-1] += " Songs of new timbres have voices, kits and instruments that no training song has."
     display(Markdown("\n".join(lines)))
     display(HTML(trace.folded(chapters.get("results"), study)))

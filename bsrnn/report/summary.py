@@ -48,9 +48,15 @@ def verdicts(profile_name: str) -> None:
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
     )
-    lines = [f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {_measured(row)} ({row.reason})." for row in
-             rows.itertuples()]  # fmt: skip
-    others = [f"{row.claim} ({row.contrast}) {row.our_analogue}, {_measured(row)}" for row in secondary.itertuples()]
+    lines = [
+        f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {claims.difference_words(row) or 'not measured'} "
+        f"({row.reason})."
+        for row in rows.itertuples()
+    ]
+    others = [
+        f"{row.claim} ({row.contrast}) {row.our_analogue}, {claims.difference_words(row) or 'not measured'}"
+        for row in secondary.itertuples()
+    ]
     beside = f"Controls and secondary contrasts, which decide no claim: {_counts(secondary)}. {'; '.join(others)}."
     display(Markdown("\n".join([opening, "", *lines, "", *([beside] if others else [])])))
 
@@ -60,20 +66,19 @@ def _counts(rows: pd.DataFrame) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
 
 
-def _measured(row) -> str:
-    if pd.isna(row.effect):
-        return "not measured"
-    interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return f"{claims.decibels(row.effect, row.margin)}{interval}"
+def ledger() -> str:
+    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
+    choices = tables.published("open_details")
+    answered = (choices[["authors_code", "replication"]] != "-").any(axis=1).sum()
+    return (
+        f"The paper leaves {len(choices)} choices open. The authors' later code or the replication has an answer to "
+        f"{answered} of them, not always the same one; the other {len(choices) - answered} answers are ours alone."
+    )
 
 
 def open_choices() -> None:
-    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
-    ledger = tables.published("open_details")
-    answered = (ledger[["authors_code", "replication"]] != "-").any(axis=1).sum()
-    display(Markdown(f"[The ledger](09_open_details.html) has {len(ledger)} choices that the paper leaves open. The "
-                     f"authors' later code or the replication settles {answered} of them, not always alike; "
-                     f"{len(ledger) - answered} are ours alone."))  # fmt: skip
+    """The same, with the way to the ledger."""
+    display(Markdown(f"{ledger()} [The ledger](09_open_details.html) lists them."))
 
 
 def cost(profile_name: str) -> None:
