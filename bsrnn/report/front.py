@@ -143,8 +143,8 @@ def _on_new_songs(results: Results) -> dict[str, float]:
     found = {}
     for target in results.targets("base"):
         means = [aggregate(done.new_songs())["usdr_mean"] for done in results.find("base", target) if done.new_songs()]
-        if means:
-            found[target] = mean(means)
+        if (of_seeds := mean(means)) is not None:
+            found[target] = of_seeds
     return found
 
 

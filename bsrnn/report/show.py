@@ -136,7 +136,7 @@ def verdict(profile_name: str, *ids: str) -> None:
 
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
-    """The rows of some claims in the table of claims, by their ids, but for one that is its claim's primary contrast."""
+    """The rows of some claims in the table of claims, by their ids; a secondary one that is the primary one, once."""
     rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
     known = [claim.id for claim in claims.CLAIMS]
     if unknown := [name for name in ids if name not in known]:
