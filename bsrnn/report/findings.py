@@ -121,7 +121,7 @@ def choices(table: pd.DataFrame) -> str:
 
 def _effects(rows: pd.DataFrame | Iterable[pd.Series]) -> str:
     of_rows = (row for _, row in rows.iterrows()) if isinstance(rows, pd.DataFrame) else rows
-    return ", ".join(f"{row['another choice']} ({row['effect']:+.2f} dB)" for row in of_rows)
+    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for row in of_rows)
 
 
 def rates(table: pd.DataFrame) -> str:
@@ -203,7 +203,7 @@ def failures(table: pd.DataFrame) -> str:
         if None in ends:
             continue
         best, worst = (group.loc[name, "usdr_mean"] for name in ends)
-        words = f"{target}: {ends[0]} songs have a mean of {best:.1f} dB, {ends[1]} {worst:.1f} dB"
+        words = f"{target}: {ends[0]} songs have a mean of {best:z.1f} dB, {ends[1]} {worst:z.1f} dB"
         deviation = group.loc["all", "seed_sd"]
         said.append(words if pd.isna(deviation) else f"{words}; from seed to seed a song's score has a standard "
                     f"deviation of {deviation:.1f} dB")  # fmt: skip

@@ -23,6 +23,7 @@ from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
+VERDICT_WORDS = "[what the verdicts mean](terms.html#term-margin)"
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
 
 
@@ -155,7 +156,7 @@ def outcome(profile_name: str, *ids: str) -> None:
         return
     lines = [f"- {name}, {row.contrast}: {claims.outcome_words(row)}." for name, row in rows.iterrows()]
     source = rows.iloc[0]
-    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}):", "", *lines]))
+    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
 
 
 # ---- sounds ----

@@ -63,8 +63,8 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
 def test_choices_count_what_lies_beyond_the_band():
     rows = [("a", 0.7, 0.8), ("b", -0.9, 0.8), ("c", 0.1, 0.8), ("same weights", -2.0, None)]
     said = findings.choices(pd.DataFrame(rows, columns=["another choice", "effect", "seed_band"]))
-    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: b (-0.90 dB)." in said
-    assert "The largest gain is a (+0.70 dB), inside its band of ±0.80 dB." in said
+    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
+    assert "The largest gain is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
     assert findings.choices(pd.DataFrame(rows[3:], columns=["another choice", "effect", "seed_band"])) == ""
 
 
@@ -125,13 +125,13 @@ def test_the_real_recording_holds_models_against_the_trained_filter():
 
 
 def test_failures_tell_the_two_ends_and_what_a_seed_does():
-    rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.2, 0.4)]
+    rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.04, 0.4)]
     table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"]).assign(target="vocals")
     assert findings.failures(table) == (
-        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst -0.2 dB; from seed to seed a song's score has a "
+        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
         "standard deviation of 0.6 dB."
     )
-    assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst -0.2 dB.")
+    assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst 0.0 dB.")
     assert findings.failures(table[:1]) == ""
 
 
