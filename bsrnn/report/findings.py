@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from bsrnn.report.stamps import OURS
-from bsrnn.report.tables import METHODS
+from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
 MODEL, FILTER, KNOWING_FILTER, MASK = (METHODS[name] for name in ("model", "wiener", "wiener_oracle", "ratio_mask"))
@@ -54,7 +54,7 @@ def seen_and_new(table: pd.DataFrame) -> str:
 def shares(table: pd.DataFrame) -> str:
     """Of the results: how far the models come from a filter that knows the song to a mask that knows the stems."""
     said = []
-    usdr = table[table["timbre"] == "all"].pivot(index="target", columns="method", values="usdr_mean")
+    usdr = of_all_songs(table).pivot(index="target", columns="method", values="usdr_mean")
     for target in dict.fromkeys(table["target"]):
         model, low, high = (usdr.loc[target, method] for method in (MODEL, KNOWING_FILTER, MASK))
         if target != "mean" and high > low:

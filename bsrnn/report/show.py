@@ -137,11 +137,12 @@ def verdict(profile_name: str, *ids: str) -> None:
 
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
-    """The rows of some claims in the table of claims, by their ids."""
+    """The rows of some claims in the table of claims, by their ids, but for one that is its claim's primary contrast."""
     rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
-    if unknown := [name for name in ids if name not in rows.index]:
-        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(rows.index)}")
-    return rows.loc[list(ids)]
+    known = [claim.id for claim in claims.CLAIMS]
+    if unknown := [name for name in ids if name not in known]:
+        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(known)}")
+    return rows.loc[[name for name in ids if name in rows.index]]
 
 
 def outcome(profile_name: str, *ids: str) -> None:

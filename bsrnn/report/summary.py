@@ -1,5 +1,6 @@
 """The reproduction on one page, in the parts of the ML Reproducibility Challenge; its numbers come from results."""
 
+import pandas as pd
 from IPython.display import Markdown, display
 
 from bsrnn.report import claims, stamps, tables
@@ -39,10 +40,10 @@ def _sizes(results: Results) -> str:
 def verdicts(profile_name: str) -> None:
     """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
-    rows = claims.table(results)
-    rows = rows[[claim.primary for claim in claims.CLAIMS]]
-    counts = rows["our_analogue"].value_counts()
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+    every = claims.table(results)
+    is_primary = every["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})
+    rows, secondary = every[is_primary], every[~is_primary]
+    said = _counts(rows)
     on_paper = (rows["paper_data"] != claims.NOT_TESTED).sum()
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
@@ -52,7 +53,17 @@ def verdicts(profile_name: str) -> None:
         f"({row.reason})."
         for row in rows.itertuples()
     ]
-    display(Markdown("\n".join([opening, "", *lines])))
+    others = [
+        f"{row.claim} ({row.contrast}) {row.our_analogue}, {claims.difference_words(row) or 'not measured'}"
+        for row in secondary.itertuples()
+    ]
+    beside = f"Controls and secondary contrasts, which decide no claim: {_counts(secondary)}. {'; '.join(others)}."
+    display(Markdown("\n".join([opening, "", *lines, "", *([beside] if others else [])])))
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    counts = rows["our_analogue"].value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
 
 
 def ledger() -> str:

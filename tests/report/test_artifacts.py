@@ -601,7 +601,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
         assert row["verdict"] == claims.judge(row["effect"], (row["low"], row["high"]), 5, row["margin"], True)[0]
     assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
     shown = claims.overview(Results(Study(PROFILE), claims.ROLES))
-    others = ["C4, Open-Unmix", "C4, Conv-TasNet"]
+    others = ["C4, Hybrid Demucs", "C4, Open-Unmix", "C4, Conv-TasNet"]
     assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", *others, "C5", "C5, over the start"]
     assert set(shown["paper_data"]) == {claims.NOT_TESTED}
     low, high = effects["C1"].interval(levels["C1"])
@@ -703,7 +703,7 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
     row = rows.loc["C1, more bands"]
     assert f"C1, more bands: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
     assert "C1:" not in said and "C2, control" not in said  # it stands in the overview; it has no runs
-    row = rows.loc["C4"]
+    row = rows.loc["C4, Hybrid Demucs" if "C4, Hybrid Demucs" in rows.index else "C4"]
     means = [
         result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"]
         - np.mean([song["usdr"] for song in result(f"vocals-hdemucs-s{seed}")["scores"]["songs"]])
@@ -746,7 +746,7 @@ def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
 def test_contrasts_show_what_has_runs(finished):
     figure = drawn("contrasts")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    contrasts = ["C3:\nhop 1.5 s - hop 3 s", "C4:\nBSRNN - Hybrid Demucs", "C5:\nfinetuned - control"]
+    contrasts = ["C3:\nhop 1.5 s - hop 3 s", f"C4:\nBSRNN - Hybrid Demucs{BEST}", "C5:\nfinetuned - control"]
     contrasts.append("C5, over the start:\nfinetuned - start")
     assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
@@ -800,6 +800,9 @@ def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, 
     assert evaluation.by_section(None, [replace(song, info={})], "vocals", config.SeparateConfig()).empty
 
 
+BEST = ", the best other system on the validation songs"
+
+
 def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "convtasnet"))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
@@ -818,8 +821,52 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     assert [len(axes.lines) for axes in figure.axes] == [6, 6]  # three systems, two seeds
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
-    claim = drawn("claims").set_index("claim").loc["C4"]
-    assert claim["effect"] == pytest.approx(effect.mean)
+    assert drawn("claims").set_index("claim").loc["C4, Hybrid Demucs", "effect"] == pytest.approx(effect.mean)
+
+
+def _with_training(name: str, **changed) -> None:
+    path = runs.get(PROFILE, name).result_path()
+    content = json.loads(path.read_text())
+    content["training"] |= changed
+    path.write_text(json.dumps(content))
+
+
+def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_that_was_named(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    for seed, demucs, unmix in ((0, 5.0, 1.0), (1, 1.0, 5.5)):  # the better mean is Open-Unmix's
+        _with_training(f"vocals-hdemucs-s{seed}", best=demucs)
+        _with_training(f"vocals-umx-s{seed}", best=unmix)
+    rows = drawn("claims").set_index("claim")
+    assert rows.loc["C4", "contrast"] == f"BSRNN - Open-Unmix{BEST}, vocals"
+    assert rows.loc["C4", "statement"] == f"On the same training songs, BSRNN beats Open-Unmix{BEST}, on vocals."
+    better, worse = (
+        np.mean([result(f"{name}-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)])
+        for name in ("vocals", "vocals-umx")
+    )
+    assert rows.loc["C4", "effect"] == pytest.approx(better - worse)
+    assert "C4, Open-Unmix" not in rows.index and "C4, Hybrid Demucs" in rows.index  # each system once
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
+    show.verdict(PROFILE, "C4", "C4, Hybrid Demucs", "C4, Open-Unmix")
+    assert [words.split(". ")[0] for words in shown] == ["**C4", "**C4, Hybrid Demucs"]
+    with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, more bands"):
+        show.verdict(PROFILE, "C6")
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, rival="hdemucs"))
+    assert drawn("claims").set_index("claim").loc["C4", "contrast"] == "BSRNN - Hybrid Demucs, vocals"
+
+
+def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), rival="umx")
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    _with_training("vocals-hdemucs-s1", seed=201, silent=[{"seed": 1, "best": 0.0}, {"seed": 101, "best": 0.02}])
+    rows = drawn("claims").set_index("claim")
+    said = "vocals-hdemucs-s1 (silent with seed 1, 101)"
+    assert rows.loc["C4, Hybrid Demucs", "trained_again"] == said and pd.isna(rows.loc["C4", "trained_again"])
+    words = claims.beside(Results(Study(PROFILE), claims.ROLES))
+    assert f"Stayed silent, and trained again with another seed: {said}." in words
 
 
 def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):
