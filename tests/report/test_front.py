@@ -101,7 +101,8 @@ def test_without_models_the_front_page_says_what_is_missing(clone, monkeypatch, 
 
 def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
     front.quality("small")
-    [said] = [output.data for output in shown]
+    said, sources = [output.data for output in shown]
+    assert "Where this comes from" in sources
     expected = scores_of("small")
     assert len(expected) > 1
     order = sorted(expected, key=expected.get, reverse=True)
