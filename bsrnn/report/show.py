@@ -155,7 +155,7 @@ def outcome(profile_name: str, *ids: str) -> None:
         rows = _of_claims(profile_name, ids)
     except MissingResult:
         return
-    lines = [f"- {name}, {row.contrast}: {claims.outcome_words(row)}." for name, row in rows.iterrows()]
+    lines = [f"- **{name}.** {row.statement} {row.contrast}: {claims.outcome_words(row)}." for name, row in rows.iterrows()]
     source = rows.iloc[0]
     said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
 
