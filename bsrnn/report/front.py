@@ -140,12 +140,13 @@ def quality(profile_name: str) -> None:
 
 def _on_new_songs(results: Results) -> dict[str, float]:
     """Target -> mean uSDR in dB of the test of new timbres, where there is one."""
-    found = {}
+    scored = {}
     for target in results.targets("base"):
-        means = [aggregate(done.new_songs())["usdr_mean"] for done in results.find("base", target) if done.new_songs()]
-        if means:
-            found[target] = mean(means)
-    return found
+        heard = [done.new_songs() for done in results.find("base", target) if done.new_songs()]
+        value = mean([aggregate(songs)["usdr_mean"] for songs in heard])
+        if value is not None:
+            scored[target] = value
+    return scored
 
 
 def _score(target: str, of_target: Mapping[str, float]) -> str:
