@@ -310,9 +310,9 @@ def difference_words(row) -> str:
 def outcome_words(row) -> str:
     """A row's difference and its verdict, that on the paper's data where it was tested there."""
     if row.our_analogue == row.paper_data == NOT_TESTED:
-        return "not tested"
+        return "Not tested"
     verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
-    return f"{difference_words(row)}, *{verdict}*"
+    return f"*{verdict.capitalize()}* ({row.contrast}: {difference_words(row)})"
 
 
 def overview(results: Results) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
+VERDICT_WORDS = "[what the verdicts mean](terms.html#term-margin)"
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
 
 
@@ -136,7 +137,7 @@ def verdict(profile_name: str, *ids: str) -> None:
 
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
-    """The rows of some claims in the table of claims, by their ids; a secondary one that is the primary one, once."""
+    """The rows of some claims in the table of claims, without secondary ones that are the primary one."""
     rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
     known = [claim.id for claim in claims.CLAIMS]
     if unknown := [name for name in ids if name not in known]:
@@ -154,9 +155,9 @@ def outcome(profile_name: str, *ids: str) -> None:
         rows = _of_claims(profile_name, ids)
     except MissingResult:
         return
-    lines = [f"- {name}, {row.contrast}: {claims.outcome_words(row)}." for name, row in rows.iterrows()]
+    lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
     source = rows.iloc[0]
-    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}):", "", *lines]))
+    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
 
 
 # ---- sounds ----

@@ -3,11 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from places import REPOSITORY
 
 from bsrnn.data import songs
-from bsrnn.errors import MissingResult
+from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
 from bsrnn.study.results import Study
 
@@ -168,6 +169,20 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))
     ledger = (REPOSITORY / "data/published/open_details.csv").read_text(encoding="utf-8").splitlines()
     assert f"leaves {len(ledger) - 1} choices open" in choices
+
+
+def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
+    show.outcome("small", "C1", "C4")
+    [said] = [output.data for output in shown]
+    table = pd.read_csv(REPOSITORY / "results" / "small" / "tables" / "claims.csv").set_index("claim")
+    for claim in ("C1", "C4"):
+        row = table.loc[claim]
+        assert f"- **{claim}.** {row.statement} *{row.our_analogue.capitalize()}* ({row.contrast}: " in said
+        assert f"{row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
+    show.outcome("recommended", "C1")  # whose runs have no results
+    assert len(shown) == 1
+    with pytest.raises(ConfigError, match="C9"):
+        show.outcome("small", "C9")
 
 
 def test_the_committed_results_are_shown_where_they_are_whole(monkeypatch):
