@@ -57,7 +57,7 @@ def _measured(row) -> str:
     if pd.isna(row.effect):
         return "not measured"
     interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return f"{row.effect:+.2f} dB{interval}"
+    return claims.decibels(row.effect, row.margin) + interval
 
 
 def open_choices() -> None:
