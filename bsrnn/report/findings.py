@@ -162,7 +162,7 @@ def guitar(table: pd.DataFrame) -> str:
 def splits(table: pd.DataFrame) -> str:
     """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
     said = []
-    for better, worse in (("V4", "V1"), ("V7", "V4")):
+    for better, worse, why in (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands")):
         gains = []
         for profile, rows in table.groupby("profile", sort=False):
             trained = rows.set_index("split")
@@ -170,7 +170,7 @@ def splits(table: pd.DataFrame) -> str:
                 gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
-        said += [f"{better} over {worse}: {', '.join(gains)}."] if gains else []
+        said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
     return " ".join(said)
 
 

@@ -104,7 +104,8 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
             ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
     assert findings.splits(table) == (
-        "V4 over V1: +1.25 dB in the paper, +0.50 dB in profile seeds. V7 over V4: +0.75 dB in the paper."
+        "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
+        "V7 over V4, more bands: +0.75 dB in the paper."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
