@@ -267,6 +267,12 @@ def draw(done: Compared) -> Figure:
     figures.style(right, "seed", "", "mean, 95 % interval")
     right.set_xticks(range(len(rows)), rows["seed"])
     right.set_xlim(-0.7, len(rows) - 0.3)
+    return figure
+
+
+def draw_for_a_file(done: Compared) -> Figure:
+    """The same with its source on it: a file may be seen without the caption."""
+    figure = draw(done)
     figures.add_footer(figure, done.stamp)
     return figure
 
@@ -318,6 +324,6 @@ def write(done: Compared) -> list[Path]:
     write_text(files[0], tables.csv_text(table(done)))
     write_text(files[1], tables.csv_text(by_song(done)))
     with atomic_write(files[2]) as temporary:
-        temporary.write_bytes(figures.figure_bytes(draw(done), "svg"))
+        temporary.write_bytes(figures.figure_bytes(draw_for_a_file(done), "svg"))
     write_json(files[3], summary(done))
     return files

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
+from bsrnn.report import formats
 from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
@@ -131,7 +132,8 @@ def rates(table: pd.DataFrame) -> str:
         scores = rows.set_index("learning_rate")["valid_usdr"].sort_values(ascending=False)
         if len(scores) > 1:
             lead = scores.iloc[0] - scores.iloc[1]
-            said.append(f"{system} {scores.index[0]}, {lead:.2f} dB before {scores.index[1]}")
+            best, second = map(formats.plain, map(float, scores.index[:2]))
+            said.append(f"{system} {best}, {lead:.2f} dB before {second}")
     if not said:
         return ""
     return (
