@@ -182,7 +182,8 @@ def systems(table: pd.DataFrame) -> str:
     for target, rows in table.groupby("target", sort=False):
         scores = rows.set_index("system")["usdr_mean"].sort_values(ascending=False)
         said.append(f"{target}: {', '.join(f'{system} {score:.2f} dB' for system, score in scores.items())}")
-    return f"The systems, best first. {'. '.join(words[0].upper() + words[1:] for words in said)}." if said else ""
+    words = ". ".join(words[0].upper() + words[1:] for words in said)
+    return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
 
 
 def on_real_music(table: pd.DataFrame) -> str:
@@ -209,7 +210,8 @@ def failures(table: pd.DataFrame) -> str:
         deviation = group.loc["all", "seed_sd"]
         said.append(words if pd.isna(deviation) else f"{words}; from seed to seed a song's score has a standard "
                     f"deviation of {deviation:.1f} dB")  # fmt: skip
-    return " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    return f"On the test songs of profile {table['profile'].iloc[0]}. {words}" if said else ""
 
 
 def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:
