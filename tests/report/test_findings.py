@@ -113,10 +113,8 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
 def test_systems_are_told_best_first():
     table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [1.5, 2.25]})
     table["profile"] = "seeds"
-    assert (
-        findings.systems(table)
-        == "The systems of profile seeds, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
-    )
+    words = "The systems of profile seeds, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    assert findings.systems(table) == words
 
 
 def test_the_real_recording_holds_models_against_the_trained_filter():
@@ -131,7 +129,8 @@ def test_failures_tell_the_two_ends_and_what_a_seed_does():
     table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"])
     table = table.assign(target="vocals", profile="seeds")
     assert findings.failures(table) == (
-        "On the test songs of profile seeds. Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
+        "On the test songs of profile seeds. "
+        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
         "standard deviation of 0.6 dB."
     )
     assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst 0.0 dB.")
