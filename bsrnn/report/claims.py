@@ -11,8 +11,8 @@ The verdict of a contrast whose claim is "better by something that matters", a m
 - undecided: anything else, and always with fewer than five seeds.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -32,6 +32,7 @@ SILENT_DB = 0.1  # a mean uSDR nearer to 0 is that of a model that learnt to be 
 Choice = Callable[[Run], bool]
 NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect", "effect_where_both_learnt")
 NEAR_DB = 0.005  # a mean this near to its margin is printed with three decimals: two would show them equal
+BEST_OTHER = "the best other system"  # replaced by its name where there are runs
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
 
 
@@ -60,6 +61,15 @@ class Claim:
         """Whether the claim's verdict is this contrast's."""
         return "," not in self.id
 
+    def naming(self, compared: list[Pair]) -> "Claim":
+        """With the name of the other system, and how it was chosen."""
+        if self.paired is not with_rival or not compared:
+            return self
+        rival = compared[0][1].run
+        name = rival.change + ("" if rival.profile.rival else ", the best other system on the validation songs,")
+        statement = self.statement.replace(BEST_OTHER, name)
+        return replace(self, statement=statement, contrast=self.contrast.replace(BEST_OTHER, name.rstrip(",")))
+
 
 def _role(role: str) -> Choice:
     return lambda run: role in run.roles
@@ -84,6 +94,30 @@ def _peer(system: str) -> Choice:
 
 def _is_of(run: Run, system: str) -> bool:
     return isinstance(run.profile.model, PeerConfig) and run.profile.model.system == system
+
+
+def with_rival(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:
+    """Each model and one other system with the same seed, the same system for all.
+
+    It is the one that the profile names (:attr:`bsrnn.study.profiles.Profile.rival`), or else the best on the
+    validation songs in the mean over seeds, so that the choice does not depend on any test song.
+    """
+    by_system: dict[str, list[Finished]] = {}
+    for done in worse:
+        by_system.setdefault(done.run.change, []).append(done)
+    if not by_system:
+        return []
+
+    def rank(name: str) -> tuple[bool, float]:
+        trained = by_system[name]
+        return _is_of(trained[0].run, trained[0].run.profile.rival), _mean_validation(trained)
+
+    return pairs(better, by_system[max(by_system, key=rank)])
+
+
+def _mean_validation(trained: list[Finished]) -> float:
+    best = [done.training["best"] for done in trained]
+    return float("-inf") if None in best else sum(best) / len(best)
 
 
 def _in_table(name: str, key: str, better, worse) -> Callable[[Sequence[str]], float]:
@@ -115,8 +149,10 @@ CLAIMS = (
     # The paper's own difference is below 0.3 dB, and the claim is of any overlap: half of the paper's difference
     Claim("C3", "Overlapping segments beat abutting ones.", "hop 1.5 s - hop 3 s", _hop(1.5), _hop(3.0), VOCALS, 0.1,
           _in_table("table2", "hop_seconds", 1.5, 3.0)),
-    Claim("C4", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.", "BSRNN - Hybrid Demucs",
-          _role("base"), _peer("hdemucs"), VOCALS),
+    Claim("C4", f"On the same training songs, BSRNN beats {BEST_OTHER} on vocals.", f"BSRNN - {BEST_OTHER}",
+          _role("base"), _role("peer"), VOCALS, paired=with_rival),
+    Claim("C4, Hybrid Demucs", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.",
+          "BSRNN - Hybrid Demucs", _role("base"), _peer("hdemucs"), VOCALS, in_overview=True),
     Claim("C4, Open-Unmix", "On the same training songs, BSRNN beats Open-Unmix on vocals.", "BSRNN - Open-Unmix",
           _role("base"), _peer("umx"), VOCALS, in_overview=True),
     Claim("C4, Conv-TasNet", "On the same songs, BSRNN beats Conv-TasNet's convolutions over an STFT on vocals.",
@@ -135,7 +171,8 @@ ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control", "sta
 class Contrast:
     """A claim's runs held against each other: differences in dB, a row a seed and a column a song.
 
-    silent: the seeds with which a training of either side learnt to be silent.
+    silent: the seeds with which a training of either side learnt to be silent. again: of those that were trained again
+    for that reason, the run and the seeds that were given up.
     """
 
     claim: Claim
@@ -144,6 +181,7 @@ class Contrast:
     differences: pd.DataFrame
     effect: Effect | None
     silent: tuple[int, ...] = ()
+    again: tuple[str, ...] = ()
 
     @property
     def where_both_learnt(self) -> float | None:
@@ -153,8 +191,14 @@ class Contrast:
 
 
 def contrasts(results: Results) -> list[Contrast]:
-    """Of every claim, also where the profile has no runs for it."""
-    return [_contrast(claim, results) for claim in CLAIMS]
+    """Of every claim, also where the profile has no runs for it; a secondary one that is the primary one, once."""
+    every = [_contrast(claim, results) for claim in CLAIMS]
+    primary = {contrast.claim.id: contrast.compared for contrast in every if contrast.claim.primary}
+    return [
+        contrast
+        for contrast in every
+        if contrast.claim.primary or not contrast.compared or contrast.compared != primary[contrast.claim.id[:2]]
+    ]
 
 
 def _contrast(claim: Claim, results: Results) -> Contrast:
@@ -165,7 +209,15 @@ def _contrast(claim: Claim, results: Results) -> Contrast:
     differences = difference_table(compared)
     targets = [target for target in config.TARGETS if target in with_runs]
     silent = sorted({pair[0].run.seed for pair in compared if any(map(is_silent, pair))})
-    return Contrast(claim, targets, compared, differences, effect(differences), tuple(silent))
+    again = dict.fromkeys(words for pair in compared for done in pair if (words := _trained_again(done)))
+    claim = claim.naming(compared)
+    return Contrast(claim, targets, compared, differences, effect(differences), tuple(silent), tuple(again))
+
+
+def _trained_again(done: Finished) -> str:
+    """The run and the seeds whose trainings stayed silent, or ""; a scored run has none of its own."""
+    given_up = [str(silent["seed"]) for silent in (done.training or {}).get("silent", ())]
+    return f"{done.run.id} (silent with seed {', '.join(given_up)})" if given_up else ""
 
 
 def is_silent(done: Finished) -> bool:
@@ -213,6 +265,7 @@ def _row(contrast: Contrast, level: float, profile: Profile) -> dict:
         "reason": reason,
         "silent_seeds": ", ".join(map(str, contrast.silent)) or None,
         "effect_where_both_learnt": contrast.where_both_learnt,
+        "trained_again": "; ".join(contrast.again) or None,
         "source": OURS,
         "note": claim_words(profile, seeds),
     }
@@ -254,13 +307,21 @@ def difference_words(row) -> str:
     return f"{words}; without seeds {row.silent_seeds}, which stayed silent: {row.effect_where_both_learnt:+.2f} dB"
 
 
+def outcome_words(row) -> str:
+    """A row's difference and its verdict, that on the paper's data where it was tested there."""
+    if row.our_analogue == row.paper_data == NOT_TESTED:
+        return "not tested"
+    verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
+    return f"{difference_words(row)}, *{verdict}*"
+
+
 def overview(results: Results) -> pd.DataFrame:
     """The primary contrasts, and those that belong beside them, in the two columns that open the book."""
     rows = table(results)
     rows["difference"] = [difference_words(row) or None for row in rows.itertuples()]
-    rows = rows[[claim.primary or claim.in_overview for claim in CLAIMS]]
-    verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "difference", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
+    rows = rows[rows["claim"].isin({claim.id for claim in CLAIMS if claim.primary or claim.in_overview})]
+    verdicts = ["claim", "statement", "our_analogue", "difference", "paper_data", "paper_effect", "contrast"]
+    return rows[[*verdicts, "seeds", "songs"]].reset_index(drop=True)  # first what fits on a small screen
 
 
 def how_good(results: Results) -> str:
@@ -275,11 +336,10 @@ def how_good(results: Results) -> str:
             said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
     if not said:
         return ""
-    name = results.profile.name
-    words = f"How good are the models of profile {name}, which these verdicts are about? Mean uSDR on its test songs, "
-    words += "where silence has 0 dB, "
-    words += f"beside a filter with one fixed gain a frequency, learnt from the same songs: {'; '.join(said)}."
-    weak = " Where a model lies below the filter, a verdict compares models that do not yet do what an equaliser can."
+    words = f"How good are the models of profile {results.profile.name}, which these verdicts are about? Their mean "
+    words += f"uSDR on the test songs, where silence has 0 dB: {'; '.join(said)}. The filter is fixed: one gain for "
+    words += "each frequency, learnt from the training songs."
+    weak = " Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
     return words + (weak if below else "")
 
 
@@ -290,6 +350,8 @@ def beside(results: Results) -> str:
         trained = [done for done in results.find("peer") if _is_of(done.run, system)]
         if silent := sum(map(is_silent, trained)):
             said.append(f"{silent} of {len(trained)} trainings of {name} stayed at 0 dB, which is silence.")
+    if again := dict.fromkeys(words for done in results.finished if (words := _trained_again(done))):
+        said.append(f"Stayed silent, and trained again with another seed: {'; '.join(again)}.")
     hidden = {claim.id for claim in CLAIMS if not claim.primary and not claim.in_overview}
     rows = [row for row in table(results).itertuples() if row.claim in hidden and not pd.isna(row.low)]
     others = [f"{row.claim}: {row.verdict}, {difference_words(row)}" for row in rows]

@@ -1,4 +1,4 @@
-"""What one change does: the paired difference with its interval, beside what another seed alone changes.
+"""What one change does: the paired difference with its interval, beside the spread between seeds.
 
 Paired: base and changed system have the same seeds and are scored on the same songs, so that a song that is hard for
 both drops out of their difference. From three seeds on the interval is over seeds and songs
@@ -135,9 +135,10 @@ class Compared:
         comparison = self.comparison
         items = "the same items in the same order" if comparison.same_items else "items that the change makes others"
         learnt = "The same weights, scored in two ways" if comparison.scored_only else f"Trained on {items}"
-        beside = "what another seed alone changes is not known here"
+        beside = "the spread between seeds is not known here"
         if self.spread:
-            beside = f"grey: what another seed alone changes, 95 times in 100 ({self.spread.words})"
+            beside = "grey: the spread between seeds, where 95 of 100 differences lie that seeds alone make "
+            beside += f"({self.spread.words})"
         shown = f"{comparison.words} against the base, {comparison.target}: difference of the uSDR, song by song"
         return (f"{shown}, a dot for each seed. {learnt}. Mean with its 95 % interval over {self.over}; {beside}. "
                 f"{self.stamp}")  # fmt: skip
@@ -181,13 +182,13 @@ def conclusion(mean: float, low: float, high: float, band: float | None) -> str:
     """One plain sentence.
 
     Args:
-        mean, low, high: of the difference in dB. band: what another seed alone changes, dB; None: not known.
+        mean, low, high: of the difference in dB. band: the spread between seeds, dB; None: not known.
     """
     said = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}]: "
     agree = "" if low > 0 or high < 0 else ", and the interval holds 0"
     if band is None:
-        return f"{said}what another seed alone changes is not known here, no runs have several seeds{agree}"
-    seed = f"what another seed alone changes ({band:.2f} dB)"
+        return f"{said}the spread between seeds is not known here, no runs have several seeds{agree}"
+    seed = f"the spread between seeds ({band:.2f} dB)"
     if abs(mean) < band:
         return f"{said}smaller than {seed}{agree}"
     if agree:

@@ -32,7 +32,11 @@ class Profile(Settings):
     # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
+    # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
+    scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
+    # that of claim C4's primary contrast; "": the best of `peers` on the validation songs
+    rival: str = ""
     peer_seeds: tuple[tuple[str, tuple[Seed, ...]], ...] = ()  # of a peer that is not trained with all seeds
     rates: tuple[Positive, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
     # a peer's best of them on the validation songs, where not `train`'s
@@ -43,6 +47,7 @@ class Profile(Settings):
     few_songs: CountOrNone = 0
     variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
     seeds: tuple[Seed, ...] = (0,)
+    more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
@@ -51,6 +56,8 @@ class Profile(Settings):
         super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
+        require(not self.rival or self.rival in self.peers, f"the rival {self.rival!r}",
+                f"one of the peers: {', '.join(self.peers) or 'there are none'}")  # fmt: skip
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
@@ -140,8 +147,8 @@ SMALL = replace(
     hops=(1.0, 1.5, 3.0),  # the paper's 0.5 s takes as long as all of these
     finetuned=("drums",),  # with its control
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
-    crossed=(),  # in `seeds`
     details=("ten-seconds", "flat", "peak"),  # which take no training
+    crossed=(),  # in `seeds`
     variants=("truth",),  # the room that a finetuning has
     carries_claims=False,  # one seed
     claims="seeds",
@@ -175,6 +182,7 @@ SEEDS = replace(
     table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
     hops=(1.5, 3.0),  # the contrast of C3 alone
     peers=("hdemucs", "umx", "convtasnet-stft"),
+    rival="hdemucs",  # named before these runs
     rates=(5e-5, 1.2e-4, 3e-4, 8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2),
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("vocals",),  # with its control alone
@@ -198,6 +206,7 @@ SEEDS = replace(
         "keep-all",
         "batch2",
     ),  # fmt: skip
+    more_tries=0,  # no such rule was made before these runs
     seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
 )
 
@@ -214,6 +223,10 @@ QUICK = replace(
     targets=("vocals", "drums"),  # a voice and a kit: what fits the time
     table_one=("v1",),  # the coarsest split against V7
     hops=PAPER.hops,
+    scale=(),
+    peers=(),
+    peer_rates=(),
+    crossed=(),
     finetuned=("vocals",),  # enough to see how it goes
     few_songs=0,
     details=("ten-seconds",),  # likewise

@@ -48,6 +48,7 @@ ROLES = {
     "open": "a detail that the paper leaves open",
     "beyond": "a detail that the paper does not have: another model, split or budget",
     "compared": "the bases that a detail is held against: those of the same seeds",
+    "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
 }
@@ -209,6 +210,7 @@ def grid(profile_name: str) -> dict[str, Run]:
                 _add_finetunings(add, profile, base)
             _add_details(add, profile, base)
             if target == profile.targets[0]:
+                _add_scale(add, profile, base)
                 _add_peers(add, profile, base)
             if seed == profile.seeds[0]:
                 add({"real"}, "-real", "real", "a real recording", base, model=own)
@@ -222,6 +224,7 @@ def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
         "split": target == "vocals",
         "tried": (target, seed) == (profile.targets[0], profile.seeds[0]),
         "compared": seed in profile.detail_seeds,
+        "scale": bool(profile.scale) and target == profile.targets[0] and seed in profile.detail_seeds,
     }
     return {role for role, holds in held.items() if holds}
 
@@ -325,6 +328,20 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         trained = add(roles, f"-{name}", "train", change.words, **parts)
         for other in profile.targets[1:] if name == "shared" else ():  # the same weights, another of their targets
             add(roles, f"-{name}", "separate", change.words, trained, target=other, **parts)
+
+
+def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
+    """The base with other sizes, one at a time; a training of other length is validated as often."""
+    for name, sizes in profile.scale if base.seed in profile.detail_seeds else ():
+        what = name.rpartition(".")[2].removeprefix("max_").removeprefix("train_")
+        for size in sizes:
+            changed: dict[str, object] = {name: size}
+            if name == "train.max_items":
+                validated = base.profile.train.max_items // base.profile.train.validate_items
+                changed["train.validate_items"] = size // validated
+            settings = with_values(base.profile, changed)
+            parts = {part: getattr(settings, part) for part in ("model", "data", "train")}
+            add({"scale"}, f"-{what}{size}", "train", f"{size} {what}", variant=name, **parts)
 
 
 def peer_of(system: str) -> PeerConfig:

@@ -56,7 +56,8 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     dtype = fast_dtype() if began == "bfloat16" else began
     source: ItemSource
     if run.kind == "train":
-        model, source, config = new_model(profile.model, run.seed), recipes.supervised(profile, run.seed), profile.train
+        seed = result["training"].get("seed", run.seed)  # another where that training stayed silent
+        model, source, config = new_model(profile.model, seed), recipes.supervised(profile, seed), profile.train
     else:
         model, teacher = (checkpoint.load(run.its_start.weights_folder()) for _ in range(2))
         unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train

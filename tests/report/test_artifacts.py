@@ -163,7 +163,7 @@ def test_an_unknown_published_table_is_named(root):
 
 def test_results_are_the_jsons(finished):
     table = drawn("results")
-    whole = table[table["timbre"] == "all"].set_index(["target", "method"])
+    whole = table[table["timbre"] == "seen"].set_index(["target", "method"])  # songs of new timbres are apart
     for target in ("vocals", "drums"):
         summary = result(f"{target}-s0")["scores"]["summary"]
         row = whole.loc[(target, "BSRNN")]
@@ -179,11 +179,11 @@ def test_results_are_the_jsons(finished):
 
 def test_results_by_timbre_are_means_of_their_songs(finished):
     table = drawn("results").set_index(["target", "method", "timbre"])
-    for timbre, part in (("all", "scores"), ("new", "new")):
+    for timbre, part in (("seen", "scores"), ("new", "new")):
         songs = [song["usdr"] for song in result("vocals-s0")[part]["songs"]]
         assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
         assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
-    assert ("vocals", "BSRNN", "seen") not in table.index  # they are all of the test songs
+    assert ("vocals", "BSRNN", "all") not in table.index  # which would leave out the new ones
 
 
 def test_timbres_among_the_test_songs_stand_beside_all_of_them(root, monkeypatch):
@@ -255,6 +255,13 @@ def test_finetuning_gain_is_paired_song_by_song_and_its_interval_holds_it(root, 
     assert row["shifted_over_control"] == pytest.approx((shifted["finetuned"] - shifted["control"]).mean())
     teacher = [song["usdr"] for song in result("vocals-teacher-s0")["scores"]["songs"]]
     assert gain.loc["start", "shifted_usdr"] == pytest.approx(np.mean(teacher))
+
+
+def test_where_all_test_songs_have_seen_timbres_the_gain_has_no_column_that_repeats_their_mean(finished):
+    gain = drawn("finetuning_gain").set_index("model")
+    assert gain["seen_usdr"].isna().all() and gain["usdr_mean"].notna().all()
+    new = [song["usdr"] for song in result("vocals-finetuned-s0")["new"]["songs"]]
+    assert gain.loc["finetuned", "new_usdr"] == pytest.approx(np.mean(new))
 
 
 def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, monkeypatch):
@@ -335,8 +342,8 @@ def test_values_are_means_over_seeds(root, monkeypatch):
     monkeypatch.setitem(profiles.PROFILES, PROFILE, two)
     fake_results.write_results(PROFILE)
     table = drawn("results").set_index(["target", "method", "timbre"])
-    row = table.loc[("vocals", "BSRNN", "all")]
-    assert table.loc[("vocals", "mixture", "all"), "seeds"] == "0"  # it has no seed: it was computed once
+    row = table.loc[("vocals", "BSRNN", "seen")]
+    assert table.loc[("vocals", "mixture", "seen"), "seeds"] == "0"  # it has no seed: it was computed once
     expected = [result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
     assert row["usdr_mean"] == pytest.approx(np.mean(expected))
     assert row["seeds"] == "0, 1"
@@ -601,7 +608,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
         assert row["verdict"] == claims.judge(row["effect"], (row["low"], row["high"]), 5, row["margin"], True)[0]
     assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
     shown = claims.overview(Results(Study(PROFILE), claims.ROLES))
-    others = ["C4, Open-Unmix", "C4, Conv-TasNet"]
+    others = ["C4, Hybrid Demucs", "C4, Open-Unmix", "C4, Conv-TasNet"]
     assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", *others, "C5", "C5, over the start"]
     assert set(shown["paper_data"]) == {claims.NOT_TESTED}
     low, high = effects["C1"].interval(levels["C1"])
@@ -676,7 +683,7 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
     show.overview(PROFILE)
     words, table = shown
-    assert words.startswith("How good are the models") and "beside a filter with one fixed gain" in words
+    assert words.startswith("How good are the models") and "The filter is fixed: one gain for each frequency" in words
     assert "The paper&#x27;s claims.</strong>" in table and "carries no claim" in table
     assert "Source: our runs" in table
     assert all(f">{name}</th>" in table for name in ("C1", "C2", "C3", "C4", "C5"))
@@ -703,7 +710,7 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
     row = rows.loc["C1, more bands"]
     assert f"C1, more bands: {row.verdict}, {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
     assert "C1:" not in said and "C2, control" not in said  # it stands in the overview; it has no runs
-    row = rows.loc["C4"]
+    row = rows.loc["C4, Hybrid Demucs" if "C4, Hybrid Demucs" in rows.index else "C4"]
     means = [
         result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"]
         - np.mean([song["usdr"] for song in result(f"vocals-hdemucs-s{seed}")["scores"]["songs"]])
@@ -746,7 +753,7 @@ def test_a_change_that_changed_nothing_is_no_measured_effect(finished):
 def test_contrasts_show_what_has_runs(finished):
     figure = drawn("contrasts")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    contrasts = ["C3:\nhop 1.5 s - hop 3 s", "C4:\nBSRNN - Hybrid Demucs", "C5:\nfinetuned - control"]
+    contrasts = ["C3:\nhop 1.5 s - hop 3 s", f"C4:\nBSRNN - Hybrid Demucs{BEST}", "C5:\nfinetuned - control"]
     contrasts.append("C5, over the start:\nfinetuned - start")
     assert labels == [f"{contrast}, vocals" for contrast in contrasts]
 
@@ -800,6 +807,9 @@ def test_sections_are_scored_by_themselves_and_by_what_sounds_in_them(tmp_path, 
     assert evaluation.by_section(None, [replace(song, info={})], "vocals", config.SeparateConfig()).empty
 
 
+BEST = ", the best other system on the validation songs"
+
+
 def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "convtasnet"))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
@@ -818,8 +828,52 @@ def test_peers_stand_beside_the_base_seed_by_seed(root, monkeypatch):
     assert [len(axes.lines) for axes in figure.axes] == [6, 6]  # three systems, two seeds
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["BSRNN", "Hybrid Demucs", "Conv-TasNet"]
-    claim = drawn("claims").set_index("claim").loc["C4"]
-    assert claim["effect"] == pytest.approx(effect.mean)
+    assert drawn("claims").set_index("claim").loc["C4, Hybrid Demucs", "effect"] == pytest.approx(effect.mean)
+
+
+def _with_training(name: str, **changed) -> None:
+    path = runs.get(PROFILE, name).result_path()
+    content = json.loads(path.read_text())
+    content["training"] |= changed
+    path.write_text(json.dumps(content))
+
+
+def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_that_was_named(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    for seed, demucs, unmix in ((0, 5.0, 1.0), (1, 1.0, 5.5)):  # the better mean is Open-Unmix's
+        _with_training(f"vocals-hdemucs-s{seed}", best=demucs)
+        _with_training(f"vocals-umx-s{seed}", best=unmix)
+    rows = drawn("claims").set_index("claim")
+    assert rows.loc["C4", "contrast"] == f"BSRNN - Open-Unmix{BEST}, vocals"
+    assert rows.loc["C4", "statement"] == f"On the same training songs, BSRNN beats Open-Unmix{BEST}, on vocals."
+    better, worse = (
+        np.mean([result(f"{name}-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)])
+        for name in ("vocals", "vocals-umx")
+    )
+    assert rows.loc["C4", "effect"] == pytest.approx(better - worse)
+    assert "C4, Open-Unmix" not in rows.index and "C4, Hybrid Demucs" in rows.index  # each system once
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
+    show.verdict(PROFILE, "C4", "C4, Hybrid Demucs", "C4, Open-Unmix")
+    assert [words.split(". ")[0] for words in shown] == ["**C4", "**C4, Hybrid Demucs"]
+    with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, more bands"):
+        show.verdict(PROFILE, "C6")
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, rival="hdemucs"))
+    assert drawn("claims").set_index("claim").loc["C4", "contrast"] == "BSRNN - Hybrid Demucs, vocals"
+
+
+def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), rival="umx")
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    _with_training("vocals-hdemucs-s1", seed=201, silent=[{"seed": 1, "best": 0.0}, {"seed": 101, "best": 0.02}])
+    rows = drawn("claims").set_index("claim")
+    said = "vocals-hdemucs-s1 (silent with seed 1, 101)"
+    assert rows.loc["C4, Hybrid Demucs", "trained_again"] == said and pd.isna(rows.loc["C4", "trained_again"])
+    words = claims.beside(Results(Study(PROFILE), claims.ROLES))
+    assert f"Stayed silent, and trained again with another seed: {said}." in words
 
 
 def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):

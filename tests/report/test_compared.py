@@ -122,16 +122,16 @@ def test_three_systems_pool_their_three_contrasts(root):
     ("numbers", "said"),
     [
         ((0.12, -0.05, 0.29, 0.4),
-         "+0.12 dB [-0.05, +0.29]: smaller than what another seed alone changes (0.40 dB), and the interval holds 0"),
-        ((0.12, 0.05, 0.29, 0.4), "+0.12 dB [+0.05, +0.29]: smaller than what another seed alone changes (0.40 dB)"),
+         "+0.12 dB [-0.05, +0.29]: smaller than the spread between seeds (0.40 dB), and the interval holds 0"),
+        ((0.12, 0.05, 0.29, 0.4), "+0.12 dB [+0.05, +0.29]: smaller than the spread between seeds (0.40 dB)"),
         ((0.5, -0.1, 1.1, 0.4),
-         "+0.50 dB [-0.10, +1.10]: larger than what another seed alone changes (0.40 dB), but the interval holds 0"),
+         "+0.50 dB [-0.10, +1.10]: larger than the spread between seeds (0.40 dB), but the interval holds 0"),
         ((-0.5, -0.9, -0.1, 0.4),
-         "-0.50 dB [-0.90, -0.10]: larger than what another seed alone changes (0.40 dB): worse"),
+         "-0.50 dB [-0.90, -0.10]: larger than the spread between seeds (0.40 dB): worse"),
         ((0.5, 0.1, 0.9, 0.4),
-         "+0.50 dB [+0.10, +0.90]: larger than what another seed alone changes (0.40 dB): better"),
+         "+0.50 dB [+0.10, +0.90]: larger than the spread between seeds (0.40 dB): better"),
         ((0.5, 0.1, 0.9, None),
-         "+0.50 dB [+0.10, +0.90]: what another seed alone changes is not known here, no runs have several seeds"),
+         "+0.50 dB [+0.10, +0.90]: the spread between seeds is not known here, no runs have several seeds"),
     ],
 )  # fmt: skip
 def test_the_sentence(numbers, said):

@@ -100,13 +100,28 @@ def test_without_models_the_front_page_says_what_is_missing(clone, monkeypatch, 
 
 def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
     front.quality("small")
-    [said] = [output.data for output in shown]
+    said, fold = (output.data for output in shown)
+    assert "vocals-s0." in fold and "Where this comes from" in fold
     expected = scores_of("small")
+    for run in bases_of("small"):
+        new = np.mean([song["usdr"] for song in run["new"]["songs"] if song["usdr"] is not None])
+        assert f"**{run['target']} {expected[run['target']]:.1f} dB**" in said and f"new timbres {new:.1f} dB" in said
     assert len(expected) > 1
     order = sorted(expected, key=expected.get, reverse=True)
     assert [said.index(f"**{target} {expected[target]:.1f} dB**") for target in order] == sorted(
         said.index(f"**{target} {expected[target]:.1f} dB**") for target in order
     )
+
+
+def test_a_song_has_its_place_among_all_test_songs(clone):
+    [run] = [run for run in bases_of("small") if run["target"] == "vocals"]
+    scored = sorted(run["scores"]["songs"], key=lambda song: -song["usdr"])
+    mean = np.mean([song["usdr"] for song in scored])
+    for place in (1, 7, 50):
+        song = scored[place - 1]
+        said = front.place_among_songs(Study("small"), song["song"], ["vocals"])
+        assert f"vocals {song['usdr']:.1f} dB (place {place} of 50; their mean is {mean:.1f})" in said
+    assert front.place_among_songs(Study("small"), "a song of another test", ["vocals"]) == ""
 
 
 def test_a_model_below_the_filter_is_said_to_be_below_it():
@@ -152,7 +167,7 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     sizes = {run["training"]["parameters"] for run in bases_of("small")}
     assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))
     ledger = (REPOSITORY / "data/published/open_details.csv").read_text(encoding="utf-8").splitlines()
-    assert f"has {len(ledger) - 1} choices" in choices
+    assert f"leaves {len(ledger) - 1} choices open" in choices
 
 
 def test_the_committed_results_are_shown_where_they_are_whole(monkeypatch):

@@ -41,7 +41,7 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
         assert all(list(grid).index(need) < position for need in run.needs)
 
 
-def test_every_run_has_its_roles_which_are_no_part_of_a_key():
+def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     roles = {name: run.roles for name, run in runs.grid("quick").items()}
     assert roles["vocals-s0"] == {"base", "start", "split", "tried", "compared"}
     assert roles["drums-s0"] == {"base", "compared"}  # it is not finetuned
@@ -54,6 +54,8 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key():
     assert seeds["vocals-umx-s0"] == {"peer", "tried"} and seeds["vocals-umx-s1"] == {"peer"}
     assert seeds["vocals-umx-rate0.002-s0"] == seeds["vocals-rate0.005-s0"] == {"rate", "tried"}
     every = [run for name in profiles.PROFILES for run in runs.grid(name).values()]
+    every += with_profile(monkeypatch, scale=(("model.features", (8,)),)).values()
+    monkeypatch.undo()
     assert {role for run in every for role in run.roles} == {*runs.ROLES}
     base = runs.get("quick", "vocals-s0")
     assert replace(base, roles=frozenset()).key == base.key and all(run.roles for run in runs.grid("paper").values())
@@ -105,6 +107,30 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
     assert not [id for id in other if "layer" in id and "drums" not in id]
     with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
         with_profile(monkeypatch, details=("tca",))
+
+
+def test_a_scale_is_the_base_with_other_sizes_of_one_thing(monkeypatch):
+    sizes = (("train.max_items", (300, 2400)), ("data.train_songs", (6,)), ("model.features", (8, 32)))
+    grid = with_profile(monkeypatch, scale=sizes, seeds=(0, 1))
+    base = grid["vocals-s0"]
+    scale = [run for run in grid.values() if "scale" in run.roles]
+    names = ("items300", "items2400", "songs6", "features8", "features32")
+    assert [run.id for run in scale] == ["vocals-s0", *(f"vocals-{name}-s0" for name in names)]
+    assert base.profile.train.max_items == 3 * base.profile.train.validate_items
+    for run, (name, size) in zip(scale[1:], [(name, size) for name, of in sizes for size in of], strict=True):
+        assert attrgetter(name)(run.profile) == size and run.variant == name and run.seed == 0
+        back = {name: attrgetter(name)(base.profile)}
+        if name == "train.max_items":  # validated as often
+            assert run.profile.train.validate_items * 3 == size
+            back["train.validate_items"] = base.profile.train.validate_items
+        assert overrides.with_values(run.profile, back) == base.profile
+    assert len({run.train_key for run in scale}) == 6
+
+
+def test_a_rival_is_one_of_the_peers():
+    assert replace(profiles.QUICK, peers=("umx",), rival="umx").rival == "umx"
+    with pytest.raises(ConfigError, match="the rival 'hdemucs': expected one of the peers: umx"):
+        replace(profiles.QUICK, peers=("umx",), rival="hdemucs")
 
 
 def test_the_paper_profile_has_every_row_of_its_tables():

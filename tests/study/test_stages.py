@@ -82,6 +82,43 @@ def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trai
     assert (run.weights_folder() / "model.safetensors").read_bytes() == weights
 
 
+def _staying_silent(monkeypatch, seeds):
+    """Trainings with these seeds end at silence; the list holds the seeds of all that were trained."""
+    trained, train = [], recipes.train_model
+
+    def train_model(settings, seed, folder, *rest):
+        trained.append(seed)
+        result = train(settings, seed, folder, *rest) | {"best": 0.05 if seed in seeds else 1.5}
+        files.write_json(folder / "training.json", result)
+        return result
+
+    monkeypatch.setattr(stages.recipes, "train_model", train_model)
+    return trained
+
+
+def test_a_training_that_stayed_silent_is_trained_again_with_another_seed_and_listed(grid, monkeypatch, capsys):
+    run = grid["vocals-s0"]
+    trained = _staying_silent(monkeypatch, {0, 100})
+    result = stages.compute(run)
+    assert trained == [0, 100, 200] and result["training"]["seed"] == 200 and result["training"]["best"] == 1.5
+    assert result["training"]["silent"] == [{"seed": 0, "best": 0.05}, {"seed": 100, "best": 0.05}]
+    assert "run 'vocals-s0' with seed 100 stayed silent: training it again" in capsys.readouterr().err
+    assert bsrnn.load(run.weights_folder()) and files.read_json(run.weights_folder() / "settings.json")["seed"] == 200
+    assert replay.replay("mine") == ([], ["vocals-s0: replayed 2 step(s)"])  # with the seed that was kept
+    run.result_path().unlink()
+    assert stages.compute(run)["training"] == result["training"] and trained == [0, 100, 200, 200]  # read, not trained
+
+
+def test_after_as_many_tries_as_the_profile_has_a_silent_training_stays(grid, monkeypatch):
+    run = grid["vocals-s0"]
+    trained = _staying_silent(monkeypatch, {0, 100, 200})
+    result = stages.compute(run)["training"]
+    assert trained == [0, 100, 200] and (result["seed"], len(result["silent"])) == (200, 2)
+    once = replace(run, id="vocals-once-s0", profile=replace(run.profile, more_tries=0))
+    result = stages.compute(once)["training"]
+    assert (result["seed"], result["silent"], result["best"]) == (0, [], 0.05)
+
+
 def test_a_run_whose_start_has_no_result_names_the_command(grid):
     with pytest.raises(runs.MissingResult, match="`bsrnn run vocals-s0 --profile mine`"):
         stages.compute(grid["vocals-hop1-s0"])

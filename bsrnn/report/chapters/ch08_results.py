@@ -19,6 +19,7 @@ from bsrnn.report.tables import (
     METHODS,
     PUBLISHED,
     mean_of,
+    of_all_songs,
     ordered,
     ours,
     published,
@@ -51,13 +52,13 @@ def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
 
 
 def _groups_of(songs: list[dict]) -> dict[str, list[dict]]:
-    """Group -> songs: "all" test songs, those with "seen" and with "new" timbres where there are both.
+    """Group -> songs: first all test songs, then those with "seen" and with "new" timbres where there are both.
 
-    Where the songs of new timbres are a test of their own (generator version 2), "all" is without them.
+    Where the songs of new timbres are a test of their own (generator version 2), all test songs have "seen" ones.
     """
     test_songs, apart = ([song for song in songs if song.get("apart", False) is side] for side in (False, True))
     timbres = sorted({song["timbre"] for song in test_songs if song["timbre"]}, reverse=True)  # seen, new
-    groups = {"all": test_songs}
+    groups = {"seen" if apart else "all": test_songs}
     if len(timbres) > 1:
         groups |= {timbre: [song for song in test_songs if song["timbre"] == timbre] for timbre in timbres}
     return groups | ({"new": apart} if apart else {})
@@ -84,10 +85,10 @@ def held_out_songs(results: Results) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if table["target"].nunique() < 2:
         return whole_counts(table)
-    whole, methods = table[table["timbre"] == "all"], {words: name for name, words in METHODS.items()}
+    whole, methods = of_all_songs(table), {words: name for name, words in METHODS.items()}
     means = [
-        {"target": "mean", "method": method, "timbre": "all", "usdr_mean": mean(part["usdr_mean"].tolist())}
-        | {"songs": int(part["songs"].iloc[0])}
+        {"target": "mean", "method": method, "timbre": part["timbre"].iloc[0]}
+        | {"usdr_mean": mean(part["usdr_mean"].tolist()), "songs": int(part["songs"].iloc[0])}
         | ours(results, behind[methods[method]])
         for method, part in whole.groupby("method", sort=False)
     ]
@@ -95,9 +96,9 @@ def held_out_songs(results: Results) -> pd.DataFrame:
 
 
 def score_bars(table: pd.DataFrame) -> Figure:
-    """Of the table of results, all songs: a bar a method from silence to the mask that knows the stems, by target."""
+    """Of the table of results: a bar a method from silence to the mask that knows the stems, by target."""
     targets = [target for target in dict.fromkeys(table["target"]) if target != "mean"]
-    usdr = table[table["timbre"] == "all"].pivot(index="target", columns="method", values="usdr_mean")
+    usdr = of_all_songs(table).pivot(index="target", columns="method", values="usdr_mean")
     methods = [words for name, words in METHODS.items() if words in usdr and name != "mixture"]  # which is far below 0
     figure = figures.new_figure(2.3)
     panels = figure.subplots(1, len(targets), squeeze=False, sharey=True, sharex=True)[0]
@@ -202,7 +203,7 @@ def _our_systems(results: Results) -> list[dict]:
     behind |= _behind(results) | {"finetuned": results.find("finetuned")}
     for target in results.targets("base"):
         for method, seeds in _by_method(results, target).items():
-            summaries[method][target] = [aggregate(_groups_of(songs)["all"]) for songs in seeds]
+            summaries[method][target] = [aggregate(next(iter(_groups_of(songs).values()))) for songs in seeds]
         if tuned := results.find("finetuned", target):
             summaries["finetuned"][target] = summaries_of(tuned)
         for done in results.find("peer", target):
