@@ -78,7 +78,7 @@ def legend_below(axes) -> None:
 
 def whole_numbers(axis) -> None:
     """Ticks of what is counted: songs, items."""
-    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def legend_above(figure: Figure, axes, columns: int) -> None:
