@@ -4,7 +4,6 @@ const HEIGHT = 230, MARGIN = { left: 10, right: 10, top: 26, bottom: 40 }, FAR_D
 const BIN_DB = 2;
 const STYLE = `
 .explore-threshold .controls { display: flex; flex-wrap: wrap; gap: 0.5em 1em; align-items: center; }
-.explore-threshold select, .explore-threshold button { font: inherit; }
 .explore-threshold label { display: flex; gap: 0.5em; align-items: center; flex-wrap: wrap; }
 .explore-threshold input { width: min(20em, 60vw); accent-color: var(--bsrnn-accent, #0a5c8a); }
 .explore-threshold svg { display: block; width: 100%; margin: 0.5em 0; }
@@ -158,6 +157,9 @@ class Explorer {
       return `<text x="${x(db)}" y="${bottom + 15}" text-anchor="${anchor}">${Math.abs(db)}</text>`;
     });
     const upright = (db, kind) => `<line class="${kind}" x1="${x(db)}" x2="${x(db)}" y1="4" y2="${bottom}"></line>`;
+    const inTwoLines = (words, at, anchor) => // on a phone a zone is no wider than a word
+      `<text y="18" text-anchor="${anchor}">${words.split(" ").map((word, line) =>
+        `<tspan x="${at}" dy="${line * 14}">${word} </tspan>`).join("")}</text>`;
     this.part("svg").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.part("svg").setAttribute("aria-label", this.part(".words").textContent);
     this.part("svg").innerHTML = `
@@ -170,8 +172,7 @@ class Explorer {
       ${upright(-threshold, "rule")}${upright(threshold, "rule")}${dots.join("")}${ticks.join("")}
       <text x="${MARGIN.left}" y="${HEIGHT - 6}">← residual, dB down</text>
       <text x="${width - MARGIN.right}" y="${HEIGHT - 6}" text-anchor="end">target, dB down →</text>
-      <text x="${x(-FAR_DB) + 4}" y="18">clean target</text>
-      <text x="${x(FAR_DB) - 4}" y="18" text-anchor="end">clean residual</text>`;
+      ${inTwoLines("clean target", x(-FAR_DB) + 4, "start")}${inTwoLines("clean residual", x(FAR_DB) - 4, "end")}`;
   }
 }
 

@@ -1,4 +1,4 @@
-"""What one change does: the paired difference with its interval, beside what another seed alone changes.
+"""What one change does: the paired difference with its interval, beside the spread between seeds.
 
 Paired: base and changed system have the same seeds and are scored on the same songs, so that a song that is hard for
 both drops out of their difference. From three seeds on the interval is over seeds and songs
@@ -33,7 +33,7 @@ CROSSED_SEEDS = 3  # with two, the spread between seeds is known from one differ
 NEAR_ALL = 1.96  # standard deviations: 95 of 100 draws of a normal distribution
 SEVERAL_SEEDS = 3  # a group of runs whose spread counts has as many
 SEEDS_PROFILE = "seeds"  # whose committed runs have several
-UNKNOWN = "no spread of such trainings over seeds is known, so another seed alone may change as much"
+UNKNOWN = "the spread between seeds of such trainings is not known, so another seed alone may change as much"
 OF_SYSTEMS = ("targets", "band_split")  # settings of the model in which the systems of one profile differ
 BETTER, WORSE = "#009E73", "#D55E00"
 Effect = tuple[float, float | None, float | None]  # mean, and both ends of its interval, in dB
@@ -164,7 +164,8 @@ class Compared:
         learnt = "The same weights, scored in two ways" if comparison.scored_only else f"Trained on {items}"
         beside = UNKNOWN
         if self.spread:
-            beside = f"grey: what another seed alone changes, 95 times in 100 ({self.spread.words})"
+            beside = "grey: the spread between seeds, where 95 of 100 differences lie that seeds alone make "
+            beside += f"({self.spread.words})"
         shown = f"{comparison.words} against the base, {comparison.target}: difference of the uSDR, song by song"
         mean = f"Mean with its 95 % interval over {self.over}"
         if self.effect[1] is None:
@@ -210,7 +211,7 @@ def conclusion(effect: Effect, band: float | None, seeds: int, songs: int) -> st
     """One plain sentence.
 
     Args:
-        effect: of the difference. band: what another seed alone changes, dB; None: not known. seeds, songs: how many.
+        effect: of the difference. band: the spread between seeds, dB; None: not known. seeds, songs: how many.
     """
     mean, low, high = effect
     sign = "better" if mean > 0 else "worse"
@@ -225,7 +226,7 @@ def conclusion(effect: Effect, band: float | None, seeds: int, songs: int) -> st
         return f"{said}the interval over seeds and songs {'holds 0' if holds_zero else f'leaves out 0: {sign}'}"
     if band is None:
         return f"{said}{UNKNOWN}{agree}"
-    seed = f"what another seed alone changes ({band:.2f} dB)"
+    seed = f"the spread between seeds ({band:.2f} dB)"
     if abs(mean) < band:
         return f"{said}smaller than {seed}{agree}"
     if holds_zero:
@@ -305,7 +306,11 @@ def draw(done: Compared) -> Figure:
     if done.spread:
         band = done.spread.band(len(done.differences))
         right.axhspan(
-            -band, band, color=figures.LIGHT, zorder=0, label="what another seed alone\nchanges, 95 times in 100"
+            -band,
+            band,
+            color=figures.LIGHT,
+            zorder=0,
+            label="spread between seeds: 95 of 100\ndifferences that seeds alone make",
         )
         figures.legend_below(right)
     for axes in (left, right):
@@ -316,6 +321,12 @@ def draw(done: Compared) -> Figure:
     figures.style(right, "seed", "", "mean" if done.effect[1] is None else "mean, 95 % interval")
     right.set_xticks(range(len(rows)), rows["seed"])
     right.set_xlim(-0.7, len(rows) - 0.3)
+    return figure
+
+
+def draw_for_a_file(done: Compared) -> Figure:
+    """The same with its source on it: a file may be seen without the caption."""
+    figure = draw(done)
     figures.add_footer(figure, done.stamp)
     return figure
 
@@ -367,6 +378,6 @@ def write(done: Compared) -> list[Path]:
     write_text(files[0], tables.csv_text(table(done)))
     write_text(files[1], tables.csv_text(by_song(done)))
     with atomic_write(files[2]) as temporary:
-        temporary.write_bytes(figures.figure_bytes(draw(done), "svg"))
+        temporary.write_bytes(figures.figure_bytes(draw_for_a_file(done), "svg"))
     write_json(files[3], summary(done))
     return files

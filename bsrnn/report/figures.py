@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from bsrnn.bands import band_widths
 
@@ -61,6 +61,8 @@ def style(axes, x: str, y: str, title: str = "") -> None:
     axes.set_ylabel(y, fontsize=FONT_POINTS)
     axes.set_title(title, fontsize=FONT_POINTS, loc="left", fontweight="bold")
     axes.tick_params(labelsize=SMALL_POINTS)
+    if axes.get_xscale() == "linear" and max(axes.get_xlim()) >= 1e5:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 5M, not 0.5 with a 1e7 in the corner
     axes.grid(color=LIGHT, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

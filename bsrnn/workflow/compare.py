@@ -52,7 +52,7 @@ def run(options) -> None:
     print(report.table(done).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
     print(done.sentence)
     if done.spread:
-        print(f"(another seed: from {done.spread.words})")
+        print(f"(spread between seeds: from {done.spread.words})")
     print(*report.write(done), sep="\n")
 
 

@@ -177,18 +177,18 @@ def test_three_systems_pool_their_three_contrasts(root):
     ("numbers", "said"),
     [
         ((0.12, -0.05, 0.29, 0.4),
-         "+0.12 dB [-0.05, +0.29]: smaller than what another seed alone changes (0.40 dB), and the interval holds 0"),
-        ((0.12, 0.05, 0.29, 0.4), "+0.12 dB [+0.05, +0.29]: smaller than what another seed alone changes (0.40 dB)"),
+         "+0.12 dB [-0.05, +0.29]: smaller than the spread between seeds (0.40 dB), and the interval holds 0"),
+        ((0.12, 0.05, 0.29, 0.4), "+0.12 dB [+0.05, +0.29]: smaller than the spread between seeds (0.40 dB)"),
         ((0.5, -0.1, 1.1, 0.4),
-         "+0.50 dB [-0.10, +1.10]: larger than what another seed alone changes (0.40 dB), but the interval holds 0"),
+         "+0.50 dB [-0.10, +1.10]: larger than the spread between seeds (0.40 dB), but the interval holds 0"),
         ((-0.5, -0.9, -0.1, 0.4),
-         "-0.50 dB [-0.90, -0.10]: larger than what another seed alone changes (0.40 dB): worse"),
+         "-0.50 dB [-0.90, -0.10]: larger than the spread between seeds (0.40 dB): worse"),
         ((0.5, 0.1, 0.9, 0.4),
-         "+0.50 dB [+0.10, +0.90]: larger than what another seed alone changes (0.40 dB): better"),
+         "+0.50 dB [+0.10, +0.90]: larger than the spread between seeds (0.40 dB): better"),
         ((0.5, 0.1, 0.9, None), f"+0.50 dB [+0.10, +0.90]: {report.UNKNOWN}"),
         ((0.1, -0.1, 0.3, None), f"+0.10 dB [-0.10, +0.30]: {report.UNKNOWN}, and the interval holds 0"),
         ((0.07, None, None, 0.4),
-         "+0.07 dB, the mean of 50 songs; an interval takes 4: smaller than what another seed alone changes (0.40 dB)"),
+         "+0.07 dB, the mean of 50 songs; an interval takes 4: smaller than the spread between seeds (0.40 dB)"),
     ],
 )  # fmt: skip
 def test_the_sentence(numbers, said):
@@ -232,7 +232,7 @@ def test_a_dot_for_each_song_and_seed_and_the_band_of_the_seeds(root):
     assert [list(line.get_ydata()) for line in dots] == [  # songs in the order of their mean
         pytest.approx([-0.1, 0.2, 0.5, 0.4]), pytest.approx([0.0, 0.1, 0.3, 0.8])]  # fmt: skip
     [label] = drawn.axes[1].get_legend().get_texts()
-    assert " ".join(label.get_text().split()) == "what another seed alone changes, 95 times in 100"
+    assert " ".join(label.get_text().split()) == "spread between seeds: 95 of 100 differences that seeds alone make"
     band = drawn.axes[1].patches[0].get_extents().transformed(drawn.axes[1].transData.inverted())
     assert band.y1 == pytest.approx(done.spread.band(2)) and band.y0 == pytest.approx(-band.y1)
     assert [label.get_text() for label in drawn.axes[1].get_xticklabels()] == ["0", "1", "all"]
