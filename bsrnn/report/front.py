@@ -19,7 +19,7 @@ from bsrnn.metrics import aggregate
 from bsrnn.report import chapters, claims, show, stamps, tables, trace
 from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
-from bsrnn.report.sounds import fullest, fullness
+from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
 from bsrnn.study.results import Results, Study, mean, trained_model
 
@@ -79,15 +79,16 @@ def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> s
 def fullest_song(tests: list[Song], targets: list[str]) -> tuple[Song, int, dict]:
     """The song, and the sample from which on, of whose stems of some targets the one that rests most rests least.
 
-    Returns also those stems there, target -> (C, L), of as many seconds as the player has.
+    Songs with a part that opens with sound go before all others. Returns also those stems there, target -> (C, L), of
+    as many seconds as the player has.
     """
     seconds = seconds_shown(1 + 2 * len(targets), MEGABYTES)
-    best: tuple[float, Song, int, dict] | None = None
+    best: tuple[tuple[bool, float], Song, int, dict] | None = None
     for song in tests:
         stems = {target: song.read(target) for target in targets}
         part = fullest(stems, song.sample_rate, seconds)
         shown = {target: stem[:, part] for target, stem in stems.items()}
-        full = fullness(shown, song.sample_rate)
+        full = opens(shown, song.sample_rate), fullness(shown, song.sample_rate)
         if best is None or full > best[0]:
             best = full, song, part.start, shown
     if best is None:

@@ -277,7 +277,7 @@ def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, m
     }
     gains = [means["finetuned", seed] - means["control", seed] for seed in range(5)]
     assert row["effect"] == pytest.approx(np.mean(gains)) and row["verdict"] == claims.UNDECIDED
-    assert row["seeds"] == "0" and "1 seed(s); a verdict needs 5" in row["reason"] and pd.isna(row["low"])
+    assert row["seeds"] == "0" and "1 seed; a verdict needs 5" in row["reason"] and pd.isna(row["low"])
     gain = drawn("finetuning_gain").set_index("model")
     assert gain.loc["finetuned", "over_control"] == pytest.approx(np.mean(gains))
     start = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
@@ -618,7 +618,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
 def test_judge():
     assert claims.judge(None, None, 0, 0.3, True)[0] == claims.NOT_TESTED
     assert claims.judge(9.0, (8.0, 10.0), 5, 0.3, False)[0] == claims.UNDECIDED
-    assert claims.judge(1.0, (0.9, 1.1), 4, 0.3, True) == (claims.UNDECIDED, "4 seed(s); a verdict needs 5")
+    assert claims.judge(1.0, (0.9, 1.1), 4, 0.3, True) == (claims.UNDECIDED, "4 seeds; a verdict needs 5")
     assert claims.judge(1.0, (0.5, 1.5), 5, 0.3, True)[0] == claims.CONSISTENT
     assert claims.judge(0.3, (0.01, 0.6), 5, 0.3, True)[0] == claims.CONSISTENT
     assert claims.judge(0.2, (0.01, 0.4), 5, 0.3, True)[0] == claims.UNDECIDED  # there, and it may not matter

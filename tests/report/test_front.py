@@ -67,6 +67,17 @@ def test_the_fullest_song_is_the_one_whose_stems_play_together_the_longest():
     assert {stem.shape for stem in stems.values()} == {(2, 20 * RATE)} and stems["vocals"].all()
 
 
+def test_a_song_whose_excerpt_opens_with_sound_goes_before_a_fuller_one():
+    late = FakeSong("late", vocals=(0, 30), drums=(0, 30))
+    for stem in late.stems.values():
+        stem[:, : 12 * RATE] = 0  # every part of twenty seconds holds a silence in its first five
+        stem[:, 14 * RATE : 16 * RATE] = 0
+        stem[:, 5 * RATE : 6 * RATE] = 0.1
+    emptier = FakeSong("emptier", vocals=(0, 30), drums=(20, 30))
+    song, first, _ = front.fullest_song([late, emptier], ["vocals", "drums"])
+    assert (song.name, first) == ("emptier", 10 * RATE)
+
+
 def test_the_target_that_is_separated_best_comes_first():
     known = {"vocals": {"model": 1.0}, "other": {"model": 2.0}, "bass": {"model": 2.0}, "guitar": {}}
     assert list(front.best_first(known)) == ["bass", "other", "vocals", "guitar"]
