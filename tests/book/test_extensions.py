@@ -80,13 +80,41 @@ def test_an_epub_has_nothing_that_runs_plays_folds_or_leads_nowhere():
             '<div><span>drums</span><br/><audio src="data:audio/mpeg;base64,AAAA"></audio></div>'
             '<details class="trace"><summary>Where</summary><a href="results/a.json">a</a></details>'
             '<details class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
-            '<a href="08_results.html#claims">b</a><a href="https://x.org/a.html">c</a><svg viewBox="0 0 1 1"></svg>')  # fmt: skip
+            '<a href="08_results.html#claims">b</a><a href="https://x.org/a.html">c</a>'
+            '<svg viewBox="0 0 1 1"></svg>')  # fmt: skip
     assert extension("tidy_pages").for_an_epub(body) == (
         '<div class="bd-article"><p>words</p><div><span>drums</span><br/></div>'
         '<details open="open" class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
         '<a href="08_results.xhtml#claims">b</a><a href="https://x.org/a.html">c</a>'
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg></div>'
     )
+
+
+@pytest.mark.parametrize(
+    ("tex", "lines"),
+    [
+        (r"\delta \le \frac12", [r"\delta \leq \frac{1}{2}"]),
+        (
+            r"\begin{aligned} a &= \lVert b \rVert_1 \\ c &= \tfrac{1}{2} \end{aligned}",
+            [r"a = \Vert b \Vert_1", r"c = \frac{1}{2}"],
+        ),
+    ],
+)
+def test_formulas_of_an_epub_are_pictures_that_say_what_they_are(tex, lines):
+    drawn = extension("epub_formulas").with_pictures(f'<p>x <span class="math notranslate">\\({tex}\\)</span></p>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == lines
+    assert drawn.count('src="data:image/svg+xml;base64,') == len(lines) and "\\(" not in drawn
+
+
+def test_matplotlib_draws_every_formula_of_the_book():
+    formulas = extension("epub_formulas")
+    for page in [*REPOSITORY.glob("book/*.ipynb"), *REPOSITORY.glob("book/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        cells = json.loads(text)["cells"] if page.suffix == ".ipynb" else [{"cell_type": "markdown", "source": [text]}]
+        for cell in cells:
+            words = re.sub(r"```[^{].*?```|`[^`]*`", "", "".join(cell["source"]), flags=re.DOTALL)
+            for tex in re.findall(r"\$\$?([^$]+?)\$\$?", words) if cell["cell_type"] == "markdown" else ():
+                assert all(map(formulas.picture, formulas.lines(tex))), (page.name, tex)
 
 
 @pytest.mark.parametrize(("builder", "media"), [("html", "print"), ("epub", None)])
