@@ -31,7 +31,8 @@ def with_pictures(body: str) -> str:
 
 def _drawn(element: str, tex: str) -> str:
     try:
-        pictures = [picture(line) for line in lines(tex)]
+        # fractions of a formula that stands by itself are as large as its other letters
+        pictures = [picture(line.replace(r"\frac", r"\dfrac") if element == "div" else line) for line in lines(tex)]
     except ValueError as error:
         logging.getLogger(__name__).warning("a formula stays as it was written, %s: %s", tex, error)
         return ""

@@ -106,6 +106,11 @@ def test_formulas_of_an_epub_are_pictures_that_say_what_they_are(tex, lines):
     assert drawn.count('src="data:image/svg+xml;base64,') == len(lines) and "\\(" not in drawn
 
 
+def test_fractions_of_a_formula_by_itself_are_large():
+    drawn = extension("epub_formulas").with_pictures('<div class="math notranslate">\n\\[\\frac{a}{b}\\]</div>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == [r"\dfrac{a}{b}"] and drawn.startswith('<div class="math">')
+
+
 def test_matplotlib_draws_every_formula_of_the_book():
     formulas = extension("epub_formulas")
     for page in [*REPOSITORY.glob("book/*.ipynb"), *REPOSITORY.glob("book/*.md")]:
