@@ -90,6 +90,38 @@ def test_an_epub_has_nothing_that_runs_plays_folds_or_leads_nowhere():
     )
 
 
+@pytest.mark.parametrize(
+    ("tex", "lines"),
+    [
+        (r"\delta \le \frac12", [r"\delta \leq \frac{1}{2}"]),
+        (
+            r"\begin{aligned} a &= \lVert b \rVert_1 \\ c &= \tfrac{1}{2} \end{aligned}",
+            [r"a = \Vert b \Vert_1", r"c = \frac{1}{2}"],
+        ),
+    ],
+)
+def test_formulas_of_an_epub_are_pictures_that_say_what_they_are(tex, lines):
+    drawn = extension("epub_formulas").with_pictures(f'<p>x <span class="math notranslate">\\({tex}\\)</span></p>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == lines
+    assert drawn.count('src="data:image/svg+xml;base64,') == len(lines) and "\\(" not in drawn
+
+
+def test_fractions_of_a_formula_by_itself_are_large():
+    drawn = extension("epub_formulas").with_pictures('<div class="math notranslate">\n\\[\\frac{a}{b}\\]</div>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == [r"\dfrac{a}{b}"] and drawn.startswith('<div class="math">')
+
+
+def test_matplotlib_draws_every_formula_of_the_book():
+    formulas = extension("epub_formulas")
+    for page in [*REPOSITORY.glob("book/*.ipynb"), *REPOSITORY.glob("book/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        cells = json.loads(text)["cells"] if page.suffix == ".ipynb" else [{"cell_type": "markdown", "source": [text]}]
+        for cell in cells:
+            words = re.sub(r"```[^{].*?```|`[^`]*`", "", "".join(cell["source"]), flags=re.DOTALL)
+            for tex in re.findall(r"\$\$?([^$]+?)\$\$?", words) if cell["cell_type"] == "markdown" else ():
+                assert all(map(formulas.picture, formulas.lines(tex))), (page.name, tex)
+
+
 @pytest.mark.parametrize(("builder", "media"), [("html", "print"), ("epub", None)])
 def test_the_sheet_of_print_is_the_last_and_all_of_an_epub_has_it(tmp_path, builder, media):
     sheets = [SimpleNamespace(filename=f"_static/{name}.css", attributes={}) for name in ("print", "look", "mystnb.1a")]
