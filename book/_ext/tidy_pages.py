@@ -27,6 +27,10 @@ NOT_IN_AN_EPUB = re.compile(
     re.DOTALL,
 )
 FOLDED, OPEN = re.compile(r"<details\b(?! open)"), '<details open="open"'
+IN_AN_EPUB = (  # pages are XHTML there: they have another ending, and a drawing has to say that it is one
+    (re.compile(r'(href="(?![a-z]+:)[^"#]*)\.html(?=["#])'), r"\1.xhtml"),
+    (re.compile(r"<svg\b(?![^>]*\bxmlns=)"), '<svg xmlns="http://www.w3.org/2000/svg"'),
+)
 ON_PAPER = "print.css"
 
 
@@ -58,7 +62,10 @@ def for_an_epub(body: str) -> str:
 
     It stands in an article, as in the theme's pages, so that the book's style sheets apply.
     """
-    return f'<div class="bd-article">{FOLDED.sub(OPEN, NOT_IN_AN_EPUB.sub("", body))}</div>'
+    body = FOLDED.sub(OPEN, NOT_IN_AN_EPUB.sub("", body))
+    for pattern, replacement in IN_AN_EPUB:
+        body = pattern.sub(replacement, body)
+    return f'<div class="bd-article">{body}</div>'
 
 
 def is_laid(entry, *folders) -> bool:

@@ -164,7 +164,7 @@ def guitar(table: pd.DataFrame) -> str:
 def splits(table: pd.DataFrame) -> str:
     """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
     said = []
-    for better, worse in (("V4", "V1"), ("V7", "V4")):
+    for better, worse, why in (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands")):
         gains = []
         for profile, rows in table.groupby("profile", sort=False):
             trained = rows.set_index("split")
@@ -172,7 +172,7 @@ def splits(table: pd.DataFrame) -> str:
                 gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
-        said += [f"{better} over {worse}: {', '.join(gains)}."] if gains else []
+        said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
     return " ".join(said)
 
 
@@ -182,7 +182,8 @@ def systems(table: pd.DataFrame) -> str:
     for target, rows in table.groupby("target", sort=False):
         scores = rows.set_index("system")["usdr_mean"].sort_values(ascending=False)
         said.append(f"{target}: {', '.join(f'{system} {score:.2f} dB' for system, score in scores.items())}")
-    return f"The systems, best first. {'. '.join(words[0].upper() + words[1:] for words in said)}." if said else ""
+    words = ". ".join(words[0].upper() + words[1:] for words in said)
+    return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
 
 
 def on_real_music(table: pd.DataFrame) -> str:
@@ -209,7 +210,8 @@ def failures(table: pd.DataFrame) -> str:
         deviation = group.loc["all", "seed_sd"]
         said.append(words if pd.isna(deviation) else f"{words}; from seed to seed a song's score has a standard "
                     f"deviation of {deviation:.1f} dB")  # fmt: skip
-    return " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    return f"On the test songs of profile {table['profile'].iloc[0]}. {words}" if said else ""
 
 
 def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:

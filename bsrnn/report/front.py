@@ -72,7 +72,7 @@ def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> s
         if song_name in scored:
             place = 1 + sum(value > scored[song_name] for value in scored.values())
             said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)}; "
-                        f"their mean: {mean(list(scored.values())):.1f})")  # fmt: skip
+                        f"their mean is {mean(list(scored.values())):.1f})")  # fmt: skip
     return f"Scores of the whole song, with its place among the test songs: {', '.join(said)}." if said else ""
 
 

@@ -64,10 +64,13 @@ def artifact(artifact_id: str, profile_name: str) -> None:
 
 
 def finding(artifact_id: str, profile_name: str) -> None:
-    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    """What an artifact says, in sentences made from its table; nothing where the profile lacks it or its results."""
     shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
-    if not shown.left_out(study):
-        said(findings.FINDINGS[artifact_id](shown.draw(study)))
+    try:
+        words = "" if shown.left_out(study) else findings.FINDINGS[artifact_id](shown.draw(study))
+    except MissingResult:
+        return
+    said(words)
 
 
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:

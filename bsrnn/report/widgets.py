@@ -42,9 +42,7 @@ STYLE = """
 @media print {
   .bsrnn-widget .bsrnn-live { display: none; }
   .bsrnn-widget .bsrnn-fallback { display: block !important; }
-  .bsrnn-widget :is(audio, br) { display: none; }
-  .bsrnn-widget div:has(> audio) { display: inline; }
-  .bsrnn-widget div:has(> audio):not(:last-child)::after { content: ", "; }
+  .bsrnn-widget audio { display: none; }
 }
 """
 

@@ -79,10 +79,13 @@ def test_an_epub_has_nothing_that_runs_plays_folds_or_leads_nowhere():
             '<details class="admonition hide above-input"><summary>Show</summary><div>import x</div></details>'
             '<div><span>drums</span><br/><audio src="data:audio/mpeg;base64,AAAA"></audio></div>'
             '<details class="trace"><summary>Where</summary><a href="results/a.json">a</a></details>'
-            '<details class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>')  # fmt: skip
+            '<details class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
+            '<a href="08_results.html#claims">b</a><a href="https://x.org/a.html">c</a><svg viewBox="0 0 1 1"></svg>')  # fmt: skip
     assert extension("tidy_pages").for_an_epub(body) == (
         '<div class="bd-article"><p>words</p><div><span>drums</span><br/></div>'
-        '<details open="open" class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details></div>'
+        '<details open="open" class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
+        '<a href="08_results.xhtml#claims">b</a><a href="https://x.org/a.html">c</a>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg></div>'
     )
 
 

@@ -104,14 +104,17 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
             ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
     assert findings.splits(table) == (
-        "V4 over V1: +1.25 dB in the paper, +0.50 dB in profile seeds. V7 over V4: +0.75 dB in the paper."
+        "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
+        "V7 over V4, more bands: +0.75 dB in the paper."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
 
 def test_systems_are_told_best_first():
     table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [1.5, 2.25]})
-    assert findings.systems(table) == "The systems, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    table["profile"] = "seeds"
+    words = "The systems of profile seeds, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    assert findings.systems(table) == words
 
 
 def test_the_real_recording_holds_models_against_the_trained_filter():
@@ -123,8 +126,10 @@ def test_the_real_recording_holds_models_against_the_trained_filter():
 
 def test_failures_tell_the_two_ends_and_what_a_seed_does():
     rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.04, 0.4)]
-    table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"]).assign(target="vocals")
+    table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"])
+    table = table.assign(target="vocals", profile="seeds")
     assert findings.failures(table) == (
+        "On the test songs of profile seeds. "
         "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
         "standard deviation of 0.6 dB."
     )

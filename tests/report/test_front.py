@@ -191,6 +191,7 @@ def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
         assert f"- **{claim}.** {row.statement} *{row.our_analogue.capitalize()}* ({row.contrast}: " in said
         assert f"{row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
     show.outcome("recommended", "C1")  # whose runs have no results
+    show.finding("table1", "recommended")
     assert len(shown) == 1
     with pytest.raises(ConfigError, match="C9"):
         show.outcome("small", "C9")
