@@ -18,6 +18,7 @@ from docutils.parsers.rst import Directive
 ROOT = Path(__file__).resolve().parents[2]
 METHOD = "the method"
 LOWER = "The method's settings and band splits, which songs and audio need, too."
+WORDS = "The library's folders from top to bottom; each imports only what stands below it."
 WIDTH, LEFT, RIGHT = 760, 100, 560  # of the drawing, and of its boxes, in units of the view box
 LINE, PAD, GAP, LETTER = 19, 9, 12, 6.9  # height of a line of names, inside and between boxes, width of a letter
 
@@ -108,8 +109,7 @@ def drawing(rows: list[Layer], counts: Counter) -> str:
         parts.append(f'<path class="{kind}" stroke-width="{width:.1f}"'
                      f' d="M {RIGHT} {start:.0f} Q {reach:.0f} {(start + end) / 2:.0f} {RIGHT + 2} {end:.0f}">'
                      f"<title>{escape(what)}</title></path>")  # fmt: skip
-    words = "The library's folders from top to bottom; each imports only what stands below it."
-    return (f'<svg class="house-map" viewBox="0 0 {WIDTH} {top:.0f}" role="img" aria-label="{words}">'
+    return (f'<svg class="house-map" viewBox="0 0 {WIDTH} {top:.0f}" role="img" aria-label="{WORDS}">'
             f"{''.join(parts)}</svg>")  # fmt: skip
 
 
@@ -135,7 +135,8 @@ class HouseMap(Directive):
         )
         head = "<thead><tr><th>folder or file</th><th>what it is for</th></tr></thead>"
         table = f'<table class="table">{head}<tbody>{table}</tbody></table>'
-        html = f"<figure>{drawing(rows, imports(rows))}</figure>{table}"
+        box = f'<div class="scrolls" tabindex="0" role="region" aria-label="{WORDS}">'
+        html = f"<figure>{box}{drawing(rows, imports(rows))}</div></figure>{table}"
         return [nodes.raw("", html, format="html")]
 
 

@@ -5,8 +5,12 @@
 - docutils gives a list of references roles that a list must not have.
 - sphinx-mathjax-offline lays all of MathJax beside the pages, of which they load one file and its fonts; of the
   languages that formulas can be read out in, English stays.
+- An EPUB runs no script and plays nothing, and its files lie alone: scripts, players, folded code and lists of files
+  that only the site has are left out of it, and what is folded beside these is open.
+- What print changes is a style sheet of its own, the last one: for print alone in a web page, for all of an EPUB.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +20,18 @@ ROLES = {'role="doc-biblioentry"': 'role="listitem"', 'role="doc-backlink"': ""}
 LOADED = "tex-chtml.js"
 NEVER_LOADED = ("output/svg", "input/mml", "adaptors")
 SPOKEN = ("base.json", "en.json", "nemeth.json")
+
+NOT_IN_AN_EPUB = re.compile(
+    r'<script\b.*?</script>|<audio\b.*?</audio>|<details class="[^"]*\b(?:hide|trace)\b.*?</details>'
+    r"|<button\b.*?</button>",
+    re.DOTALL,
+)
+FOLDED, OPEN = re.compile(r"<details\b(?! open)"), '<details open="open"'
+IN_AN_EPUB = (  # pages are XHTML there: they have another ending, and a drawing has to say that it is one
+    (re.compile(r'(href="(?![a-z]+:)[^"#]*)\.html(?=["#])'), r"\1.xhtml"),
+    (re.compile(r"<svg\b(?![^>]*\bxmlns=)"), '<svg xmlns="http://www.w3.org/2000/svg"'),
+)
+ON_PAPER = "print.css"
 
 
 def is_of_thebe(script) -> bool:
@@ -32,6 +48,39 @@ def tidy(app, pagename, templatename, context, doctree):
     for old, new in ROLES.items():
         body = body.replace(old, new)
     context["body"] = body
+    context["css_files"].sort(key=is_for_paper)
+    for entry in filter(is_for_paper, context["css_files"]):
+        if app.builder.name != "epub":
+            entry.attributes["media"] = "print"
+    if app.builder.name == "epub":
+        context["body"] = for_an_epub(body)
+        context["css_files"] = [entry for entry in context["css_files"] if is_laid(entry, app.outdir, app.srcdir)]
+
+
+def for_an_epub(body: str) -> str:
+    """A page's body with nothing in it that runs, plays, folds, or leads to a file that the EPUB has not.
+
+    It stands in an article, as in the theme's pages, so that the book's style sheets apply.
+    """
+    body = FOLDED.sub(OPEN, NOT_IN_AN_EPUB.sub("", body))
+    for pattern, replacement in IN_AN_EPUB:
+        body = pattern.sub(replacement, body)
+    return f'<div class="bd-article">{body}</div>'
+
+
+def is_laid(entry, *folders) -> bool:
+    """Whether a style sheet's file is there: myst-nb and sphinx-thebe lay theirs beside web pages alone."""
+    return any(Path(folder, name_of(entry)).is_file() for folder in folders)
+
+
+def is_for_paper(entry) -> bool:
+    """Whether a style sheet is the one of print."""
+    return Path(name_of(entry)).name == ON_PAPER
+
+
+def name_of(entry) -> str:
+    """The file of an entry of a page's style sheets."""
+    return str(getattr(entry, "filename", entry))
 
 
 def without_unused(mathjax: Path) -> None:

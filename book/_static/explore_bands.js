@@ -5,7 +5,7 @@ const HEIGHT = 190, MARGIN = { left: 6, right: 6, top: 8, bottom: 34 };
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 };
 const STYLE = `
 .explore-bands .controls { display: flex; flex-wrap: wrap; gap: 0.5em 1em; align-items: center; }
-.explore-bands select, .explore-bands button { font: inherit; max-width: 100%; }
+.explore-bands :is(select, button) { max-width: 100%; }
 .explore-bands svg { display: block; width: 100%; touch-action: pan-y; cursor: ew-resize; margin: 0.5em 0; }
 .explore-bands svg text { font-size: 12px; fill: var(--bsrnn-text, #222); }
 .explore-bands .edge line { stroke: #fff; stroke-width: 1; }

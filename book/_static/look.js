@@ -1,6 +1,12 @@
 // What the look needs a script for; everything is readable without it.
-// The keyboard stops at a box only where there is something to scroll, and print opens what is folded.
+// The keyboard stops at a box only where there is something to scroll, a box fades out at the side where it is cut off,
+// and print opens what is folded, but for code that sets up and for lists of files.
 "use strict";
+
+function fade(box) {
+  const rest = box.scrollWidth - box.clientWidth - box.scrollLeft;
+  box.dataset.cut = `${box.scrollLeft > 1 ? "left" : ""} ${rest > 1 ? "right" : ""}`.trim();
+}
 
 function reach() {
   for (const box of document.querySelectorAll(".bd-article :is(.scrolls, div.math, pre)")) {
@@ -10,14 +16,16 @@ function reach() {
     } else {
       box.removeAttribute("tabindex");
     }
+    fade(box);
   }
 }
 
 addEventListener("load", reach);
 addEventListener("resize", reach);
 document.addEventListener("toggle", reach, true);
+document.addEventListener("scroll", (event) => event.target.dataset?.cut !== undefined && fade(event.target), true);
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll(".bd-article details:not([open])")) {
+  for (const folded of document.querySelectorAll(".bd-article details:not([open], .hide, .trace)")) {
     folded.open = true;
     folded.dataset.print = "";
   }

@@ -21,6 +21,7 @@ from bsrnn.config import PEER_NAMES, PeerConfig
 from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, pairs, with_start
 from bsrnn.report.tables import mean_of, published, summaries_of
+from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
 from bsrnn.study.runs import Run
@@ -280,7 +281,7 @@ def judge(
     if not carries_claims:
         return UNDECIDED, "the profile is too small to carry a claim"
     if seeds < MIN_SEEDS or interval is None:
-        return UNDECIDED, f"{seeds} seed(s); a verdict needs {MIN_SEEDS}"
+        return UNDECIDED, f"{counted(seeds, 'seed')}; a verdict needs {MIN_SEEDS}"
     low, high = interval
     if low > 0 and mean >= margin:
         return CONSISTENT, f"the interval lies above 0, the mean is {margin:g} dB or more"
@@ -307,13 +308,21 @@ def difference_words(row) -> str:
     return f"{words}; without seeds {row.silent_seeds}, which stayed silent: {row.effect_where_both_learnt:+.2f} dB"
 
 
+def outcome_words(row) -> str:
+    """A row's difference and its verdict, that on the paper's data where it was tested there."""
+    if row.our_analogue == row.paper_data == NOT_TESTED:
+        return "Not tested"
+    verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
+    return f"*{verdict.capitalize()}* ({row.contrast}: {difference_words(row)})"
+
+
 def overview(results: Results) -> pd.DataFrame:
     """The primary contrasts, and those that belong beside them, in the two columns that open the book."""
     rows = table(results)
     rows["difference"] = [difference_words(row) or None for row in rows.itertuples()]
     rows = rows[rows["claim"].isin({claim.id for claim in CLAIMS if claim.primary or claim.in_overview})]
-    verdicts = ["claim", "statement", "contrast", "paper_data", "our_analogue"]
-    return rows[[*verdicts, "difference", "paper_effect", "seeds", "songs"]].reset_index(drop=True)
+    verdicts = ["claim", "statement", "our_analogue", "difference", "paper_data", "paper_effect", "contrast"]
+    return rows[[*verdicts, "seeds", "songs"]].reset_index(drop=True)  # first what fits on a small screen
 
 
 def how_good(results: Results) -> str:
@@ -328,11 +337,10 @@ def how_good(results: Results) -> str:
             said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
     if not said:
         return ""
-    name = results.profile.name
-    words = f"How good are the models of profile {name}, which these verdicts are about? Mean uSDR on its test songs, "
-    words += "where silence has 0 dB, "
-    words += f"beside a filter with one fixed gain a frequency, learnt from the same songs: {'; '.join(said)}."
-    weak = " Where a model lies below the filter, a verdict compares models that do not yet do what an equaliser can."
+    words = f"How good are the models of profile {results.profile.name}, which these verdicts are about? Their mean "
+    words += f"uSDR on the test songs, where silence has 0 dB: {'; '.join(said)}. The filter is fixed: one gain for "
+    words += "each frequency, learnt from the training songs."
+    weak = " Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
     return words + (weak if below else "")
 
 

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from bsrnn.bands import band_widths
 
@@ -60,6 +61,8 @@ def style(axes, x: str, y: str, title: str = "") -> None:
     axes.set_ylabel(y, fontsize=FONT_POINTS)
     axes.set_title(title, fontsize=FONT_POINTS, loc="left", fontweight="bold")
     axes.tick_params(labelsize=SMALL_POINTS)
+    if axes.get_xscale() == "linear" and max(axes.get_xlim()) >= 1e5:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 5M, not 0.5 with a 1e7 in the corner
     axes.grid(color=LIGHT, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -68,6 +71,16 @@ def style(axes, x: str, y: str, title: str = "") -> None:
 def legend(axes, **settings) -> None:
     """A plain legend."""
     axes.legend(fontsize=SMALL_POINTS, frameon=False, **settings)
+
+
+def legend_below(axes) -> None:
+    """The legend of a panel in a column below its axis, where its entries are long and its curves may be anywhere."""
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), fontsize=SMALL_POINTS, frameon=False, borderaxespad=0)
+
+
+def whole_numbers(axis) -> None:
+    """Ticks of what is counted: songs, items."""
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def legend_above(figure: Figure, axes, columns: int) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from bsrnn.report.stamps import OURS
-from bsrnn.report.tables import METHODS
+from bsrnn.report import formats
+from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
 MODEL, FILTER, KNOWING_FILTER, MASK = (METHODS[name] for name in ("model", "wiener", "wiener_oracle", "ratio_mask"))
@@ -17,16 +17,17 @@ FINETUNED, CONTROL, START = "finetuned", "control", "start"
 
 
 def overlap(table: pd.DataFrame) -> str:
-    """Of Table II: what smaller hops gain, ours beside the paper's."""
+    """Of Table II: what smaller hops change, the paper's first."""
     said = []
-    for words, rows in (("Here", table[table["source"] == OURS]), ("In the paper", table[table["source"] != OURS])):
+    for profile, rows in table.groupby("profile", sort=False):
+        words = "In the paper" if profile == "-" else f"In profile {profile}"
         score = rows.set_index("hop_seconds")["usdr_mean"].sort_index(ascending=False)
         if len(score) < 2:
             continue
         widest, steps = score.index[0], []
         for hop in score.index[1:]:
             steps.append(f"{score[hop] - score[widest]:+.2f} dB at {hop:g} s")
-        said.append(f"{words} the same weights gain, over a hop of {widest:g} s: {', '.join(steps)}.")
+        said.append(f"{words}, with the same weights, against a hop of {widest:g} s: {', '.join(steps)}.")
     return " ".join(said)
 
 
@@ -46,21 +47,21 @@ def seen_and_new(table: pd.DataFrame) -> str:
     if not said:
         return ""
     return (
-        f"Songs with seen timbres against songs with new ones: {'; '.join(said)}. The mask has learnt nothing, so its "
-        "difference is that of the songs. What is left between the two differences is an upper limit of what the model "
-        "knows by heart, since the two groups differ in other ways, too."
+        f"Mean uSDR with seen timbres minus that with new ones: {'; '.join(said)}. The mask has learnt nothing: its "
+        "difference says how much easier one group of songs is. What the model's difference has beyond that is an "
+        "upper limit of what it knows by heart, for the two groups may differ in other ways, too."
     )
 
 
 def shares(table: pd.DataFrame) -> str:
     """Of the results: how far the models come from a filter that knows the song to a mask that knows the stems."""
     said = []
-    usdr = table[table["timbre"] == "all"].pivot(index="target", columns="method", values="usdr_mean")
+    usdr = of_all_songs(table).pivot(index="target", columns="method", values="usdr_mean")
     for target in dict.fromkeys(table["target"]):
         model, low, high = (usdr.loc[target, method] for method in (MODEL, KNOWING_FILTER, MASK))
         if target != "mean" and high > low:
-            reached = f"{(model - low) / (high - low):.0%} of the way" if model >= low else "not there yet"
-            said.append(f"{target}: {reached} ({model:.2f} dB between {low:.2f} and {high:.2f} dB)")
+            reached = f"{(model - low) / (high - low):.0%} of the way" if model >= low else "below the filter"
+            said.append(f"{target}: {reached} (model {model:.2f} dB, filter {low:.2f} dB, mask {high:.2f} dB)")
     return f"From the filter that knows the song to the mask that knows the stems: {'; '.join(said)}." if said else ""
 
 
@@ -86,20 +87,37 @@ def finetuning(table: pd.DataFrame) -> str:
         if FINETUNED not in models.index:
             continue
         row = models.loc[FINETUNED]
-        words = f"{target.capitalize()}: the finetuned model reaches {row['usdr_mean']:.2f} dB, its start "
+        words = f"{target.capitalize()}: the finetuned model scores {row['usdr_mean']:.2f} dB, its start "
         words += f"{models.loc[START, 'usdr_mean']:.2f} dB ({_better(row['over_start'])})"
         if CONTROL in models.index:
-            words += f", the control {models.loc[CONTROL, 'usdr_mean']:.2f} dB ({_better(row['over_control'])})"
+            words += f", the control {models.loc[CONTROL, 'usdr_mean']:.2f} dB ({_better_within(row)})"
         bounds = [name for name in models.index if name.startswith("upper bound")]
-        words += (
-            f"; the upper bound is {_better(models.loc[bounds[0], 'over_control'])} than the control" if bounds else ""
-        )
-        said.append(words)
+        words += f"; the upper bound is {_better_within(models.loc[bounds[0]])} than the control" if bounds else ""
+        said += [words, *_what_it_means(row, models.loc[bounds[0]] if bounds else None)]
     return f"{'. '.join(said)}." if said else ""
 
 
 def _better(difference: float) -> str:
     return f"{abs(difference):.2f} dB {'better' if difference >= 0 else 'worse'}"
+
+
+def _better_within(row: pd.Series) -> str:
+    """The gain over the control with its interval, where it has one."""
+    low, high = row.get("low"), row.get("high")
+    return _better(row["over_control"]) + ("" if pd.isna(low) else f" [{low:+.2f}, {high:+.2f}]")
+
+
+def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
+    """A conclusion from the finetuned model and the upper bound, each against the control; none without a control."""
+    if pd.isna(tuned.get("over_control")):
+        return []
+    if tuned["over_control"] > 0:
+        return ["So the unlabelled songs helped beyond more training"]
+    if bound is None:
+        return ["So the unlabelled songs did not help beyond more training"]
+    if bound["over_control"] > 0:
+        return ["So these songs have something to teach, and the teacher's labels did not pass it on"]
+    return ["So not even true stems of these songs helped: more songs are not what the model lacks"]
 
 
 def choices(table: pd.DataFrame) -> str:
@@ -114,12 +132,12 @@ def choices(table: pd.DataFrame) -> str:
     best = retrained.loc[retrained["effect"].idxmax()]
     inside = "inside" if best["effect"] <= best["seed_band"] else "beyond"
     words += f" The largest gain is {_effects([best])}, {inside} its band of ±{best['seed_band']:.2f} dB."
-    return words + " All others may be the seed's doing: they say which choices are worth several seeds, and no more."
+    return words + " An effect inside the band may be the seed's doing; it only says what is worth several seeds."
 
 
 def _effects(rows: pd.DataFrame | Iterable[pd.Series]) -> str:
     of_rows = (row for _, row in rows.iterrows()) if isinstance(rows, pd.DataFrame) else rows
-    return ", ".join(f"{row['another choice']} ({row['effect']:+.2f} dB)" for row in of_rows)
+    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for row in of_rows)
 
 
 def rates(table: pd.DataFrame) -> str:
@@ -129,12 +147,14 @@ def rates(table: pd.DataFrame) -> str:
         scores = rows.set_index("learning_rate")["valid_usdr"].sort_values(ascending=False)
         if len(scores) > 1:
             lead = scores.iloc[0] - scores.iloc[1]
-            said.append(f"{system} {scores.index[0]}, {lead:.2f} dB before {scores.index[1]}")
+            best, second = map(formats.plain, map(float, scores.index[:2]))
+            said.append(f"{system} {best}, {lead:.2f} dB before {second}")
     if not said:
         return ""
     return (
-        f"Best on the validation songs: {'; '.join(said)}. Each was tried with one seed. Where the lead is no larger "
-        "than what another seed changes, chance took part in the choice."
+        f"The learning rate that did best on the validation songs, and its lead over the next: {'; '.join(said)}. Each "
+        "was tried with one seed. Where the lead is no larger than what another seed changes, chance took part in the "
+        "choice."
     )
 
 
@@ -149,15 +169,97 @@ def guitar(table: pd.DataFrame) -> str:
         best = max(models, key=lambda name: models[name])
         known = row.loc[FILTER, "usdr_mean"]
         said.append(
-            f"With {held_out} held out, the designed split changes {difference['usdr_mean']:+.2f} dB{interval}; the "
-            f"filter learnt from the training songs has {known:.2f} dB, the better model {models[best]:.2f} dB "
-            f"({_better(models[best] - known)})"
+            f"With {held_out} held out, the designed split changes the score by {difference['usdr_mean']:+.2f} "
+            f"dB{interval}; the filter learnt from the training songs scores {known:.2f} dB, the better model "
+            f"{models[best]:.2f} dB ({_better(models[best] - known)})"
         )
     return f"{'. '.join(said)}." if said else ""
 
 
+def splits(table: pd.DataFrame) -> str:
+    """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
+    said = []
+    for better, worse, why in (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands")):
+        gains = []
+        for profile, rows in table.groupby("profile", sort=False):
+            trained = rows.set_index("split")
+            if {better, worse} <= set(trained.index) and trained.loc[better, "seeds"] == trained.loc[worse, "seeds"]:
+                gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
+                where = "in the paper" if profile == "-" else f"in profile {profile}"
+                gains.append(f"{gain:+.2f} dB {where}")
+        said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
+    return " ".join(said)
+
+
+def systems(table: pd.DataFrame) -> str:
+    """Of the other systems: all of them, the best one first."""
+    said = []
+    for target, rows in table.groupby("target", sort=False):
+        scores = rows.set_index("system")["usdr_mean"].sort_values(ascending=False)
+        said.append(f"{target}: {', '.join(f'{system} {score:.2f} dB' for system, score in scores.items())}")
+    words = ". ".join(words[0].upper() + words[1:] for words in said)
+    return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
+
+
+def on_real_music(table: pd.DataFrame) -> str:
+    """Of the real recording: each model beside the filter that has learnt from the same songs, the best one first."""
+    scores = table.pivot(index="target", columns="method", values="usdr").sort_values(MODEL, ascending=False)
+    said = [f"{target} {row[MODEL]:.2f} dB, {_beside(row[MODEL] - row[FILTER])}" for target, row in scores.iterrows()]
+    return f"On this clip the models score: {'; '.join(said)} the filter learnt from the same songs." if said else ""
+
+
+def _beside(difference: float) -> str:
+    return f"{abs(difference):.2f} dB {'above' if difference >= 0 else 'below'}"
+
+
+def failures(table: pd.DataFrame) -> str:
+    """Of the groups of test songs: how far songs lie apart, beside what another seed does to a song."""
+    said = []
+    for target, rows in table.groupby("target", sort=False):
+        group = rows.set_index("group")
+        ends = [next((name for name in group.index if name.endswith(word)), None) for word in (" best", " worst")]
+        if None in ends:
+            continue
+        best, worst = (group.loc[name, "usdr_mean"] for name in ends)
+        words = f"{target}: {ends[0]} songs have a mean of {best:z.1f} dB, {ends[1]} {worst:z.1f} dB"
+        deviation = group.loc["all", "seed_sd"]
+        said.append(words if pd.isna(deviation) else f"{words}; from seed to seed a song's score has a standard "
+                    f"deviation of {deviation:.1f} dB")  # fmt: skip
+    words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    return f"On the test songs of profile {table['profile'].iloc[0]}. {words}" if said else ""
+
+
+def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:
+    """Of the thresholds of the energy rules: what each rule finds at the paper's, and how much of that is right."""
+    said = []
+    for row in table[table["threshold_db"] == threshold_db].to_dict("records"):
+        said.append(
+            f"{row['called_clean']} of {row['chunks']} chunks ({row['target']}) are called {row['kind']}, "
+            f"{row['of_them_right']} of them rightly, and {row['truly_clean']} truly are"
+        )
+    return f"At {threshold_db:g} dB, {'; '.join(said)}." if said else ""
+
+
+def labels(table: pd.DataFrame) -> str:
+    """Of the pseudo labels: how good those of the target are, beside the mixture taken as a label."""
+    said = []
+    for row in table.to_dict("records"):
+        of_target = next(score for name, score in row.items() if name.startswith("target_"))
+        said.append(
+            f"{row['target']}, {row['unlabelled']}: {of_target:.1f} dB, {row['mixture_as_target_db']:.1f} dB for the "
+            "mixture itself"
+        )
+    return f"Median uSDR of a pseudo label of the target: {'; '.join(said)}." if said else ""
+
+
 FINDINGS: dict[str, Finding] = {
+    "table1": splits,
     "table2": overlap,
+    "peers": systems,
+    "real": on_real_music,
+    "failures": failures,
+    "label_thresholds": rules,
+    "label_quality": labels,
     "songs": seen_and_new,
     "results": shares,
     "finetuning_gain": finetuning,
@@ -177,8 +279,17 @@ def oracle(table: pd.DataFrame, target: str, compared: Iterable[str]) -> str:
     scores = table.loc[list(compared), target].sort_values(ascending=False)
     words = ", ".join(f"{name} {score:.1f} dB" for name, score in scores.items())
     place = list(scores.index).index("v7") + 1
-    ahead = "" if place == 1 else f" {place - 1} of the others {'lies' if place == 2 else 'lie'} before V7."
+    ahead = "" if place == 1 else f" {place - 1} of the others {'does' if place == 2 else 'do'} better than V7."
     return f"{target.capitalize()}, splits of 41 bands: {words}.{ahead}"
+
+
+def trainings(table: pd.DataFrame) -> str:
+    """Of finished trainings, a row each: how many were best at their last item, so that they had not converged."""
+    if table.empty:
+        return ""
+    rising = int((table["best_items"] == table["items"]).sum())
+    words = f"Of {len(table)} trainings {rising} {'was' if rising == 1 else 'were'} best at the very end"
+    return f"{words}: a longer one would probably score higher." if rising else f"{words}."
 
 
 def alone(table: pd.DataFrame, target: str) -> str:
@@ -189,7 +300,6 @@ def alone(table: pd.DataFrame, target: str) -> str:
     score, mixture = (
         float((rows[name] * rows["seconds"]).sum() / rows["seconds"].sum()) for name in ("usdr_mean", "mixture")
     )
-    words = f"Where {target} is alone, to do nothing would score {mixture:.1f} dB; the model scores {score:.1f} dB"
-    return (
-        f"{words}: it takes a part of the {target} away where nothing else plays." if score < mixture else f"{words}."
-    )
+    words = f"Where nothing but the target plays ({target}), the mixture itself would score {mixture:.1f} dB; the "
+    removed = ": it removes a part of the target although nothing else plays" if score < mixture else ""
+    return f"{words}model scores {score:.1f} dB{removed}."

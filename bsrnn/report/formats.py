@@ -19,6 +19,9 @@ LARGE = 1000.0  # from here on a number stands without decimals
 # a margin of 0.1 or 0.3 dB decides on these, so that two decimals would hide on which side a difference lies
 BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect", "paper's effect")
 MARGIN_DECIMALS = 3
+# a mean and its interval have one number of decimals
+TOGETHER = (("effect", "low", "high"), ("shifted_low", "shifted_high"))
+SMALLEST_WRITTEN_OUT = 1e-5  # below, a number is written with an exponent
 HEADINGS = {
     "usdr_mean": "uSDR, mean (dB)",
     "csdr_median": "cSDR, median (dB)",
@@ -88,9 +91,22 @@ def column_words(table: pd.DataFrame) -> dict[int, list[str]]:
     words = {}
     for place, name in enumerate(table.columns):
         values = table.iloc[:, place].tolist()
-        fixed = MARGIN_DECIMALS if judged and name in BESIDE_A_MARGIN else None
+        if name == "learning_rate":  # text in the tables' files, as it was given
+            words[place] = [_cell(value, None) if is_missing(value) else plain(float(value)) for value in values]
+            continue
+        fixed = MARGIN_DECIMALS if judged and name in BESIDE_A_MARGIN else _decimals_together(table, name)
         words[place] = _words(values, fixed, is_p=name == "p")
     return words
+
+
+def _decimals_together(table: pd.DataFrame, name: Hashable) -> int | None:
+    """Decimals of a column that reads as one with others, as an interval's two ends do; None for all others."""
+    group = next((names for names in TOGETHER if name in names), ())
+    present = [other for other in group if other in table.columns]
+    if len(present) < 2:
+        return None
+    numbers = [value for other in present for value in table[other] if is_number(value) and not is_missing(value)]
+    return decimals(numbers)
 
 
 def is_number(value) -> bool:
@@ -127,8 +143,10 @@ def _words(values: list, fixed: int | None, is_p: bool) -> list[str]:
 
 
 def _of_all_sizes(numbers: list) -> bool:
-    """Whether a column holds quantities of several kinds, such as steps and a learning rate."""
-    return any(abs(value) >= LARGE for value in numbers) and any(0 < abs(value) < 1 for value in numbers)
+    """Whether a column holds quantities of several kinds, such as steps and a learning rate, or seconds and a share."""
+    largest = max(map(abs, numbers), default=0)
+    smallest_shown = 1 if largest >= LARGE else 0.05 if largest >= 100 else 0  # what is smaller would read 0
+    return any(0 < abs(value) < smallest_shown for value in numbers)
 
 
 def _cell(value, places: int | None) -> str:
@@ -137,12 +155,26 @@ def _cell(value, places: int | None) -> str:
         return NOTHING
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(_cell(part, None) for part in value)
     if not is_number(value):
         return NOTHING if value == "-" else str(value)
     if places is None:
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+        return f"{value:,.0f}" if float(value).is_integer() else plain(value)
     written = f"{value:,.{places}f}"
     return written if any(digit in written for digit in "123456789") else written.removeprefix("-")
+
+
+def plain(value: float) -> str:
+    """A number with four digits, written out where an exponent would be harder to read: 0.00005, not 5e-05."""
+    if SMALLEST_WRITTEN_OUT <= abs(value) < LARGE:
+        return np.format_float_positional(value, precision=4, fractional=False, trim="-")
+    return f"{value:.4g}"
+
+
+def signed(value: float, places: int = 2) -> str:
+    """A difference with its sign; what rounds to nothing is +0.00."""
+    return f"{round(value, places) + 0.0:+.{places}f}"
 
 
 def _p_words(value) -> str:

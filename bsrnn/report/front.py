@@ -4,23 +4,24 @@ A clone has results before anything was computed in it, those of the profile `sm
 sees both: the committed results first, their own in a column of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import HTML, Markdown, display
 
 from bsrnn.config import TARGETS
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError, MissingResult
-from bsrnn.report import claims, show, stamps, tables
+from bsrnn.metrics import aggregate
+from bsrnn.report import chapters, claims, show, stamps, tables, trace
 from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
-from bsrnn.report.sounds import fullest, fullness
+from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
-from bsrnn.study.results import Results, Study, trained_model
+from bsrnn.study.results import Results, Study, mean, trained_model
 
 SONGS_TO_CHOOSE_FROM = 4  # the first test songs, which the chapters render too
 MEGABYTES = 2.6  # of the front page's player: 20 s of nine tracks, and the page stays below three
@@ -58,20 +59,36 @@ def listen(profile_name: str) -> None:
     words = f"{song.name}, one of the {stamps.data_words(study.profile)}, taken apart by the models of profile"
     heard = show.tracks(mixture, true, estimated, rest=False)
     show.player(heard, song.sample_rate, f"{words} {profile_name}", MEGABYTES)
+    show.said(place_among_songs(study, song.name, targets))
+
+
+def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> str:
+    """A song's scores in the test, and its place among all test songs: whether this sound is usual."""
+    results, said = Results(study, {"base"}), []
+    for target in targets:
+        songs_of = [{row["song"]: row["usdr"] for row in done.songs()} for done in results.find("base", target)]
+        means = {name: mean([of_seed.get(name) for of_seed in songs_of]) for name in songs_of[0]}
+        scored = {name: value for name, value in means.items() if value is not None}
+        if song_name in scored:
+            place = 1 + sum(value > scored[song_name] for value in scored.values())
+            said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)}; "
+                        f"their mean is {mean(list(scored.values())):.1f})")  # fmt: skip
+    return f"Scores of the whole song, with its place among the test songs: {', '.join(said)}." if said else ""
 
 
 def fullest_song(tests: list[Song], targets: list[str]) -> tuple[Song, int, dict]:
     """The song, and the sample from which on, of whose stems of some targets the one that rests most rests least.
 
-    Returns also those stems there, target -> (C, L), of as many seconds as the player has.
+    Songs with a part that opens with sound go before all others. Returns also those stems there, target -> (C, L), of
+    as many seconds as the player has.
     """
     seconds = seconds_shown(1 + 2 * len(targets), MEGABYTES)
-    best: tuple[float, Song, int, dict] | None = None
+    best: tuple[tuple[bool, float], Song, int, dict] | None = None
     for song in tests:
         stems = {target: song.read(target) for target in targets}
         part = fullest(stems, song.sample_rate, seconds)
         shown = {target: stem[:, part] for target, stem in stems.items()}
-        full = fullness(shown, song.sample_rate)
+        full = opens(shown, song.sample_rate), fullness(shown, song.sample_rate)
         if best is None or full > best[0]:
             best = full, song, part.start, shown
     if best is None:
@@ -106,15 +123,31 @@ def best_first(of_targets: Mapping[str, Mapping[str, float]]) -> dict[str, Mappi
 def quality(profile_name: str) -> None:
     """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
-    number = stamps.scored_songs(Results(study, {"base", "baselines"})).removesuffix(" scored")
-    lines = [f"On {number} that no model has met, the models score ({SCORE}):", ""]
+    results = Results(study, {"base", "baselines"})
+    number, new = stamps.scored_songs(results).removesuffix(" scored"), _on_new_songs(results)
+    seeds = stamps.seed_words(study.profile)
+    lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
-        mask = f", where a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f}"
-        lines.append(f"- {_score(target, of_target)}{mask if 'ratio_mask' in of_target else ''};")
-    lines[-1] = lines[-1].removesuffix(";") + "."
+        mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
+        of_new = f"; on songs of new timbres {new[target]:.1f} dB" if target in new else ""
+        lines.append(f"- {_score(target, of_target)}{of_new}{mask if 'ratio_mask' in of_target else ''}.")
     if any("wiener" in of_target for of_target in scores(study).values()):
-        lines += ["", "The fixed filter is one gain for each frequency, learnt from the same songs."]
+        lines += ["", "The fixed filter has one gain for each frequency. It has learnt from the same songs."]
+    if new:
+        lines[-1] += " Songs of new timbres have voices, kits and instruments that no training song has."
     display(Markdown("\n".join(lines)))
+    display(HTML(trace.folded(chapters.get("results"), study)))
+
+
+def _on_new_songs(results: Results) -> dict[str, float]:
+    """Target -> mean uSDR in dB of the test of new timbres, where there is one."""
+    scored = {}
+    for target in results.targets("base"):
+        heard = [done.new_songs() for done in results.find("base", target) if done.new_songs()]
+        value = mean([aggregate(songs)["usdr_mean"] for songs in heard])
+        if value is not None:
+            scored[target] = value
+    return scored
 
 
 def _score(target: str, of_target: Mapping[str, float]) -> str:

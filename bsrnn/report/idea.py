@@ -24,11 +24,11 @@ LABEL = 44.0  # room for a target's name, left of its stem
 MASKED = "vocals"  # the target whose mask is drawn
 WORDS = (
     ("A song", "The mixture of all that plays."),
-    ("Its spectrogram", "How much of each frequency sounds when."),
+    ("Its spectrogram", "Which frequencies sound, when and how loud."),
     ("Bands", "Cut where the instrument needs it: {bands} bands for {target}."),
     ("Recurrent networks", "Along time, then along the bands, and again."),
     ("A mask for each band", "How to scale and turn each number of the spectrogram."),
-    ("The stems", "Masked, and made sound again; one model a target."),
+    ("The stems", "Masked, and turned back into sound; one model for each target."),
 )
 STYLE = """
 .idea { --idea-ink: var(--pst-color-text-base, #24292f); --idea-paper: var(--pst-color-surface, #f3f4f5); }

@@ -90,7 +90,7 @@ def short_results(study: Study):
     """Of the main result, the rows of all songs and the columns for a reader in a hurry."""
     table = chapters.get("results").draw(study)
     columns = ["target", "method", "usdr_mean", "csdr_median", "leakage_db_mean", "songs"]
-    return table[table["timbre"] == "all"][columns].rename(columns=formats.HEADINGS).reset_index(drop=True)
+    return tables.of_all_songs(table)[columns].rename(columns=formats.HEADINGS).reset_index(drop=True)
 
 
 def readme_text(profile_name: str = README_PROFILE) -> str:
@@ -107,7 +107,7 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
 def scores_by_method(study: Study) -> pd.DataFrame:
     """Mean uSDR over all songs, a row for each target and a column for each method."""
     table = chapters.get("results").draw(study)
-    table = table[table["timbre"] == "all"]
+    table = tables.of_all_songs(table)
     wide = table.pivot(index="target", columns="method", values="usdr_mean")
     return wide.loc[table["target"].unique(), table["method"].unique()].rename_axis(columns=None).reset_index()
 

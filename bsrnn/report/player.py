@@ -21,6 +21,8 @@ MEGABYTES = 1.2  # of a player, unless told otherwise: a page with two stays bel
 PEAK = 0.9  # of the loudest track, full scale being 1
 SILENT_DB = -60.0  # mean square of what is not made louder: there is nothing to hear in it
 MIXTURE_COLOUR = figures.GREY
+# what stands in print and in an EPUB above the names of the tracks
+WHERE_TO_HEAR = "Tracks, to be heard on this page of the book in a browser:"
 
 
 def contents(
@@ -127,7 +129,8 @@ def _fallback(title: str, images: Mapping[str, str], addresses: Mapping[str, str
     first = next(iter(images))
     words = f"{html.escape(title)}: spectrogram of {html.escape(first)}"
     rows = [f'<figure><img alt="{words}" style="width:100%;height:160px" src="{images[first]}"/>'
-            f"<figcaption>{words}</figcaption></figure>"]  # fmt: skip
+            f"<figcaption>{words}</figcaption></figure>",
+            f'<p class="bsrnn-unheard">{WHERE_TO_HEAR}</p>']  # fmt: skip
     for index, (label, sound) in enumerate(addresses.items()):
         name = html.escape(label)
         rows.append(f'<div><span>{name}</span><br/><audio controls="controls" preload="none" data-track="{index}" '

@@ -6,7 +6,7 @@ A notebook that imports this module also shows the tables of its cells in the lo
 import base64
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
+VERDICT_WORDS = "[what the verdicts mean](terms.html#term-margin)"
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
 
 
@@ -63,10 +64,13 @@ def artifact(artifact_id: str, profile_name: str) -> None:
 
 
 def finding(artifact_id: str, profile_name: str) -> None:
-    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    """What an artifact says, in sentences made from its table; nothing where the profile lacks it or its results."""
     shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
-    if not shown.left_out(study):
-        said(findings.FINDINGS[artifact_id](shown.draw(study)))
+    try:
+        words = "" if shown.left_out(study) else findings.FINDINGS[artifact_id](shown.draw(study))
+    except MissingResult:
+        return
+    said(words)
 
 
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:
@@ -127,17 +131,36 @@ def verdict(profile_name: str, *ids: str) -> None:
     Raises:
         ConfigError: unknown claim. MissingResult: a run without a result.
     """
-    rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
-    known = [claim.id for claim in claims.CLAIMS]
-    if unknown := [name for name in ids if name not in known]:
-        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(known)}")
-    for name in (name for name in ids if name in rows.index):  # not one that is its claim's primary contrast
-        row = rows.loc[name]
+    for name, row in _of_claims(profile_name, ids).iterrows():
         difference = claims.difference_words(row)
         measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""
         words = f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue ({row['data']}, "
         words += f"profile {row.profile}): *{row.our_analogue}* ({row.reason}).{measured}"
         display(Markdown(words))
+
+
+def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
+    """The rows of some claims in the table of claims, without secondary ones that are the primary one."""
+    rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
+    known = [claim.id for claim in claims.CLAIMS]
+    if unknown := [name for name in ids if name not in known]:
+        raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(known)}")
+    return rows.loc[[name for name in ids if name in rows.index]]
+
+
+def outcome(profile_name: str, *ids: str) -> None:
+    """At the top of a chapter, what came of some claims, in a line each; nothing where their runs have no results yet.
+
+    Raises:
+        ConfigError: unknown claim.
+    """
+    try:
+        rows = _of_claims(profile_name, ids)
+    except MissingResult:
+        return
+    lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
+    source = rows.iloc[0]
+    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
 
 
 # ---- sounds ----

@@ -40,33 +40,45 @@ def _sizes(results: Results) -> str:
 def verdicts(profile_name: str) -> None:
     """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
     results = Results(Study(profile_name).deciding, claims.ROLES)
-    rows = claims.table(results)
-    rows = rows[rows["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})]
-    counts = rows["our_analogue"].value_counts()
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+    every = claims.table(results)
+    is_primary = every["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})
+    rows, secondary = every[is_primary], every[~is_primary]
+    said = _counts(rows)
     on_paper = (rows["paper_data"] != claims.NOT_TESTED).sum()
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
     )
-    lines = [f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {_measured(row)} ({row.reason})." for row in
-             rows.itertuples()]  # fmt: skip
-    display(Markdown("\n".join([opening, "", *lines])))
+    lines = [
+        f"- **{row.claim}, {row.our_analogue}**: {row.contrast}, {claims.difference_words(row) or 'not measured'} "
+        f"({row.reason})."
+        for row in rows.itertuples()
+    ]
+    others = [
+        f"{row.claim} ({row.contrast}) {row.our_analogue}, {claims.difference_words(row) or 'not measured'}"
+        for row in secondary.itertuples()
+    ]
+    beside = f"Controls and secondary contrasts, which decide no claim: {_counts(secondary)}. {'; '.join(others)}."
+    display(Markdown("\n".join([opening, "", *lines, "", *([beside] if others else [])])))
 
 
-def _measured(row) -> str:
-    if pd.isna(row.effect):
-        return "not measured"
-    interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return f"{row.effect:+.2f} dB{interval}"
+def _counts(rows: pd.DataFrame) -> str:
+    counts = rows["our_analogue"].value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+
+
+def ledger() -> str:
+    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
+    choices = tables.published("open_details")
+    answered = (choices[["authors_code", "replication"]] != "-").any(axis=1).sum()
+    return (
+        f"The paper leaves {len(choices)} choices open. The authors' later code or the replication has an answer to "
+        f"{answered} of them, not always the same one; the other {len(choices) - answered} answers are ours alone."
+    )
 
 
 def open_choices() -> None:
-    """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
-    ledger = tables.published("open_details")
-    answered = (ledger[["authors_code", "replication"]] != "-").any(axis=1).sum()
-    display(Markdown(f"[The ledger](09_open_details.html) has {len(ledger)} choices that the paper leaves open. The "
-                     f"authors' later code or the replication settles {answered} of them, not always alike; "
-                     f"{len(ledger) - answered} are ours alone."))  # fmt: skip
+    """The same, with the way to the ledger."""
+    display(Markdown(f"{ledger()} [The ledger](09_open_details.html) lists them."))
 
 
 def cost(profile_name: str) -> None:

@@ -18,7 +18,7 @@ from bsrnn.report.stamps import OURS
 GROUPED_BY = ("source", "data", "profile")
 SAID_BY_THE_CAPTION = ("profile", "seeds", "songs")  # where all of our rows have the same
 INTERVALS = {"low": "high", "shifted_low": "shifted_high"}
-LONG_TEXT = 30  # characters of a cell that may be broken into lines
+SHORT_TEXT, LONG_TEXT = 14, 30  # characters from which on a cell may be broken into lines, and needs room for them
 TALL = 30  # rows of a table that scrolls in its box
 NUMBER = re.compile(rf"[<+-]?\s*[\d.,]+(e-?\d+)?\s*%?|\[[^\]]*\]|{formats.NOTHING}")
 
@@ -27,11 +27,13 @@ NUMBER = re.compile(rf"[<+-]?\s*[\d.,]+(e-?\d+)?\s*%?|\[[^\]]*\]|{formats.NOTHIN
 class Layout:
     """What a page does to one table beside what it does to all.
 
-    hidden: columns that say what others say. cards: columns in the first line of a card; where there are any, each
-    row is a card that opens, for a table of sentences. code: columns that name something in the code.
+    hidden: columns that say what others say. first: columns that stand before all others. cards: columns in the first
+    line of a card; where there are any, each row is a card that opens, for a table of sentences. code: columns that
+    name something in the code.
     """
 
     hidden: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
     cards: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
 
@@ -48,7 +50,13 @@ class Column(NamedTuple):
 
     @property
     def is_of_numbers(self) -> bool:
-        return all(NUMBER.fullmatch(cell) for cell in self.cells)
+        """Whether most cells are numbers, of those that are not empty: then all stand to the right."""
+        told = [cell for cell in self.cells if cell != formats.NOTHING]
+        return 2 * sum(NUMBER.fullmatch(cell) is not None for cell in told) > len(told) or not told
+
+    @property
+    def has_a_word(self) -> bool:
+        return not all(NUMBER.fullmatch(cell) for cell in self.cells)
 
 
 def of_results(table: pd.DataFrame, label: str, layout: Layout = PLAIN) -> str:
@@ -57,6 +65,8 @@ def of_results(table: pd.DataFrame, label: str, layout: Layout = PLAIN) -> str:
     own = table[table["source"] == OURS] if "source" in table else table
     hidden = [name for name in SAID_BY_THE_CAPTION if name in table and _alike(own[name])]
     shown = table.drop(columns=[*GROUPED_BY, *hidden, "note", *layout.hidden], errors="ignore")
+    first = [name for name in layout.first if name in shown]
+    shown = shown[first + [name for name in shown if name not in first]]
     columns = [column for column in _columns(shown) if any(cell != formats.NOTHING for cell in column.cells)]
     if layout.cards:
         return _cards(columns, layout)
@@ -154,8 +164,9 @@ def _head(column: Column) -> str:
 def _cells(columns: Sequence[Column], row: int) -> Iterator[str]:
     for place, column in enumerate(columns):
         text = column.cells[row]
-        kind = "number" if NUMBER.fullmatch(text) else "words" if len(text) < LONG_TEXT else "text"
-        names_the_row = place == 0 and not column.is_of_numbers
+        length = "words" if len(text) < SHORT_TEXT else "phrase" if len(text) < LONG_TEXT else "text"
+        kind = "number" if column.is_of_numbers else length
+        names_the_row = place == 0 and column.has_a_word
         tag, more = ("th", ' scope="row"') if names_the_row else ("td", "")
         yield f'<{tag}{more} class="{kind}">{html.escape(text)}</{tag}>'
 

@@ -86,6 +86,11 @@ def mean_of(summaries: list[dict], score: str) -> float | None:
     return mean([summary[score] for summary in summaries])
 
 
+def of_all_songs(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the results over all test songs: "all", or "seen" where songs of new timbres are a test of their own."""
+    return table[table["timbre"] == ("all" if (table["timbre"] == "all").any() else "seen")]
+
+
 def ordered(rows: list[dict], *columns: str) -> pd.DataFrame:
     """The named columns, then those that say where a row comes from."""
     return whole_counts(pd.DataFrame(rows, columns=[*columns, "source", "data", "profile", "seeds", "note"]))

@@ -32,6 +32,12 @@ STYLE = """
   --bsrnn-accent: var(--pst-color-primary, var(--jp-brand-color1, #0a5c8a));
   margin: 1em 0; padding: 0.5em; color: var(--bsrnn-text); background: var(--bsrnn-surface);
 }
+.bsrnn-live :where(button, select) {
+  font: inherit; line-height: 1.3; padding: 0.25em 0.7em; border: 1px solid var(--bsrnn-border); border-radius: 0.3em;
+  color: var(--bsrnn-text); background: var(--bsrnn-raised);
+}
+.bsrnn-live :where(button) { cursor: pointer; }
+.bsrnn-unheard { margin: 0.5em 0 0; }
 .cell_output .output.text_html:has(.bsrnn-widget) { background: none !important; padding: 0 !important; }
 @media print {
   .bsrnn-widget .bsrnn-live { display: none; }

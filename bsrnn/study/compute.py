@@ -91,7 +91,8 @@ def _train(run: Run, device: str) -> dict:
 
     The result names the seed that it is of, and every silent training before it, whose weights stay beside.
     """
-    folder, silent = run.weights_folder(), []
+    folder = run.weights_folder()
+    silent: list[dict] = []
     while True:
         seed = run.seed + SEED_STEP * len(silent)
         aside = folder.with_name(f"{folder.name}.silent-{seed}")

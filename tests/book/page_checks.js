@@ -204,6 +204,15 @@ window.pageChecks = (() => {
     };
     for (const table of document.querySelectorAll("table")) {
       if (!isShown(table)) continue;
+      const uneven = [...table.querySelectorAll("tr")].find((row) => Math.abs(row.offsetHeight - row.getBoundingClientRect().height) > 0.02);
+      if (table.matches(".results") && uneven) {
+        faults.push({ selector: selectorOf(table), value: "rows of broken pixels: the column that stays lies beside its rows" });
+      }
+      for (const heading of table.querySelectorAll("thead th")) {
+        if (heading.scrollWidth > heading.clientWidth + 1) {
+          faults.push({ selector: selectorOf(table), value: `a heading wider than its column: "${shorten(heading.textContent)}"` });
+        }
+      }
       for (const row of table.rows) {
         const cells = [...row.cells].filter((cell) => /\S/.test(cell.textContent) && isShown(cell));
         const jammed = cells.findIndex((cell, place) => place > 0 && boxOf(cell).left - boxOf(cells[place - 1]).right < 4);
@@ -261,6 +270,21 @@ window.pageChecks = (() => {
     return [{ selector: selectorOf(widest), value: `the page is ${scrollWidth} px wide in a window of ${clientWidth} px` }];
   }
 
+  /** Lines that are cut off: of code and commands in a wide window, of what a cell prints in any. */
+  function cut() {
+    const boxes = innerWidth > 1000 ? ".bd-article pre" : ".bd-article div.cell_output pre";
+    return [...document.querySelectorAll(boxes)]
+      .filter((box) => isShown(box) && box.scrollWidth > box.clientWidth + 1)
+      .map((box) => ({ selector: selectorOf(box), value: `${box.scrollWidth - box.clientWidth} px cut off: "${shorten(box.textContent)}"` }));
+  }
+
+  /** Boxes that hide something at a side and do not say so by fading out there. */
+  function fades() {
+    return [...document.querySelectorAll(".bd-article :is(.scrolls:has(> img, > svg), pre, div.math)")]
+      .filter((box) => isShown(box) && box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).maskImage === "none")
+      .map((box) => ({ selector: selectorOf(box), value: "is cut off at the right and does not fade out" }));
+  }
+
   // ---- pictures and sound ----
 
   /** Pictures without words, and players that do not say what they play. */
@@ -294,5 +318,5 @@ window.pageChecks = (() => {
   const files = () => [...document.querySelectorAll("img, audio, video, source, object, embed")]
     .map((element) => element.currentSrc || element.src || element.data).filter((address) => address?.startsWith("file:"));
 
-  return { contrast, markup, tables, keyboard, width, names, unfold, links, files };
+  return { contrast, markup, tables, keyboard, width, cut, fades, names, unfold, links, files };
 })();

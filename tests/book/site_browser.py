@@ -157,7 +157,7 @@ class Reader:
         self.faults = []
         window = self.open(page)
         window.evaluate("pageChecks.unfold()")
-        self._checks("markup", "tables", "names", "contrast", "keyboard", "width")
+        self._checks("markup", "tables", "names", "contrast", "keyboard", "width", "cut")
         self._axe()
         links, files = window.evaluate("[pageChecks.links(), pageChecks.files()]")
         self.view = f"dark, {WIDE} px"
@@ -165,7 +165,7 @@ class Reader:
         self._checks("contrast")
         self.view = f"dark, {NARROW} px"
         window.set_viewport_size({"width": NARROW, "height": HEIGHT})
-        self._checks("contrast", "keyboard", "width")
+        self._checks("contrast", "keyboard", "width", "cut", "fades")
         result = Visit(page, self.faults, links, {local_path(address) for address in files})
         self.faults = []
         window.goto("about:blank")  # so that what the page leaves unfinished is not the next one's
@@ -175,8 +175,8 @@ class Reader:
     def _checks(self, *checks: str) -> None:
         for check in checks:
             faults = self.window.evaluate(f"pageChecks.{check}()")
-            for _ in range(3 if check == "keyboard" and faults else 0):
-                self.window.wait_for_timeout(500)  # the theme gives tab stops a moment after the size has changed
+            for _ in range(3 if check in ("keyboard", "fades") and faults else 0):
+                self.window.wait_for_timeout(500)  # tab stops and fading come a moment after the size has changed
                 faults = self.window.evaluate(f"pageChecks.{check}()")
             for fault in faults:
                 self._note(check, fault["selector"], fault["value"])
@@ -191,7 +191,7 @@ class Reader:
 
 def is_same(fault: Fault, known: Fault) -> bool:
     """Whether two faults are one in two views; what is too wide is so by another number of pixels in each."""
-    value = known.value if fault.check in ("keyboard", "width") else fault.value
+    value = known.value if fault.check in ("keyboard", "width", "cut") else fault.value
     return (fault.check, fault.selector, value) == (known.check, known.selector, known.value)
 
 

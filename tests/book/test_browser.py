@@ -12,6 +12,7 @@ from places import REPOSITORY
 pytest.importorskip("playwright", reason="the test extra is not installed")
 pytest.importorskip("axe_playwright_python", reason="the test extra is not installed")
 
+import print_checks  # noqa: E402
 import site_browser  # noqa: E402
 import widget_checks  # noqa: E402
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.book
 
 SITE = Path(os.environ.get("BSRNN_SITE", REPOSITORY / "_build" / "html"))
 PAGES = site_browser.pages_of(SITE)
-CHECKS = ("requests", "console", "markup", "tables", "names", "contrast", "keyboard", "width", "axe")
+CHECKS = ("requests", "console", "markup", "tables", "names", "contrast", "keyboard", "width", "cut", "fades", "axe")
 WIDGETS = ("player", "explore_bands", "explore_threshold", "explore_overlap", "explore_contrasts")
 PAGE_LIMIT, SITE_LIMIT = 3_000_000, 45_000_000  # bytes
 
@@ -136,6 +137,11 @@ def test_players_start_switch_in_step_and_stop_each_other(reader, page):
 @pytest.mark.parametrize("page", pages_with(""), ids=lambda page: page.stem)
 def test_in_print_something_stands_in_a_widgets_place(reader, page):
     demand_none(widget_checks.fallback_faults(reader.open(page), page.name))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_print_cuts_nothing_off_and_leaves_out_what_only_a_screen_can_use(reader, page):
+    demand_none(print_checks.faults(reader.open(page), page.name))
 
 
 def test_some_page_has_two_players_to_stop_each_other():

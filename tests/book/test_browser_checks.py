@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("playwright", reason="the test extra is not installed")
 pytest.importorskip("axe_playwright_python", reason="the test extra is not installed")
 
+import print_checks  # noqa: E402
 import site_browser  # noqa: E402
 import widget_checks  # noqa: E402
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.book  # the browser is that of test_browser.py
 
 CARD = '<div class="cell_output"><div class="output text_html" style="background: #ced6dd">{}</div></div>'
 DRAWING = '<svg width="200" height="50" role="img" aria-label="a drawing">{}</svg>'
+ARTICLE = '<div class="bd-article">{}</div>'
 TABLE = "<table><tr><td style='padding: {0}'>22</td><td style='padding: {0}'>46</td></tr></table>"
 
 # check -> (page that it refuses, what the line says), (pages that it lets pass)
@@ -43,7 +45,14 @@ REFUSED = {
         ("<p>See {ref}`the data`.</p>", "a role of MyST"),
         ("<p><math><merror><mtext>Missing</mtext></merror></math></p>", "a formula that MathJax refuses"),
     ],
-    "tables": [(TABLE.format("0"), 'cells run together: "22" and "46"')],
+    "tables": [
+        (TABLE.format("0"), 'cells run together: "22" and "46"'),
+        ('<table class="results"><tr><td style="height: 20.4px">22</td></tr></table>', "rows of broken pixels"),
+        (
+            "<table><thead><tr><th style='max-width: 2em'>FinetuneConfig</th></tr></thead></table>",
+            'a heading wider than its column: "FinetuneConfig"',
+        ),
+    ],
     "names": [
         ('<img src="data:image/svg+xml,<svg xmlns=%22http://www.w3.org/2000/svg%22/>">', "no alt text"),
         ('<img src="dot.svg" alt="_images/9d1765.png">', "a file's name for an alt text"),
@@ -62,6 +71,19 @@ REFUSED = {
     "width": [
         ('<p id="wide" style="width: 1500px">Words</p>', "(light, 1300 px) p#wide: the page is"),
         ('<p id="wide" style="width: 500px">Words</p>', "(dark, 390 px) p#wide: the page is"),
+    ],
+    "cut": [
+        (ARTICLE.format(f"<pre style='overflow: auto'>{'x' * 300}</pre>"), "px cut off"),
+        (ARTICLE.format(f"<div class='cell_output'><pre>{'x' * 80}</pre></div>"), "(dark, 390 px)"),
+    ],
+    "fades": [
+        (ARTICLE.format(f"<pre style='overflow: auto'>{'x' * 80}</pre>"), "does not fade out"),
+        (
+            ARTICLE.format(
+                '<div class="scrolls" style="overflow: auto"><img src="dot.svg" alt="A dot" width="900"></div>'
+            ),
+            "cut off at the right and does not fade out",
+        ),
     ],
     "console": [
         ("<script>console.error('no such stem')</script>", "no such stem"),
@@ -100,6 +122,16 @@ PASSED = {
         '<div style="overflow-x: auto"><p style="width: 2000px"><a href="#top">Words</a></p></div>',
     ],
     "width": ['<div tabindex="0" style="overflow-x: auto"><p style="width: 2000px">Words</p></div>'],
+    "cut": [
+        ARTICLE.format(f"<pre style='overflow: auto'>{'x' * 80}</pre>"),
+        ARTICLE.format(f"<div class='cell_output'><pre style='white-space: pre-wrap'>{'some words ' * 40}</pre></div>"),
+    ],
+    "fades": [
+        ARTICLE.format(
+            f"<pre style='overflow: auto; mask-image: linear-gradient(to left, transparent, #000)'>{'x' * 80}</pre>"
+        ),
+        ARTICLE.format("<pre>short</pre>"),
+    ],
     "console": ["<script>console.log('played')</script>"],
     "requests": ['<img src="dot.svg" alt="A dot">'],
     "axe": ["<button>Play</button>"],
@@ -293,3 +325,22 @@ def test_the_browser_is_the_named_one_and_a_missing_one_is_an_error(tmp_path, mo
     monkeypatch.setenv("BSRNN_CHROMIUM", "chromium")
     with pytest.raises(FileNotFoundError, match="BSRNN_CHROMIUM=chromium is no program; install one"):
         site_browser.find_chromium()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('<div class="scrolls"><table style="width: 900px"><tr><td>22</td></tr></table></div>', "cut off at the right"),
+        ('<details class="hide" open><summary>Show</summary>import x</details>', "only a screen can use it"),
+        ('<button class="copybtn">Copy</button>', "copybtn: only a screen can use it"),
+        ("<details><summary>Answer</summary>Six</details>", "stays folded"),
+    ],
+)
+def test_a_fault_in_print_is_told(reader, write, body, said):
+    lines = print_checks.faults(reader.open(write(ARTICLE.format(body))), "page.html")
+    assert lines and all(line.startswith("page.html (print)") for line in lines) and said in lines[0]
+
+
+def test_print_may_have_what_fits_and_is_open(reader, write):
+    body = "<details open><summary>Answer</summary>Six</details><table><tr><td>22</td></tr></table>"
+    assert print_checks.faults(reader.open(write(ARTICLE.format(body))), "page.html") == []

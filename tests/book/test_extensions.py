@@ -6,6 +6,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from places import REPOSITORY
 
 from bsrnn.report import trace
@@ -66,10 +67,79 @@ def test_a_page_is_freed_of_thebe_and_of_roles_that_a_list_must_not_have():
     scripts = [settings, SimpleNamespace(filename="sphinx-thebe.js", attributes={}),
                SimpleNamespace(filename="look.js", attributes={})]  # fmt: skip
     context = {"script_files": scripts, "css_files": ["_static/sphinx-thebe.css", "_static/look.css"], "body": body}
-    extension("tidy_pages").tidy(None, "references", "page.html", context, None)
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"))
+    extension("tidy_pages").tidy(app, "references", "page.html", context, None)
     assert [script.filename for script in context["script_files"]] == ["look.js"]
     assert context["css_files"] == ["_static/look.css"]
     assert 'role="listitem"' in context["body"] and "doc-b" not in context["body"]
+
+
+def test_an_epub_has_nothing_that_runs_plays_folds_or_leads_nowhere():
+    body = ('<script type="module">//<![CDATA[\nlet x = 1 < 2;//]]></script><p>words</p>'
+            '<details class="admonition hide above-input"><summary>Show</summary><div>import x</div></details>'
+            '<div><span>drums</span><br/><audio src="data:audio/mpeg;base64,AAAA"></audio></div>'
+            '<details class="trace"><summary>Where</summary><a href="results/a.json">a</a></details>'
+            '<details class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
+            '<a href="08_results.html#claims">b</a><a href="https://x.org/a.html">c</a>'
+            '<svg viewBox="0 0 1 1"></svg>')  # fmt: skip
+    assert extension("tidy_pages").for_an_epub(body) == (
+        '<div class="bd-article"><p>words</p><div><span>drums</span><br/></div>'
+        '<details open="open" class="row-card"><summary>gain</summary><dl><dt>ours</dt></dl></details>'
+        '<a href="08_results.xhtml#claims">b</a><a href="https://x.org/a.html">c</a>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg></div>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("tex", "lines"),
+    [
+        (r"\delta \le \frac12", [r"\delta \leq \frac{1}{2}"]),
+        (
+            r"\begin{aligned} a &= \lVert b \rVert_1 \\ c &= \tfrac{1}{2} \end{aligned}",
+            [r"a = \Vert b \Vert_1", r"c = \frac{1}{2}"],
+        ),
+    ],
+)
+def test_formulas_of_an_epub_are_pictures_that_say_what_they_are(tex, lines):
+    drawn = extension("epub_formulas").with_pictures(f'<p>x <span class="math notranslate">\\({tex}\\)</span></p>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == lines
+    assert drawn.count('src="data:image/svg+xml;base64,') == len(lines) and "\\(" not in drawn
+
+
+def test_fractions_of_a_formula_by_itself_are_large():
+    drawn = extension("epub_formulas").with_pictures('<div class="math notranslate">\n\\[\\frac{a}{b}\\]</div>')
+    assert re.findall(r'alt="([^"]*)"', drawn) == [r"\dfrac{a}{b}"] and drawn.startswith('<div class="math">')
+
+
+def test_matplotlib_draws_every_formula_of_the_book():
+    formulas = extension("epub_formulas")
+    for page in [*REPOSITORY.glob("book/*.ipynb"), *REPOSITORY.glob("book/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        cells = json.loads(text)["cells"] if page.suffix == ".ipynb" else [{"cell_type": "markdown", "source": [text]}]
+        for cell in cells:
+            words = re.sub(r"```[^{].*?```|`[^`]*`", "", "".join(cell["source"]), flags=re.DOTALL)
+            for tex in re.findall(r"\$\$?([^$]+?)\$\$?", words) if cell["cell_type"] == "markdown" else ():
+                assert all(map(formulas.picture, formulas.lines(tex))), (page.name, tex)
+
+
+@pytest.mark.parametrize(("builder", "media"), [("html", "print"), ("epub", None)])
+def test_the_sheet_of_print_is_the_last_and_all_of_an_epub_has_it(tmp_path, builder, media):
+    sheets = [SimpleNamespace(filename=f"_static/{name}.css", attributes={}) for name in ("print", "look", "mystnb.1a")]
+    for sheet in sheets[:2]:
+        (tmp_path / sheet.filename).parent.mkdir(exist_ok=True)
+        (tmp_path / sheet.filename).touch()
+    context = {"css_files": sheets, "script_files": [], "body": ""}
+    app = SimpleNamespace(builder=SimpleNamespace(name=builder), outdir=tmp_path, srcdir=tmp_path)
+    extension("tidy_pages").tidy(app, "index", "page.html", context, None)
+    assert context["css_files"][-1].filename == "_static/print.css"
+    assert context["css_files"][-1].attributes.get("media") == media
+    assert ("_static/mystnb.1a.css" in [sheet.filename for sheet in context["css_files"]]) == (builder == "html")
+
+
+def test_an_epub_says_what_it_is_and_lists_the_chapters():
+    settings = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    assert settings["project"] == yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8"))["title"]
+    assert settings["epub_tocscope"] == "includehidden" and settings["epub_identifier"] != "unknown"
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["the version we know", "another one"])

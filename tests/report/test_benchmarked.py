@@ -93,3 +93,13 @@ def test_the_roof_is_bandwidth_then_the_best_product(measured):
     assert lines["RNN along time, fp32"] == [[500.0, 150.0]]
     low, corner, high = lines["roof, fp32: 200 GFLOP/s"]
     assert corner == [10.0, 200.0] and high[1] == 200.0 and low[1] == pytest.approx(20 * low[0])
+
+
+def test_the_page_says_what_is_slow(measured):
+    measured["separation"]["seconds"] |= {"ours, float32": spread(5.5), "textbook, float32": spread(6.75)}
+    measured["roofline"] |= {"rnn_share_of_time_fp32": spread(0.96), "rnn_gemm_share_fp32": spread(0.9)}
+    said = chapter.in_words(measured)
+    assert "5.5 s in float32; the textbook's version takes 6.8 s" in said and "96% of the time" in said
+    assert said.endswith("So the model is slow, not the program.")
+    measured["roofline"]["rnn_gemm_share_fp32"] = spread(0.25)
+    assert chapter.in_words(measured).endswith("25% of the machine's best matrix product.")

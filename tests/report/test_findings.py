@@ -3,18 +3,15 @@
 import pandas as pd
 
 from bsrnn.report import findings
-from bsrnn.report.stamps import OURS
-
-BOTH = ("paper", OURS)
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
-    rows = [(hop, score + shift, source) for source, shift in zip(BOTH, (8.0, 0.0), strict=True)
+    rows = [(hop, score + shift, source) for source, shift in (("-", 8.0), ("small", 0.0))
             for hop, score in ((3.0, 1.0), (1.5, 1.25), (0.5, 1.5))]  # fmt: skip
-    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "source"]))
+    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "profile"]))
     assert said == (
-        "Here the same weights gain, over a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s. "
-        "In the paper the same weights gain, over a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s."
+        "In the paper, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s. "
+        "In profile small, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s."
     )
 
 
@@ -39,9 +36,9 @@ def test_seen_timbres_are_held_against_the_mask():
 
 
 def test_share_of_the_way_to_the_mask():
-    assert "drums: 10% of the way (3.00 dB between 2.00 and 12.00 dB)" in findings.shares(results_table())
+    assert "drums: 10% of the way (model 3.00 dB, filter 2.00 dB, mask 12.00 dB)" in findings.shares(results_table())
     table = results_table().replace({"usdr_mean": {3.0: 1.0}})
-    assert "drums: not there yet (1.00 dB" in findings.shares(table)
+    assert "drums: below the filter (model 1.00 dB" in findings.shares(table)
 
 
 def test_scale_is_told_by_the_doubling():
@@ -59,16 +56,22 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
             ("upper bound: true stems", 3.3, 0.3, 0.1)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["model", "usdr_mean", "over_start", "over_control"]).assign(target="bass")
     assert findings.finetuning(table) == (
-        "Bass: the finetuned model reaches 2.90 dB, its start 3.00 dB (0.10 dB worse), the control 3.20 dB (0.30 dB "
-        "worse); the upper bound is 0.10 dB better than the control."
+        "Bass: the finetuned model scores 2.90 dB, its start 3.00 dB (0.10 dB worse), the control 3.20 dB (0.30 dB "
+        "worse); the upper bound is 0.10 dB better than the control. So these songs have something to teach, and the "
+        "teacher's labels did not pass it on."
     )
+    assert "(0.30 dB worse [-0.40, -0.20])" in findings.finetuning(table.assign(low=-0.4, high=-0.2))
+    assert "So not even true stems" in findings.finetuning(table.replace({"over_control": {0.1: -0.1}}))
+    assert "So the unlabelled songs helped" in findings.finetuning(table.replace({"over_control": {-0.3: 0.3}}))
+    without_control = findings.finetuning(table[table["model"].isin(["start", "finetuned"])].assign(over_control=None))
+    assert without_control.endswith("its start 3.00 dB (0.10 dB worse).")
 
 
 def test_choices_count_what_lies_beyond_the_band():
     rows = [("a", 0.7, 0.8), ("b", -0.9, 0.8), ("c", 0.1, 0.8), ("same weights", -2.0, None)]
     said = findings.choices(pd.DataFrame(rows, columns=["another choice", "effect", "seed_band"]))
-    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: b (-0.90 dB)." in said
-    assert "The largest gain is a (+0.70 dB), inside its band of ±0.80 dB." in said
+    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
+    assert "The largest gain is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
     assert findings.choices(pd.DataFrame(rows[3:], columns=["another choice", "effect", "seed_band"])) == ""
 
 
@@ -83,8 +86,8 @@ def test_the_guitars_split_and_the_filter():
     rows = [("songs", name, usdr, None, None) for name, usdr in zip(names, (1.5, 1.0, 1.25, 0.25), strict=True)]
     rows[-1] = (*rows[-1][:3], -0.05, 0.55)
     said = findings.guitar(pd.DataFrame(rows, columns=["held out", "method", "usdr_mean", "low", "high"]))
-    assert "the designed split changes +0.25 dB [-0.05, +0.55]" in said
-    assert "has 1.50 dB, the better model 1.25 dB (0.25 dB worse)" in said
+    assert "the designed split changes the score by +0.25 dB [-0.05, +0.55]" in said
+    assert "scores 1.50 dB, the better model 1.25 dB (0.25 dB worse)" in said
 
 
 def test_the_oracles_splits_are_ranked():
@@ -92,7 +95,8 @@ def test_the_oracles_splits_are_ranked():
     said = findings.oracle(table, "vocals", ["v7", "uniform41", "notes41"])
     assert (
         said
-        == "Vocals, splits of 41 bands: notes41 11.2 dB, v7 9.7 dB, uniform41 8.0 dB. 1 of the others lies before V7."
+        == "Vocals, splits of 41 bands: notes41 11.2 dB, v7 9.7 dB, uniform41 8.0 dB. 1 of the others does better than "
+        "V7."
     )
 
 
@@ -100,5 +104,67 @@ def test_where_the_target_is_alone_a_model_may_take_it_away():
     rows = [("nothing else", 2.0, 20.0, 10.0), ("nothing else", 8.0, 26.0, 20.0), ("drums", 3.0, -4.0, 5.0)]
     table = pd.DataFrame(rows, columns=["with", "usdr_mean", "mixture", "seconds"])
     said = findings.alone(table, "vocals")
-    assert said.startswith("Where vocals is alone, to do nothing would score 24.0 dB; the model scores 6.0 dB:")
+    assert said.startswith("Where nothing but the target plays (vocals), the mixture itself would score 24.0 dB; the "
+                           "model scores 6.0 dB: it removes a part")  # fmt: skip
     assert findings.alone(table[table["with"] == "drums"], "vocals") == ""
+
+
+def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
+    rows = [("V1", 8.0, "-", "-"), ("V4", 9.25, "-", "-"), ("V7", 10.0, "-", "-"), ("V1", 1.0, "seeds", "0, 1"),
+            ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
+    assert findings.splits(table) == (
+        "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
+        "V7 over V4, more bands: +0.75 dB in the paper."
+    )
+    assert findings.splits(table[table["split"] == "V7"]) == ""
+
+
+def test_systems_are_told_best_first():
+    table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [1.5, 2.25]})
+    table["profile"] = "seeds"
+    words = "The systems of profile seeds, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    assert findings.systems(table) == words
+
+
+def test_the_real_recording_holds_models_against_the_trained_filter():
+    scores = {"vocals": {"BSRNN": 0.5, "Wiener, trained": 0.75}, "drums": {"BSRNN": 6.0, "Wiener, trained": 4.0}}
+    rows = [(target, method, usdr) for target, of in scores.items() for method, usdr in of.items()]
+    said = findings.on_real_music(pd.DataFrame(rows, columns=["target", "method", "usdr"]))
+    assert "drums 6.00 dB, 2.00 dB above; vocals 0.50 dB, 0.25 dB below the filter" in said
+
+
+def test_failures_tell_the_two_ends_and_what_a_seed_does():
+    rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.04, 0.4)]
+    table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"])
+    table = table.assign(target="vocals", profile="seeds")
+    assert findings.failures(table) == (
+        "On the test songs of profile seeds. "
+        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
+        "standard deviation of 0.6 dB."
+    )
+    assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst 0.0 dB.")
+    assert findings.failures(table[:1]) == ""
+
+
+def test_the_rules_are_counted_at_the_papers_threshold():
+    rows = [("clean residual", 20.0, 90, 100, 100, 80), ("clean residual", 30.0, 90, 100, 31, 30)]
+    columns = ["kind", "threshold_db", "chunks", "truly_clean", "called_clean", "of_them_right"]
+    assert findings.rules(pd.DataFrame(rows, columns=columns).assign(target="drums")) == (
+        "At 30 dB, 31 of 90 chunks (drums) are called clean residual, 30 of them rightly, and 100 truly are."
+    )
+
+
+def test_labels_stand_beside_the_mixture():
+    table = pd.DataFrame({"target": ["drums"], "unlabelled": ["matched"], "mixture_as_target_db": [-6.06],
+                          "target_3s_db": [3.46], "target_6s_db": [3.3]})  # fmt: skip
+    assert "drums, matched: 3.5 dB, -6.1 dB for the mixture itself." in findings.labels(table)
+
+
+def test_trainings_that_were_best_at_their_end_had_not_converged():
+    table = pd.DataFrame({"items": [500, 500, 500], "best_items": [500, 400, 500]})
+    assert findings.trainings(table) == (
+        "Of 3 trainings 2 were best at the very end: a longer one would probably score higher."
+    )
+    assert findings.trainings(table[1:2]) == "Of 1 trainings 0 were best at the very end."
+    assert findings.trainings(table[:0]) == ""

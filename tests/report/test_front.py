@@ -3,11 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from places import REPOSITORY
 
 from bsrnn.data import songs
-from bsrnn.errors import MissingResult
+from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
 from bsrnn.study.results import Study
 
@@ -66,6 +67,17 @@ def test_the_fullest_song_is_the_one_whose_stems_play_together_the_longest():
     assert {stem.shape for stem in stems.values()} == {(2, 20 * RATE)} and stems["vocals"].all()
 
 
+def test_a_song_whose_excerpt_opens_with_sound_goes_before_a_fuller_one():
+    late = FakeSong("late", vocals=(0, 30), drums=(0, 30))
+    for stem in late.stems.values():
+        stem[:, : 12 * RATE] = 0  # every part of twenty seconds holds a silence in its first five
+        stem[:, 14 * RATE : 16 * RATE] = 0
+        stem[:, 5 * RATE : 6 * RATE] = 0.1
+    emptier = FakeSong("emptier", vocals=(0, 30), drums=(20, 30))
+    song, first, _ = front.fullest_song([late, emptier], ["vocals", "drums"])
+    assert (song.name, first) == ("emptier", 10 * RATE)
+
+
 def test_the_target_that_is_separated_best_comes_first():
     known = {"vocals": {"model": 1.0}, "other": {"model": 2.0}, "bass": {"model": 2.0}, "guitar": {}}
     assert list(front.best_first(known)) == ["bass", "other", "vocals", "guitar"]
@@ -100,13 +112,28 @@ def test_without_models_the_front_page_says_what_is_missing(clone, monkeypatch, 
 
 def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
     front.quality("small")
-    [said] = [output.data for output in shown]
+    said, fold = (output.data for output in shown)
+    assert "vocals-s0." in fold and "Where this comes from" in fold
     expected = scores_of("small")
+    for run in bases_of("small"):
+        new = np.mean([song["usdr"] for song in run["new"]["songs"] if song["usdr"] is not None])
+        assert f"**{run['target']} {expected[run['target']]:.1f} dB**" in said and f"new timbres {new:.1f} dB" in said
     assert len(expected) > 1
     order = sorted(expected, key=expected.get, reverse=True)
     assert [said.index(f"**{target} {expected[target]:.1f} dB**") for target in order] == sorted(
         said.index(f"**{target} {expected[target]:.1f} dB**") for target in order
     )
+
+
+def test_a_song_has_its_place_among_all_test_songs(clone):
+    [run] = [run for run in bases_of("small") if run["target"] == "vocals"]
+    scored = sorted(run["scores"]["songs"], key=lambda song: -song["usdr"])
+    mean = np.mean([song["usdr"] for song in scored])
+    for place in (1, 7, 50):
+        song = scored[place - 1]
+        said = front.place_among_songs(Study("small"), song["song"], ["vocals"])
+        assert f"vocals {song['usdr']:.1f} dB (place {place} of 50; their mean is {mean:.1f})" in said
+    assert front.place_among_songs(Study("small"), "a song of another test", ["vocals"]) == ""
 
 
 def test_a_model_below_the_filter_is_said_to_be_below_it():
@@ -152,7 +179,22 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     sizes = {run["training"]["parameters"] for run in bases_of("small")}
     assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))
     ledger = (REPOSITORY / "data/published/open_details.csv").read_text(encoding="utf-8").splitlines()
-    assert f"has {len(ledger) - 1} choices" in choices
+    assert f"leaves {len(ledger) - 1} choices open" in choices
+
+
+def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
+    show.outcome("small", "C1", "C4")
+    [said] = [output.data for output in shown]
+    table = pd.read_csv(REPOSITORY / "results" / "small" / "tables" / "claims.csv").set_index("claim")
+    for claim in ("C1", "C4"):
+        row = table.loc[claim]
+        assert f"- **{claim}.** {row.statement} *{row.our_analogue.capitalize()}* ({row.contrast}: " in said
+        assert f"{row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
+    show.outcome("recommended", "C1")  # whose runs have no results
+    show.finding("table1", "recommended")
+    assert len(shown) == 1
+    with pytest.raises(ConfigError, match="C9"):
+        show.outcome("small", "C9")
 
 
 def test_the_committed_results_are_shown_where_they_are_whole(monkeypatch):

@@ -1,6 +1,7 @@
 """How tables and captions look on a page: numbers, headings, groups, cards; and what a figure leads to."""
 
 import html
+import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -10,6 +11,7 @@ import fake_results
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from places import REPOSITORY
 
 from bsrnn.report import chapters, figures, formats, table_html, tables, trace
@@ -45,6 +47,33 @@ def words(*values, name: str = "x") -> list[str]:
     return formats.column_words(pd.DataFrame({name: list(values)}))[0]
 
 
+def crowded_labels(figure) -> list[str]:
+    """Labels that stick out of a figure, and those of one axis that lie over each other."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    whole, faults = figure.bbox.padded(1), []
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [
+                tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_visible()
+            ]
+            labels = [tick.label1 for tick in ticks if tick.label1.get_text()]
+            boxes = [label.get_window_extent() for label in labels]
+            shown = [*zip(labels, boxes, strict=True), (axis.label, axis.label.get_window_extent())]
+            faults += [f"cut: {label.get_text()}" for label, box in shown if label.get_text() and not holds(whole, box)]
+            faults += [
+                f"over each other: {first.get_text()}, {second.get_text()}"
+                for (first, first_box), (second, second_box) in itertools.pairwise(zip(labels, boxes, strict=True))
+                if first_box.overlaps(second_box)
+            ]
+    return faults
+
+
+def holds(outer, inner) -> bool:
+    return outer.x0 <= inner.x0 and outer.y0 <= inner.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
+
+
 # ---- numbers ----
 
 
@@ -69,6 +98,49 @@ def words(*values, name: str = "x") -> list[str]:
 )
 def test_a_column_shows_the_digits_that_tell_its_numbers_apart(values, expected):
     assert words(*values) == expected
+
+
+def test_an_effect_and_its_interval_have_one_number_of_decimals():
+    table = pd.DataFrame({"effect": [0.0843], "low": [-0.048], "high": [0.23]})
+    assert list(formats.column_words(table).values()) == [["0.08"], ["-0.05"], ["0.23"]]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(5e-05, "0.00005"), (0.5, "0.5"), (3.6e-07, "3.6e-07")])
+def test_small_numbers_are_written_out(number, expected):
+    assert formats.plain(number) == expected
+
+
+def test_a_learning_rate_is_written_out_though_its_file_has_an_exponent():
+    assert words("5e-05", "0.002", name="learning_rate") == ["0.00005", "0.002"]
+
+
+def test_what_rounds_to_nothing_has_no_minus():
+    assert [formats.signed(value) for value in (-0.0014, 0.0, -0.006)] == ["+0.00", "+0.00", "-0.01"]
+
+
+def test_no_number_beside_hundreds_reads_nought_that_is_none():
+    assert words(209.06, 0.0004, 1.6) == ["209.1", "0.0004", "1.6"]
+
+
+def test_names_of_a_tuple_stand_without_brackets():
+    assert words(("pseudo", "clean_target"), "chunk") == ["pseudo, clean_target", "chunk"]
+
+
+def test_a_column_stands_to_one_side():
+    table = pd.DataFrame({"name": ["a", "b", "c"], "mostly words": ["yes", "no", 30], "mostly numbers": [1, 2, "step"]})
+    page = table_html.of_frame(table)
+    assert '<td class="words">30</td>' in page and '<td class="number">step</td>' in page
+    assert '<th scope="col">mostly words</th>' in page and '<th scope="col" class="number">mostly numbers</th>' in page
+
+
+def test_short_words_stay_on_a_line_and_longer_ones_may_be_broken():
+    page = table_html.of_frame(pd.DataFrame({"x": ["train-0000", "Wiener, knows the song", "a" * 30]}))
+    assert re.findall(r'class="(words|phrase|text)"', page) == ["words", "phrase", "text"]
+
+
+def test_a_table_begins_with_what_a_reader_looks_for():
+    page = table_html.of_results(pd.DataFrame({"a": [1], "b": [2], "c": [3]}), "", Layout(hidden=("b",), first=("c",)))
+    assert re.findall(r"<th[^>]*>(\w)</th>", page) == ["c", "a"]
 
 
 def test_a_small_p_is_not_zero():
@@ -177,6 +249,29 @@ def test_no_text_of_a_figure_is_smaller_than_eleven_pixels_in_a_book_column(fini
 
 
 # ---- from a figure to its runs ----
+
+
+def test_no_label_of_a_figure_is_cut_off_or_lies_over_its_neighbour(finished):
+    for artifact in chapters.REGISTRY.values():
+        if artifact.kind != "figure" or artifact.left_out(Study(PROFILE)):
+            continue
+        drawn = artifact.draw(Study(PROFILE))
+        assert crowded_labels(drawn) == [], artifact.id
+
+
+def test_the_bars_of_the_results_have_names_that_can_be_read(finished):
+    drawn = chapters.ch08_results.score_bars(chapters.get("results").draw(Study(PROFILE)))
+    assert crowded_labels(drawn) == []
+
+
+def test_millions_on_an_axis_are_written_as_such():
+    figure = figures.new_figure(2)
+    axes = figure.subplots()
+    axes.plot([0, 1.6e7], [0, 1])
+    figures.style(axes, "items", "")
+    figure.draw_without_rendering()
+    assert "10M" in {label.get_text() for label in axes.get_xticklabels()}
+    assert axes.xaxis.get_offset_text().get_text() == ""
 
 
 def test_below_a_figure_stand_its_runs_its_code_and_the_command(finished):

@@ -34,7 +34,7 @@ def training_curves(results: Results) -> Figure:
     figures.style(right, "training items", "mean uSDR (dB)", "Validation")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    figures.legend(right)
+    figures.legend_above(figure, right, 4)
     return figure
 
 

@@ -74,8 +74,7 @@ def song_by_song(results: Results) -> Figure:
             _song_panel(axes, songs, target)
             figures.style(axes, "", "uSDR (dB)" if axes is row[0] else "", f"{target}, {words}")
         row[0].set_ylabel("uSDR (dB)", fontsize=FONT_POINTS)
-    for axes in grid[-1]:
-        axes.set_xlabel("test song, sorted by the model's score", fontsize=FONT_POINTS)
+    figure.supxlabel("test song, sorted by the model's score", fontsize=FONT_POINTS)
     figures.legend_above(figure, grid[0][0], 3)
     return figure
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import BOTH, DECIDING, Runs
+from bsrnn.report.formats import signed
 from bsrnn.report.statistics import EQUAL, measured, seed_deviation_of
 from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
@@ -174,13 +175,13 @@ def _told(comparison: Comparison, results: Results) -> list[str]:
     if row["interval_over"] == EQUAL:
         return [f"{comparison.words}: nothing came of it {where}"]
     if row["low"] is not None:
-        return [f"{comparison.words}: {row['effect']:+.2f} dB [{row['low']:+.2f}, {row['high']:+.2f}] {where}"]
+        return [f"{comparison.words}: {signed(row['effect'])} dB [{signed(row['low'])}, {signed(row['high'])}] {where}"]
     band = row.get("seed_band")
     says = (
         f"{'within' if abs(row['effect']) <= band else 'beyond'} ±{band:.2f} dB of another seed" if band else "one seed"
     )
     where = f"({comparison.target}; profile {results.profile.name})"
-    return [f"{comparison.words}: {row['effect']:+.2f} dB, {says} {where}"]
+    return [f"{comparison.words}: {signed(row['effect'])} dB, {says} {where}"]
 
 
 def _spread(results: Results) -> str:

@@ -15,6 +15,7 @@ from bsrnn.runtime.files import read_json
 from bsrnn.study import costs, profiles, runs
 
 DAY = 86400.0
+HALF = 0.5
 COLOURS = {"fp32": "#0072B2", "bf16": "#D55E00"}
 WHY_LEFT_OUT = "as this machine would emulate bfloat16"
 MARKS = {"RNN along time": "o", "RNN along bands": "s", "linear layer": "^", "normalisation": "v",
@@ -54,6 +55,20 @@ def lost_by_bfloat16(measured: Mapping[str, dict]) -> pd.DataFrame:
     """uSDR that bfloat16 loses, a row a model; none where the machine has none."""
     lost = measured["bfloat16_loss"].get("lost_by_bfloat16", {})
     return pd.DataFrame.from_dict(lost, "index", columns=None if lost else ["usdr_mean_float32", "lost_db", "songs"])
+
+
+def in_words(measured: Mapping[str, dict]) -> str:
+    """What the page finds: seconds for 3 s of stereo at the paper's size, and where they go."""
+    seconds_of = {name: value["median"] for name, value in measured["separation"]["seconds"].items()}
+    roof = measured["roofline"]
+    share, gemm = (roof[name]["median"] for name in ("rnn_share_of_time_fp32", "rnn_gemm_share_fp32"))
+    faster = f", {seconds_of['ours, bfloat16']:.1f} s in bfloat16" if "ours, bfloat16" in seconds_of else ""
+    slow = "So the model is slow, not the program." if share > HALF and gemm > HALF else ""
+    return (
+        f"At the paper's size, 3 s of stereo take {seconds_of['ours, float32']:.1f} s in float32{faster}; the "
+        f"textbook's version takes {seconds_of['textbook, float32']:.1f} s. The LSTMs have {share:.0%} of the time, "
+        f"and run at {gemm:.0%} of the machine's best matrix product. {slow}"
+    ).strip()
 
 
 def ratios(parts: Mapping[str, dict]) -> pd.DataFrame:
