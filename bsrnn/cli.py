@@ -13,7 +13,7 @@ from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
 from bsrnn.study import profiles
 from bsrnn.tool import separate_options
-from bsrnn.tool.options import Parser, refuse_unused, usable_device, whole
+from bsrnn.tool.options import PROFILE_DECIDES, Parser, refuse_unused, usable_device, whole
 from bsrnn.workflow import compare, curve
 
 EPILOG = {
@@ -38,7 +38,13 @@ RAISED = "all_at_once raises what a check has found"
 
 def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an option
     """The whole command line."""
-    main_parser = Parser("bsrnn", description="Music source separation with the band-split RNN.")
+    about = "\n".join(f"  {name:12} {words}" for name, words in profiles.ABOUT.items())
+    main_parser = Parser(
+        "bsrnn",
+        description="Music source separation with the band-split RNN.",
+        epilog=f"profiles, for --profile:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, help: str, call) -> argparse.ArgumentParser:
@@ -46,9 +52,8 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
             name, help=help, description=help, epilog=EPILOG[name], formatter_class=argparse.RawDescriptionHelpFormatter
         )
         command.set_defaults(call=call)
-        command.add_argument(
-            "--profile", default="quick", choices=list(profiles.PROFILES), help="how big (default: quick)"
-        )
+        words = f"decides {PROFILE_DECIDES[name]} (default: quick; `bsrnn --help` says what each is)"
+        command.add_argument("--profile", default="quick", choices=list(profiles.PROFILES), help=words)
         return command
 
     def out(command, default: str, help: str):
@@ -80,7 +85,9 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
     train = add("train", "Train a model for one target; goes on with an unfinished training in --out.", _train)
     trains(train)
     train.add_argument(
-        "--split", help="band split (default: the target's own, V7 for a target that the paper does not have)"
+        "--split",
+        metavar="BANDS",
+        help="band split of the model, such as v7 (default: the target's own, v7 for one that the paper does not have)",
     )
     out(train, "models/new", "folder of the model")
 
@@ -95,7 +102,12 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
     evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
     evaluate.add_argument("--model", type=place, required=True, help="folder of the model")
     evaluate.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
-    evaluate.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    evaluate.add_argument(
+        "--split",
+        default="test",
+        metavar="SONGS",
+        help="part of the songs to score: train, valid or test (default: test)",
+    )
     evaluate.add_argument("--segment", type=float, help="seconds the model sees at a time (default: the profile's)")
     evaluate.add_argument("--hop", type=float, help="seconds between segments (default: the profile's)")
     device(evaluate)
@@ -272,7 +284,8 @@ def _finetune(options) -> None:
             print(f"  unreadable: {why}")
     print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
     replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
-    print(f"the student replaced the teacher {replaced} time(s) in {len(progress['history'])} validations")
+    times = terminal.counted(replaced, "time")
+    print(f"the student replaced the teacher {times} in {terminal.counted(len(progress['history']), 'validation')}")
     before = f"the start's {progress['start_valid_usdr']:.2f} dB"
     print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {options.out}")
 

@@ -11,12 +11,10 @@ const STYLE = `
 .explore-threshold .axis { stroke: var(--bsrnn-muted, #555); }
 .explore-threshold .rule { stroke: var(--bsrnn-text, #222); stroke-width: 2; }
 .explore-threshold .paper { stroke: var(--bsrnn-text, #222); stroke-dasharray: 4 4; }
-.explore-threshold circle { stroke-width: 1.5; }
-.explore-threshold circle.hollow { fill: var(--bsrnn-surface, #fff); }
-.explore-threshold .clean_residual { fill: #d55e00; stroke: #d55e00; }
-.explore-threshold .clean_target { fill: #0072b2; stroke: #3a9bdc; }
-.explore-threshold .pseudo { fill: #888; stroke: #888; }
-.explore-threshold .zone { stroke: none; opacity: 0.15; }
+.explore-threshold .right { fill: #0072b2; }
+.explore-threshold .wrong { fill: none; stroke: #d55e00; stroke-width: 1.6; }
+.explore-threshold .rest { fill: #888; }
+.explore-threshold .zone { fill: var(--bsrnn-muted, #555); opacity: 0.12; }
 .explore-threshold table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .explore-threshold table th, .explore-threshold table td { padding: 0.2em 0.7em; text-align: right; color: inherit;
   background: none; }
@@ -34,6 +32,12 @@ const KINDS = {
 export function kindOf(targetDown, residualDown, threshold) {
   if (targetDown > threshold) return "clean_residual";
   return residualDown > threshold ? "clean_target" : "pseudo";
+}
+
+/** Whether a chunk is clean by the true stems, and so in the way that a rule calls it, where one does. */
+export function isClean([targetDown, residualDown, trueTargetDown, trueResidualDown], threshold, trueDb) {
+  const kind = kindOf(targetDown, residualDown, threshold), truth = kindOf(trueTargetDown, trueResidualDown, trueDb);
+  return kind === "pseudo" ? truth !== "pseudo" : truth === kind;
 }
 
 /** For each rule how many chunks it calls clean, how many of them are, and how many there are by the true stems. */
@@ -55,6 +59,16 @@ const escaped = (words) => String(words).replace(/[&<>"]/g, (sign) => `&#${sign.
 function placeOf([target, residual]) {
   const place = target >= residual ? target : -residual;
   return Math.min(Math.max(place, -FAR_DB), FAR_DB - 0.01);
+}
+
+/** A disc for what is clean, a cross for what is called so and is not; below these a disc in grey. */
+function mark(clean, kind, x, y, radius, words) {
+  const title = `<title>${words}</title>`;
+  const disc = (look) => `<circle class="dot ${kind} ${look}" cx="${x}" cy="${y}" r="${radius}">${title}</circle>`;
+  if (clean || kind === "pseudo") return disc(clean ? "right" : "rest");
+  const [left, right, top, bottom] = [x - radius, x + radius, y - radius, y + radius];
+  const strokes = `M${left} ${top}L${right} ${bottom}M${left} ${bottom}L${right} ${top}`;
+  return `<path class="dot ${kind} wrong" d="${strokes}">${title}</path>`;
 }
 
 class Explorer {
@@ -107,8 +121,9 @@ class Explorer {
     }).join("");
     this.part(".about").textContent =
       `A dot is a chunk. Right of 0: how far the estimated target lies below the mixture; beyond the line it is ` +
-      "taken to rest. Left: how far the residual does; beyond the line the target is taken to play alone. Filled: by " +
-      `the true stems the signal is clean (${data.true_db} dB). Dashed: the paper's threshold. ` +
+      "taken to rest. Left: how far the residual does; beyond the line the target is taken to play alone. Blue disc: " +
+      `clean by the true stems (${data.true_db} dB). Orange cross: called clean, and not so. Grey: neither. ` +
+      "Dashed: the paper's threshold. " +
       `Source: ${data.banner}; ${teacher.file}.`;
     this.draw();
   }
@@ -123,17 +138,19 @@ class Explorer {
       stacks.set(bin, [...(stacks.get(bin) ?? []), chunk]);
     }
     const highest = Math.max(...[...stacks.values()].map((stack) => stack.length));
-    const wide = (span * BIN_DB) / (2 * FAR_DB), size = Math.min(wide, (2 * (bottom - MARGIN.top)) / highest);
-    const columns = size * 2 <= wide ? 2 : 1;
-    const step = columns === 2 ? size : Math.min(wide, (bottom - MARGIN.top) / highest);
-    const dots = [...stacks].flatMap(([bin, stack]) => stack.map((chunk, index) => {
-      const kind = kindOf(chunk[0], chunk[1], threshold), truth = kindOf(chunk[2], chunk[3], data.true_db);
-      const at = x((bin + 0.5) * BIN_DB) + (columns === 2 ? (index % 2 ? 0.5 : -0.5) * step : 0);
+    const wide = (span * BIN_DB) / (2 * FAR_DB);
+    const sizes = [1, 2, 3, 4, 5, 6].map((count) => // of a dot, with so many beside each other
+      Math.min(wide / count, ((bottom - MARGIN.top) * count) / highest));
+    const step = Math.max(...sizes), columns = sizes.indexOf(step) + 1;
+    const clean = (chunk) => isClean(chunk, threshold, data.true_db);
+    const inOrder = (stack) => [...stack.filter(clean), ...stack.filter((chunk) => !clean(chunk))];
+    const dots = [...stacks].flatMap(([bin, stack]) => inOrder(stack).map((chunk, index) => {
+      const kind = kindOf(chunk[0], chunk[1], threshold);
+      const at = x((bin + 0.5) * BIN_DB) + ((index % columns) - (columns - 1) / 2) * step;
       const up = bottom - step * (Math.floor(index / columns) + 0.5);
       const words = `${teacher.songs[chunk[4]]}, ${chunk[5]} s: target ${chunk[0]} dB down, residual ${chunk[1]} dB; ` +
         `by the true stems ${chunk[2]} dB and ${chunk[3]} dB`;
-      return `<circle class="${kind}${truth === "pseudo" ? " hollow" : ""}" cx="${at}" cy="${up}"
-        r="${Math.max(step / 2 - 0.8, 0.8)}"><title>${escaped(words)}</title></circle>`;
+      return mark(clean(chunk), kind, at, up, Math.max(0.42 * step, 0.8), escaped(words));
     }));
     const ticks = [-60, -30, 0, 30, 60].map((db) => {
       const anchor = { "-60": "start", 60: "end" }[db] ?? "middle";
@@ -146,9 +163,9 @@ class Explorer {
     this.part("svg").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.part("svg").setAttribute("aria-label", this.part(".words").textContent);
     this.part("svg").innerHTML = `
-      <rect class="zone clean_target" x="${x(-FAR_DB)}" y="4" width="${x(-threshold) - x(-FAR_DB)}"
+      <rect class="zone" x="${x(-FAR_DB)}" y="4" width="${x(-threshold) - x(-FAR_DB)}"
       height="${bottom - 4}"></rect>
-      <rect class="zone clean_residual" x="${x(threshold)}" y="4" width="${x(FAR_DB) - x(threshold)}"
+      <rect class="zone" x="${x(threshold)}" y="4" width="${x(FAR_DB) - x(threshold)}"
       height="${bottom - 4}"></rect>
       <line class="axis" x1="${x(-FAR_DB)}" x2="${x(FAR_DB)}" y1="${bottom}" y2="${bottom}"></line>
       ${upright(-data.paper_db, "paper")}${upright(data.paper_db, "paper")}

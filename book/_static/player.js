@@ -25,14 +25,15 @@ const FADE_SECONDS = 0.005; // of a switch: too short to hear, long enough not t
 const LEAD_SECONDS = 0.05; // between the press and the first sample, so that no track is late
 const STEP_SECONDS = 1; // of an arrow key
 const DRAG_PIXELS = 8; // less is a click
-const KEYS = "Space or P: play or pause · 1 to 9: that track · M: mute it · L: loop · E: equal loudness · " +
-  "left, right: a second back or on · Home: to the start · [ and ]: loop from here, to here · Escape: loop all";
+const KEYS = "After a click into the player: Space or P: play or pause · 1 to 9: that track · M: mute it · L: loop · " +
+  "E: equal loudness · left, right: a second back or on · Home: to the start · [ and ]: loop from here, to here · Escape: loop all";
 
 let context = null; // one for all players of the page
 let active = null; // the player that plays
 
 const STYLE = `
 .bsrnn-player { font-size: 0.95em; }
+.bsrnn-player:focus { outline: none; }
 .bsrnn-player .title { margin: 0 0 0.5em; font-weight: 600; }
 .bsrnn-player .tools { display: flex; flex-wrap: wrap; gap: 0.4em; align-items: center; margin: 0 0 0.5em; }
 .bsrnn-player button { font: inherit; line-height: 1.3; padding: 0.25em 0.7em; cursor: pointer; border-radius: 0.3em;
@@ -96,7 +97,8 @@ class Player {
       const sound = fallback.querySelector(`audio[data-track="${index}"]`);
       return { ...track, sound, chosen: index === 0, muted: false, gainDb: 0, buffer: null, node: null };
     });
-    this.root = make("div", { class: "bsrnn-player", role: "group", "aria-label": data.title });
+    // tabindex: a click anywhere in it makes the keys its own
+    this.root = make("div", { class: "bsrnn-player", role: "group", "aria-label": data.title, tabindex: "-1" });
     this.root.dataset.lmSuppressShortcuts = "true"; // Jupyter's: its keys would change the cell
     this.root.append(make("p", { class: "title" }, data.title), this.tools(), this.picture(), this.list(), this.help());
     this.root.addEventListener("keydown", (event) => this.key(event));
@@ -191,6 +193,9 @@ class Player {
   help() {
     const help = make("details");
     help.append(make("summary", {}, "Keys"), make("span", {}, KEYS));
+    help.addEventListener("keyup", (event) => { // some browsers close it at the end of a press
+      if (event.key === " " && help.open) event.preventDefault();
+    });
     this.status = make("p", { role: "status" });
     const box = make("div");
     box.append(this.status, help);
@@ -411,7 +416,9 @@ class Player {
       actions.arrowright = () => this.seek(this.position() + STEP_SECONDS);
       actions.home = () => this.seek(0);
     }
-    if (event.target.tagName !== "BUTTON" && event.target.tagName !== "SUMMARY") actions[" "] = () => this.toggle();
+    // a button has Space itself, and so has the closed list of keys; the open one is closed by Enter or a click
+    const { tagName, parentElement } = event.target;
+    if (tagName !== "BUTTON" && (tagName !== "SUMMARY" || parentElement.open)) actions[" "] = () => this.toggle();
     const number = Number(event.key);
     if (number >= 1 && number <= this.tracks.length) actions[event.key] = () => this.choose(number - 1);
     const action = actions[event.key.toLowerCase()];

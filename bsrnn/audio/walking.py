@@ -15,6 +15,7 @@ from pathlib import Path
 from bsrnn.audio.kinds import READABLE, UNREAD, to_wav
 from bsrnn.audio.origin import of_stem
 from bsrnn.runtime.system_errors import obstacle
+from bsrnn.runtime.terminal import counted
 
 OURS = re.compile(r"\..*\.partial(\..*)?")
 MIXTURES = ("mixture", "mix", "mixdown", "master", "fullmix", "mainmix", "stereomix", "finalmix")
@@ -96,22 +97,22 @@ class Below:
 
     def passed_over(self, folder: Path) -> str:
         """In one line, how many files are passed over and which; "" if none is."""
-        sorts = (
-            (self.stems, "stem(s) beside a mixture", ""),
-            (self.written, "that bsrnn separate has written", ""),
-            (self.unread, "of a kind that is not read", "convert with "),
-            (self.other, "that are no sound", ""),
-            (self.twice, "link(s) to folders that are read already", ""),
-        )
+        sorts = (  # the words for one of them and for several
+            (self.stems, "stem beside a mixture", "stems beside a mixture", ""),
+            (self.written, "file that bsrnn separate has written", "files that bsrnn separate has written", ""),
+            (self.unread, "sound file of a kind that is not read", "sound files of a kind that is not read",
+             "convert with "),
+            (self.other, "file that is not a sound file", "files that are not sound files", ""),
+            (self.twice, "link to a folder that is read already", "links to folders that are read already", ""),
+        )  # fmt: skip
         parts = []
-        for paths, what, convert in sorts:
+        for paths, one, several, convert in sorts:
             if paths:
                 names = ", ".join(str(path.relative_to(folder)) for path in paths[:NAMED])
                 names += ", ..." if len(paths) > NAMED else ""
                 names += f"; {convert}`{to_wav(paths[0])}`" if convert else ""
-                parts.append(f"{len(paths)} {what} ({names})")
-        count = sum(len(paths) for paths, *_ in sorts)
-        return f"{folder}: {count} passed over: {', '.join(parts)}" if parts else ""
+                parts.append(f"{counted(len(paths), one, several)} ({names})")
+        return f"{folder}: passed over {', '.join(parts)}" if parts else ""
 
 
 def below(folder: Path, skip: Callable[[Path], bool] = lambda path: False) -> Below:

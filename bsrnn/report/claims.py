@@ -21,6 +21,7 @@ from bsrnn.config import PEER_NAMES, PeerConfig
 from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, pairs, with_start
 from bsrnn.report.tables import mean_of, published, summaries_of
+from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
 from bsrnn.study.runs import Run
@@ -280,7 +281,7 @@ def judge(
     if not carries_claims:
         return UNDECIDED, "the profile is too small to carry a claim"
     if seeds < MIN_SEEDS or interval is None:
-        return UNDECIDED, f"{seeds} seed(s); a verdict needs {MIN_SEEDS}"
+        return UNDECIDED, f"{counted(seeds, 'seed')}; a verdict needs {MIN_SEEDS}"
     low, high = interval
     if low > 0 and mean >= margin:
         return CONSISTENT, f"the interval lies above 0, the mean is {margin:g} dB or more"
@@ -310,9 +311,9 @@ def difference_words(row) -> str:
 def outcome_words(row) -> str:
     """A row's difference and its verdict, that on the paper's data where it was tested there."""
     if row.our_analogue == row.paper_data == NOT_TESTED:
-        return "not tested"
+        return "Not tested"
     verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
-    return f"{difference_words(row)}, *{verdict}*"
+    return f"*{verdict.capitalize()}* ({row.contrast}: {difference_words(row)})"
 
 
 def overview(results: Results) -> pd.DataFrame:

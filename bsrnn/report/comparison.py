@@ -3,12 +3,12 @@
 Paired: base and changed system have the same seeds and are scored on the same songs, so that a song that is hard for
 both drops out of their difference. From three seeds on the interval is over seeds and songs
 (:func:`bsrnn.report.statistics.crossed_effect`); with fewer it is over songs alone, and says nothing of another seed.
-That is then told by the spread: the standard deviation over seeds of such differences, in committed runs with several
-seeds.
+That is then told by the spread: the standard deviation over seeds of such differences, in runs of the same kind with
+several seeds. Fewer than four songs give no interval at all.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -17,13 +17,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn.config import ModelConfig
+from bsrnn.config import ModelConfig, deciding
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.report import figures, stamps, tables
-from bsrnn.report.statistics import crossed_effect, difference_table, pairs, song_interval
+from bsrnn.report.claims import MIN_SEEDS
+from bsrnn.report.statistics import FEWEST_SONGS, crossed_effect, difference_table, pairs, song_interval
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, write_json, write_text
-from bsrnn.study.comparison import Comparison, Pair
+from bsrnn.runtime.terminal import counted
+from bsrnn.study.comparison import USED, Comparison, Pair
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Study
 
@@ -31,7 +33,10 @@ CROSSED_SEEDS = 3  # with two, the spread between seeds is known from one differ
 NEAR_ALL = 1.96  # standard deviations: 95 of 100 draws of a normal distribution
 SEVERAL_SEEDS = 3  # a group of runs whose spread counts has as many
 SEEDS_PROFILE = "seeds"  # whose committed runs have several
+UNKNOWN = "the spread between seeds of such trainings is not known, so another seed alone may change as much"
+OF_SYSTEMS = ("targets", "band_split")  # settings of the model in which the systems of one profile differ
 BETTER, WORSE = "#009E73", "#D55E00"
+Effect = tuple[float, float | None, float | None]  # mean, and both ends of its interval, in dB
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Spread:
     """What another seed alone changes.
 
     deviation: standard deviation in dB, over seeds, of the mean difference of two systems with the same seed, pooled.
-    contrasts: how many pairs of systems stand behind it. seeds: of each, at least. targets: whose.
+    contrasts: how many pairs of systems stand behind it. seeds: of each, at least. targets: whose. scored_only: the
+    two of a pair are the same weights, scored in two ways.
     """
 
     deviation: float
@@ -47,6 +53,7 @@ class Spread:
     seeds: int
     profile: str
     targets: tuple[str, ...]
+    scored_only: bool
 
     def band(self, seeds: int) -> float:
         """The mean of so many seeds' differences lies within +- this 95 times in 100 where seeds alone differ."""
@@ -54,26 +61,38 @@ class Spread:
 
     @property
     def words(self) -> str:
-        return (f"{self.contrasts} contrast(s) of {', '.join(self.targets)} with {self.seeds} seeds, "
-                f"profile {self.profile}")  # fmt: skip
+        between = "two ways to score the same weights" if self.scored_only else "two trainings"
+        return (f"{counted(self.contrasts, 'difference')} between {between}, {', '.join(self.targets)}, "
+                f"{self.seeds} seeds each, profile {self.profile}")  # fmt: skip
 
 
 def spread(profile: Profile, target: str, scored_only: bool) -> Spread | None:
-    """From finished runs of BSRNN with several seeds: of this profile, else of one that decides claims; None: no runs.
+    """From finished runs of BSRNN of the profile's kind with several seeds; None: there are none.
 
-    Of the target where it has such runs, else of all targets. scored_only: between systems of the same weights.
+    Of this kind are those with the same songs, length and all other settings but for target and band split: longer
+    trainings, or other songs, have another spread. Of the target where it has such runs, else of all targets.
+    scored_only: between systems of the same weights.
     """
     for name in dict.fromkeys([profile.name, profile.claims, SEEDS_PROFILE]):
         try:
-            groups = _groups(Study(name), scored_only) if name else {}
+            study = Study(name) if name else None
+            groups = _groups(study, scored_only) if study and _kind(study.profile) == _kind(profile) else {}
         except ConfigError:  # no clone, or a profile that is not among the named ones
             continue
         for targets in ([target], sorted({group[0].run.target for group in groups.values()})):
             found = list(_deviations([group for group in groups.values() if group[0].run.target in targets]))
             if found:
                 pooled = float(np.sqrt(np.mean([deviation**2 for deviation, _ in found])))
-                return Spread(pooled, len(found), min(seeds for _, seeds in found), name, tuple(targets))
+                least = min(seeds for _, seeds in found)
+                return Spread(pooled, len(found), least, name, tuple(targets), scored_only)
     return None
+
+
+def _kind(profile: Profile) -> dict:
+    """The settings that decide how much a difference of two trainings moves with the seed."""
+    settings = deciding({section: asdict(getattr(profile, section)) for section in USED})
+    settings["model"] = {name: value for name, value in settings["model"].items() if name not in OF_SYSTEMS}
+    return settings
 
 
 def _groups(study: Study, scored_only: bool) -> dict[str, list[Finished]]:
@@ -91,7 +110,8 @@ def _deviations(groups: list[list[Finished]]) -> Iterator[tuple[float, int]]:
     """Standard deviation over seeds and their number, of each two groups of a target."""
     for one, other in combinations(groups, 2):
         differences = difference_table(pairs(one, other))
-        if len(differences) >= SEVERAL_SEEDS:
+        # a hop that is the base's own gives the same scores once more, and no difference
+        if len(differences) >= SEVERAL_SEEDS and differences.to_numpy().any():
             yield float(differences.mean(axis=1).std(ddof=1)), len(differences)
 
 
@@ -112,22 +132,29 @@ class Compared:
         return spread(self.comparison.profile, self.comparison.target, self.comparison.scored_only)
 
     @cached_property
-    def effect(self) -> tuple[float, float, float]:
-        """(mean, low, high) in dB, with 95 %."""
+    def effect(self) -> Effect:
+        """With 95 %, see :func:`interval`."""
         return interval(self.differences.to_numpy())
+
+    @property
+    def claim(self) -> str:
+        """What it says of itself where it is too small for a claim; else nothing."""
+        seeds = len(self.comparison.seeds)
+        return "" if self.comparison.profile.carries_claims and seeds >= MIN_SEEDS else stamps.no_claim(seeds)
 
     @property
     def over(self) -> str:
         """What the interval is over."""
-        return "seeds and songs" if len(self.differences) >= CROSSED_SEEDS else "songs"
+        return _over(self.differences.to_numpy())
 
     @property
     def sentence(self) -> str:
         """What it says, in plain words."""
         if not self.differences.any(axis=None):
             return "equal in every song: the change has changed nothing"
-        band = self.spread.band(len(self.differences)) if self.spread else None
-        return conclusion(*self.effect, band)
+        seeds, songs = self.differences.shape
+        said = conclusion(self.effect, self.spread.band(seeds) if self.spread else None, seeds, songs)
+        return "; ".join(filter(None, [said, self.claim]))
 
     @property
     def caption(self) -> str:
@@ -135,21 +162,23 @@ class Compared:
         comparison = self.comparison
         items = "the same items in the same order" if comparison.same_items else "items that the change makes others"
         learnt = "The same weights, scored in two ways" if comparison.scored_only else f"Trained on {items}"
-        beside = "the spread between seeds is not known here"
+        beside = UNKNOWN
         if self.spread:
             beside = "grey: the spread between seeds, where 95 of 100 differences lie that seeds alone make "
             beside += f"({self.spread.words})"
         shown = f"{comparison.words} against the base, {comparison.target}: difference of the uSDR, song by song"
-        return (f"{shown}, a dot for each seed. {learnt}. Mean with its 95 % interval over {self.over}; {beside}. "
-                f"{self.stamp}")  # fmt: skip
+        mean = f"Mean with its 95 % interval over {self.over}"
+        if self.effect[1] is None:
+            mean = f"Mean of {counted(self.differences.shape[1], 'song')}, too few for an interval"
+        return f"{shown}, a dot for each seed. {learnt}. {mean}; {beside}. {self.stamp}"
 
     @property
     def stamp(self) -> str:
         profile = self.comparison.profile
         seeds = ", ".join(map(str, self.differences.index))
         parts = [f"Source: {stamps.OURS}", f"our data: {stamps.data_words(profile)}", f"profile {profile.name}"]
-        parts += [f"seeds: {seeds}", f"{self.differences.shape[1]} songs scored"]
-        return "; ".join(filter(None, [*parts, stamps.claim_words(profile, self.comparison.seeds)])) + "."
+        parts += [f"seeds: {seeds}", f"{counted(self.differences.shape[1], 'song')} scored"]
+        return "; ".join(filter(None, [*parts, self.claim])) + "."
 
 
 def compared(comparison: Comparison) -> Compared:
@@ -164,36 +193,52 @@ def compared(comparison: Comparison) -> Compared:
     return done
 
 
-def interval(differences: np.ndarray) -> tuple[float, float, float]:
-    """(mean, low, high) with 95 % of a table (seeds, songs): over both from three seeds on, else over songs alone.
+def interval(differences: np.ndarray) -> Effect:
+    """The mean of a table (seeds, songs) with its interval of 95 %: over both from three seeds on, else over songs.
 
-    Raises:
-        DataError: no songs.
+    Of fewer than four songs there is none, as in the chapter on the guitar: its ends are None.
     """
-    crossed = len(differences) >= CROSSED_SEEDS and differences.shape[1] > 1
-    if crossed:
+    if differences.shape[1] < FEWEST_SONGS:
+        return float(differences.mean()), None, None
+    if len(differences) >= CROSSED_SEEDS:
         low, high = crossed_effect(differences).interval()
     else:
         low, high = song_interval(differences.mean(0), np.random.default_rng(0))
     return float(differences.mean()), low, high
 
 
-def conclusion(mean: float, low: float, high: float, band: float | None) -> str:
+def conclusion(effect: Effect, band: float | None, seeds: int, songs: int) -> str:
     """One plain sentence.
 
     Args:
-        mean, low, high: of the difference in dB. band: the spread between seeds, dB; None: not known.
+        effect: of the difference. band: the spread between seeds, dB; None: not known. seeds, songs: how many.
     """
-    said = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}]: "
-    agree = "" if low > 0 or high < 0 else ", and the interval holds 0"
+    mean, low, high = effect
+    sign = "better" if mean > 0 else "worse"
+    if low is None or high is None:
+        said = f"{mean:+.2f} dB, the mean of {counted(songs, 'song')}; an interval takes {FEWEST_SONGS}: "
+        holds_zero = False
+    else:
+        said = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}]: "
+        holds_zero = low <= 0 <= high
+    agree = ", and the interval holds 0" if holds_zero else ""
+    if band is None and low is not None and seeds >= CROSSED_SEEDS:
+        return f"{said}the interval over seeds and songs {'holds 0' if holds_zero else f'leaves out 0: {sign}'}"
     if band is None:
-        return f"{said}the spread between seeds is not known here, no runs have several seeds{agree}"
+        return f"{said}{UNKNOWN}{agree}"
     seed = f"the spread between seeds ({band:.2f} dB)"
     if abs(mean) < band:
         return f"{said}smaller than {seed}{agree}"
-    if agree:
+    if holds_zero:
         return f"{said}larger than {seed}, but the interval holds 0"
-    return f"{said}larger than {seed}: {'better' if mean > 0 else 'worse'}"
+    return f"{said}larger than {seed}{'' if low is None else f': {sign}'}"
+
+
+def _over(differences: np.ndarray) -> str:
+    """What the interval of a table (seeds, songs) is over."""
+    if differences.shape[1] < FEWEST_SONGS:
+        return f"none, fewer than {FEWEST_SONGS} songs"
+    return "seeds and songs" if len(differences) >= CROSSED_SEEDS else "songs"
 
 
 # ---- table and figure ----
@@ -212,7 +257,7 @@ def table(done: Compared) -> pd.DataFrame:
         means = {name: float(np.mean([row[name] for row in rows])) for name in ("base", "changed")}
         rows.append({"seed": "all"} | means | _numbers(done.differences.to_numpy()))
     columns = ["seed", "base", "changed", "effect", "low", "high", "interval_over", "songs"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 
 
 def _means(base: Finished, changed: Finished, songs: pd.Index) -> dict:
@@ -225,8 +270,8 @@ def _means(base: Finished, changed: Finished, songs: pd.Index) -> dict:
 
 def _numbers(differences: np.ndarray) -> dict:
     mean, low, high = interval(differences)
-    over = "seeds and songs" if len(differences) >= CROSSED_SEEDS else "songs"
-    return {"effect": mean, "low": low, "high": high, "interval_over": over, "songs": differences.shape[1]}
+    over, songs = _over(differences), differences.shape[1]
+    return {"effect": mean, "low": low, "high": high, "interval_over": over, "songs": songs}
 
 
 def by_song(done: Compared) -> pd.DataFrame:
@@ -256,15 +301,24 @@ def draw(done: Compared) -> Figure:
     for place, row in enumerate(rows.itertuples()):
         last = place == len(rows) - 1
         colour = (BETTER if row.effect > 0 else WORSE) if last else figures.GREY
-        spans = [[row.effect - row.low], [row.high - row.effect]]
+        spans = None if pd.isna(row.low) else [[row.effect - row.low], [row.high - row.effect]]
         right.errorbar(place, row.effect, spans, fmt="D" if last else "o", color=colour, capsize=3, markersize=5)
     if done.spread:
         band = done.spread.band(len(done.differences))
-        right.axhspan(-band, band, color=figures.LIGHT, zorder=0)
+        right.axhspan(
+            -band,
+            band,
+            color=figures.LIGHT,
+            zorder=0,
+            label="spread between seeds: 95 of 100\ndifferences that seeds alone make",
+        )
+        figures.legend_below(right)
     for axes in (left, right):
         axes.axhline(0, color="black", linewidth=0.8)
-    figures.style(left, "songs, in order of their difference", "changed - base (dB)", done.comparison.words)
-    figures.style(right, "seed", "", "mean, 95 % interval")
+    words = f"{done.comparison.target}: {done.comparison.words}"
+    figures.style(left, "songs, in order of their difference", "changed - base (dB)", words)
+    figures.whole_numbers(left.xaxis)
+    figures.style(right, "seed", "", "mean" if done.effect[1] is None else "mean, 95 % interval")
     right.set_xticks(range(len(rows)), rows["seed"])
     right.set_xlim(-0.7, len(rows) - 0.3)
     return figure

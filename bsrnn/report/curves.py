@@ -7,8 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.report import figures, tables
+from bsrnn.runtime.terminal import counted
 from bsrnn.study.curves import Band, Training
 
+NOT_THERE = "no finished run of its kind was validated after so many items"
+NOTHING_ALIKE = "no finished runs with these settings are here to compare it with"
 OTHERS = "training_curves"  # in data/published
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "D", "^", "v", "P")
@@ -30,8 +33,9 @@ def table(trainings: Sequence[Training]) -> pd.DataFrame:
 def sentences(trainings: Sequence[Training]) -> list[str]:
     """A line for each."""
     lines = []
-    for row in table(trainings).to_dict("records"):
-        place = f"{row['place']} ({row['of']})" if row["place"] else "no finished runs of its kind tell"
+    for training, row in zip(trainings, table(trainings).to_dict("records"), strict=True):
+        without = NOT_THERE if training.band else NOTHING_ALIKE
+        place = f"{row['place']} ({row['of']})" if row["place"] else without
         lines.append(f"{row['training']}: {row['state']}, {row['usdr']:.2f} dB after {row['items']} items: {place}")
     return lines
 
@@ -47,14 +51,15 @@ def draw(trainings: Sequence[Training]) -> Figure:
         look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKS[place % len(MARKS)], "markersize": 4}
         left.plot(training.curve.items, training.curve.usdr, label=training.curve.name, **look)
     figures.style(left, "training items", "validation uSDR (dB)", "these trainings")
-    figures.legend(left)
+    figures.whole_numbers(left.xaxis)
+    figures.legend_below(left)
     others = tables.published(OTHERS)
     for place, (system, rows) in enumerate(others.groupby("system", sort=False)):
         look = {"color": figures.GREY, "marker": MARKS[place % len(MARKS)], "markersize": 3, "linewidth": 0.8}
         right.plot(rows["steps"] * rows["batch"], rows["value"], label=f"{system}, {rows['target'].iloc[0]}", **look)
     right.set_xscale("log")
     figures.style(right, "training items", "SDR as each reported it (dB)", "others: other data and sizes")
-    figures.legend(right)
+    figures.legend_below(right)
     sources = ", ".join(dict.fromkeys(others["source"]))
     figures.add_footer(figure, f"Left: our runs. Right, never to be set beside them: {sources}.")
     return figure
@@ -67,4 +72,4 @@ def _draw_band(axes, band: Band) -> None:
     places = sorted({items for curve in band.curves for items in curve.items})
     spans = np.array([band.at(items)[:2] for items in places])  # type: ignore[index]
     axes.fill_between(places, spans[:, 0], spans[:, 1], color=figures.LIGHT, zorder=0,
-                      label=f"{len(band.curves)} seed(s): {band.of}")  # fmt: skip
+                      label=f"{counted(len(band.curves), 'seed')}: {band.of}")  # fmt: skip

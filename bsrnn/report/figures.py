@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from bsrnn.bands import band_widths
 
@@ -71,6 +71,16 @@ def style(axes, x: str, y: str, title: str = "") -> None:
 def legend(axes, **settings) -> None:
     """A plain legend."""
     axes.legend(fontsize=SMALL_POINTS, frameon=False, **settings)
+
+
+def legend_below(axes) -> None:
+    """The legend of a panel in a column below its axis, where its entries are long and its curves may be anywhere."""
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), fontsize=SMALL_POINTS, frameon=False, borderaxespad=0)
+
+
+def whole_numbers(axis) -> None:
+    """Ticks of what is counted: songs, items."""
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def legend_above(figure: Figure, axes, columns: int) -> None:

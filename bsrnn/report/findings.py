@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from bsrnn.report import formats
-from bsrnn.report.stamps import OURS
 from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
@@ -19,7 +18,8 @@ FINETUNED, CONTROL, START = "finetuned", "control", "start"
 def overlap(table: pd.DataFrame) -> str:
     """Of Table II: what smaller hops change, the paper's first."""
     said = []
-    for words, rows in (("In the paper", table[table["source"] != OURS]), ("Here", table[table["source"] == OURS])):
+    for profile, rows in table.groupby("profile", sort=False):
+        words = "In the paper" if profile == "-" else f"In profile {profile}"
         score = rows.set_index("hop_seconds")["usdr_mean"].sort_index(ascending=False)
         if len(score) < 2:
             continue
@@ -122,7 +122,7 @@ def choices(table: pd.DataFrame) -> str:
 
 def _effects(rows: pd.DataFrame | Iterable[pd.Series]) -> str:
     of_rows = (row for _, row in rows.iterrows()) if isinstance(rows, pd.DataFrame) else rows
-    return ", ".join(f"{row['another choice']} ({row['effect']:+.2f} dB)" for row in of_rows)
+    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for row in of_rows)
 
 
 def rates(table: pd.DataFrame) -> str:
@@ -164,7 +164,7 @@ def guitar(table: pd.DataFrame) -> str:
 def splits(table: pd.DataFrame) -> str:
     """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
     said = []
-    for better, worse in (("V4", "V1"), ("V7", "V4")):
+    for better, worse, why in (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands")):
         gains = []
         for profile, rows in table.groupby("profile", sort=False):
             trained = rows.set_index("split")
@@ -172,7 +172,7 @@ def splits(table: pd.DataFrame) -> str:
                 gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
-        said += [f"{better} over {worse}: {', '.join(gains)}."] if gains else []
+        said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
     return " ".join(said)
 
 
@@ -182,7 +182,8 @@ def systems(table: pd.DataFrame) -> str:
     for target, rows in table.groupby("target", sort=False):
         scores = rows.set_index("system")["usdr_mean"].sort_values(ascending=False)
         said.append(f"{target}: {', '.join(f'{system} {score:.2f} dB' for system, score in scores.items())}")
-    return f"The systems, best first: {'; '.join(said)}." if said else ""
+    words = ". ".join(words[0].upper() + words[1:] for words in said)
+    return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
 
 
 def on_real_music(table: pd.DataFrame) -> str:
@@ -205,11 +206,12 @@ def failures(table: pd.DataFrame) -> str:
         if None in ends:
             continue
         best, worst = (group.loc[name, "usdr_mean"] for name in ends)
-        words = f"{target}: {ends[0]} songs have a mean of {best:.1f} dB, {ends[1]} {worst:.1f} dB"
+        words = f"{target}: {ends[0]} songs have a mean of {best:z.1f} dB, {ends[1]} {worst:z.1f} dB"
         deviation = group.loc["all", "seed_sd"]
         said.append(words if pd.isna(deviation) else f"{words}; from seed to seed a song's score has a standard "
                     f"deviation of {deviation:.1f} dB")  # fmt: skip
-    return " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    return f"On the test songs of profile {table['profile'].iloc[0]}. {words}" if said else ""
 
 
 def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:
@@ -217,10 +219,10 @@ def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:
     said = []
     for row in table[table["threshold_db"] == threshold_db].to_dict("records"):
         said.append(
-            f"{row['target']}, {row['kind']}: {row['called_clean']} of {row['chunks']} chunks are called so, "
-            f"{row['of_them_right']} of them rightly; {row['truly_clean']} truly are"
+            f"{row['called_clean']} of {row['chunks']} chunks ({row['target']}) are called {row['kind']}, "
+            f"{row['of_them_right']} of them rightly, and {row['truly_clean']} truly are"
         )
-    return f"At {threshold_db:g} dB: {'; '.join(said)}." if said else ""
+    return f"At {threshold_db:g} dB, {'; '.join(said)}." if said else ""
 
 
 def labels(table: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from bsrnn.metrics import aggregate
 from bsrnn.report import chapters, claims, show, stamps, tables, trace
 from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
-from bsrnn.report.sounds import fullest, fullness
+from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
 from bsrnn.study.results import Results, Study, mean, trained_model
 
@@ -63,7 +63,7 @@ def listen(profile_name: str) -> None:
 
 
 def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> str:
-    """What a song scores in the test, and its place among all test songs: whether what is heard is usual."""
+    """A song's scores in the test, and its place among all test songs: whether this sound is usual."""
     results, said = Results(study, {"base"}), []
     for target in targets:
         songs_of = [{row["song"]: row["usdr"] for row in done.songs()} for done in results.find("base", target)]
@@ -73,21 +73,22 @@ def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> s
             place = 1 + sum(value > scored[song_name] for value in scored.values())
             said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)}; "
                         f"their mean is {mean(list(scored.values())):.1f})")  # fmt: skip
-    return f"What this song scores, the whole of it, among the test songs: {', '.join(said)}." if said else ""
+    return f"Scores of the whole song, with its place among the test songs: {', '.join(said)}." if said else ""
 
 
 def fullest_song(tests: list[Song], targets: list[str]) -> tuple[Song, int, dict]:
     """The song, and the sample from which on, of whose stems of some targets the one that rests most rests least.
 
-    Returns also those stems there, target -> (C, L), of as many seconds as the player has.
+    Songs with a part that opens with sound go before all others. Returns also those stems there, target -> (C, L), of
+    as many seconds as the player has.
     """
     seconds = seconds_shown(1 + 2 * len(targets), MEGABYTES)
-    best: tuple[float, Song, int, dict] | None = None
+    best: tuple[tuple[bool, float], Song, int, dict] | None = None
     for song in tests:
         stems = {target: song.read(target) for target in targets}
         part = fullest(stems, song.sample_rate, seconds)
         shown = {target: stem[:, part] for target, stem in stems.items()}
-        full = fullness(shown, song.sample_rate)
+        full = opens(shown, song.sample_rate), fullness(shown, song.sample_rate)
         if best is None or full > best[0]:
             best = full, song, part.start, shown
     if best is None:
@@ -140,12 +141,13 @@ def quality(profile_name: str) -> None:
 
 def _on_new_songs(results: Results) -> dict[str, float]:
     """Target -> mean uSDR in dB of the test of new timbres, where there is one."""
-    found = {}
+    scored = {}
     for target in results.targets("base"):
-        means = [aggregate(done.new_songs())["usdr_mean"] for done in results.find("base", target) if done.new_songs()]
-        if (of_seeds := mean(means)) is not None:
-            found[target] = of_seeds
-    return found
+        heard = [done.new_songs() for done in results.find("base", target) if done.new_songs()]
+        value = mean([aggregate(songs)["usdr_mean"] for songs in heard])
+        if value is not None:
+            scored[target] = value
+    return scored
 
 
 def _score(target: str, of_target: Mapping[str, float]) -> str:

@@ -23,6 +23,7 @@ from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Results, Study
 
+VERDICT_WORDS = "[what the verdicts mean](terms.html#term-margin)"
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
 
 
@@ -63,10 +64,13 @@ def artifact(artifact_id: str, profile_name: str) -> None:
 
 
 def finding(artifact_id: str, profile_name: str) -> None:
-    """What an artifact says, in sentences made from its table; nothing where the profile does not have it."""
+    """What an artifact says, in sentences made from its table; nothing where the profile lacks it or its results."""
     shown, study = chapters.get(findings.TABLES.get(artifact_id, artifact_id)), Study(profile_name)
-    if not shown.left_out(study):
-        said(findings.FINDINGS[artifact_id](shown.draw(study)))
+    try:
+        words = "" if shown.left_out(study) else findings.FINDINGS[artifact_id](shown.draw(study))
+    except MissingResult:
+        return
+    said(words)
 
 
 def figure(drawn, words: str, ending: str = "svg", identity: str = "") -> None:
@@ -136,7 +140,7 @@ def verdict(profile_name: str, *ids: str) -> None:
 
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
-    """The rows of some claims in the table of claims, by their ids; a secondary one that is the primary one, once."""
+    """The rows of some claims in the table of claims, without secondary ones that are the primary one."""
     rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
     known = [claim.id for claim in claims.CLAIMS]
     if unknown := [name for name in ids if name not in known]:
@@ -154,9 +158,9 @@ def outcome(profile_name: str, *ids: str) -> None:
         rows = _of_claims(profile_name, ids)
     except MissingResult:
         return
-    lines = [f"- {name}, {row.contrast}: {claims.outcome_words(row)}." for name, row in rows.iterrows()]
+    lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
     source = rows.iloc[0]
-    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}):", "", *lines]))
+    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
 
 
 # ---- sounds ----

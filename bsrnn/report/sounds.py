@@ -10,6 +10,8 @@ from matplotlib.image import imsave
 EXCERPT_SECONDS = 20.0
 GRID_SECONDS = 0.5  # an excerpt begins at a multiple of it, and a track is active in so long a chunk or not
 ACTIVE_DB = -30.0  # of a chunk, below the track's loudest
+OPENING_SECONDS, GAP_SECONDS = 5.0, 1.0  # of an excerpt's beginning, and the longest silence in it
+LOOK_SECONDS = 0.1  # the step at which silences are looked for
 FLOOR_DB = -80.0  # of a spectrogram, below its loudest bin
 N_FFT = 2048
 PICTURE_SIZE = (128, 600)  # rows and columns of a player's spectrogram
@@ -39,6 +41,7 @@ def tracks(
 def fullest(sounds: Mapping[str, np.ndarray], sample_rate: int, seconds: float = EXCERPT_SECONDS) -> slice:
     """The part of a song in which the track that rests most rests least; among equals, in which it is loudest.
 
+    Parts that open with sound (:func:`opens`) go before all others: a listener switches tracks in the first seconds.
     A track counts as active in a chunk of half a second that is at most 30 dB below its loudest one; a silent track
     does not count. (C, L) a track, all of one length -> a slice of their samples, the whole of shorter ones.
     """
@@ -54,8 +57,32 @@ def fullest(sounds: Mapping[str, np.ndarray], sample_rate: int, seconds: float =
     shares = np.array([active[:, of_part].mean(axis=1) for of_part in chunks])  # (parts, tracks)
     heard = np.array([energies[:, of_part].sum(axis=1) for of_part in chunks])
     least_active, least_loud = shares.min(axis=1), (heard / heard.max(axis=0)).min(axis=1)
-    best = int(starts[np.lexsort((-starts, least_loud, least_active))[-1]])  # the first of equals
+    sounding = _sounding(sounds, sample_rate)
+    looks, wide = starts / sample_rate / LOOK_SECONDS, max(1.0, length / sample_rate / LOOK_SECONDS)
+    opening = np.array([_opens(sounding[round(look) : round(look + wide)]) for look in looks])
+    best = int(starts[np.lexsort((-starts, least_loud, least_active, opening))[-1]])  # the first of equals
     return slice(best, best + length)
+
+
+def opens(sounds: Mapping[str, np.ndarray], sample_rate: int) -> bool:
+    """Whether all tracks together sound within the first half second, and rest for no second of the first five.
+
+    They sound where they are at most 30 dB below their loudest tenth of a second.
+    """
+    return _opens(_sounding(sounds, sample_rate))
+
+
+def _sounding(sounds: Mapping[str, np.ndarray], sample_rate: int) -> np.ndarray:
+    """For each tenth of a second, whether the tracks together sound."""
+    energy = _chunk_energies(sounds, max(1, round(LOOK_SECONDS * sample_rate))).sum(axis=0)
+    return (energy > 0) & (energy >= energy.max() * 10 ** (ACTIVE_DB / 10))
+
+
+def _opens(sounding: np.ndarray) -> bool:
+    begin = sounding[: round(OPENING_SECONDS / LOOK_SECONDS)]
+    most = round(GAP_SECONDS / LOOK_SECONDS) - 1  # whole tenths that a second without sound holds at least
+    rests = np.convolve(~begin, np.ones(most, int))  # silent ones among the last so many
+    return bool(begin[: round(GRID_SECONDS / LOOK_SECONDS)].any() and rests.max(initial=0) < most)
 
 
 def fullness(sounds: Mapping[str, np.ndarray], sample_rate: int) -> float:

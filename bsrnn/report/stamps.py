@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from bsrnn.runtime.terminal import counted
 from bsrnn.study import runs
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Results
@@ -32,8 +33,12 @@ def seed_words(profile: Profile) -> str:
 def claim_words(profile: Profile, seeds: Collection[int] = ()) -> str:
     """What is too small for claims has to say of itself, a profile or runs with some of its seeds; else nothing."""
     count = len(seeds) or len(profile.seeds)
-    enough = profile.carries_claims and count >= len(profile.seeds)
-    return "" if enough else f"{'one seed' if count == 1 else f'{count} seeds'}, carries no claim"
+    return "" if profile.carries_claims and count >= len(profile.seeds) else no_claim(count)
+
+
+def no_claim(seeds: int) -> str:
+    """What a number from so many seeds says of itself where it carries no claim."""
+    return f"{'one seed' if seeds == 1 else f'{seeds} seeds'}, carries no claim"
 
 
 def banner(profile: Profile) -> str:
@@ -47,23 +52,19 @@ def scored_songs(results: Results) -> str:
     all_scores = [done.scores for done in results.finished]
     parts = [part for scores in all_scores for part in ([scores] if "songs" in scores else scores.values())]
     parts = [part for part in parts if "songs" in part]  # a teacher's labels are of chunks
-    return _count(max((len(part["songs"]) for part in parts), default=0), "song", "scored")
+    return f"{counted(max((len(part['songs']) for part in parts), default=0), 'song')} scored"
 
 
 def validation_songs(results: Results) -> str:
     """How many songs a training was validated on."""
-    return _count(max((done.training["valid_songs"] for done in results.finished), default=0), "validation song")
+    return counted(max((done.training["valid_songs"] for done in results.finished), default=0), "validation song")
 
 
 def unlabelled_songs(results: Results) -> str:
     """How many unlabelled songs there were."""
     counts = [done.training["unlabelled"]["songs"] for done in results.finished if done.training]
     counts += [len({chunk["song"] for chunk in done.scores.get("chunks", ())}) for done in results.finished]
-    return _count(max(counts, default=0), "unlabelled song")
-
-
-def _count(number: int, noun: str, more: str = "") -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'} {more}".strip()
+    return counted(max(counts, default=0), "unlabelled song")
 
 
 def stamp(

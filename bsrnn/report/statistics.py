@@ -84,6 +84,9 @@ def crossed_effect(differences) -> Effect:
     return Effect(float(mean), float(np.sqrt(variance / (seeds * songs))), float(max(freedom, 1.0)), seeds, songs)
 
 
+FEWEST_SONGS = 4  # ours: fewer songs are too few to draw from for an interval over songs
+
+
 def song_interval(values: Iterable[float], rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of a mean over songs, with 10 000 resamples -> (low, high).
 

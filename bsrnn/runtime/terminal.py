@@ -67,6 +67,11 @@ def print_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """A number and what is counted, in the right form: "1 song", "2 songs". nouns: of several, where no "s" does it."""
+    return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
 def line(who: str, text: str) -> str:
     """One line; line breaks, which names of files may have, as escapes."""
     return f"{who}: {text}".replace("\r", "\\r").replace("\n", "\\n")

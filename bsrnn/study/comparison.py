@@ -23,6 +23,7 @@ from bsrnn.data.training_songs import with_songs
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import overrides, paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json
+from bsrnn.runtime.terminal import counted
 from bsrnn.study import compute, profiles
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished
@@ -99,7 +100,8 @@ class Comparison:
         found = [self._pair(base, changed) for base, changed in zip(self.base, self.changed, strict=True)]
         there = [pair for pair in found if pair]
         if len(there) < len(found):
-            raise MissingResult(f"{len(found) - len(there)} of {len(found)} seed(s) of {self.words} have no result yet")
+            lacking, seeds = len(found) - len(there), counted(len(found), "seed")
+            raise MissingResult(f"no result yet of {lacking} of {seeds} of {self.words}")
         return there
 
     def _pair(self, base: Run, changed: Run) -> Pair | None:

@@ -305,6 +305,17 @@ REHEARSAL = replace(
 )
 
 PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, SEEDS, PREVIEWS, GUITAR, RECOMMENDED, PAPER, REHEARSAL)}
+ABOUT = {  # what each is, in a few words: `bsrnn --help` shows them
+    "tiny": "every step in seconds, for the tests; its numbers mean nothing",
+    "quick": "few synthetic songs, two minutes a model: a newcomer's first look, for no claim",
+    "small": "the committed models: synthetic songs, a quarter of an hour a model, one seed",
+    "seeds": "five seeds of short trainings on synthetic songs; the claims are decided by these",
+    "previews": "real music: the free 7 s previews of MUSDB18, and a small model",
+    "guitar": "a fifth instrument: eight real songs in folds, an illustration",
+    "recommended": "the paper's setting with the replication's longer patience; MUSDB18-HQ and GPUs",
+    "paper": "what the paper states, at full size; MUSDB18-HQ and GPUs",
+    "rehearsal": "every run of paper in two steps each, to try the machine",
+}
 
 
 def profile(name: str) -> Profile:

@@ -10,6 +10,20 @@ from bsrnn.audio.kinds import READABLE
 from bsrnn.errors import ConfigError
 from bsrnn.runtime.limits import TRILLION
 
+PROFILE_DECIDES = {  # --profile, in each command
+    "data": "which songs, and how many",
+    "train": "songs, size of the model, length of the training; --data and --set change parts of it",
+    "finetune": "songs and length of the finetuning; the model is that of --from",
+    "evaluate": "songs, and the segments that the model sees; --data, --segment and --hop change these",
+    "separate": "nothing here: the model brings its size along",
+    "compare": "songs, size of the base, length of both trainings",
+    "curve": "nothing here: each training knows its own",
+    "import": "nothing here: the file brings the model's size along",
+    "verify": "whose results",
+    "run": "whose run",
+    "artifacts": "whose figures and tables",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that says how to give a file such as "-song.wav", which looks like an option."""

@@ -10,7 +10,8 @@
   songs.
 - A song whose stems are all there, of the same file, models and options, is not separated again, unless --again is
   given: so the same command goes on where it was interrupted.
-- Before the first song all is tried that can be: options, models, the place to write and its free space.
+- Songs that are not there or no audio are said before the models are loaded; then, before the first song, all is tried
+  that can be: options, models, the place to write and its free space.
 - A file that cannot be separated is one line on standard error, and the others go on. Exit code 0: all were separated;
   1: some or all were not; 2: options that are none; 130: interrupted. Finished files are listed on standard output.
 """
@@ -73,6 +74,12 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         BSRNNError: no model, options that do not go together, no place to write: nothing could be separated at all.
     """
+    jobs, failed = collect(options.songs, options.out)
+    songs = len(jobs) + len(failed)
+    for why in failed.values():
+        say(why)
+    if not jobs:
+        return _end(failed, songs)
     setup = prepare(options)
     if not options.quiet:
         about = (cards.describe(folder) for folder in setup.models)
@@ -80,11 +87,10 @@ def run(options: argparse.Namespace) -> int:
     for model in setup.models.values():
         model.to(options.device)
     _remove_leftovers(setup.place)
-    jobs, problems = collect(options.songs, options.out)
-    tasks, more = plan(jobs, setup, options)
-    problems += more
-    for problem in problems:
-        say(problem)
+    tasks, without_place = plan(jobs, setup, options)
+    failed |= without_place
+    for why in without_place.values():
+        say(why)
     for task in tasks:
         if task.where.finished:
             say(f"{task.job.path}: already separated: {task.where.folder}; --again separates it once more")
@@ -93,10 +99,18 @@ def run(options: argparse.Namespace) -> int:
             say(f"{task.job.path}: {task.where.note}")
     tasks = [task for task in tasks if not task.where.finished]
     preflight.room(setup.place, _needed_bytes([task.job for task in tasks], setup, options.jobs), "separating them")
-    failed = len(problems) + _separate_all(tasks, setup, options)
-    if failed:
-        say(f"{failed} of {len(jobs) + len(problems) - len(more)} songs could not be separated")
-    return 1 if failed else 0
+    failed |= _separate_all(tasks, setup, options)
+    return _end(failed, songs)
+
+
+def _end(failed: dict[Path, str], songs: int) -> int:
+    """The exit code; the last line counts and names what failed."""
+    if not failed:
+        return 0
+    names = ", ".join(map(str, list(failed)[: walking.NAMED]))
+    names += f" and {len(failed) - walking.NAMED} more" if len(failed) > walking.NAMED else ""
+    say(f"{len(failed)} of {terminal.counted(songs, 'song')} could not be separated: {names}")
+    return 1
 
 
 def say(line: str) -> None:
@@ -161,22 +175,22 @@ class Task:
     where: Place
 
 
-def plan(jobs: list["Job"], setup: Setup, options: argparse.Namespace) -> tuple[list[Task], list[str]]:
-    """Where each song's stems go and whether they are there, and what is wrong with songs that can have no place."""
+def plan(jobs: list["Job"], setup: Setup, options: argparse.Namespace) -> tuple[list[Task], dict[Path, str]]:
+    """Where each song's stems go and whether they are there; songs that can have no place -> why."""
     settings = {"dtype": setup.dtype, "segment": options.segment, "hop": options.hop, "two_stems": options.two_stems,
                 "residual": options.residual, "output": asdict(setup.output)}  # fmt: skip
     made_with = provenance.made_with(list(setup.models.values()), settings)
     places = Places(setup.place, setup.files, {job.identity for job in jobs})
-    tasks, problems = [], []
+    tasks, failed = [], {}
     for job in jobs:
         song = provenance.Song(job.path, made_with)
         try:
             where = places.give(song, job.name, job.frames)
         except DataError as error:
-            problems.append(str(error))
+            failed[job.path] = str(error)
             continue
         tasks.append(Task(job, song, replace(where, finished=where.finished and not options.again)))
-    return tasks, problems
+    return tasks, failed
 
 
 def _remove_leftovers(place: Path) -> None:
@@ -236,44 +250,45 @@ def label(names: list[str]) -> str:
     return "+".join(part.parent.name if part.name == "checkpoints" else part.name for part in parts)
 
 
-def collect(given: list[Path], out: Path) -> tuple[list[Job], list[str]]:
-    """Songs to separate, each file once, and what is wrong with those that cannot be, as lines."""
-    jobs, problems, seen = [], [], set()
+def collect(given: list[Path], out: Path) -> tuple[list[Job], dict[Path, str]]:
+    """Songs to separate, each file once; files and folders that cannot be read -> why, in a line."""
+    jobs, failed, seen = [], {}, set()
     for path in given:
         try:
             with reading(path, "audio"):
-                files, closed = _below(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], [])
+                files, closed = _below(path, out) if path.is_dir() else ([(path, Path(_song_name(path)))], {})
         except DataError as error:
-            problems.append(str(error))
+            failed[path] = str(error)
             continue
-        problems += closed
+        failed |= closed
         for file, name in files:
             try:
                 with reading(file, "audio"):
                     header, identity = audio.info(file), file_identity(file)
             except DataError as error:
-                problems.append(str(error))
+                failed[file] = str(error)
                 continue
             if identity not in seen:
                 seen.add(identity)
                 jobs.append(Job(file, name, header.frames, header.sample_rate, header.channels, identity))
-    return jobs, problems
+    return jobs, failed
 
 
 def _song_name(path: Path) -> str:
     return path.resolve().parent.name if walking.stem_name(path.stem) == "mixture" else path.stem
 
 
-def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(file, name) of every song in a folder and below it, and what is wrong there; the name keeps the folders between.
+def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
+    """(file, name) of every song in a folder and below it; folders there that cannot be read -> why.
+
+    The name keeps the folders between.
 
     What is passed over is noted in one line.
     """
     inside = walking.below(folder, skip=lambda path: _same(path, out))
-    problems = list(inside.closed.values())
     if passed_over := inside.passed_over(folder):
         note(passed_over)
-    if not inside.songs and not problems:
+    if not inside.songs and not inside.closed:
         raise DataError(f"{folder}: no song in it, expected some ({KINDS}); check the path, or name a file to separate "
                         "it whatever it is")  # fmt: skip
     songs = []
@@ -282,16 +297,17 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], list[str]]
         alone = path in inside.mixtures  # named after its folder; of several mixtures, the first
         songs.append((path, (between if between.name else Path(path.resolve().parent.name)) if alone
                       else between / path.stem))  # fmt: skip
-    return songs, problems
+    return songs, inside.closed
 
 
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
-    """How many failed."""
-    stop, failed, models = threading.Event(), 0, list(setup.models.values())
+def _separate_all(tasks: list[Task], setup: Setup, options) -> dict[Path, str]:
+    """The songs that failed -> why, which is said when it happens."""
+    failed: dict[Path, str] = {}
+    stop, models = threading.Event(), list(setup.models.values())
     bar = tqdm(total=sum(task.job.seconds for task in tasks), desc="separate", mininterval=0.5, dynamic_ncols=True,
                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
                disable=options.quiet or not tasks)  # fmt: skip
@@ -330,7 +346,7 @@ def _separate_all(tasks: list[Task], setup: Setup, options) -> int:
                 try:
                     result = result_of()
                 except BSRNNError as error:
-                    failed += 1
+                    failed[task.job.path] = str(error)
                     bar.write(terminal.line(NAME, str(error)), file=sys.stderr)
                     continue
                 for line in notes(task.job, result):

@@ -49,10 +49,10 @@ def run(options) -> None:
     comparison.carry_out(plan, options.device, options.threads, options.jobs)
     done = report.compared(plan)
     print(f"{plan.words} against the base: {plan.target}, profile {profile.name}, uSDR in dB")
-    print(report.table(done).to_string(index=False, float_format="{:.2f}".format))
+    print(report.table(done).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
     print(done.sentence)
     if done.spread:
-        print(f"(another seed: from {done.spread.words})")
+        print(f"(spread between seeds: from {done.spread.words})")
     print(*report.write(done), sep="\n")
 
 

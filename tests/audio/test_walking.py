@@ -35,9 +35,9 @@ def test_all_else_is_counted_and_named(tmp_path):
     inside = walking.below(tmp_path)
     assert names(inside.songs, tmp_path) == ["a.wav", "song/Mixture.WAV"]
     assert inside.passed_over(tmp_path) == (
-        f"{tmp_path}: 12 passed over: 2 stem(s) beside a mixture (song/bass.wav, song/drums.flac), 2 of a kind that is "
-        f"not read (b.m4a, cd/c.wma; convert with `ffmpeg -i {tmp_path}/b.m4a {tmp_path}/b.wav`), 8 that are no sound "
-        "(cover.jpg, cd/0.txt, cd/1.txt, cd/2.txt, cd/3.txt, ...)"
+        f"{tmp_path}: passed over 2 stems beside a mixture (song/bass.wav, song/drums.flac), 2 sound files of a kind "
+        f"that is not read (b.m4a, cd/c.wma; convert with `ffmpeg -i {tmp_path}/b.m4a {tmp_path}/b.wav`), 8 files that "
+        "are not sound files (cover.jpg, cd/0.txt, cd/1.txt, cd/2.txt, cd/3.txt, ...)"
     )
 
 
@@ -51,7 +51,15 @@ def test_links_are_followed_once(tmp_path):
     inside = walking.below(music)
     assert names(inside.songs, music) == ["b.wav", "x.wav", "again/c.wav", "linked/a.wav"]
     said = inside.passed_over(music)
-    assert "1 that are no sound (self)" in said and "2 link(s) to folders that are read already (loop, sub)" in said
+    assert "1 file that is not a sound file (self)" in said
+    assert "2 links to folders that are read already (loop, sub)" in said
+
+
+def test_one_of_a_sort_is_said_as_one(tmp_path):
+    make(tmp_path, "song/mixture.wav", "song/bass.wav", "cover.jpg")
+    assert walking.below(tmp_path).passed_over(tmp_path) == (
+        f"{tmp_path}: passed over 1 stem beside a mixture (song/bass.wav), 1 file that is not a sound file (cover.jpg)"
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")

@@ -1,6 +1,7 @@
 """Rules that every chapter keeps; none is executed here."""
 
 import ast
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_ledger_keys_are_settings():
     keys = tables.published("open_details")["config_key"]
     for key in keys:
         assert setting(profiles.PAPER, key)
+
+
+def test_what_the_ledger_names_in_the_code_is_there():
+    """Each dotted name that begins with bsrnn: a module, and what it holds."""
+    text = tables.published("open_details").to_csv()
+    names = sorted(set(re.findall(r"\bbsrnn(?:\.\w+)+", text)))
+    assert names, "the ledger names nothing of the code any more: this test can go"
+    for name in names:
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 # ---- what is folded ----

@@ -89,4 +89,6 @@ def texts(path):
     """What the cells of an executed notebook show as text."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
-    return ["".join(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs]
+    data = [output.get("data", {}) for output in outputs]
+    shown = [said.get("text/markdown") or said.get("text/plain", "") for said in data]
+    return ["".join(output.get("text") or words) for output, words in zip(outputs, shown, strict=True)]

@@ -396,8 +396,8 @@ def test_mixtures_below_a_folder(tmp_path, capsys):
     assert songs.read_mixture(tmp_path / "c track.wav") == found[0]
     noted, passed_over = capsys.readouterr().err.splitlines()
     assert noted == (
-        f"note: {tmp_path}: 3 passed over: 2 stem(s) beside a mixture (album/b song/drums.wav, "
-        "album/b song/guitar.wav), 1 that are no sound (playlist.m3u)"
+        f"note: {tmp_path}: passed over 2 stems beside a mixture (album/b song/drums.wav, "
+        "album/b song/guitar.wav), 1 file that is not a sound file (playlist.m3u)"
     )
     assert list(unreadable) == ["album/broken.wav"] and unreadable["album/broken.wav"] in passed_over
     assert passed_over.startswith("passed over: ") and "broken.wav: not readable as audio" in passed_over
@@ -422,7 +422,7 @@ def test_stems_that_separate_has_written_are_no_unlabelled_songs(tmp_path, capsy
             writer.write(np.zeros((2, 100), np.float32))
     assert names(songs.read_mixtures(tmp_path).songs) == ["own"]
     assert capsys.readouterr().err == (
-        f"note: {tmp_path}: 2 passed over: 2 that bsrnn separate has written (separated/small/own/drums.flac, "
+        f"note: {tmp_path}: passed over 2 files that bsrnn separate has written (separated/small/own/drums.flac, "
         "separated/small/own/vocals.wav)\n")  # fmt: skip
 
 

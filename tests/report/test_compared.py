@@ -64,14 +64,44 @@ def test_seeds_that_differ_widen_it_and_one_seed_knows_nothing_of_them(root):
 
 
 def test_two_seeds_leave_the_interval_to_the_songs(root):
-    """With two songs a resampled mean is the one, the other or their middle: a quarter of the time each end."""
-    plan = comparison.plan(SEEDS, ["model.band_split=v1"], "vocals", 2, root / "c")
+    """Of four songs one differs: of resampled means 0.32 hold it never, and 0.004 hold nothing else."""
+    done = made(root, np.array([[0, 0, 0, 1.0], [0, 0, 0, 3.0]]))
+    assert done.over == "songs"
+    assert done.effect == pytest.approx((0.5, 0.0, 1.5))
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_fewer_than_four_songs_have_no_interval(root, seeds):
+    plan = comparison.plan(SEEDS, ["model.band_split=v1"], "vocals", seeds, root / "c")
     for base, changed in zip(plan.base, plan.changed, strict=True):
         write(replace(base, folder=plan.folder), [1.0, 3.0])
         write(replace(changed, folder=plan.folder), [1.0 + base.seed, 4.0 + base.seed])
+    done, mean = report.compared(plan), 0.5 + (seeds - 1) / 2
+    assert done.effect == (pytest.approx(mean), None, None)
+    assert done.sentence.startswith(f"{mean:+.2f} dB, the mean of 2 songs; an interval takes 4: ")
+    assert f"Mean of 2 songs, too few for an interval; {report.UNKNOWN}. " in done.caption
+    rows = report.table(done)
+    assert rows[["low", "high"]].isna().all(axis=None) and set(rows["interval_over"]) == {"none, fewer than 4 songs"}
+    assert report.summary(done)["effect"]["low"] is None
+    left, right = report.draw(done).axes
+    assert right.get_title("left") == "mean" and left.get_title("left") == "vocals: model.band_split=v1"
+    shown = [place for place in left.get_xticks() if left.get_xlim()[0] <= place <= left.get_xlim()[1]]
+    assert shown == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("profile_name", "seeds", "said"),
+    [("seeds", 1, "; one seed, carries no claim"), ("seeds", 4, "; 4 seeds, carries no claim"), ("seeds", 5, ""),
+     ("tiny", 5, "; 5 seeds, carries no claim")],
+)  # fmt: skip
+def test_what_is_too_small_says_that_it_carries_no_claim(root, profile_name, seeds, said):
+    plan = comparison.plan(profiles.profile(profile_name), ["model.band_split=v1"], "vocals", seeds, root / "c")
+    for base, changed in zip(plan.base, plan.changed, strict=True):
+        write(replace(base, folder=plan.folder), SONGS)
+        write(replace(changed, folder=plan.folder), SONGS + [0.2, 0.5, -0.1, 0.4])
     done = report.compared(plan)
-    assert done.over == "songs"
-    assert done.effect == pytest.approx((1.0, 0.5, 1.5))
+    assert done.claim == said.removeprefix("; ")
+    assert done.sentence.endswith(said) and ("carries no claim" in done.stamp) == bool(said)
 
 
 def test_pairs_are_of_one_song_and_silent_ones_are_left_out(root):
@@ -94,17 +124,42 @@ def test_the_spread_is_the_deviation_over_seeds_of_such_differences(root):
         write(grid[f"vocals-s{seed}"], SONGS)
         write(grid[f"vocals-v1-s{seed}"], SONGS + difference)
         write(grid[f"vocals-hop1.5-s{seed}"], SONGS + difference / 10)
-    spread = report.spread(profiles.profile("quick"), "vocals", scored_only=False)
+    spread = report.spread(SEEDS, "vocals", scored_only=False)
     assert spread.deviation == pytest.approx(np.std(of_seed, ddof=1))
     assert (spread.contrasts, spread.seeds, spread.profile, spread.targets) == (1, 5, "seeds", ("vocals",))
     assert spread.band(4) == pytest.approx(1.96 * spread.deviation / 2)
-    scored = report.spread(profiles.profile("quick"), "vocals", scored_only=True)
+    scored = report.spread(SEEDS, "vocals", scored_only=True)
     assert scored.deviation == pytest.approx(np.std(of_seed, ddof=1) / 10)
-    piano = report.spread(profiles.profile("quick"), "piano", scored_only=False)  # of all targets that have runs
+    assert spread.words == "1 difference between two trainings, vocals, 5 seeds each, profile seeds"
+    assert scored.words.startswith("1 difference between two ways to score the same weights, vocals, ")
+    piano = report.spread(SEEDS, "piano", scored_only=False)  # of all targets that have runs
     assert piano == spread
     for seed in (2, 3, 4):  # two seeds are left: too few
         grid[f"vocals-v1-s{seed}"].result_path().unlink()
-    assert report.spread(profiles.profile("quick"), "vocals", scored_only=False) is None
+    assert report.spread(SEEDS, "vocals", scored_only=False) is None
+
+
+def test_trainings_of_another_kind_tell_nothing_of_the_spread(root):
+    """Other lengths and other songs; a profile that says which one decides its claims is no exception."""
+    for seed, difference in enumerate([0.1, 0.5, -0.3]):
+        write(runs.grid("seeds")[f"vocals-s{seed}"], SONGS)
+        write(runs.grid("seeds")[f"vocals-v1-s{seed}"], SONGS + difference)
+    assert report.spread(SEEDS, "vocals", scored_only=False).seeds == 3
+    longer = replace(SEEDS, train=replace(SEEDS.train, max_items=2400))
+    own_songs = replace(SEEDS, data=replace(SEEDS.data, source="folder", folder=str(root)))
+    for other in (longer, own_songs, profiles.profile("small"), profiles.profile("tiny")):
+        assert report.spread(other, "vocals", scored_only=False) is None
+    faster = replace(SEEDS, train=replace(SEEDS.train, loader_workers=2))  # decides no number
+    assert report.spread(faster, "vocals", scored_only=False).seeds == 3
+
+
+def test_the_bases_own_hop_scored_once_more_is_no_difference(root):
+    of_seed, grid = [0.1, 0.5, -0.3], runs.grid("seeds")
+    for seed, difference in enumerate(of_seed):
+        write(grid[f"vocals-s{seed}"], SONGS)
+        write(grid[f"vocals-hop3-s{seed}"], SONGS)
+        write(grid[f"vocals-hop1.5-s{seed}"], SONGS + difference)
+    assert report.spread(SEEDS, "vocals", scored_only=True).deviation == pytest.approx(np.std(of_seed, ddof=1))
 
 
 def test_three_systems_pool_their_three_contrasts(root):
@@ -130,12 +185,20 @@ def test_three_systems_pool_their_three_contrasts(root):
          "-0.50 dB [-0.90, -0.10]: larger than the spread between seeds (0.40 dB): worse"),
         ((0.5, 0.1, 0.9, 0.4),
          "+0.50 dB [+0.10, +0.90]: larger than the spread between seeds (0.40 dB): better"),
-        ((0.5, 0.1, 0.9, None),
-         "+0.50 dB [+0.10, +0.90]: the spread between seeds is not known here, no runs have several seeds"),
+        ((0.5, 0.1, 0.9, None), f"+0.50 dB [+0.10, +0.90]: {report.UNKNOWN}"),
+        ((0.1, -0.1, 0.3, None), f"+0.10 dB [-0.10, +0.30]: {report.UNKNOWN}, and the interval holds 0"),
+        ((0.07, None, None, 0.4),
+         "+0.07 dB, the mean of 50 songs; an interval takes 4: smaller than the spread between seeds (0.40 dB)"),
     ],
 )  # fmt: skip
 def test_the_sentence(numbers, said):
-    assert report.conclusion(*numbers) == said
+    assert report.conclusion(numbers[:3], numbers[3], 1, 50) == said
+
+
+def test_from_three_seeds_on_the_interval_itself_knows_of_seeds():
+    said = "-0.50 dB [-0.90, -0.10]: the interval over seeds and songs leaves out 0: worse"
+    assert report.conclusion((-0.5, -0.9, -0.1), None, 3, 50) == said
+    assert report.conclusion((0.5, -0.1, 0.9), None, 3, 50).endswith("the interval over seeds and songs holds 0")
 
 
 def test_a_change_that_changes_nothing_is_said_so(root):
@@ -168,6 +231,8 @@ def test_a_dot_for_each_song_and_seed_and_the_band_of_the_seeds(root):
     dots = [line for line in drawn.axes[0].lines if str(line.get_gid()).startswith("seed-")]
     assert [list(line.get_ydata()) for line in dots] == [  # songs in the order of their mean
         pytest.approx([-0.1, 0.2, 0.5, 0.4]), pytest.approx([0.0, 0.1, 0.3, 0.8])]  # fmt: skip
+    [label] = drawn.axes[1].get_legend().get_texts()
+    assert " ".join(label.get_text().split()) == "spread between seeds: 95 of 100 differences that seeds alone make"
     band = drawn.axes[1].patches[0].get_extents().transformed(drawn.axes[1].transData.inverted())
     assert band.y1 == pytest.approx(done.spread.band(2)) and band.y0 == pytest.approx(-band.y1)
     assert [label.get_text() for label in drawn.axes[1].get_xticklabels()] == ["0", "1", "all"]

@@ -1,4 +1,4 @@
-"""The explorers under a hand: mouse, finger and keys in a real browser, and what stands there without scripts."""
+"""Explorers and player under a hand: mouse, finger and keys in a browser, and what stands there without scripts."""
 
 import os
 import re
@@ -13,7 +13,7 @@ pytest.importorskip("playwright", reason="the test extra is not installed")
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from bsrnn import bands  # noqa: E402
-from bsrnn.report import widgets  # noqa: E402
+from bsrnn.report import player, widgets  # noqa: E402
 from bsrnn.report.explorers import band_splits, contrasts, threshold  # noqa: E402
 from bsrnn.study import profiles  # noqa: E402
 from bsrnn.study.results import Results, Study  # noqa: E402
@@ -198,7 +198,14 @@ def test_the_threshold_follows_the_keys_and_the_button(opened):
         window.keyboard.press("ArrowLeft")
     assert window.locator("output").inner_text() == "20 dB"
     assert [int(text) for text in cells.all_inner_texts()] == list(called(20)) != list(called(30))
-    assert window.locator("circle.clean_residual").count() == called(20)[0]
+    assert window.locator(".dot.clean_residual").count() == called(20)[0]
+    right = int(window.locator("tbody tr[data-kind=clean_residual] td:nth-of-type(2)").inner_text())
+    assert window.locator("circle.right.clean_residual").count() == right
+    assert window.locator("path.wrong.clean_residual").count() == called(20)[0] - right
+    looks = [window.locator(look).first.evaluate("dot => [getComputedStyle(dot).fill, getComputedStyle(dot).stroke]")
+             for look in (".dot.right", ".dot.wrong", ".dot.rest")]  # fmt: skip
+    assert looks == [["rgb(0, 114, 178)", "none"], ["none", "rgb(213, 94, 0)"], ["rgb(136, 136, 136)", "none"]]
+    assert window.locator("circle.dot, path.dot").count() == len(chunks)
     window.get_by_role("button").click()
     assert window.locator("output").inner_text() == "30 dB"
 
@@ -220,3 +227,44 @@ def test_the_arrows_walk_along_the_songs_of_a_contrast(opened):
     assert f"seed {contrast['seeds'][-1]['seed']}, {song}".lower() in words.inner_text().lower()
     title = window.locator(".dot title").first.text_content()
     assert title.startswith(f"seed {first['seed']}, {contrast['songs'][0]}: ")
+
+
+# ---- the player's keys ----
+
+
+@pytest.fixture
+def player_page(opened):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 2, 44100)).astype(np.float32)
+    window = opened("player", *player.contents({"mixture": noise[0], "true drums": noise[1]}, 44100, "a song"))
+    return window
+
+
+def comes_to(window, state):
+    window.locator(f'.bsrnn-player[data-state="{state}"]').wait_for()
+
+
+def test_space_plays_with_the_keys_open_and_opens_them_when_closed(player_page):
+    window, keys = player_page, player_page.locator("details")
+    keys.locator("summary").click()
+    assert keys.inner_text().split("Keys")[1].strip().startswith("After a click into the player: Space or P: ")
+    for state in ("playing", "paused"):
+        window.keyboard.press("Space")
+        comes_to(window, state)
+        assert keys.get_attribute("open") is not None
+    window.keyboard.press("Enter")
+    assert keys.get_attribute("open") is None
+    window.keyboard.press("Space")
+    assert keys.get_attribute("open") is not None
+    comes_to(window, "paused")
+
+
+def test_keys_are_the_players_after_a_click_anywhere_in_it_and_after_none_outside(player_page):
+    window = player_page
+    window.locator(".bsrnn-player .title").click()
+    window.keyboard.press("p")
+    comes_to(window, "playing")
+    window.keyboard.press("p")
+    comes_to(window, "paused")
+    window.mouse.click(5, 850)  # below it
+    window.keyboard.press("p")
+    comes_to(window, "paused")

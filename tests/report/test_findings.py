@@ -3,18 +3,15 @@
 import pandas as pd
 
 from bsrnn.report import findings
-from bsrnn.report.stamps import OURS
-
-BOTH = ("paper", OURS)
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
-    rows = [(hop, score + shift, source) for source, shift in zip(BOTH, (8.0, 0.0), strict=True)
+    rows = [(hop, score + shift, source) for source, shift in (("-", 8.0), ("small", 0.0))
             for hop, score in ((3.0, 1.0), (1.5, 1.25), (0.5, 1.5))]  # fmt: skip
-    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "source"]))
+    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "profile"]))
     assert said == (
         "In the paper, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s. "
-        "Here, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s."
+        "In profile small, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s."
     )
 
 
@@ -63,8 +60,8 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
 def test_choices_count_what_lies_beyond_the_band():
     rows = [("a", 0.7, 0.8), ("b", -0.9, 0.8), ("c", 0.1, 0.8), ("same weights", -2.0, None)]
     said = findings.choices(pd.DataFrame(rows, columns=["another choice", "effect", "seed_band"]))
-    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: b (-0.90 dB)." in said
-    assert "The largest gain is a (+0.70 dB), inside its band of ±0.80 dB." in said
+    assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
+    assert "The largest gain is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
     assert findings.choices(pd.DataFrame(rows[3:], columns=["another choice", "effect", "seed_band"])) == ""
 
 
@@ -107,14 +104,17 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
             ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
     assert findings.splits(table) == (
-        "V4 over V1: +1.25 dB in the paper, +0.50 dB in profile seeds. V7 over V4: +0.75 dB in the paper."
+        "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
+        "V7 over V4, more bands: +0.75 dB in the paper."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
 
 def test_systems_are_told_best_first():
     table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [1.5, 2.25]})
-    assert findings.systems(table) == "The systems, best first: vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    table["profile"] = "seeds"
+    words = "The systems of profile seeds, best first. Vocals: Open-Unmix 2.25 dB, BSRNN 1.50 dB."
+    assert findings.systems(table) == words
 
 
 def test_the_real_recording_holds_models_against_the_trained_filter():
@@ -125,13 +125,15 @@ def test_the_real_recording_holds_models_against_the_trained_filter():
 
 
 def test_failures_tell_the_two_ends_and_what_a_seed_does():
-    rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.2, 0.4)]
-    table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"]).assign(target="vocals")
+    rows = [("all", 1.5, 0.6), ("the 5 best", 4.0, 0.5), ("the 5 worst", -0.04, 0.4)]
+    table = pd.DataFrame(rows, columns=["group", "usdr_mean", "seed_sd"])
+    table = table.assign(target="vocals", profile="seeds")
     assert findings.failures(table) == (
-        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst -0.2 dB; from seed to seed a song's score has a "
+        "On the test songs of profile seeds. "
+        "Vocals: the 5 best songs have a mean of 4.0 dB, the 5 worst 0.0 dB; from seed to seed a song's score has a "
         "standard deviation of 0.6 dB."
     )
-    assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst -0.2 dB.")
+    assert findings.failures(table.assign(seed_sd=None)).endswith("the 5 worst 0.0 dB.")
     assert findings.failures(table[:1]) == ""
 
 
@@ -139,7 +141,7 @@ def test_the_rules_are_counted_at_the_papers_threshold():
     rows = [("clean residual", 20.0, 90, 100, 100, 80), ("clean residual", 30.0, 90, 100, 31, 30)]
     columns = ["kind", "threshold_db", "chunks", "truly_clean", "called_clean", "of_them_right"]
     assert findings.rules(pd.DataFrame(rows, columns=columns).assign(target="drums")) == (
-        "At 30 dB: drums, clean residual: 31 of 90 chunks are called so, 30 of them rightly; 100 truly are."
+        "At 30 dB, 31 of 90 chunks (drums) are called clean residual, 30 of them rightly, and 100 truly are."
     )
 
 

@@ -3,11 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from places import REPOSITORY
 
 from bsrnn.data import songs
-from bsrnn.errors import MissingResult
+from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
 from bsrnn.study.results import Study
 
@@ -64,6 +65,17 @@ def test_the_fullest_song_is_the_one_whose_stems_play_together_the_longest():
     song, first, stems = front.fullest_song([apart, together], ["vocals", "drums"])
     assert (song.name, first) == ("together", 8 * RATE)
     assert {stem.shape for stem in stems.values()} == {(2, 20 * RATE)} and stems["vocals"].all()
+
+
+def test_a_song_whose_excerpt_opens_with_sound_goes_before_a_fuller_one():
+    late = FakeSong("late", vocals=(0, 30), drums=(0, 30))
+    for stem in late.stems.values():
+        stem[:, : 12 * RATE] = 0  # every part of twenty seconds holds a silence in its first five
+        stem[:, 14 * RATE : 16 * RATE] = 0
+        stem[:, 5 * RATE : 6 * RATE] = 0.1
+    emptier = FakeSong("emptier", vocals=(0, 30), drums=(20, 30))
+    song, first, _ = front.fullest_song([late, emptier], ["vocals", "drums"])
+    assert (song.name, first) == ("emptier", 10 * RATE)
 
 
 def test_the_target_that_is_separated_best_comes_first():
@@ -168,6 +180,21 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))
     ledger = (REPOSITORY / "data/published/open_details.csv").read_text(encoding="utf-8").splitlines()
     assert f"leaves {len(ledger) - 1} choices open" in choices
+
+
+def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
+    show.outcome("small", "C1", "C4")
+    [said] = [output.data for output in shown]
+    table = pd.read_csv(REPOSITORY / "results" / "small" / "tables" / "claims.csv").set_index("claim")
+    for claim in ("C1", "C4"):
+        row = table.loc[claim]
+        assert f"- **{claim}.** {row.statement} *{row.our_analogue.capitalize()}* ({row.contrast}: " in said
+        assert f"{row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" in said
+    show.outcome("recommended", "C1")  # whose runs have no results
+    show.finding("table1", "recommended")
+    assert len(shown) == 1
+    with pytest.raises(ConfigError, match="C9"):
+        show.outcome("small", "C9")
 
 
 def test_the_committed_results_are_shown_where_they_are_whole(monkeypatch):

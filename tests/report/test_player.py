@@ -56,6 +56,30 @@ def test_short_and_silent_tracks_have_a_part_too():
     assert sounds.fullest({"tiny": np.ones((1, 7), np.float32)}, 1000, 4.0) == slice(0, 7)
 
 
+def test_a_part_that_opens_with_sound_goes_before_a_fuller_one():
+    """All rest from 2 to 4 s, which the fullest ten seconds would have right after their beginning."""
+    spans = (0, 2), (4, 11)
+    song = {"vocals": playing(14, *spans), "drums": playing(14, *spans)}
+    part = sounds.fullest(song, 1000, 10.0)
+    assert part == slice(4000, 14_000)
+    shown = {name: sound[:, part] for name, sound in song.items()}
+    assert sounds.opens(shown, 1000)
+    assert sounds.fullest({"vocals": playing(12, (0, 2), (4, 12))}, 1000, 10.0) == slice(0, 10_000)  # none opens so
+
+
+@pytest.mark.parametrize(
+    ("spans", "does"),
+    [(((0, 9),), True), (((0.4, 9),), True), (((0.6, 9),), False), (((0, 2), (2.8, 9)), True),
+     (((0, 2), (3.1, 9)), False), (((0, 2.05), (3.15, 9)), False), (((0, 5), (7, 9)), True), ((), False)],
+)  # fmt: skip
+def test_what_opens_with_sound(spans, does):
+    """The tracks together: one may rest while the other plays."""
+    song = playing(9, *spans)
+    first, second = song.copy(), song.copy()
+    first[:, 4000:], second[:, :4000] = 0, 0
+    assert sounds.opens({"first": first, "second": second}, 1000) is does
+
+
 def test_fullness_is_the_share_of_the_one_that_rests_most():
     vocals, drums = playing(10, (0, 4)), playing(10, (0, 9))
     assert sounds.fullness({"vocals": vocals, "drums": drums}, 1000) == pytest.approx(0.4)

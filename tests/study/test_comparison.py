@@ -109,7 +109,7 @@ def test_songs_that_nobody_counts_and_profiles_without_a_base_are_refused(root):
 def test_the_base_is_trained_once_and_nothing_is_done_again(root, computed):
     folder = root / "c"
     first = plan(SPLIT, folder, seeds=2)
-    with pytest.raises(MissingResult, match="2 of 2 seed"):
+    with pytest.raises(MissingResult, match="no result yet of 2 of 2 seeds of model.band_split=v1"):
         first.pairs()
     assert [run.id for run in first.trainings()] == [f"vocals{name}-s{seed}" for seed in (0, 1)
                                                      for name in ("", "-band_split=v1")]  # fmt: skip

@@ -137,6 +137,31 @@ def test_a_finished_one_is_drawn_against_the_band_with_others_apart(root):
     assert [list(line.get_xdata())[0] for line in others.lines] == [2000, 12_000, 760_000]
 
 
+def test_the_legends_lie_below_the_axes_and_items_are_whole(root):
+    folder = folder_of(root / "models" / "new", of_vocals())
+    write_json(folder / "training.json", {"history": history((1.0, 1.7), (4, 8))})
+    figure = report.draw([curves.read(folder), curves.read(folder)])
+    figure.savefig(root / "figure.png")  # places are known once it is drawn
+    for axes in figure.axes:
+        legend, labels = axes.get_legend().get_window_extent(), axes.xaxis.get_tightbbox()
+        assert legend.y1 < labels.y0 and legend.x1 <= figure.bbox.x1
+    write_json(folder / "settings.json", {})  # no band: four items to eight
+    ours = report.draw([curves.read(folder)]).axes[0]
+    assert all(float(place).is_integer() for place in ours.get_xticks())
+
+
+def test_without_runs_to_compare_with_it_is_said_plainly(root):
+    folder = folder_of(root / "models" / "new", of_vocals("data.valid_songs=5"))
+    write_json(folder / "training.json", {"history": history((1.0,))})
+    assert report.sentences([curves.read(folder)]) == [
+        f"{folder}: finished, 1.00 dB after 400 items: no finished runs with these settings are here to compare it with"
+    ]
+    folder = folder_of(root / "models" / "short", of_vocals())
+    write_json(folder / "training.json", {"history": history((1.0,), (200,))})
+    [said] = report.sentences([curves.read(folder)])
+    assert said.endswith("after 200 items: no finished run of its kind was validated after so many items")
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [

@@ -257,7 +257,10 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
         ([*FINETUNE, "--set", "finetune.unlabelled=none"], "use --unlabelled"),
     ],
 )
-def test_errors_are_one_line_without_a_traceback(arguments, message, capsys):
+def test_errors_are_one_line_without_a_traceback(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    monkeypatch.chdir(tmp_path)
+    audio.write(Path("song.wav"), np.zeros((2, 1000), np.float32), RATE)
     assert cli.main(arguments) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith(f"bsrnn {arguments[0]}: ") and message in lines[0]
@@ -274,6 +277,33 @@ def test_every_command_has_an_example_in_its_help(capsys):
             cli.main([command, "--help"])
         text = capsys.readouterr().out
         assert stop.value.code == 0 and f"example: bsrnn {command}" in text and "--profile" in text
+
+
+def shown(capsys, *arguments):
+    """The help of a command, on one line."""
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--help"])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_help_says_in_a_few_words_what_each_profile_is(capsys):
+    assert list(profiles.ABOUT) == list(profiles.PROFILES)
+    said = shown(capsys)
+    for name, words in profiles.ABOUT.items():
+        assert f"{name} {words}" in said and 20 < len(words) < 90
+    minutes = {"quick": profiles.QUICK, "small": profiles.SMALL, "seeds": profiles.SEEDS}
+    assert all(settings.data.source == "embedded" and "synthetic" in profiles.ABOUT[name]
+               for name, settings in minutes.items())  # fmt: skip
+    assert f"{('one', 'two', 'three', 'four', 'five')[len(profiles.SEEDS.seeds) - 1]} seeds" in profiles.ABOUT["seeds"]
+
+
+def test_each_command_says_what_its_profile_and_its_split_decide(capsys):
+    assert "--profile {tiny" in shown(capsys, "separate")
+    assert "decides nothing here: the model brings its size along" in shown(capsys, "separate")
+    assert "decides nothing here: the file brings the model's size along" in shown(capsys, "import")
+    assert "decides songs, size of the model, length of the training" in shown(capsys, "train")
+    assert "--split BANDS band split of the model, such as v7" in shown(capsys, "train")
+    assert "--split SONGS part of the songs to score: train, valid or test" in shown(capsys, "evaluate")
 
 
 def test_the_command_line_is_there_before_torch(tmp_path):

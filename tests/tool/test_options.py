@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from places import REPOSITORY
 
@@ -158,12 +159,13 @@ def test_options_are_places(monkeypatch, capsys, tmp_path):
 def test_a_root_that_is_no_project_is_one_line(given, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
+    soundfile.write("song.wav", [0.0] * 100, 44100)
     monkeypatch.setenv("BSRNN_ROOT", given)
     for arguments in (["verify", "--profile", "small"], ["artifacts", "--print"], ["separate", "song.wav"]):
         assert cli.main(arguments) == 1
         [line] = capsys.readouterr().err.splitlines()
         assert f"got BSRNN_ROOT '{given}': expected the folder of a clone, which holds _config.yml" in line
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "song.wav"]
 
 
 def test_places_of_the_environment_are_filled_in(tmp_path, monkeypatch):

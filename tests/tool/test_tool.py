@@ -88,6 +88,28 @@ def test_without_a_model_it_takes_the_committed_ones_and_says_what_they_learnt(t
         assert soundfile.info(path).frames == 20_000 and soundfile.info(path).samplerate == 48000
 
 
+def test_a_missing_song_is_said_before_the_models_are_loaded(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoint, "load", lambda *_: pytest.fail("the songs are looked at first"))
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", "--model", models, "-o", tmp_path / "out") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert all(f"bsrnn separate: {tmp_path}/{name}.wav: no such file" in line
+               for name, line in zip("ab", lines[:2], strict=True))  # fmt: skip
+    assert lines[2:] == [f"bsrnn separate: 2 of 2 songs could not be separated: {tmp_path}/a.wav, {tmp_path}/b.wav"]
+    monkeypatch.undo()
+    write(tmp_path / "a.wav")
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", "--model", models, "-o", tmp_path / "out") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "b.wav: no such file" in lines[0] and lines[1].startswith("bass: trained on")
+
+
+def test_many_songs_that_failed_are_named_in_part(models, tmp_path, capsys):
+    songs = [tmp_path / f"{index}.wav" for index in range(7)]
+    assert run(*songs, "--model", models, "-o", tmp_path / "out") == 1
+    named = ", ".join(map(str, songs[:5]))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"bsrnn separate: 7 of 7 songs could not be separated: {named} and 2 more"
+
+
 def test_without_a_model_and_without_a_clone(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "package", lambda: tmp_path / "site-packages" / "bsrnn")
     monkeypatch.chdir(tmp_path)
@@ -112,8 +134,10 @@ def test_folders_stand_for_what_is_in_them(models, tmp_path, capsys):
         captured = capsys.readouterr()
         assert captured.out.splitlines() == [str(out / name) for name in in_order]
         assert "broken.mp3: not readable as audio" in captured.err and "1 of 7 songs could not be" in captured.err
+        assert captured.err.endswith(f"could not be separated: {music / 'cd 1' / 'broken.mp3'}\n")
         said.append(captured.err)
-    line = f"note: {music}: 2 passed over: 1 stem(s) beside a mixture (song/bass.wav), 1 that are no sound (cover.jpg)"
+    left_out = "1 stem beside a mixture (song/bass.wav), 1 file that is not a sound file (cover.jpg)"
+    line = f"note: {music}: passed over {left_out}"
     assert said[0].splitlines().count(line) == 1
     assert run(music / "song", "--model", models / "bass", "-o", tmp_path / "other") == 0
     assert below(tmp_path / "other") == ["bass/song/bass.wav"]
@@ -129,7 +153,8 @@ def test_bad_songs_do_not_stop_the_others(models, tmp_path, jobs, capsys):
     assert run(*songs, "--model", models, "-o", tmp_path / "out", "-j", jobs) == 1
     assert below(tmp_path / "out") == [f"band/{index}/{stem}.wav" for index in (0, 1, 3) for stem in ("bass", "piano")]
     captured = capsys.readouterr()
-    assert len(captured.out.splitlines()) == 6 and "2 of 5 songs could not be separated" in captured.err
+    last = f"bsrnn separate: 2 of 5 songs could not be separated: {songs[4]}, {songs[2]}"
+    assert len(captured.out.splitlines()) == 6 and captured.err.splitlines()[-1] == last
     assert "4.flac: no such file" in captured.err and "2.flac: " in captured.err
 
 
@@ -218,6 +243,7 @@ def test_the_folder_is_called_after_the_models():
 def test_a_model_folder_without_models(models, tmp_path, capsys):
     shutil.rmtree(models / "bass")
     shutil.rmtree(models / "piano")
+    write(tmp_path / "song.wav")
     assert run(tmp_path / "song.wav", "--model", models) == 1
     assert f"no model in {models}: expected a folder with config.json" in capsys.readouterr().err
 
@@ -230,7 +256,7 @@ def test_a_name_that_is_not_utf_8(models, tmp_path):
     except OSError:
         pytest.skip("this file system has UTF-8 names only")
     [job], problems = tool.collect([tmp_path / f"{name}.wav"], tmp_path / "out")
-    assert problems == [] and str(job.name) == name and job.frames == 2000
+    assert problems == {} and str(job.name) == name and job.frames == 2000
     files = stems.separate_file(Fake(sample_rate=44100), job.path, tmp_path / "out" / job.name).files
     assert soundfile.info(os.fsencode(files[0])).frames == 2000
 
@@ -249,7 +275,8 @@ def test_a_folder_that_cannot_be_read_is_a_problem(models, tmp_path, monkeypatch
     jobs, problems = tool.collect([tmp_path / "music"], tmp_path / "out")
     assert [job.path.name for job in jobs] == ["a.wav"]
     closed = f"{tmp_path}/music/closed"
-    [problem] = problems
+    [(place, problem)] = problems.items()
+    assert str(place) == closed
     assert problem.startswith(f"{closed}: cannot be read: no permission, expected a folder of songs; change the rights")
 
 
@@ -302,11 +329,11 @@ def test_out_may_be_the_folder_of_the_songs_or_above_it(models, tmp_path, above,
         terminal.note.cache_clear()  # as in a process of its own
         assert run(given, "--model", models, "-o", out, "-q") == 0
         assert below(tmp_path) == written
-        assert "4 that bsrnn separate has written (" in capsys.readouterr().err
+        assert "passed over 4 files that bsrnn separate has written (" in capsys.readouterr().err
     shutil.move(out / models.parent.name, tmp_path / "kept")  # stems are known wherever they are
     assert run(tmp_path / "kept", "--model", models, "-o", tmp_path / "other", "-q") == 1
     said = capsys.readouterr().err
-    assert "4 that bsrnn separate has written (" in said and "kept: no song in it" in said
+    assert "passed over 4 files that bsrnn separate has written (" in said and "kept: no song in it" in said
     stem = next((tmp_path / "kept").rglob("bass.wav"))
     assert run(stem, "--model", models, "-o", tmp_path / "other", "-q") == 0  # but who names one wants it
 

@@ -12,7 +12,7 @@ from bsrnn.bands import SCHEMES, widths_from_steps
 from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Elsewhere
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import song_interval
+from bsrnn.report.statistics import FEWEST_SONGS, song_interval
 from bsrnn.report.tables import METHODS
 from bsrnn.runtime.files import read_json
 from bsrnn.study import guitar, runs
@@ -22,7 +22,6 @@ from bsrnn.study.runs import Run
 COMMAND = "make reproduce PROFILE=guitar UNTIL=run"
 KINDS = ("songs", "artists")  # what is held out
 NAMES = METHODS | {"mixture": "mixture itself", "v7": "BSRNN, V7", "guitar": "BSRNN, guitar split"}
-FEWEST = 4  # songs for an interval over songs
 ORDER = ("silence", "mixture", "wiener", "wiener_oracle", "v7", "guitar", "ratio_mask")
 OURS_HERE = {
     "source": OURS,
@@ -146,7 +145,7 @@ def means() -> pd.DataFrame:
             rows.append(row | {"csdr_median": csdr.median() if csdr.notna().any() else None, "songs": len(part)})
         difference = part["guitar"] - part["v7"]
         row = {"held out": kind, "method": "guitar split over V7", "usdr_mean": difference.mean(), "songs": len(part)}
-        if len(part) >= FEWEST:
+        if len(part) >= FEWEST_SONGS:
             row["low"], row["high"] = song_interval(difference, np.random.default_rng(0))
         rows.append(row | {"csdr_median": (part["guitar_csdr"] - part["v7_csdr"]).median()})
     columns = ["held out", "method", "usdr_mean", "low", "high", "csdr_median", "songs"]
