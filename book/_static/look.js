@@ -20,7 +20,10 @@ function reach() {
   }
 }
 
-addEventListener("load", reach);
+addEventListener("load", () => {
+  reach();
+  window.MathJax?.startup?.promise?.then(reach); // formulas have their width later
+});
 addEventListener("resize", reach);
 document.addEventListener("toggle", reach, true);
 document.addEventListener("scroll", (event) => event.target.dataset?.cut !== undefined && fade(event.target), true);

@@ -26,7 +26,8 @@ const LEAD_SECONDS = 0.05; // between the press and the first sample, so that no
 const STEP_SECONDS = 1; // of an arrow key
 const DRAG_PIXELS = 8; // less is a click
 const KEYS = "After a click into the player: Space or P: play or pause · 1 to 9: that track · M: mute it · L: loop · " +
-  "E: equal loudness · left, right: a second back or on · Home: to the start · [ and ]: loop from here, to here · Escape: loop all";
+  "E: equal loudness · left, right: a second back or on · Home: to the start · [ and ]: loop from here, to here · " +
+  "Escape: loop all";
 
 let context = null; // one for all players of the page
 let active = null; // the player that plays

@@ -274,6 +274,7 @@ TINY = replace(
     train=replace(SMALL.train, batch_items=2, max_items=8, validate_items=4),  # four steps, two validations
     finetune=replace(SMALL.finetune, train=replace(SMALL.finetune.train, max_items=4, validate_items=2)),
     variants=("truth", "fixed"),  # one for every target, one for the first
+    more_tries=0,  # after four steps every model is silent
 )
 
 # `paper`, every run of it, with the models at full size and two steps each on made-up songs: that all fits together and
@@ -301,6 +302,7 @@ REHEARSAL = replace(
     ),
     separate=replace(PAPER.separate, batch_segments=2),  # memory again
     validate=replace(PAPER.validate, batch_segments=2),
+    more_tries=0,  # after two steps every model is silent
     carries_claims=False,
 )
 
