@@ -82,7 +82,7 @@ def describe(run: Run, device: str = "cpu") -> dict:
 
 
 # A training that stayed silent is trained again, whatever the system (book/plan.md): ours
-SILENT_DB = 0.1  # best mean uSDR of the validation songs; silence has 0
+SILENT_DB = 0.1  # best mean uSDR of the validation songs, above or below that of silence, which is 0
 SEED_STEP = 100
 
 
@@ -112,8 +112,11 @@ def _train(run: Run, device: str) -> dict:
 
 
 def stayed_silent(trained: dict) -> bool:
-    """Whether a finished training has learnt nothing but to be silent; without validation songs nobody can say."""
-    return trained["best"] is not None and trained["best"] < SILENT_DB
+    """Whether a finished training has learnt nothing but to be silent; without validation songs nobody can say.
+
+    One that is worse than silence has learnt something else, and stays: a model must not have another try for that.
+    """
+    return trained["best"] is not None and abs(trained["best"]) < SILENT_DB
 
 
 def _finetune(run: Run, device: str) -> dict:

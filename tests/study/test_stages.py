@@ -109,6 +109,11 @@ def test_a_training_that_stayed_silent_is_trained_again_with_another_seed_and_li
     assert stages.compute(run)["training"] == result["training"] and trained == [0, 100, 200, 200]  # read, not trained
 
 
+@pytest.mark.parametrize(("best", "silent"), [(0.05, True), (-0.05, True), (0.2, False), (-0.25, False), (None, False)])
+def test_worse_than_silence_is_not_silent(best, silent):
+    assert stages.stayed_silent({"best": best}) == silent
+
+
 def test_after_as_many_tries_as_the_profile_has_a_silent_training_stays(grid, monkeypatch):
     run = grid["vocals-s0"]
     trained = _staying_silent(monkeypatch, {0, 100, 200})
