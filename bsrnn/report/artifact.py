@@ -211,12 +211,16 @@ def figure(
 
 
 def table(
-    artifact_id: str, title: str, source: Runs | Configuration | Elsewhere, layout: Layout = PLAIN
+    artifact_id: str,
+    title: str,
+    source: Runs | Configuration | Elsewhere,
+    layout: Layout = PLAIN,
+    more: Callable[..., str] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Declare the function below as that of a table; it returns a pandas DataFrame."""
 
     def declare(function: Any) -> Callable:
-        function.artifact = Artifact(artifact_id, "table", title, source, function, layout)
+        function.artifact = Artifact(artifact_id, "table", title, source, function, layout, more)
         return function
 
     return declare

@@ -298,10 +298,22 @@ def _curves(axes, finished: list[Finished], label: str, look: dict) -> None:
         axes.plot(items, scores, label=label if done is finished[0] else None, **look)
 
 
+def _start_words(results: Results) -> str:
+    """What the start has heard, where that is not what the models of the other chapters have."""
+    few, songs = results.profile.few_songs, results.profile.data.train_songs
+    if not few:
+        return ""
+    return (
+        f"The start is no model of another chapter: it has heard {few} labelled songs alone, so that something is "
+        f"left to learn. The other {songs - few} training songs are the unlabelled ones."
+    )
+
+
 @artifact.table(
     "finetuning_gain",
     "Gain of the finetuning",
     Runs({"start", "finetuned", "control", "variant", "teacher"}, {"finetuned"}),
+    more=_start_words,
 )
 def finetuning_gain(results: Results) -> pd.DataFrame:
     """Mean uSDR in dB on the test songs, and apart on those with seen timbres, with new ones, and on the shifted ones
