@@ -28,7 +28,7 @@ class Runs:
 
     roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
     whose runs: the profile's, those of the one that decides its claims, or both. songs: how many songs stand behind
-    the numbers, in words.
+    the numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
     """
 
     roles: frozenset[str] | set[str]
@@ -36,6 +36,7 @@ class Runs:
     of: str = PROFILE
     source: str = OURS
     songs: Callable[[Results], str] = stamps.scored_songs
+    listed: Callable[[Results], list[Run]] | None = None
 
     def ids(self, study: Study) -> list[str]:
         """Ids of the runs, without those that can neither be found nor computed here; "seeds/vocals-s0" of another."""
@@ -46,6 +47,8 @@ class Runs:
     def runs(self, study: Study) -> list[Run]:
         """Every finished run that is looked at, those of the profile that decides the claims, too, where both are."""
         results = Results(self._study(study), self.roles)
+        if self.listed:
+            return self.listed(results)
         studies = [part.study for part in (results.with_deciding() if self.of == BOTH else [results])]
         return [run for part in studies for run in part.present(self.roles) if run.finished()]
 

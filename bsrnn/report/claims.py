@@ -221,6 +221,13 @@ def _trained_again(done: Finished) -> str:
     return f"{done.run.id} (silent with seed {', '.join(given_up)})" if given_up else ""
 
 
+def runs_compared(results: Results) -> list[Run]:
+    """The runs of all contrasts, claim by claim, each once."""
+    compared = [contrast.compared for contrast in contrasts(results)]
+    in_order = [pair[side].run for of_claim in compared for side in (0, 1) for pair in of_claim]
+    return list({run.id: run for run in in_order}.values())
+
+
 def is_silent(done: Finished) -> bool:
     """Whether a training has learnt nothing but to be silent."""
     score = done.scores["summary"]["usdr_mean"]

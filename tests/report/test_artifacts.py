@@ -885,6 +885,15 @@ def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_th
     assert drawn("claims").set_index("claim").loc["C4", "contrast"] == "BSRNN - Hybrid Demucs, vocals"
 
 
+def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(root, monkeypatch):
+    settings = replace(QUICK, table_one=("v1", "v4", "mel41"), peers=("umx",))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    listed = [run.id for run in chapters.get("claims").source.runs(Study(PROFILE))]
+    assert listed[:3] == ["vocals-v4-s0", "vocals-v1-s0", "vocals-s0"]  # C1: V4 - V1, then V7 - V4
+    assert "vocals-umx-s0" in listed and "vocals-mel41-s0" not in listed and len(set(listed)) == len(listed)
+
+
 def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
     settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), rival="umx")
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)

@@ -38,6 +38,7 @@ EXPLAINED_IN = {"C1": (1, 8), "C2": (1, 8), "C3": (6, 6), "C4": (3, 4), "C5": (5
 LAST_CHAPTER = 8
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
+OF_CLAIMS = Runs(claims.ROLES, of=DECIDING, listed=claims.runs_compared)
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -329,7 +330,7 @@ def learning_curves(results: Results) -> Figure:
 @artifact.table(
     "claims",
     "The claims and what our results say to them",
-    Runs(claims.ROLES, of=DECIDING),
+    OF_CLAIMS,
     # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
     Layout(hidden=("verdict", "statement", "reason"), first=FIRST_OF_A_CLAIM),
 )
@@ -347,7 +348,7 @@ def _where_intervals(results: Results) -> str:
     return "The bar is the interval of the mean over seeds and songs." if has_any else ""
 
 
-@artifact.figure("contrasts", "The contrasts behind the claims", Runs(claims.ROLES, of=DECIDING), _where_intervals)
+@artifact.figure("contrasts", "The contrasts behind the claims", OF_CLAIMS, _where_intervals)
 def contrasts(results: Results) -> Figure:
     """Mean difference of uSDR, primary contrasts in bold; each point is a seed, a cross one with which a training was
     silent to its end, the diamond the paper's own difference on its data, the dashed line the margin set beforehand."""
