@@ -351,6 +351,26 @@ def how_good(results: Results) -> str:
     return words + (weak if below else "")
 
 
+def so_far(results: Results, band_db: float | None) -> str:
+    """What a profile's runs give for the contrasts while another profile still decides the claims; "" otherwise.
+
+    band_db: two standard deviations, over seeds, of the difference of two such trainings, where it is known.
+    """
+    rows = table(results)
+    rows = rows[rows["effect"].notna()]
+    if not results.profile.claims or rows.empty:
+        return ""
+    lines = [
+        f"- {row.claim}, {row.contrast}: {decibels(row.effect, row.margin)} (seed {row.seeds}; {row.songs} songs)"
+        for row in rows.itertuples()
+    ]
+    words = f"So far in profile {results.profile.name}, as differences of the mean uSDR. None of them decides "
+    words += f"anything: a verdict takes {MIN_SEEDS} seeds."
+    if band_db:
+        words += f" In the earlier grid another seed alone moved such a difference by up to {band_db:.1f} dB."
+    return "\n".join([words, "", *lines])
+
+
 def beside(results: Results) -> str:
     """The contrasts that the overview does not show, and how many trainings of other systems stayed silent."""
     said = []

@@ -15,6 +15,7 @@ from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
+from bsrnn.report.chapters import ch09_open_details
 from bsrnn.report.player import MEGABYTES, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
@@ -161,6 +162,14 @@ def outcome(profile_name: str, *ids: str) -> None:
     lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
     source = rows.iloc[0]
     said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
+
+
+def so_far(profile_name: str) -> None:
+    """The contrasts in the profile's own runs, where those of another profile decide its claims."""
+    study = Study(profile_name)
+    if study.deciding is not study:
+        results = Results(study, claims.ROLES)
+        said(claims.so_far(results, ch09_open_details.seed_band(results, "C1")))
 
 
 # ---- sounds ----

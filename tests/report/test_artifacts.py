@@ -894,6 +894,19 @@ def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(
     assert "vocals-umx-s0" in listed and "vocals-mel41-s0" not in listed and len(set(listed)) == len(listed)
 
 
+def test_while_another_profile_decides_the_own_contrasts_are_shown_without_a_verdict(root, monkeypatch):
+    settings = replace(QUICK, table_one=("v1", "v4"), claims="seeds")
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    results = Results(Study(PROFILE), claims.ROLES)
+    means = [result(f"vocals-{split}-s0")["scores"]["summary"]["usdr_mean"] for split in ("v4", "v1")]
+    said = claims.so_far(results, 0.86)
+    assert f"- C1, V4 - V1, vocals: {means[0] - means[1]:+.2f} dB (seed 0; 8 songs)" in said
+    assert "by up to 0.9 dB" in said and claims.UNDECIDED not in said and "C2" not in said  # which has no runs
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, claims=""))
+    assert claims.so_far(Results(Study(PROFILE), claims.ROLES), None) == ""
+
+
 def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
     settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), rival="umx")
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
