@@ -19,6 +19,7 @@ from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.report import chapters, claims, findings, manifest, show, stamps, table_html, tables
 from bsrnn.report.artifact import Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
+from bsrnn.report.chapters import ch14_scale as scale
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import crossed_effect, holm, measured
 from bsrnn.study import profiles, runs
@@ -826,6 +827,20 @@ def test_the_scale_is_the_base_and_other_sizes_of_one_thing_at_a_time(root, monk
     figure = drawn("scale_curves")
     assert [axes.get_xlabel() for axes in figure.axes] == ["training items", "features N"]
     assert "From 300 to 4800 training items" in findings.scale(table)
+
+
+def test_few_songs_stand_beside_all_of_them(root, monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, few_songs=2))
+    fake_results.write_results(PROFILE)
+    said = scale.from_few_songs(Results(Study(PROFILE), {"base", "start"}))
+    few, many = (result(name) for name in ("vocals-few-s0", "vocals-s0"))
+    values = [f"{run[part]['summary']['usdr_mean']:.2f}" for part in ("scores", "new") for run in (few, many)]
+    assert said == (
+        f"Few songs against many, all else the same: vocals from 2 songs {values[0]} dB, from 18 songs {values[1]} dB "
+        f"(on songs of new timbres {values[2]} and {values[3]} dB)."
+    )
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, QUICK)
+    assert scale.from_few_songs(Results(Study(PROFILE), {"base", "start"})) == ""
 
 
 BEST = ", the best other system on the validation songs"

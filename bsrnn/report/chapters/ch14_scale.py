@@ -64,6 +64,18 @@ def _work(done: Finished) -> float:
     return costs.forward_operations(profile.model, profile.mixing.chunk_seconds) * profile.train.max_items
 
 
+def from_few_songs(results: Results) -> str:
+    """What the models that have heard few songs score beside those that have heard all; "" where there are none."""
+    few, songs, said = results.profile.few_songs, results.profile.data.train_songs, []
+    for target in results.targets("start") if few else ():
+        start, base = results.find("start", target), results.find("base", target)
+        words = f"{target} from {few} songs {_test_score(start):.2f} dB, from {songs} songs {_test_score(base):.2f} dB"
+        if _new_score(start) is not None:
+            words += f" (on songs of new timbres {_new_score(start):.2f} and {_new_score(base):.2f} dB)"
+        said.append(words)
+    return f"Few songs against many, all else the same: {'; '.join(said)}." if said else ""
+
+
 @artifact.figure("scale_curves", "The score against items, songs and features", SIZED)
 def score_against_size(results: Results) -> Figure:
     """Mean uSDR on the test songs (line) and on songs of new timbres (dashes), a point a training; the grey lines are
