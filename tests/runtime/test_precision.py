@@ -47,7 +47,7 @@ def claims(folder, tmp_path, monkeypatch):
     tuning = replace(full.finetune.train, batch_items=1, **steps)
     profile = replace(
         full, data=DataConfig(source="folder", folder=str(folder)), train=replace(full.train, **steps),
-        finetune=replace(full.finetune, train=tuning), seeds=(0,), details=(), peers=(), rates=(),
+        finetune=replace(full.finetune, train=tuning), seeds=(0,), details=(), peers=(), rival="", rates=(),
     )  # fmt: skip
     monkeypatch.setitem(profiles.PROFILES, "seeds", profile)
     mixture = sum(audio.read(folder / "song1" / f"{stem}.wav") for stem in ("vocals", "other"))

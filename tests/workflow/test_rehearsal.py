@@ -29,7 +29,7 @@ def test_the_models_are_the_papers_and_every_run_is_rehearsed():
         assert small.profile.separate == replace(run.profile.separate, batch_segments=2)  # of speed and memory alone
         for one in (small.profile.train, small.profile.finetune.train):
             assert one.max_items == 2 * one.batch_items == one.validate_items
-        smaller = ("data", "mixing", "train", "finetune", "separate", "validate", "carries_claims")
+        smaller = ("data", "mixing", "train", "finetune", "separate", "validate", "more_tries", "carries_claims")
         as_there = {name: getattr(run.profile, name) for name in smaller}
         kept = replace(small.profile, name="paper", **as_there)
         assert kept == run.profile
