@@ -102,20 +102,33 @@ def _better(difference: float) -> str:
 
 
 def _better_within(row: pd.Series) -> str:
-    """The gain over the control with its interval, where it has one."""
+    """The gain over the control with its interval; none of one seed, whose interval would be over songs alone."""
     low, high = row.get("low"), row.get("high")
-    return _better(row["over_control"]) + ("" if pd.isna(low) else f" [{low:+.2f}, {high:+.2f}]")
+    return _better(row["over_control"]) + ("" if pd.isna(low) or _one_seed(row) else f" [{low:+.2f}, {high:+.2f}]")
+
+
+def _one_seed(row: pd.Series) -> bool:
+    return "," not in str(row["seeds"])
 
 
 def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
-    """A conclusion from the finetuned model and the upper bound, each against the control; none without a control."""
+    """A conclusion from the finetuned model and the upper bound, each against the control; none without a control.
+
+    Where an interval holds 0, or there is one seed alone, there is none, and that is said.
+    """
     if pd.isna(tuned.get("over_control")):
         return []
-    if tuned["over_control"] > 0:
+    if _one_seed(tuned):
+        return [
+            "Each is one training: with another seed the order may be another one, and nothing follows from this one"
+        ]
+    if tuned["low"] > 0:
         return ["So the unlabelled songs helped beyond more training"]
-    if bound is None:
+    if tuned["high"] > 0:
+        return ["Whether the unlabelled songs helped beyond more training, these seeds do not tell"]
+    if bound is None or pd.isna(bound["low"]):
         return ["So the unlabelled songs did not help beyond more training"]
-    if bound["over_control"] > 0:
+    if bound["low"] > 0:
         return ["So these songs have something to teach, and the teacher's labels did not pass it on"]
     return ["So not even true stems of these songs helped: more songs are not what the model lacks"]
 

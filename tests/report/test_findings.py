@@ -55,14 +55,22 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
     rows = [("start", 3.0, None, None), ("control", 3.2, 0.2, None), ("finetuned", 2.9, -0.1, -0.3),
             ("upper bound: true stems", 3.3, 0.3, 0.1)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["model", "usdr_mean", "over_start", "over_control"]).assign(target="bass")
+    table = table.assign(seeds="0, 1", low=table["over_control"] - 0.05, high=table["over_control"] + 0.05)
     assert findings.finetuning(table) == (
         "Bass: the finetuned model scores 2.90 dB, its start 3.00 dB (0.10 dB worse), the control 3.20 dB (0.30 dB "
-        "worse); the upper bound is 0.10 dB better than the control. So these songs have something to teach, and the "
-        "teacher's labels did not pass it on."
+        "worse [-0.35, -0.25]); the upper bound is 0.10 dB better [+0.05, +0.15] than the control. So these songs have "
+        "something to teach, and the teacher's labels did not pass it on."
     )
-    assert "(0.30 dB worse [-0.40, -0.20])" in findings.finetuning(table.assign(low=-0.4, high=-0.2))
-    assert "So not even true stems" in findings.finetuning(table.replace({"over_control": {0.1: -0.1}}))
-    assert "So the unlabelled songs helped" in findings.finetuning(table.replace({"over_control": {-0.3: 0.3}}))
+    one_seed = findings.finetuning(table.assign(seeds="0"))
+    assert (
+        "(0.30 dB worse); the upper bound is 0.10 dB better than" in one_seed
+    )  # an interval over songs knows no seeds
+    assert one_seed.endswith("with another seed the order may be another one, and nothing follows from this one.")
+    of_bound = {"over_control": {0.1: -0.1}, "low": {0.05: -0.15}, "high": {0.15: -0.05}}
+    assert "So not even true stems" in findings.finetuning(table.replace(of_bound))
+    tuned = {"over_control": {-0.3: 0.3}, "low": {-0.35: 0.25}, "high": {-0.25: 0.35}}
+    assert "So the unlabelled songs helped" in findings.finetuning(table.replace(tuned))
+    assert "these seeds do not tell" in findings.finetuning(table.replace({"high": {-0.25: 0.02}}))
     without_control = findings.finetuning(table[table["model"].isin(["start", "finetuned"])].assign(over_control=None))
     assert without_control.endswith("its start 3.00 dB (0.10 dB worse).")
 

@@ -252,7 +252,7 @@ def _what_else_is_drawn(results: Results) -> str:
     if results.find("control"):
         said.append("Beside it: the control, which sees labelled songs only.")
     if any(_upper_bound(results, target) for target in targets):
-        said.append("Beside it: the upper bound, which is given the unlabelled songs' true stems.")
+        said.append("With it: the upper bound, which is given the unlabelled songs' true stems.")
     if _replacements(results.find("finetuned")):
         said.append("A triangle: the student takes the teacher's place.")
     return " ".join(said)

@@ -389,4 +389,4 @@ def planned(study: Study) -> str:
     trained = [study.finished(run).result for run in study.grid.values() if run.kind in ("train", "finetune")]
     commits = sorted({result["code"]["commit"][:10] for result in trained})
     words = f"The plan is commit {PLAN_COMMIT[:10]}; the trainings of profile {study.profile.name}"
-    return f"{words} so far were computed at {' and '.join(commits)}."
+    return f"{words} so far were computed at {', '.join(commits)}."
