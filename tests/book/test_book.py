@@ -25,7 +25,7 @@ CHAPTER_IDS = [path.stem for path in CHAPTERS]
 def test_contents_list_every_chapter_in_order(monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
     assert workflow.chapters() == CHAPTER_IDS
-    assert len(CHAPTER_IDS) == 13
+    assert len(CHAPTER_IDS) == 14
 
 
 def test_the_drawn_map_has_every_module_and_no_arrow_upwards():
