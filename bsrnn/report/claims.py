@@ -367,7 +367,7 @@ def so_far(results: Results, band_db: float | None) -> str:
     words = f"So far in profile {results.profile.name}, as differences of the mean uSDR. None of them decides "
     words += f"anything: a verdict takes {MIN_SEEDS} seeds."
     if band_db:
-        words += f" In the earlier grid another seed alone moved such a difference by up to {band_db:.1f} dB."
+        words += f" Over the earlier grid's seeds, two standard deviations of such a difference are {band_db:.1f} dB."
     return "\n".join([words, "", *lines])
 
 
