@@ -21,12 +21,13 @@ FREE = "guitar"  # shown in every profile
 
 
 def profiles_shown() -> list[str]:
-    """The profile in force, the one that decides its claims, and the guitar's."""
+    """The profile in force, the one that decides what it does not decide yet, and the guitar's."""
     try:
         study = Study(show.resolve_profile("auto"))
     except MissingResult:
         return [FREE]
-    return list(dict.fromkeys([study.profile.name, study.deciding.profile.name, FREE]))
+    shown = [study, study.earlier] if study.earlier else [study]
+    return [*(part.profile.name for part in shown), FREE]
 
 
 def lay_results(site: Path) -> None:

@@ -19,7 +19,7 @@ from bsrnn.runtime import paths
 from bsrnn.study.results import Results, Study
 from bsrnn.study.runs import Run
 
-PROFILE, DECIDING, BOTH = "the profile", "the one that decides its claims", "both"
+PROFILE, BOTH = "the profile", "the profile, and the one that decides what it does not decide yet"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Runs:
     """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
 
     roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
-    whose runs: the profile's, those of the one that decides its claims, or both. songs: how many songs stand behind
-    the numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
+    whose runs: the profile's, PROFILE, or with them those of the one that decides the claims which it does not decide
+    yet, BOTH; or those of the profile that decides a claim, "C4" for instance. songs: how many songs stand behind the
+    numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
     """
 
     roles: frozenset[str] | set[str]
@@ -40,24 +41,21 @@ class Runs:
 
     def ids(self, study: Study) -> list[str]:
         """Ids of the runs, without those that can neither be found nor computed here; "seeds/vocals-s0" of another."""
-        drawn_from = self._study(study)
-        before = "" if drawn_from is study else f"{drawn_from.profile.name}/"
-        return [f"{before}{run.id}" for run in drawn_from.present(self.roles)]
+        parts = [("" if part is study else f"{part.profile.name}/", part) for part in self._studies(study)]
+        return [f"{before}{run.id}" for before, part in parts for run in part.present(self.roles)]
 
     def runs(self, study: Study) -> list[Run]:
         """Every finished run that is looked at, those of the profile that decides the claims, too, where both are."""
-        results = Results(self._study(study), self.roles)
         if self.listed:
-            return self.listed(results)
-        studies = [part.study for part in (results.with_deciding() if self.of == BOTH else [results])]
-        return [run for part in studies for run in part.present(self.roles) if run.finished()]
+            return self.listed(self.results(study))
+        return [run for part in self._studies(study) for run in part.present(self.roles) if run.finished()]
 
     def lacks(self, study: Study) -> str:
         """Why it cannot be drawn; "" if it can."""
-        drawn_from, roles = self._study(study), self.essential or self.roles
-        if drawn_from.present(roles):
+        drawn_from, roles = self._studies(study), self.essential or self.roles
+        if any(part.present(roles) for part in drawn_from):
             return ""
-        wanted = [run.kind for run in drawn_from.grid.values() if run.roles & roles]
+        wanted = [run.kind for part in drawn_from for run in part.grid.values() if run.roles & roles]
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
             "finetune": f"its runs need unlabelled music in {paths.shown(paths.unlabelled())}",
@@ -72,17 +70,21 @@ class Runs:
 
     def stamp(self, study: Study, claim: bool = True) -> str:
         """Source, data, profile, seeds, songs and claim in one line, of each profile; claim: whether with the last."""
-        results = self.results(study)
-        others = results.with_deciding()[1:] if self.of == BOTH else []
-        first = stamps.stamp(results, self.source, self.songs, claim=claim)
-        return " ".join([first, *(stamps.stamp(other, claim=claim) for other in others)])
+        results = [Results(part, self.roles) for part in self._studies(study)]
+        if self.listed and (runs := self.listed(self.results(study))):
+            results = [chosen for part in results if (chosen := part.only(runs)).finished]
+        first = stamps.stamp(results[0], self.source, self.songs, claim=claim)
+        return " ".join([first, *(stamps.stamp(other, claim=claim) for other in results[1:])])
 
     def results(self, study: Study) -> Results:
         """Raises MissingResult, naming the command, where a run has no result."""
         return Results(self._study(study), self.roles)
 
     def _study(self, study: Study) -> Study:
-        return study.deciding if self.of == DECIDING else study
+        return study if self.of in (PROFILE, BOTH) else study.deciding(self.of)
+
+    def _studies(self, study: Study) -> list[Study]:
+        return [study, study.earlier] if self.of == BOTH and study.earlier else [self._study(study)]
 
 
 @dataclass(frozen=True)

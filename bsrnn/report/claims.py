@@ -13,6 +13,7 @@ The verdict of a contrast whose claim is "better by something that matters", a m
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import pandas as pd
 
@@ -23,13 +24,12 @@ from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm
 from bsrnn.report.tables import mean_of, published, summaries_of
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import Finished, Results
+from bsrnn.study.results import Finished, Results, Study, is_silence
 from bsrnn.study.runs import Run
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
-SILENT_DB = 0.1  # a mean uSDR nearer to 0 is that of a model that learnt to be silent
 Choice = Callable[[Run], bool]
 NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect", "effect_where_both_learnt")
 NEAR_DB = 0.005  # a mean this near to its margin is printed with three decimals: two would show them equal
@@ -61,6 +61,11 @@ class Claim:
     def primary(self) -> bool:
         """Whether the claim's verdict is this contrast's."""
         return "," not in self.id
+
+    @property
+    def of(self) -> str:
+        """The claim that it belongs to: "C1" of "C1, control"."""
+        return self.id.partition(",")[0]
 
     def naming(self, compared: list[Pair]) -> "Claim":
         """With the name of the other system, and how it was chosen."""
@@ -172,11 +177,12 @@ ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control", "sta
 class Contrast:
     """A claim's runs held against each other: differences in dB, a row a seed and a column a song.
 
-    silent: the seeds with which a training of either side learnt to be silent. again: of those that were trained again
-    for that reason, the run and the seeds that were given up.
+    profile: whose runs these are. silent: the seeds with which a training of either side learnt to be silent. again: of
+    those that were trained again for that reason, the run and the seeds that were given up.
     """
 
     claim: Claim
+    profile: Profile
     targets: list[str]
     compared: list[Pair]
     differences: pd.DataFrame
@@ -191,9 +197,15 @@ class Contrast:
         return float(learnt.to_numpy().mean()) if self.silent and learnt.size else None
 
 
-def contrasts(results: Results) -> list[Contrast]:
-    """Of every claim, also where the profile has no runs for it; a secondary one that is the primary one, once."""
-    every = [_contrast(claim, results) for claim in CLAIMS]
+def contrasts(study: Study) -> list[Contrast]:
+    """Of every claim, of the runs of the profile that decides it, also where that has none for it.
+
+    A secondary one that is the primary one stands here once. Raises MissingResult: a run without a result.
+    """
+    every = []
+    for name, claims in groupby(CLAIMS, lambda claim: claim.of):
+        results = Results(study.deciding(name), ROLES)
+        every += [_contrast(claim, results) for claim in claims]
     primary = {contrast.claim.id: contrast.compared for contrast in every if contrast.claim.primary}
     return [
         contrast
@@ -212,7 +224,9 @@ def _contrast(claim: Claim, results: Results) -> Contrast:
     silent = sorted({pair[0].run.seed for pair in compared if any(map(is_silent, pair))})
     again = dict.fromkeys(words for pair in compared for done in pair if (words := _trained_again(done)))
     claim = claim.naming(compared)
-    return Contrast(claim, targets, compared, differences, effect(differences), tuple(silent), tuple(again))
+    return Contrast(
+        claim, results.profile, targets, compared, differences, effect(differences), tuple(silent), tuple(again)
+    )
 
 
 def _trained_again(done: Finished) -> str:
@@ -222,30 +236,36 @@ def _trained_again(done: Finished) -> str:
 
 
 def runs_compared(results: Results) -> list[Run]:
-    """The runs of all contrasts, claim by claim, each once."""
-    compared = [contrast.compared for contrast in contrasts(results)]
+    """The runs of all contrasts of a study, claim by claim, each once."""
+    compared = [contrast.compared for contrast in contrasts(results.study)]
     in_order = [pair[side].run for of_claim in compared for side in (0, 1) for pair in of_claim]
-    return list({run.id: run for run in in_order}.values())
+    return list({(run.profile.name, run.id): run for run in in_order}.values())
 
 
 def is_silent(done: Finished) -> bool:
-    """Whether a training has learnt nothing but to be silent."""
-    score = done.scores["summary"]["usdr_mean"]
-    return score is not None and abs(score) < SILENT_DB
+    """Whether a training has learnt nothing but to be silent, by its test songs."""
+    return is_silence(done.scores["summary"]["usdr_mean"])
 
 
-def table(results: Results) -> pd.DataFrame:
+def table(study: Study) -> pd.DataFrame:
     """Every contrast with its effect in dB uSDR, its interval, its power and its verdicts."""
-    compared = contrasts(results)
+    return _rows(contrasts(study))
+
+
+def _rows(compared: Sequence[Contrast]) -> pd.DataFrame:
+    """Primary contrasts have their tests corrected together. Empty for none."""
+    if not compared:
+        return pd.DataFrame()
     primary = [contrast for contrast in compared if contrast.claim.primary]
     together = holm([contrast.effect.p() if contrast.effect else None for contrast in primary], LEVEL)
     levels = {contrast.claim.id: level or LEVEL for contrast, level in zip(primary, together, strict=True)}
-    rows = [_row(contrast, levels.get(contrast.claim.id, LEVEL), results.profile) for contrast in compared]
+    rows = [_row(contrast, levels.get(contrast.claim.id, LEVEL)) for contrast in compared]
     return pd.DataFrame(rows).astype(dict.fromkeys(NUMBERS, float))  # also where a whole column is empty
 
 
-def _row(contrast: Contrast, level: float, profile: Profile) -> dict:
+def _row(contrast: Contrast, level: float) -> dict:
     claim, targets, differences, measured = contrast.claim, contrast.targets, contrast.differences, contrast.effect
+    profile = contrast.profile
     seeds = list(differences.index)
     interval = measured.interval(level) if measured else None
     mean = float(differences.to_numpy().mean()) if differences.size else None
@@ -323,18 +343,39 @@ def outcome_words(row) -> str:
     return f"*{verdict.capitalize()}* ({row.contrast}: {difference_words(row)})"
 
 
-def overview(results: Results) -> pd.DataFrame:
+def overview(study: Study) -> pd.DataFrame:
     """The primary contrasts, and those that belong beside them, in the two columns that open the book."""
-    rows = table(results)
+    rows = table(study)
     rows["difference"] = [difference_words(row) or None for row in rows.itertuples()]
     rows = rows[rows["claim"].isin({claim.id for claim in CLAIMS if claim.primary or claim.in_overview})]
     verdicts = ["claim", "statement", "our_analogue", "difference", "paper_data", "paper_effect", "contrast"]
-    return rows[[*verdicts, "seeds", "songs"]].reset_index(drop=True)  # first what fits on a small screen
+    return rows[[*verdicts, "seeds", "songs", "profile"]].reset_index(drop=True)  # first what fits on a small screen
 
 
-def how_good(results: Results) -> str:
+def how_good(study: Study) -> str:
     """How good the models are whose differences the claims are about, beside a filter that needs no network."""
-    scores, said, below = Results(results.study, {"base", "baselines"}), [], False
+    said, below = [], False
+    deciding = {name: study.deciding(name) for name in dict.fromkeys(claim.of for claim in CLAIMS)}
+    for part in dict.fromkeys(deciding.values()):
+        levels, weak = _levels(Results(part, {"base", "baselines"}))
+        below |= weak
+        decided = [name for name, other in deciding.items() if other is part]
+        if levels:
+            said.append(f"Profile {part.profile.name}, which decides {', '.join(decided)}: {'; '.join(levels)}.")
+    if not said:
+        return ""
+    words = "How good are the models that these verdicts are about? What follows is their mean uSDR on the test songs; "
+    words += (
+        f"silence has 0 dB. {' '.join(said)} The filter is fixed: one gain for each frequency, learnt from the training"
+    )
+    words += " songs."
+    weak_words = " Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
+    return words + (weak_words if below else "")
+
+
+def _levels(scores: Results) -> tuple[list[str], bool]:
+    """Of each target the model beside the filter, in words; and whether any model lies below it."""
+    said, below = [], False
     for target in scores.targets("base"):
         model = mean_of(summaries_of(scores.find("base", target)), "usdr_mean")
         known = mean_of([done.scores["wiener"]["summary"] for done in scores.find("baselines", target)], "usdr_mean")
@@ -342,45 +383,50 @@ def how_good(results: Results) -> str:
             below |= model < known
             side = "below" if model < known else "above"
             said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
-    if not said:
-        return ""
-    words = f"How good are the models of profile {results.profile.name}, which these verdicts are about? Their mean "
-    words += f"uSDR on the test songs, where silence has 0 dB: {'; '.join(said)}. The filter is fixed: one gain for "
-    words += "each frequency, learnt from the training songs."
-    weak = " Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
-    return words + (weak if below else "")
+    return said, below
 
 
-def so_far(results: Results, band_db: float | None) -> str:
-    """What a profile's runs give for the contrasts while another profile still decides the claims; "" otherwise.
+def earlier(study: Study) -> pd.DataFrame:
+    """What the profile that decided them before says to the claims that a profile decides itself now; empty if none."""
+    if study.earlier is None:
+        return pd.DataFrame()
+    results = Results(study.earlier, ROLES)
+    return _rows([_contrast(claim, results) for claim in CLAIMS if study.deciding(claim.of) is study])
+
+
+def so_far(study: Study, band_db: float | None) -> str:
+    """What a profile's runs give for the contrasts of claims that another profile still decides; "" for none.
 
     band_db: two standard deviations, over seeds, of the difference of two such trainings, where it is known.
     """
-    rows = table(results)
-    rows = rows[rows["effect"].notna()]
-    if not results.profile.claims or rows.empty:
+    results = Results(study, ROLES)
+    rows = _rows([_contrast(claim, results) for claim in CLAIMS if study.deciding(claim.of) is not study])
+    rows = rows[rows["effect"].notna()] if len(rows) else rows
+    if rows.empty:
         return ""
     lines = [
         f"- {row.claim}, {row.contrast}: {decibels(row.effect, row.margin)} (seed {row.seeds}; {row.songs} songs)"
         for row in rows.itertuples()
     ]
-    words = f"So far in profile {results.profile.name}, as differences of the mean uSDR. None of them decides "
+    words = f"So far in profile {study.profile.name}, as differences of the mean uSDR. None of these decides "
     words += f"anything: a verdict takes {MIN_SEEDS} seeds."
     if band_db:
-        words += f" Over the earlier grid's seeds, two standard deviations of such a difference are {band_db:.1f} dB."
+        words += f" Two standard deviations, over seeds, of such a difference are {band_db:.1f} dB."
     return "\n".join([words, "", *lines])
 
 
-def beside(results: Results) -> str:
+def beside(study: Study) -> str:
     """The contrasts that the overview does not show, and how many trainings of other systems stayed silent."""
     said = []
+    peers = Results(study.deciding("C4"), {"peer"}).finished
     for system, name in PEER_NAMES.items():
-        trained = [done for done in results.find("peer") if _is_of(done.run, system)]
+        trained = [done for done in peers if _is_of(done.run, system)]
         if silent := sum(map(is_silent, trained)):
             said.append(f"{silent} of {len(trained)} trainings of {name} stayed at 0 dB, which is silence.")
-    if again := dict.fromkeys(words for done in results.finished if (words := _trained_again(done))):
+    compared = [done for contrast in contrasts(study) for pair in contrast.compared for done in pair]
+    if again := dict.fromkeys(words for done in compared if (words := _trained_again(done))):
         said.append(f"Stayed silent, and trained again with another seed: {'; '.join(again)}.")
     hidden = {claim.id for claim in CLAIMS if not claim.primary and not claim.in_overview}
-    rows = [row for row in table(results).itertuples() if row.claim in hidden and not pd.isna(row.low)]
+    rows = [row for row in table(study).itertuples() if row.claim in hidden and not pd.isna(row.low)]
     others = [f"{row.claim}: {row.verdict}, {difference_words(row)}" for row in rows]
     return " ".join(said) + (f" Controls: {'; '.join(others)}." if others else "")

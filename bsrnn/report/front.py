@@ -168,7 +168,7 @@ def yours(committed_name: str, shown: str) -> None:
     words += f"{stamps.data_words(own.profile)}; {stamps.claim_words(own.profile) or 'carries claims'}."
     display(Markdown("**What you have reproduced.** Your scores beside the committed ones:"))
     show.table(side_by_side(scores(ours), scores(own)), words, "yours")
-    rows = claims.table(Results(own.deciding, claims.ROLES))
+    rows = claims.table(own)
     measured = [row for row in rows.itertuples() if "," not in row.claim and not pd.isna(row.effect)]
     lines = ["What your runs say to the claims:", ""] if measured else ["Your runs hold no contrast of the claims."]
     for row in measured:

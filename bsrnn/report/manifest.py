@@ -62,7 +62,7 @@ def checkpoints(profile_name: str) -> dict[str, str]:
 def provenance(study: Study) -> dict:
     """Of every run: key, code, versions, device, seed, seconds; those of the profile that decides the claims, too."""
     entries = {}
-    for results in Results(study, runs.ROLES).with_deciding():
+    for results in Results(study, runs.ROLES).with_earlier():
         name = results.profile.name
         before, folder = ("", "") if results.study is study else (f"{name}/", f"../{name}/")
         for done in results.finished:
@@ -96,9 +96,8 @@ def short_results(study: Study):
 def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
-    of_claims = Results(study.deciding, claims.ROLES)
-    verdicts = claims.overview(of_claims).drop(columns=["seeds", "songs"])  # the line below says how many
-    parts = [claims.how_good(of_claims), tables.to_markdown(verdicts), claims.beside(of_claims)]
+    verdicts = claims.overview(study).drop(columns=["seeds", "songs"])  # the line below says how many
+    parts = [claims.how_good(study), tables.to_markdown(verdicts), claims.beside(study)]
     parts += [chapters.get("claims").source.stamp(study)]
     parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])

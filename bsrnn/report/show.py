@@ -22,7 +22,7 @@ from bsrnn.report.sounds import FLOOR_DB, level_db
 from bsrnn.report.sounds import fullest as fullest
 from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
-from bsrnn.study.results import Results, Study
+from bsrnn.study.results import Study
 
 VERDICT_WORDS = "[what the verdicts mean](terms.html#term-margin)"
 LARGEST_FIRST = ("paper", "recommended", "small", "previews", "quick", "tiny")
@@ -113,11 +113,11 @@ def _shown(body: str, below: str, identity: str) -> None:
 def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
     study = Study(profile_name)
-    results = Results(study.deciding, claims.ROLES)
-    said(claims.how_good(results))
-    body = table_html.of_results(claims.overview(results), "The paper's claims")
-    words = table_html.caption(claims.beside(results), "The paper's claims", stamps.stamp(results))
-    _shown(body, words + trace.folded(chapters.get("claims"), study), "overview")
+    said(claims.how_good(study))
+    body = table_html.of_results(claims.overview(study), "The paper's claims")
+    shown = chapters.get("claims")
+    words = table_html.caption(claims.beside(study), "The paper's claims", shown.source.stamp(study))
+    _shown(body, words + trace.folded(shown, study), "overview")
 
 
 def said(words: str) -> None:
@@ -142,7 +142,7 @@ def verdict(profile_name: str, *ids: str) -> None:
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:
     """The rows of some claims in the table of claims, without secondary ones that are the primary one."""
-    rows = claims.table(Results(Study(profile_name).deciding, claims.ROLES)).set_index("claim")
+    rows = claims.table(Study(profile_name)).set_index("claim")
     known = [claim.id for claim in claims.CLAIMS]
     if unknown := [name for name in ids if name not in known]:
         raise ConfigError(f"unknown claim {', '.join(unknown)}: expected {', '.join(known)}")
@@ -165,11 +165,20 @@ def outcome(profile_name: str, *ids: str) -> None:
 
 
 def so_far(profile_name: str) -> None:
-    """The contrasts in the profile's own runs, where those of another profile decide its claims."""
+    """The contrasts in the profile's own runs of those claims that another profile still decides."""
     study = Study(profile_name)
-    if study.deciding is not study:
-        results = Results(study, claims.ROLES)
-        said(claims.so_far(results, ch09_open_details.seed_band(results, "C1")))
+    said(claims.so_far(study, ch09_open_details.seed_band(study, "C1")))
+
+
+def earlier(profile_name: str) -> None:
+    """What another profile had said to the claims that this one decides now: nothing where there are none."""
+    study = Study(profile_name)
+    rows = claims.earlier(study)
+    if rows.empty or study.earlier is None:
+        return
+    columns = ["claim", "contrast", "effect", "low", "high", "our_analogue", "seeds", "songs"]
+    words = f"As profile {study.earlier.profile.name} had it: {stamps.data_words(study.earlier.profile)}"
+    table(rows[rows["effect"].notna()][columns], f"What the earlier grid said. {words}", "earlier")
 
 
 # ---- sounds ----

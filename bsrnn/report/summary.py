@@ -12,14 +12,14 @@ VERDICTS = (claims.CONSISTENT, claims.INCONSISTENT, claims.UNDECIDED, claims.NOT
 
 def scope(profile_name: str) -> None:
     """The claims, each with the runs that test it."""
-    rows = claims.overview(Results(Study(profile_name).deciding, claims.ROLES))
+    rows = claims.overview(Study(profile_name))
     lines = [f"- **{row.claim}** {row.statement} Tested by: {row.contrast}." for row in rows.itertuples()]
     display(Markdown("\n".join(lines)))
 
 
 def method(profile_name: str) -> None:
     """The sizes of models, data and trainings, of the profile and of the one that decides its claims."""
-    lines = [_sizes(results) for results in Results(Study(profile_name), {"base"}).with_deciding()]
+    lines = [_sizes(results) for results in Results(Study(profile_name), {"base"}).with_earlier()]
     display(Markdown("\n".join(lines)))
 
 
@@ -39,8 +39,7 @@ def _sizes(results: Results) -> str:
 
 def verdicts(profile_name: str) -> None:
     """How good the models are that the verdicts rest on, how many claims have which, then each in a line."""
-    results = Results(Study(profile_name).deciding, claims.ROLES)
-    every = claims.table(results)
+    every = claims.table(Study(profile_name))
     is_primary = every["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})
     rows, secondary = every[is_primary], every[~is_primary]
     said = _counts(rows)
@@ -83,7 +82,7 @@ def open_choices() -> None:
 
 def cost(profile_name: str) -> None:
     """Runs, trainings, hours and memory behind the committed numbers, of each profile that has a part in them."""
-    lines = [_cost(results) for results in Results(Study(profile_name), runs.ROLES).with_deciding()]
+    lines = [_cost(results) for results in Results(Study(profile_name), runs.ROLES).with_earlier()]
     display(Markdown("\n".join(lines)))
 
 

@@ -15,7 +15,7 @@ from bsrnn.runtime.locks import alone
 from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state, peak_memory_gb
 from bsrnn.study import curves, scoring
-from bsrnn.study.results import Study
+from bsrnn.study.results import Study, is_silence
 from bsrnn.study.runs import STAGES, Run, load
 from bsrnn.tool import cards
 
@@ -81,15 +81,15 @@ def describe(run: Run, device: str = "cpu") -> dict:
 # ---- training ----
 
 
-# A training that stayed silent is trained again, whatever the system (book/plan.md): ours
-SILENT_DB = 0.1  # best mean uSDR of the validation songs, above or below that of silence, which is 0
-SEED_STEP = 100
+SEED_STEP = 100  # ours: from the seed of a training that stayed silent to that of the next try (book/plan.md)
 
 
 def _train(run: Run, device: str) -> dict:
     """Train with the run's seed, or with a later one where that model learnt nothing but to be silent.
 
-    The result names the seed that it is of, and every silent training before it, whose weights stay beside.
+    Whatever the system; by its best score on the validation songs. One that is worse than silence must not have another
+    try for that. The result names the seed that it is of, and every silent training before it; their weights stay
+    beside.
     """
     folder = run.weights_folder()
     silent: list[dict] = []
@@ -101,7 +101,7 @@ def _train(run: Run, device: str) -> dict:
         else:
             on_track = curves.remark(run.profile, run.seed)
             trained = recipes.train_model(run.profile, seed, folder, device, run.id, on_track)
-            if not stayed_silent(trained) or len(silent) == run.profile.more_tries:
+            if not is_silence(trained["best"]) or len(silent) == run.profile.more_tries:
                 return trained | {"seed": seed, "silent": silent}
             if distributed.rank() == 0:
                 terminal.say(
@@ -109,14 +109,6 @@ def _train(run: Run, device: str) -> dict:
                 )
                 folder.rename(aside)
         silent.append({"seed": seed, "best": trained["best"]})
-
-
-def stayed_silent(trained: dict) -> bool:
-    """Whether a finished training has learnt nothing but to be silent; without validation songs nobody can say.
-
-    One that is worse than silence has learnt something else, and stays: a model must not have another try for that.
-    """
-    return trained["best"] is not None and abs(trained["best"]) < SILENT_DB
 
 
 def _finetune(run: Run, device: str) -> dict:

@@ -50,7 +50,10 @@ class Profile(Settings):
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
+    # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
+    waiting: tuple[str, ...] = ()
     claims: str = ""  # the profile whose runs decide the claims, once they are all there
+    decides: tuple[str, ...] = ()  # of these the ones, "C1" for instance, that this profile's own runs decide already
 
     def __post_init__(self):
         super().__post_init__()
@@ -143,18 +146,27 @@ SMALL = replace(
         teacher_batch=8,  # of 16 on a CPU is no faster
     ),
     separate=replace(PAPER.separate, hop_seconds=1.5),  # a third of the cost; Table II: 0.1 dB
-    table_one=("v1", "v4"),  # the contrast of claim C1
+    table_one=("v1", "v4", "uniform41"),  # the contrasts of claim C1
     hops=(1.0, 1.5, 3.0),  # the paper's 0.5 s takes as long as all of these
-    peers=("umx", "convtasnet-stft"),
+    peers=("hdemucs", "umx", "convtasnet-stft"),
     # the best of eight on the validation songs, in the earlier grid's shorter trainings (`seeds`)
-    peer_rates=(("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
+    peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("drums",),  # with its control
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
     details=("ten-seconds", "flat", "peak"),  # which take no training
-    crossed=(("bass", "v7"), ("drums", "v7")),  # the contrast of claim C2
-    scale=(("train.max_items", (1250, 2500)),),
+    scale=(("train.max_items", (1250, 2500, 10000)), ("data.train_songs", (6, 12, 36)), ("model.features", (8, 32))),
     variants=("truth",),  # the room that a finetuning has
-    carries_claims=False,  # one seed
+    seeds=(0, 1, 2, 3, 4),
+    waiting=(
+        "vocals-uniform41-s*",
+        "vocals-hdemucs-s*",
+        "vocals-items10000-s0",
+        "vocals-songs*-s0",
+        "vocals-features*-s0",
+        "bass-drums-s*",
+        "drums-bass-s*",
+        "*-s[1-4]",
+    ),
     claims="seeds",
 )
 
@@ -234,7 +246,10 @@ QUICK = replace(
     finetuned=("vocals",),  # enough to see how it goes
     few_songs=0,
     details=("ten-seconds",),  # likewise
+    seeds=(0,),
+    waiting=(),
     claims="",
+    carries_claims=False,
     variants=(),  # likewise
 )
 

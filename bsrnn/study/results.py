@@ -1,6 +1,7 @@
 """What figures and tables are drawn from: the finished runs of a profile by their roles."""
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,8 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import paths
 from bsrnn.study import profiles, runs
 from bsrnn.study.runs import Run
+
+SILENT_DB = 0.1  # ours: a mean uSDR as near as this to that of silence, which is 0, is silence (book/plan.md)
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Study:
         self._finished: dict[str, Finished] = {}
 
     @cached_property
-    def deciding(self) -> "Study":
-        """That of the profile whose runs decide the claims: another where this one names it and its runs are there."""
-        if not self.profile.claims:
-            return self
-        other = Study(self.profile.claims)
-        return other if other.complete else self
+    def earlier(self) -> "Study | None":
+        """That of the profile which decides claims that this one does not decide yet; None without its runs."""
+        other = Study(self.profile.claims) if self.profile.claims else None
+        return other if other and other.complete else None
+
+    def deciding(self, claim: str) -> "Study":
+        """That of the profile whose runs decide a claim, "C1" for instance."""
+        return self if self.earlier is None or claim in self.profile.decides else self.earlier
 
     @property
     def complete(self) -> bool:
@@ -127,10 +132,16 @@ class Results:
         with_runs = {done.run.target for done in self.find(role)}
         return [target for target in self.profile.targets if target in with_runs]
 
-    def with_deciding(self) -> list["Results"]:
-        """These, and those of the profile that decides the claims where that is another."""
-        deciding = self.study.deciding
-        return [self] if deciding is self.study else [self, Results(deciding, self.roles)]
+    def with_earlier(self) -> list["Results"]:
+        """These, and those of the profile that decides claims which this one does not decide yet."""
+        earlier = self.study.earlier
+        return [self] if earlier is None else [self, Results(earlier, self.roles)]
+
+    def only(self, runs: Collection[Run]) -> "Results":
+        """Those of some runs; runs of other profiles are none of these."""
+        chosen, kept = copy(self), {(run.profile.name, run.id) for run in runs}
+        chosen.finished = [done for done in self.finished if (self.profile.name, done.run.id) in kept]
+        return chosen
 
 
 def trained_model(profile_name: str, target: str) -> Separator:
@@ -155,6 +166,14 @@ def trained_model(profile_name: str, target: str) -> Separator:
         f"no trained model for {target!r} in results/{profile_name}: `make reproduce PROFILE={profile_name}` trains "
         f"all, `bsrnn run {bases[0].id} --profile {profile_name}` this one"
     )
+
+
+def is_silence(usdr_db: float | None) -> bool:
+    """Whether a mean uSDR is that of a model which learnt to be silent; of no score nobody can say.
+
+    A model that is worse than silence has learnt something else.
+    """
+    return usdr_db is not None and abs(usdr_db) < SILENT_DB
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,19 @@ def _digest(settings: dict) -> str:
 
 
 def grid(profile_name: str) -> dict[str, Run]:
+    """The runs of a profile, by id, each after the runs that it needs; without those that wait for computing time.
+
+    Raises:
+        ConfigError: as :func:`planned` does.
+    """
+    waiting, runs = named_profile(profile_name).waiting, {}
+    for name, run in planned(profile_name).items():
+        if all(need in runs for need in run.needs) and not any(fnmatchcase(name, pattern) for pattern in waiting):
+            runs[name] = run
+    return runs
+
+
+def planned(profile_name: str) -> dict[str, Run]:
     """Every run of a profile, by id, each after the runs that it needs.
 
     Raises:
@@ -370,8 +384,8 @@ def change_of(name: str) -> Change:
 
 
 def get(profile_name: str, run_id: str) -> Run:
-    """One run of a profile; ConfigError names the others if there is none of this id."""
-    runs = grid(profile_name)
+    """One run of a profile, also one that waits; ConfigError names the others if there is none of this id."""
+    runs = planned(profile_name)
     if run_id not in runs:
         raise ConfigError(f"unknown run {run_id!r} of profile {profile_name!r}: expected one of {', '.join(runs)}")
     return runs[run_id]

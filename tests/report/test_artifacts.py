@@ -270,7 +270,7 @@ def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, m
     quick = replace(QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
     monkeypatch.setitem(profiles.PROFILES, PROFILE, quick)
     fake_results.write_results(PROFILE)
-    row = claims.table(Results(Study(PROFILE), claims.ROLES)).set_index("claim").loc["C5"]
+    row = claims.table(Study(PROFILE)).set_index("claim").loc["C5"]
     means = {
         (kind, seed): result(f"vocals-{kind}-s{seed}")["scores"]["summary"]["usdr_mean"]
         for kind in ("finetuned", "control")
@@ -608,7 +608,7 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
         assert (row["seeds"], row["songs"]) == ("0, 1, 2, 3, 4", 8)
         assert row["verdict"] == claims.judge(row["effect"], (row["low"], row["high"]), 5, row["margin"], True)[0]
     assert table.loc["C4", "verdict"] == claims.NOT_TESTED and pd.isna(table.loc["C4", "p"])
-    shown = claims.overview(Results(Study(PROFILE), claims.ROLES))
+    shown = claims.overview(Study(PROFILE))
     others = ["C4, Hybrid Demucs", "C4, Open-Unmix", "C4, Conv-TasNet"]
     assert list(shown["claim"]) == ["C1", "C2", "C3", "C4", *others, "C5", "C5, over the start"]
     assert set(shown["paper_data"]) == {claims.NOT_TESTED}
@@ -699,13 +699,13 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
         content = json.loads(path.read_text())
         content["scores"]["summary"]["usdr_mean"] = -0.02
         path.write_text(json.dumps(content))
-    results = Results(Study(PROFILE), claims.ROLES)
+    study = Study(PROFILE)
     model = np.mean([result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in range(5)])
     known = result("vocals-baselines-s0")["scores"]["wiener"]["summary"]["usdr_mean"]
-    good = claims.how_good(results)
+    good = claims.how_good(study)
     assert f"vocals {model:.2f} dB, {model - known:.2f} dB above the filter's {known:.2f} dB" in good
     assert "what an equaliser can" not in good
-    said = claims.beside(results)
+    said = claims.beside(study)
     assert "2 of 5 trainings of Hybrid Demucs stayed at 0 dB" in said and "Open-Unmix" not in said
     rows = drawn("claims").set_index("claim")
     row = rows.loc["C1, more bands"]
@@ -726,7 +726,7 @@ def test_models_below_the_filter_are_said_to_be(root, monkeypatch):
     fake_results.write_results(PROFILE)
     monkeypatch.setitem(fake_results.LEVELS, "wiener", 9.0)
     fake_results.write_results(PROFILE)
-    good = claims.how_good(Results(Study(PROFILE), claims.ROLES))
+    good = claims.how_good(Study(PROFILE))
     assert "below the filter's" in good and "do less than an equaliser can" in good
 
 
@@ -912,16 +912,60 @@ def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(
 def test_while_another_profile_decides_the_own_contrasts_are_shown_without_a_verdict(root, monkeypatch):
     settings = replace(QUICK, table_one=("v1", "v4"), claims="seeds")
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    monkeypatch.setitem(profiles.PROFILES, "seeds", replace(settings, name="seeds", claims=""))
     fake_results.write_results(PROFILE)
-    results = Results(Study(PROFILE), claims.ROLES)
+    fake_results.write_results("seeds")
     means = [result(f"vocals-{split}-s0")["scores"]["summary"]["usdr_mean"] for split in ("v4", "v1")]
-    said = claims.so_far(results, 0.86)
+    said = claims.so_far(Study(PROFILE), 0.86)
     assert f"- C1, V4 - V1, vocals: {means[0] - means[1]:+.2f} dB (seed 0; 8 songs)" in said
     assert (
         "such a difference are 0.9 dB" in said and claims.UNDECIDED not in said and "C2" not in said
     )  # which has no runs
+    assert claims.so_far(Study("seeds"), None) == ""
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, claims=""))
-    assert claims.so_far(Results(Study(PROFILE), claims.ROLES), None) == ""
+    assert claims.so_far(Study(PROFILE), None) == ""
+
+
+def test_a_profile_decides_the_claims_that_it_names_and_another_the_rest(root, monkeypatch):
+    own = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), peers=("umx",), carries_claims=True)
+    other = replace(own, name="seeds", seeds=(0, 1))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(own, claims="seeds", decides=("C1", "C3")))
+    monkeypatch.setitem(profiles.PROFILES, "seeds", other)
+    fake_results.write_results(PROFILE)
+    assert set(drawn("claims")["profile"]) == {PROFILE}  # the other has no results yet
+    fake_results.write_results("seeds")
+    rows = drawn("claims").set_index("claim")
+    assert dict(rows["profile"]) == {name: PROFILE if name[:2] in ("C1", "C3") else "seeds" for name in rows.index}
+    assert rows.loc["C1", "seeds"] == "0, 1, 2, 3, 4" and rows.loc["C4", "seeds"] == "0, 1"
+    assert rows.loc["C4", "verdict"] == claims.UNDECIDED
+
+    def means(profile: str, run: str) -> float:
+        return runs.load(runs.get(profile, run))["scores"]["summary"]["usdr_mean"]
+
+    gains = {name: [means(name, f"vocals-v4-s{seed}") - means(name, f"vocals-v1-s{seed}")
+                    for seed in profiles.profile(name).seeds] for name in (PROFILE, "seeds")}  # fmt: skip
+    assert rows.loc["C1", "effect"] == pytest.approx(np.mean(gains[PROFILE]))
+    earlier = claims.earlier(Study(PROFILE)).set_index("claim")
+    assert list(earlier.index) == ["C1", "C1, more bands", "C1, control", "C3"]
+    assert earlier.loc["C1", "effect"] == pytest.approx(np.mean(gains["seeds"]))
+    said = claims.so_far(Study(PROFILE), None)
+    assert "- C4" in said and "- C1" not in said and "- C3" not in said
+    good = claims.how_good(Study(PROFILE))
+    assert f"Profile {PROFILE}, which decides C1, C3: vocals" in good
+    assert "Profile seeds, which decides C2, C4, C5: vocals" in good
+    source, study = chapters.get("claims").source, Study(PROFILE)
+    behind = {(run.profile.name, run.id) for run in source.runs(study)}
+    assert (
+        {(PROFILE, "vocals-v4-s4"), ("seeds", "vocals-umx-s1")}
+        <= behind
+        <= {(name, run) for name in (PROFILE, "seeds") for run in runs.grid(name)}
+    )
+    assert not behind & {(PROFILE, "vocals-umx-s1"), ("seeds", "vocals-v4-s0")}
+    assert {"vocals-v4-s4", "seeds/vocals-umx-s1"} <= set(source.ids(study))
+    assert f"profile {PROFILE}; seeds: 0, 1, 2, 3, 4; " in source.stamp(study)
+    assert "profile seeds; seeds: 0, 1; " in source.stamp(study)
+    assert set(drawn("peers")["profile"]) == {"seeds"}  # of the claim that they are for
+    assert claims.earlier(Study("seeds")).empty
 
 
 def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
@@ -932,7 +976,7 @@ def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contra
     rows = drawn("claims").set_index("claim")
     said = "vocals-hdemucs-s1 (silent with seed 1, 101)"
     assert rows.loc["C4, Hybrid Demucs", "trained_again"] == said and pd.isna(rows.loc["C4", "trained_again"])
-    words = claims.beside(Results(Study(PROFILE), claims.ROLES))
+    words = claims.beside(Study(PROFILE))
     assert f"Stayed silent, and trained again with another seed: {said}." in words
 
 
@@ -959,7 +1003,7 @@ def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root,
 
 def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs():
     """Of the committed results, where they are whole."""
-    name = Study("small").deciding.profile.name
+    name = Study("small").deciding("C4").profile.name
     table = drawn("rates", name) if profiles.profile(name).rates else None
     if table is None:
         pytest.skip("no rates were tried")
@@ -991,7 +1035,7 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     )
     row = table.loc[DETAILS["layer"].words]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-layer", 0) - songs("vocals", 0)))
-    contrasts = claims.contrasts(Results(Study(PROFILE), claims.ROLES))
+    contrasts = claims.contrasts(Study(PROFILE))
     spread = [np.std(c.differences.mean(axis=1), ddof=1) for c in contrasts if c.claim.id[:2] == "C1" and c.effect]
     assert spread and row["seed_band"] == pytest.approx(2 * max(spread))
     assert pd.isna(row["low"]) and pd.isna(row["high"])  # one seed: an interval over songs alone would mislead

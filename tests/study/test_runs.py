@@ -1,6 +1,7 @@
 """The registry of runs: what is in it, what enters a key, and where results lie."""
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from operator import attrgetter
 
 import pytest
@@ -71,6 +72,23 @@ def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
     assert grid["drums-v7-s3"].profile.model.band_split == "v7"
     assert grid["drums-bass-s3"].profile.model.band_split == "bass"
     assert len(profile.seeds) >= 5 and profile.data.test_songs >= 50 and profile.carries_claims
+
+
+def test_runs_that_wait_are_planned_and_in_no_grid_and_neither_is_what_needs_them(monkeypatch):
+    whole = with_profile(monkeypatch, seeds=(0, 1))
+    some = with_profile(monkeypatch, seeds=(0, 1), waiting=("vocals-s1", "drums*-s0"))
+    left = {name for name in whole if name not in some}
+    needing = {name for name, run in whole.items() if "vocals-s1" in run.needs}
+    drums = {name for name in whole if name.startswith("drums") and name.endswith("-s0")}
+    assert needing and drums and left == {"vocals-s1"} | needing | drums
+    assert runs.planned("quick").keys() == whole.keys()
+    assert runs.get("quick", "vocals-s1").key == whole["vocals-s1"].key  # it can be computed
+
+
+def test_whatever_waits_is_planned():
+    for name, profile in profiles.PROFILES.items():
+        for pattern in profile.waiting:
+            assert any(fnmatchcase(run, pattern) for run in runs.planned(name)), (name, pattern)
 
 
 def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypatch):

@@ -13,7 +13,7 @@ from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, 
 from bsrnn.data import songs
 from bsrnn.runtime import files, provenance
 from bsrnn.study import compute as stages
-from bsrnn.study import profiles, runs
+from bsrnn.study import profiles, results, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer
 from bsrnn.workflow import replay
@@ -111,7 +111,7 @@ def test_a_training_that_stayed_silent_is_trained_again_with_another_seed_and_li
 
 @pytest.mark.parametrize(("best", "silent"), [(0.05, True), (-0.05, True), (0.2, False), (-0.25, False), (None, False)])
 def test_worse_than_silence_is_not_silent(best, silent):
-    assert stages.stayed_silent({"best": best}) == silent
+    assert results.is_silence(best) == silent
 
 
 def test_after_as_many_tries_as_the_profile_has_a_silent_training_stays(grid, monkeypatch):

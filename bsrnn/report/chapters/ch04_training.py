@@ -44,7 +44,7 @@ def what_was_run(results: Results) -> pd.DataFrame:
     training and scoring on one core of a machine that did two runs and other things at a time, and the sum in
     minutes."""
     rows = []
-    for of_profile in results.with_deciding():
+    for of_profile in results.with_earlier():
         groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
         for done in of_profile.finished:
             groups.setdefault((done.run.kind, done.run.id.rsplit("-s", 1)[0]), []).append(done)

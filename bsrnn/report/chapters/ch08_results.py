@@ -10,7 +10,7 @@ from bsrnn.bands import band_widths
 from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
 from bsrnn.report import artifact, claims, figures, stamps
-from bsrnn.report.artifact import BOTH, DECIDING, Runs
+from bsrnn.report.artifact import BOTH, Runs
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import measured, pairs
@@ -36,9 +36,10 @@ PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
 EXPLAINED_IN = {"C1": (1, 8), "C2": (1, 8), "C3": (6, 6), "C4": (3, 4), "C5": (5, 5)}  # claim -> chapters
 LAST_CHAPTER = 8
+OF_SYSTEMS = "C4"  # the claim that other systems are of
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
-OF_CLAIMS = Runs(claims.ROLES, of=DECIDING, listed=claims.runs_compared)
+OF_CLAIMS = Runs(claims.ROLES, of=BOTH, listed=claims.runs_compared)
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -148,7 +149,7 @@ def table1(results: Results) -> pd.DataFrame:
         row | {"split": row["split"].upper(), "bands": len(band_widths(row["split"]))}
         for row in published_rows("table1")
     ]
-    for of_profile in results.with_deciding():
+    for of_profile in results.with_earlier():
         rows += _our_splits(of_profile)
     return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
 
@@ -190,7 +191,7 @@ def table3(results: Results) -> pd.DataFrame:
     target and its residual as a pair."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
-    rows = [row for of_profile in results.with_deciding() for row in _our_systems(of_profile)]
+    rows = [row for of_profile in results.with_earlier() for row in _our_systems(of_profile)]
     table = whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
     return table[["model", "source", "data", "profile", "seeds", *scores, "songs", "note"]]  # names may be twice
 
@@ -240,7 +241,7 @@ def _scores_of_targets(summaries: dict[str, list[dict]]) -> dict:
 # ---- other systems ----
 
 
-@artifact.table("rates", "The learning rate of each system", Runs({"tried"}, {"rate"}, DECIDING))
+@artifact.table("rates", "The learning rate of each system", Runs({"tried"}, {"rate"}, OF_SYSTEMS))
 def learning_rates(results: Results) -> pd.DataFrame:
     """Every system was tried with the same learning rates, on the first seed; what was best on the validation songs
     (mean uSDR in dB) was taken for all seeds."""
@@ -261,7 +262,7 @@ def _system(done: Finished) -> str:
     return PEER_NAMES.get(getattr(done.run.profile.model, "system", ""), "BSRNN")
 
 
-@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, DECIDING))
+@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, OF_SYSTEMS))
 def other_systems(results: Results) -> pd.DataFrame:
     """Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and seeds;
     sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its 95 % interval over
@@ -299,7 +300,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
 @artifact.figure(
     "learning",
     "Learning curves of the systems",
-    Runs({"base", "peer"}, {"peer"}, DECIDING, songs=stamps.validation_songs),
+    Runs({"base", "peer"}, {"peer"}, OF_SYSTEMS, songs=stamps.validation_songs),
 )
 def learning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed."""
@@ -339,12 +340,12 @@ def table_of_claims(results: Results) -> pd.DataFrame:
     songs, by the two-way analysis of variance, at the level named: that of the five primary contrasts makes their
     tests against no difference hold together with 95 % (Holm). Detectable: the true effect that such an interval tells
     from 0 four times in five."""
-    return claims.table(results)
+    return claims.table(results.study)
 
 
 def _where_intervals(results: Results) -> str:
     """What the caption says of the intervals of contrasts that have any."""
-    has_any = claims.table(results)["low"].notna().any()
+    has_any = claims.table(results.study)["low"].notna().any()
     return "The bar is the interval of the mean over seeds and songs." if has_any else ""
 
 
@@ -352,8 +353,8 @@ def _where_intervals(results: Results) -> str:
 def contrasts(results: Results) -> Figure:
     """Mean difference of uSDR, primary contrasts in bold; each point is a seed, a cross one with which a training was
     silent to its end, the diamond the paper's own difference on its data, the dashed line the margin set beforehand."""
-    compared = {contrast.claim.id: contrast for contrast in claims.contrasts(results)}
-    rows = [row for row in claims.table(results).itertuples() if not np.isnan(row.effect)]
+    compared = {contrast.claim.id: contrast for contrast in claims.contrasts(results.study)}
+    rows = [row for row in claims.table(results.study).itertuples() if not np.isnan(row.effect)]
     figure = figures.new_figure(0.5 * len(rows) + 1.1)
     axes = figure.add_subplot()
     labelled = {}

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.report import artifact, claims, figures
-from bsrnn.report.artifact import BOTH, DECIDING, Runs
+from bsrnn.report.artifact import BOTH, Runs
 from bsrnn.report.formats import signed
 from bsrnn.report.statistics import EQUAL, measured, seed_deviation_of
 from bsrnn.report.table_html import Layout
@@ -14,7 +14,7 @@ from bsrnn.report.tables import ordered, ours, published, seed_deviation, summar
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import Finished, Results
+from bsrnn.study.results import Finished, Results, Study
 
 ONE_SEED = "songs, one seed"
 COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
@@ -43,7 +43,7 @@ class Comparison:
         row = {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
         if self.retrained and row["interval_over"] == ONE_SEED:
             claim = "C5" if self.changed[0].run.kind == "finetune" else "C1"
-            row |= {"low": None, "high": None, "interval_over": "-", "seed_band": seed_band(results, claim)}
+            row |= {"low": None, "high": None, "interval_over": "-", "seed_band": seed_band(results.study, claim)}
         return row
 
     @property
@@ -53,14 +53,13 @@ class Comparison:
         return any(done.run.train_key not in keys for done in self.changed)
 
 
-def seed_band(results: Results, claim_id: str) -> float | None:
+def seed_band(study: Study, claim_id: str) -> float | None:
     """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
 
     The largest of a claim's contrasts, C1's of two band splits or C5's of two finetunings, which the profile that
     decides the claims trained with several seeds: of how another seed alone moves such a difference.
     """
-    deciding = Results(results.study.deciding, claims.ROLES)
-    compared = [contrast for contrast in claims.contrasts(deciding) if contrast.claim.id.startswith(claim_id)]
+    compared = [contrast for contrast in claims.contrasts(study) if contrast.claim.of == claim_id]
     deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
     return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
 
@@ -101,7 +100,7 @@ def other_choices(results: Results) -> pd.DataFrame:
     effect inside the band may be the seed's. Of this profile, and of the one that decides its claims."""
     rows = [
         comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
-        for of_profile in results.with_deciding()
+        for of_profile in results.with_earlier()
         for comparison in comparisons(of_profile)
         if comparison.detail
     ]
@@ -128,16 +127,17 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, DECIDING))
+@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, BOTH))
 def beyond(results: Results) -> pd.DataFrame:
     """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds. Work: operations of one item forward, for
     every target that the model has, relative to the base."""
     rows = []
-    for comparison in comparisons(results):
-        if not comparison.detail:
-            work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
-            rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
+    for of_profile in results.with_earlier():
+        for comparison in comparisons(of_profile):
+            if not comparison.detail:
+                work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
+                rows.append(comparison.row(of_profile) | {"what is other": comparison.words, "work": work})
     return ordered(
         rows, "target", "what is other", "effect", "low", "high", "interval_over", "seed_band", "work", "songs"
     )
@@ -155,7 +155,7 @@ CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_settin
 def open_details(results: Results) -> pd.DataFrame:
     """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
     what another choice was measured to change."""
-    table, profiles = published("open_details"), results.with_deciding()
+    table, profiles = published("open_details"), results.with_earlier()
     table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
     told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
     for of_profile in profiles:

@@ -10,6 +10,7 @@ from bsrnn.report.stamps import banner
 from bsrnn.report.statistics import Pair, difference_table, pairs
 from bsrnn.report.tables import OURS
 from bsrnn.runtime import paths
+from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, Study
 
 CLAIMS, OPEN, BEYOND = "the paper's claims", "what the paper leaves open", "beyond the paper"
@@ -26,17 +27,17 @@ def page_data(profile_name: str) -> dict:
         ConfigError: unknown profile. MissingResult: a run without a result; the message names the command.
     """
     study = Study(profile_name)
-    rows = _of_claims(Results(study.deciding, claims.ROLES))
-    for results in Results(study, ch09_open_details.COMPARED).with_deciding():
+    rows = _of_claims(study)
+    for results in Results(study, ch09_open_details.COMPARED).with_earlier():
         rows += _of_choices(results)
     return {"contrasts": sorted(rows, key=lambda row: (CLAIMS, OPEN, BEYOND).index(row["group"])), "source": OURS}
 
 
-def _of_claims(results: Results) -> list[dict]:
+def _of_claims(study: Study) -> list[dict]:
     """Those that have runs, with the intervals of the table of claims."""
     rows = []
-    numbers = claims.table(results).set_index("claim")
-    for contrast in claims.contrasts(results):
+    numbers = claims.table(study).set_index("claim")
+    for contrast in claims.contrasts(study):
         if not contrast.differences.size:
             continue
         row = numbers.loc[contrast.claim.id]
@@ -45,7 +46,7 @@ def _of_claims(results: Results) -> list[dict]:
         over = f"{100 * row.level:.4g} % over {len(contrast.differences)} seeds and songs" if interval else "-"
         numbered = {"effect": float(row.effect), "interval": interval, "interval_over": over, "seed_band": None}
         numbered |= {"silent": list(contrast.silent), "where_both_learnt": contrast.where_both_learnt}
-        rows.append(words | numbered | _dots(results, contrast.compared))
+        rows.append(words | numbered | _dots(contrast.profile, contrast.compared))
     return rows
 
 
@@ -62,11 +63,11 @@ def _of_choices(results: Results) -> list[dict]:
         over = f"95 % over {numbers['interval_over']}" if interval else numbers["interval_over"]
         numbered = {"effect": numbers["effect"], "interval": interval, "interval_over": over}
         numbered |= {"seed_band": numbers.get("seed_band"), "silent": [], "where_both_learnt": None}
-        rows.append(words | numbered | _dots(results, pairs(comparison.changed, comparison.against)))
+        rows.append(words | numbered | _dots(results.profile, pairs(comparison.changed, comparison.against)))
     return rows
 
 
-def _dots(results: Results, compared: Sequence[Pair]) -> dict:
+def _dots(profile: Profile, compared: Sequence[Pair]) -> dict:
     """A difference in dB for each seed and song, and the files that hold the two scores."""
     differences = difference_table(compared)
     seeds = []
@@ -79,7 +80,7 @@ def _dots(results: Results, compared: Sequence[Pair]) -> dict:
                 "files": [_files(better for better, _ in behind), _files(worse for _, worse in behind)],
             }
         )
-    return {"songs": list(differences.columns), "seeds": seeds, "banner": banner(results.profile)}
+    return {"songs": list(differences.columns), "seeds": seeds, "banner": banner(profile)}
 
 
 def _seed(pair: Pair) -> int:
