@@ -29,7 +29,7 @@ from bsrnn.report.tables import (
     summaries_of,
     whole_counts,
 )
-from bsrnn.study import costs
+from bsrnn.study import costs, runs
 from bsrnn.study.results import Finished, Results, Study, mean
 
 PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md, before the first run that it plans
@@ -389,5 +389,6 @@ def planned(study: Study) -> str:
     """When the plan was committed, and at which commits the trainings of a profile that follow it began."""
     trained = [study.finished(run).result for run in study.grid.values() if run.kind in ("train", "finetune")]
     commits = sorted({result["code"]["commit"][:10] for result in trained})
-    words = f"The plan is commit {PLAN_COMMIT[:10]}; the trainings of profile {study.profile.name}"
+    there = f"{len(study.grid)} of its {len(runs.planned(study.profile.name))} runs are there"
+    words = f"The plan is commit {PLAN_COMMIT[:10]}; {there}. The trainings of profile {study.profile.name}"
     return f"{words} so far were computed at {', '.join(commits)}."
