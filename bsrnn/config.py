@@ -266,8 +266,9 @@ class FinetuneConfig:
     energy_over: Literal["chunk", "segment"] = "chunk"  # what the rules measure; "segment": all that the teacher sees
     # are judged and drawn together; "each" by itself: an item's channels are then unrelated
     channels: Literal["both", "each"] = "both"
-    # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals
-    pools: Literal["signals", "kinds"] = "signals"
+    # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals; "remixit": as RemixIT
+    # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual
+    pools: Literal["signals", "kinds", "remixit"] = "signals"
     # Speed alone
     teacher_batch: Count = 16  # chunks that the teacher separates at once
     # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
@@ -278,6 +279,11 @@ class FinetuneConfig:
         require(self.energy_over == "chunk" or self.teacher_sees == "segment",
                 f"energy_over 'segment' and teacher_sees {self.teacher_sees!r}",
                 "teacher_sees 'segment' with it: the teacher has seen no more than a chunk")  # fmt: skip
+        require(self.pools != "remixit" or self.unlabelled != "none",
+                "pools 'remixit' without unlabelled songs", "some: it draws from nothing else")  # fmt: skip
+        require(self.pools != "remixit" or self.train.batch_items > 1,
+                f"pools 'remixit' and train.batch_items {self.train.batch_items}",
+                "two or more: a target needs another chunk's residual")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -269,12 +270,24 @@ class SemiSupervised:
         pools = self.pools(draw, estimates)
         apart = self.config.channels == "each" and self.mixing.item_channels == "both"
         signals = 2 if apart else 1  # of an item: a channel is a signal of its own, or both are one
+        chosen = self._remixed(pools, draw.mixing) if self.config.pools == "remixit" else repeat(pools)
         items = []
         for _ in range(self.config.train.batch_items):
-            parts = [self._mixed(pools, draw.mixing) for _ in range(signals)]
+            parts = [self._mixed(next(chosen), draw.mixing) for _ in range(signals)]
             items.append([np.concatenate(channels) for channels in zip(*parts, strict=True)])  # (C, L) twice
         mixtures, targets = (np.stack(audio).astype(np.float32) for audio in zip(*items, strict=True))  # (B, C, L)
         return (torch.from_numpy(mixtures), torch.from_numpy(targets)[:, None]), pools.counts
+
+    def _remixed(self, pools: Pools, generator: np.random.Generator) -> Iterator[Pools]:
+        """For each item pools of one signal each: a chunk's target and the residual of another.
+
+        RemixIT permutes the residuals at random; we rotate them by a random number of places, so that none comes back
+        to its own chunk.
+        """
+        size = len(pools.targets)
+        shift = int(generator.integers(1, size))
+        for place, target in enumerate(pools.targets):
+            yield Pools([target], [pools.residuals[(place + shift) % size]], pools.counts)
 
     def _mixed(self, pools: Pools, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A mixture of a target and a residual at random gains, and that target; (C, L) both."""
@@ -288,20 +301,23 @@ class SemiSupervised:
     def pools(self, draw: Draw, estimates: Tensor) -> Pools:
         """Clean signals of labelled songs, then what the unlabelled ones give by the target estimates (B, C, L).
 
-        With channels "each", every channel is judged and pooled by itself, as (1, L).
+        With channels "each", every channel is judged and pooled by itself, as (1, L). RemixIT's pools hold the
+        teacher's estimates alone, whatever the rules say of them.
         """
-        each = self.config.channels == "each"
+        each, remixit = self.config.channels == "each", self.config.pools == "remixit"
         labels = TeacherLabels(draw.mixtures, estimates, draw.offsets)
         labels = labels.by_channel() if each else labels
         chunks = labels.chunks(self.samples)
         judged = chunks if self.config.energy_over == "chunk" else labels
         targets, residuals = (_by_channel(pool) if each else list(pool) for pool in (draw.targets, draw.residuals))
-        pools = Pools(targets, residuals, Counter({"labelled": len(targets)}))
+        pools = Pools(*([], []) if remixit else (targets, residuals), Counter({"labelled": len(targets)}))
         for kind, mixture, estimate in zip(
             judged.kinds(self.config.threshold_db), chunks.mixtures.numpy(), chunks.estimates.numpy(), strict=True
         ):
             pools.counts[kind] += 1
-            if kind in self.config.keep:
+            if remixit:
+                pools.add("pseudo", mixture, estimate)
+            elif kind in self.config.keep:
                 pools.add(kind, mixture, estimate)
         return pools
 

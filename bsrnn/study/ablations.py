@@ -25,6 +25,8 @@ VARIANTS: dict[str, Finetuning] = {
     "energy": ("the teacher sees 6 s, energy over them", {"teacher_sees": "segment", "energy_over": "segment"}, 1),
     "each": ("each channel by itself", {"channels": "each"}, 1),
     "kinds": ("kinds of signals drawn alike", {"pools": "kinds"}, 1),
+    "15dB": ("threshold 15 dB", {"threshold_db": 15.0}, 1),
+    "remixit": ("RemixIT: the teacher's estimates shuffled, no labelled songs", {"pools": "remixit"}, 1),
 }
 # Which of them answer a question that the paper leaves open: the row of data/published/open_details.csv
 FINETUNING_DETAILS = {

@@ -45,7 +45,8 @@ class Profile(Settings):
     # the finetunings' starts learn from so many training songs, whose others are then the unlabelled ones; 0: from all,
     # so that a start is the base
     few_songs: CountOrNone = 0
-    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed
+    variants: tuple[str, ...] = ()  # of the first target's finetuning, see bsrnn.study.ablations.VARIANTS; first seed,
+    # but "truth", the upper bound, of every target and seed
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
@@ -151,15 +152,23 @@ SMALL = replace(
     peers=("hdemucs", "umx", "convtasnet-stft"),
     # the best of eight on the validation songs, in the earlier grid's shorter trainings (`seeds`)
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
-    finetuned=("drums",),  # with its control
+    finetuned=("drums", "vocals"),  # with their controls
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
-    details=("ten-seconds", "flat", "peak"),  # which take no training
+    # three that take no training; claim C1 at twice the width
+    details=("ten-seconds", "flat", "peak", "wide-v1", "wide-v4"),
     scale=(("train.max_items", (1250, 2500, 10000)), ("data.train_songs", (6, 12, 36)), ("model.features", (8, 32))),
-    variants=("truth",),  # the room that a finetuning has
+    variants=("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
     seeds=(0, 1, 2, 3, 4),
     waiting=(
         "vocals-uniform41-s*",
         "vocals-hdemucs-s*",
+        "vocals-wide-*-s0",
+        "vocals-few-s*",
+        "drums-15dB-s0",
+        "drums-20dB-s0",
+        "drums-half-s0",
+        "drums-quarter-s0",
+        "drums-remixit-s0",
         "vocals-items10000-s0",
         "vocals-songs*-s0",
         "vocals-features*-s0",

@@ -278,7 +278,7 @@ def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """Finetuned and control of one seed; with the first seed their variants, the teacher, and more orders of data."""
+    """Finetuned, control and upper bound of one seed; with the first seed their variants, the teacher, more orders."""
     model, first, start = base.profile.model, base.seed == profile.seeds[0], base
     songs_of, few = profile.data, profile.few_songs
     if few:
@@ -290,8 +290,9 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
     more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
     for order in (base.seed, *more):
         tuned = {"finetuned": FINETUNED, "control": CONTROL}
-        if order == profile.seeds[0] and profile.data.source == "embedded":
-            chosen = profile.variants if base.target == profile.finetuned[0] else ("truth",)
+        if order == base.seed and profile.data.source == "embedded":
+            every = first and base.target == profile.finetuned[0]
+            chosen = profile.variants if every else ("truth",)  # the room is asked for with every seed
             tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
         for name, (words, changed, share) in tuned.items():
             songs = songs_of.unlabelled_songs

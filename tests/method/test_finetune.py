@@ -1,5 +1,6 @@
 """The semi-supervised sampler: the energy rules on constructed cases, pools, self-boosting, resuming."""
 
+import itertools
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from bsrnn.config import (
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, Teacher, classify, kind_of
+from bsrnn.mixing import normalise_peak
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer, fit, new_model
 
@@ -441,6 +443,56 @@ def test_pools_by_kinds_draw_a_rare_kind_as_often_as_a_common_one(labelled, unla
     assert shares["signals"] == pytest.approx(0.1, abs=0.02) and shares["kinds"] == pytest.approx(0.5, abs=0.03)
 
 
+def test_remixits_items_are_the_teachers_estimates_each_with_another_chunks_residual(labelled, unlabelled):
+    source = sampler(labelled, unlabelled, lambda mixture: mixture * 0.25, pools="remixit")
+    source.config = replace(source.config, train=replace(source.config.train, batch_items=3))
+    draw = source.draw(6)
+    (mixtures, targets), counts = source.mix(draw, source.ask_teacher(draw.mixtures))
+    chunks, pairs = draw.mixtures.numpy(), []
+    for item in zip(mixtures.numpy(), targets[:, 0].numpy(), strict=True):
+        found = [
+            (one, other)
+            for one, other in itertools.product(range(3), repeat=2)
+            if all(
+                np.allclose(expected, given, atol=1e-6)
+                for expected, given in zip(
+                    normalise_peak(0.25 * chunks[one] + 0.75 * chunks[other], 0.25 * chunks[one]), item, strict=True
+                )
+            )
+        ]
+        assert len(found) == 1
+        pairs += found
+    assert [one for one, _ in pairs] == [0, 1, 2] and sorted(other for _, other in pairs) == [0, 1, 2]
+    assert all(one != other for one, other in pairs)
+    assert counts["used/target/pseudo"] == counts["used/residual/pseudo"] == 3 and counts["used/target/labelled"] == 0
+    shifts = set()
+    for first in range(0, 60, 3):  # both ways to send three residuals elsewhere are drawn
+        pools = source.pools(draw, draw.mixtures * 0.25)
+        chosen = list(source._remixed(pools, np.random.default_rng(first)))
+        shifts.add(next(n for n, (_, signal) in enumerate(pools.residuals) if signal is chosen[0].residuals[0][1]))
+    assert shifts == {1, 2}
+
+
+def test_remixits_pools_hold_every_estimate_whatever_the_rules_say(labelled, unlabelled):
+    def rule(mixture):  # clean residual, clean target, pseudo
+        return mixture * torch.tensor([0.0, 1.0, 0.5])[: len(mixture), None, None]
+
+    draw, targets, residuals, counts = pools_with_kinds(sampler(labelled, unlabelled, rule, pools="remixit"), 3)
+    assert [kind for kind, _ in targets + residuals] == ["pseudo"] * 6
+    assert counts["clean_residual"] == counts["clean_target"] == counts["pseudo"] == 1  # still counted
+    np.testing.assert_array_equal(residuals[2][1], draw.mixtures[2].numpy() / 2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"unlabelled": "none"}, "without unlabelled songs: expected some"),
+     ({"train": replace(TRAIN, batch_items=1)}, "and train.batch_items 1: expected two or more")],
+)  # fmt: skip
+def test_remixit_needs_unlabelled_songs_and_two_items_a_batch(changed, said):
+    with pytest.raises(ConfigError, match=said):
+        FinetuneConfig(**{"train": TRAIN, "pools": "remixit"} | changed)
+
+
 def test_only_the_kinds_to_keep_enter_the_pools(labelled, unlabelled):
     def rule(mixture):  # clean residual, clean target, pseudo
         return mixture * torch.tensor([0.0, 1.0, 0.5])[: len(mixture), None, None]
@@ -531,7 +583,7 @@ def test_held_out_songs_are_no_unlabelled_music(finetunings, folder, tmp_path):
 
 def test_what_is_refused_does_not_take_the_folder(finetunings):
     finetune, root = finetunings
-    with pytest.raises(ConfigError, match="got finetune.pools 'all': expected one of signals, kinds"):
+    with pytest.raises(ConfigError, match="got finetune.pools 'all': expected one of signals, kinds, remixit"):
         finetune("refused", pools="all")
     assert not (root / "refused").exists()
 
