@@ -31,7 +31,18 @@ MIN_SEEDS = 5  # ours: fewer say little about the next seed
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
 Choice = Callable[[Run], bool]
-NUMBERS = ("effect", "low", "high", "level", "p", "detectable", "margin", "paper_effect", "effect_where_both_learnt")
+NUMBERS = (
+    "effect",
+    "low",
+    "high",
+    "level",
+    "p",
+    "detectable",
+    "songs_wanted",
+    "margin",
+    "paper_effect",
+    "effect_where_both_learnt",
+)
 NEAR_DB = 0.005  # a mean this near to its margin is printed with three decimals: two would show them equal
 BEST_OTHER = "the best other system"  # replaced by its name where there are runs
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
@@ -285,6 +296,7 @@ def _row(contrast: Contrast, level: float) -> dict:
         "level": level if measured else None,
         "p": measured.p() if measured else None,
         "detectable": measured.detectable(level) if measured else None,
+        "songs_wanted": measured.songs_wanted(claim.margin_db, level) if measured else None,
         "margin": claim.margin_db,
         "paper_effect": claim.paper_db(targets or claim.targets),
         "paper_data": verdict if on_paper_data else NOT_TESTED,

@@ -153,6 +153,30 @@ def _effects(rows: pd.DataFrame | Iterable[pd.Series]) -> str:
     return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for row in of_rows)
 
 
+def power(table: pd.DataFrame) -> str:
+    """Of the claims: with how many songs the primary contrasts would tell a difference of their margin from none."""
+    rows = table[~table["claim"].str.contains(",") & table["songs_wanted"].notna()]
+    if rows.empty:
+        return ""
+    enough = [f"{row.claim} {_about(row.songs_wanted)} (it has {row.songs})"
+              for row in rows.itertuples() if math.isfinite(row.songs_wanted)]  # fmt: skip
+    if never := [row.claim for row in rows.itertuples() if not math.isfinite(row.songs_wanted)]:
+        enough.append(_never(never))
+    words = "With how many songs, and the seeds that are there, would a true difference as large as the margin be told "
+    words += f"from none four times in five? {'; '.join(enough)}."
+    return f"{words} Each is an estimate, from how much the differences vary between songs and between seeds."
+
+
+def _about(songs: float) -> str:
+    """A number of songs with two digits that count."""
+    step = 10 ** max(0, len(str(int(songs))) - 2)
+    return f"about {math.ceil(songs / step) * step}"
+
+
+def _never(claims: list[str]) -> str:
+    return f"{', '.join(claims)}: with none, as the seeds alone move {'it' if len(claims) == 1 else 'them'} too much"
+
+
 def rates(table: pd.DataFrame) -> str:
     """Of the learning rates: by how much the one that was taken led, on one seed."""
     said = []
@@ -278,6 +302,7 @@ FINDINGS: dict[str, Finding] = {
     "finetuning_gain": finetuning,
     "details": choices,
     "rates": rates,
+    "claims": power,
     "scale": scale,
     "guitar": guitar,
 }

@@ -58,6 +58,7 @@ HEADINGS = {
     "paper_effect": "paper's effect (dB)",
     "margin": "margin (dB)",
     "detectable": "detectable (dB)",
+    "songs_wanted": "songs for the margin",
     "bsrnn_above_it": "BSRNN above it (dB)",
     "gflop": "GFLOP an item",
     "work": "work (base: 1)",

@@ -11,6 +11,7 @@ Where there is one seed, `song_interval` is over songs alone. scipy comes with t
 import, so it is imported where it is used.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,13 +27,17 @@ Pair = tuple[Finished, Finished]
 
 @dataclass(frozen=True)
 class Effect:
-    """A mean difference in dB, its standard error and the degrees of freedom of that."""
+    """A mean difference in dB, its standard error and the degrees of freedom of that.
+
+    seed_error: the part of the standard error that more songs would not reduce.
+    """
 
     mean: float
     error: float
     freedom: float
     seeds: int
     songs: int
+    seed_error: float = 0.0
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """(low, high): holds the true mean in this share of repetitions with new seeds and new songs."""
@@ -47,8 +52,20 @@ class Effect:
 
     def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
         """The smallest true effect in dB whose interval would leave out 0 in this share of repetitions."""
+        return float(self.error * self._errors(level, power))
+
+    def songs_wanted(self, effect_db: float, level: float = 0.95, power: float = 0.8) -> float:
+        """With about how many songs, and these seeds, an effect would be detectable; infinity: with no number of songs.
+
+        About: the variances are this table's own estimates, and the degrees of freedom stay.
+        """
+        room = (effect_db / self._errors(level, power)) ** 2 - self.seed_error**2
+        return math.inf if room <= 0 else math.ceil(self.songs * (self.error**2 - self.seed_error**2) / room)
+
+    def _errors(self, level: float, power: float) -> float:
+        """How many standard errors a true effect has to be away from 0 to be detectable."""
         t = _t()
-        return float(self.error * (t.ppf((1 + level) / 2, self.freedom) + t.ppf(power, self.freedom)))
+        return t.ppf((1 + level) / 2, self.freedom) + t.ppf(power, self.freedom)
 
 
 def crossed_effect(differences) -> Effect:
@@ -81,7 +98,8 @@ def crossed_effect(differences) -> Effect:
     freedom = variance**2 / (a**2 / of_a + b**2 / of_b + c**2 / of_c) if variance > 0 else 0.0
     if variance < max(a, b):
         variance, freedom = (a, float(of_a)) if a >= b else (b, float(of_b))
-    return Effect(float(mean), float(np.sqrt(variance / (seeds * songs))), float(max(freedom, 1.0)), seeds, songs)
+    error, of_seeds = (float(np.sqrt(max(part, 0.0) / (seeds * songs))) for part in (variance, a - c))
+    return Effect(float(mean), error, float(max(freedom, 1.0)), seeds, songs, min(of_seeds, error))
 
 
 FEWEST_SONGS = 4  # ours: fewer songs are too few to draw from for an interval over songs

@@ -1,5 +1,7 @@
 """Effects over seeds and songs: closed forms, coverage, Holm's rule."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -59,6 +61,27 @@ def test_the_detectable_effect_is_seen_four_times_in_five():
         d = truth + rng.normal(0, 0.1, (5, 1)) + rng.normal(0, 0.4, (5, 50))
         seen += crossed_effect(d).interval()[0] > 0
     assert seen / trials == pytest.approx(0.8, abs=0.12)
+
+
+def test_with_the_songs_that_are_wanted_the_effect_is_detectable():
+    rng, error = np.random.default_rng(5), []
+    for _ in range(100):
+        effect = crossed_effect(rng.normal(0, 0.05, (5, 1)) + rng.normal(0, 1, (1, 40)) + rng.normal(0, 0.5, (5, 40)))
+        wanted = effect.songs_wanted(0.3)
+        assert wanted > 40 and effect.songs_wanted(effect.detectable()) == pytest.approx(40, abs=1)
+        variance = effect.seed_error**2 + (effect.error**2 - effect.seed_error**2) * 40 / wanted
+        assert replace(effect, error=variance**0.5).detectable() <= 0.3 + 1e-9
+        one_less = effect.seed_error**2 + (effect.error**2 - effect.seed_error**2) * 40 / (wanted - 1)
+        assert replace(effect, error=one_less**0.5).detectable() > 0.3
+        error.append(effect.error**2)
+    assert np.mean(error) == pytest.approx(0.05**2 / 5 + 1 / 40 + 0.5**2 / 200, rel=0.1)
+
+
+def test_where_the_seeds_move_it_too_much_no_number_of_songs_is_enough():
+    rng = np.random.default_rng(5)
+    effect = crossed_effect(rng.normal(0, 1, (5, 1)) + rng.normal(0, 0.1, (5, 40)))
+    assert effect.songs_wanted(0.3) == np.inf and effect.seed_error == pytest.approx(effect.error, rel=0.05)
+    assert crossed_effect(np.full((5, 3), 0.5)).songs_wanted(0.3) == 0
 
 
 def test_no_spread_is_certain():

@@ -1,5 +1,7 @@
 """Sentences say what the table says: numbers by hand."""
 
+import math
+
 import pandas as pd
 
 from bsrnn.report import findings
@@ -176,3 +178,14 @@ def test_trainings_that_were_best_at_their_end_had_not_converged():
     )
     assert findings.trainings(table[1:2]) == "Of 1 trainings 0 were best at the very end."
     assert findings.trainings(table[:0]) == ""
+
+
+def test_with_how_many_songs_a_claim_could_be_told_from_none():
+    table = pd.DataFrame(
+        {"claim": ["C1", "C1, control", "C2", "C3", "C4"], "songs": 50,
+         "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None]}
+    )  # fmt: skip
+    said = findings.power(table)
+    assert "? C1 about 1300 (it has 50); C3 about 31 (it has 50); C2: with none, as the seeds alone move it" in said
+    assert "control" not in said and "C4" not in said
+    assert findings.power(table[table["claim"] == "C4"]) == ""

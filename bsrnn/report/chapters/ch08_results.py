@@ -333,7 +333,7 @@ def learning_curves(results: Results) -> Figure:
     "The claims and what our results say to them",
     OF_CLAIMS,
     # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
-    Layout(hidden=("verdict", "statement", "reason"), first=FIRST_OF_A_CLAIM),
+    Layout(hidden=("verdict", "statement", "reason", "songs_wanted"), first=FIRST_OF_A_CLAIM),
 )
 def table_of_claims(results: Results) -> pd.DataFrame:
     """Effect: difference of the mean uSDR in dB, paired by seed and song; low and high: its interval over seeds and
