@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import made_songs
 import numpy as np
 import pytest
 from places import REPOSITORY
@@ -25,15 +26,8 @@ pytestmark = pytest.mark.precision
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Seven songs of 7 s, noise: vocals low and on and off, the rest high; five are for training."""
-    root = tmp_path_factory.mktemp("songs")
-    for index in range(7):
-        noise = 0.1 * np.random.default_rng(index).standard_normal((2, 2, 7 * RATE))
-        vocals = (noise[0] + np.roll(noise[0], 1, axis=1)) * (np.arange(7 * RATE) // 20_000 % 2)
-        rest = noise[1] - np.roll(noise[1], 1, axis=1)
-        for stem, sound in (("vocals", vocals), ("other", rest)):
-            audio.write(root / f"song{index}" / f"{stem}.wav", sound.astype(np.float32), RATE)
-    return root
+    """Seven songs with vocals and other; five are for training."""
+    return made_songs.of_noise(tmp_path_factory.mktemp("songs"), 7, "other")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import made_songs
 import numpy as np
 import pytest
 
@@ -24,16 +25,8 @@ MODEL = ModelConfig(n_fft=2048, hop_samples=1024, features=4, modules=1)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Seven songs of 7 s: vocals low and on and off, drums high, both noise; five are for training."""
-    root = tmp_path_factory.mktemp("songs")
-    for index in range(7):
-        generator = np.random.default_rng(index)
-        noise = generator.standard_normal((2, 2, 7 * RATE)) * 0.1
-        vocals = (noise[0] + np.roll(noise[0], 1, axis=1)) * (np.arange(7 * RATE) // 20_000 % 2)
-        drums = noise[1] - np.roll(noise[1], 1, axis=1)
-        for stem, signal in (("vocals", vocals), ("drums", drums)):
-            audio.write(root / f"song{index}" / f"{stem}.wav", signal.astype(np.float32), RATE)
-    return root
+    """Seven songs with vocals and drums; five are for training."""
+    return made_songs.of_noise(tmp_path_factory.mktemp("songs"), 7, "drums")
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """The command line on a folder of someone's own stems: data, train, evaluate, separate, finetune, and its errors."""
 
 import json
-import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import made_songs
 import numpy as np
 import pytest
 import soundfile
@@ -25,15 +25,8 @@ FINETUNE = ("finetune", "--from", f"{MODELS}/vocals", "--unlabelled", "none")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Six songs of 7 s with the stems piano and rest; four are for training."""
-    root = tmp_path_factory.mktemp("songs")
-    time = np.arange(7 * RATE) / RATE
-    for index in range(6):
-        generator = np.random.default_rng(index)
-        for stem, hz in (("piano", 300 + 30 * index), ("rest", 4000)):
-            signal = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
-            audio.write(root / f"song{index}" / f"{stem}.flac", signal.astype(np.float32), RATE)
-    return root
+    """Six songs with the stems piano and rest; four are for training."""
+    return made_songs.of_tones(tmp_path_factory.mktemp("songs"), 6)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """`bsrnn compare` and `bsrnn curve` on a folder of someone's own stems: trained for real, by the profile `tiny`."""
 
 import json
-import math
 
-import numpy as np
+import made_songs
 import pytest
 
 from bsrnn import cli
-from bsrnn.audio import files as audio
 
 RATE = 44100
 SPLIT, HOP = ("--set", "model.band_split=v1"), ("--set", "separate.hop_seconds=3")
@@ -15,15 +13,8 @@ SPLIT, HOP = ("--set", "model.band_split=v1"), ("--set", "separate.hop_seconds=3
 
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory):
-    """Four songs of 7 s with the stems piano and rest."""
-    root = tmp_path_factory.mktemp("songs")
-    time = np.arange(7 * RATE) / RATE
-    for index in range(4):
-        generator = np.random.default_rng(index)
-        for stem, hz in (("piano", 300 + 30 * index), ("rest", 4000)):
-            signal = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
-            audio.write(root / f"song{index}" / f"{stem}.flac", signal.astype(np.float32), RATE)
-    return root
+    """Four songs with the stems piano and rest."""
+    return made_songs.of_tones(tmp_path_factory.mktemp("songs"), 4)
 
 
 def compare(songs, out, *more):
