@@ -174,9 +174,17 @@ SMALL = replace(
         "vocals-features*-s0",
         "bass-drums-s*",
         "drums-bass-s*",
-        "*-s[1-4]",
+        "vocals-ten-seconds-s[1-4]",
+        "vocals-flat-s[1-4]",
+        "vocals-peak-s[1-4]",
+        "vocals-umx-s[1-4]",
+        "vocals-convtasnet-stft-s[1-4]",
+        "drums*-s[1-4]",
+        "bass*-s[1-4]",
+        "other*-s[1-4]",
     ),
     claims="seeds",
+    decides=("C1", "C3"),  # with the five seeds of each
 )
 
 # The claims so far: five seeds of every contrast, in short trainings on the narrow world of generator version 1. They
