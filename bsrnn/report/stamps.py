@@ -1,6 +1,6 @@
 """Words that say where a number comes from: the data, profile and seeds behind it, and whether it carries a claim."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from bsrnn.runtime.terminal import counted
 from bsrnn.study import runs
@@ -27,7 +27,7 @@ def data_words(profile: Profile) -> str:
 
 def seed_words(profile: Profile) -> str:
     """The seeds: "0", or "0, 1, 2"."""
-    return ", ".join(map(str, profile.seeds))
+    return _listed(profile.seeds)
 
 
 def claim_words(profile: Profile, seeds: Collection[int] = ()) -> str:
@@ -68,6 +68,25 @@ def unlabelled_songs(results: Results) -> str:
     return counted(max(counts, default=0), "unlabelled song")
 
 
+def _seeds_by_target(results: Results) -> str:
+    """Seeds of the runs; of targets that have fewer, in brackets: "0, 1, 2 (drums, bass: 0)"."""
+    trained = [done for done in results.finished if done.run.kind != "baselines"] or results.finished  # these have none
+    seeds: dict[str, set[int]] = {}
+    for done in trained:
+        seeds.setdefault(done.run.target, set()).add(done.run.seed)
+    every = set().union(*seeds.values())
+    fewer: dict[str, list[str]] = {}
+    for target, of_target in seeds.items():
+        if of_target != every:
+            fewer.setdefault(_listed(of_target), []).append(target)
+    words = "; ".join(f"{', '.join(targets)}: {few}" for few, targets in fewer.items())
+    return _listed(every) + (f" ({words})" if words else "")
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
+
+
 def stamp(
     results: Results, source: str = OURS, songs: Callable[[Results], str] = scored_songs, claim: bool = True
 ) -> str:
@@ -80,7 +99,7 @@ def stamp(
     if kinds:
         parts.insert(1, f"our data: {REAL_RECORDING if kinds == {'real'} else data_words(profile)}")
         seeds = sorted({done.run.seed for done in results.finished})
-        parts += [f"seeds: {', '.join(map(str, seeds))}", songs(results)]
+        parts += [f"seeds: {_seeds_by_target(results)}", songs(results)]
         claims = claim_words(profile, seeds)
         parts += [claims] if claim or claims != claim_words(profile) else []
     return "; ".join(filter(None, parts)) + "."

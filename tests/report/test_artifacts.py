@@ -926,6 +926,16 @@ def test_while_another_profile_decides_the_own_contrasts_are_shown_without_a_ver
     assert claims.so_far(Study(PROFILE), None) == ""
 
 
+def test_a_caption_says_which_targets_have_fewer_seeds(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1, 2), waiting=("drums-s[12]",))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    assert "; seeds: 0, 1, 2 (drums: 0); " in chapters.get("results").source.stamp(Study(PROFILE))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, waiting=()))
+    fake_results.write_results(PROFILE)
+    assert "; seeds: 0, 1, 2; " in chapters.get("results").source.stamp(Study(PROFILE))
+
+
 def test_a_profile_decides_the_claims_that_it_names_and_another_the_rest(root, monkeypatch):
     own = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), peers=("umx",), carries_claims=True)
     other = replace(own, name="seeds", seeds=(0, 1))
