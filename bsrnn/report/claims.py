@@ -373,16 +373,15 @@ def how_good(study: Study) -> str:
         below |= weak
         decided = [name for name, other in deciding.items() if other is part]
         if levels:
-            said.append(f"Profile {part.profile.name}, which decides {', '.join(decided)}: {'; '.join(levels)}.")
+            said.append(f"- Profile {part.profile.name}, which decides {', '.join(decided)}: {'; '.join(levels)}.")
     if not said:
         return ""
-    words = "How good are the models that these verdicts are about? What follows is their mean uSDR on the test songs; "
-    words += (
-        f"silence has 0 dB. {' '.join(said)} The filter is fixed: one gain for each frequency, learnt from the training"
+    words = (
+        "How good are the models that these verdicts are about? Their mean uSDR on the test songs, where silence has "
     )
-    words += " songs."
-    weak_words = " Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
-    return words + (weak_words if below else "")
+    words += "0 dB, beside that of a fixed filter, one gain for each frequency, learnt from the training songs:"
+    weak_words = "Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
+    return "\n".join([words, "", *said, *(["", weak_words] if below else [])])
 
 
 def _levels(scores: Results) -> tuple[list[str], bool]:

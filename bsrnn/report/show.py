@@ -160,8 +160,10 @@ def outcome(profile_name: str, *ids: str) -> None:
     except MissingResult:
         return
     lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
-    source = rows.iloc[0]
-    said("\n".join([f"**What came of it** (profile {source.profile}, {source.data}; {VERDICT_WORDS}):", "", *lines]))
+    decided = {source: list(of_source.index) for source, of_source in rows.groupby(["profile", "data"], sort=False)}
+    which = [f"{', '.join(names)}: " if len(decided) > 1 else "" for names in decided.values()]
+    sources = [f"{names}profile {name}, {data}" for names, (name, data) in zip(which, decided, strict=True)]
+    said("\n".join([f"**What came of it** ({'; '.join(sources)}; {VERDICT_WORDS}):", "", *lines]))
 
 
 def so_far(profile_name: str) -> None:

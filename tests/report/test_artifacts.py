@@ -684,7 +684,7 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
     show.overview(PROFILE)
     words, table = shown
-    assert words.startswith("How good are the models") and "The filter is fixed: one gain for each frequency" in words
+    assert words.startswith("How good are the models") and "a fixed filter, one gain for each frequency" in words
     assert "The paper&#x27;s claims.</strong>" in table and "carries no claim" in table
     assert "Source: our runs" in table
     assert all(f">{name}</th>" in table for name in ("C1", "C2", "C3", "C4", "C5"))
