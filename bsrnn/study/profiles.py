@@ -160,7 +160,6 @@ SMALL = replace(
     variants=("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
     seeds=(0, 1, 2, 3, 4),
     waiting=(
-        "vocals-uniform41-s*",
         "vocals-hdemucs-s*",
         "vocals-wide-*-s0",
         "vocals-few-s*",
