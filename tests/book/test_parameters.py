@@ -11,6 +11,7 @@ from bsrnn.data import songs
 from bsrnn.errors import ConfigError
 from bsrnn.report import comparison as report
 from bsrnn.study import comparison, profiles
+from bsrnn.study.results import Study
 
 pytest.importorskip("papermill", reason="the book extra is not installed")
 
@@ -79,9 +80,10 @@ def test_the_change_is_what_the_chapter_compares(tmp_path, monkeypatch):
     output = tmp_path / "out.ipynb"
     given = ["-p", "change", "model.band_split=v1", "-p", "target", "vocals", "-p", "seeds", "2"]
     assert main([str(REPOSITORY / "book" / "13_change_one_thing.ipynb"), str(output), *given]) == 0
-    plan = comparison.plan(profiles.profile("seeds"), ["model.band_split=v1"], "vocals", 2, tmp_path)
+    name = Study("small").deciding("C1").profile.name  # it has V1 with several seeds
+    plan = comparison.plan(profiles.profile(name), ["model.band_split=v1"], "vocals", 2, tmp_path)
     shown = "\n".join(texts(output))
-    assert "profile seeds; to train: nothing" in shown
+    assert f"profile {name}; to train: nothing" in shown
     assert report.compared(plan).sentence in shown
 
 
