@@ -68,7 +68,7 @@ def unlabelled_songs(results: Results) -> str:
     return counted(max(counts, default=0), "unlabelled song")
 
 
-def _seeds_by_target(results: Results) -> str:
+def seeds_by_target(results: Results) -> str:
     """Seeds of the runs; of targets that have fewer, in brackets: "0, 1, 2 (drums, bass: 0)"."""
     trained = [done for done in results.finished if done.run.kind != "baselines"] or results.finished  # these have none
     seeds: dict[str, set[int]] = {}
@@ -99,7 +99,7 @@ def stamp(
     if kinds:
         parts.insert(1, f"our data: {REAL_RECORDING if kinds == {'real'} else data_words(profile)}")
         seeds = sorted({done.run.seed for done in results.finished})
-        parts += [f"seeds: {_seeds_by_target(results)}", songs(results)]
+        parts += [f"seeds: {seeds_by_target(results)}", songs(results)]
         claims = claim_words(profile, seeds)
         parts += [claims] if claim or claims != claim_words(profile) else []
     return "; ".join(filter(None, parts)) + "."

@@ -266,6 +266,7 @@ QUICK = replace(
     seeds=(0,),
     waiting=(),
     claims="",
+    decides=(),
     carries_claims=False,
     variants=(),  # likewise
 )
@@ -347,7 +348,7 @@ ABOUT = {  # what each is, in a few words: `bsrnn --help` shows them
     "tiny": "every step in seconds, for the tests; its numbers mean nothing",
     "quick": "few synthetic songs, two minutes a model: a newcomer's first look, for no claim",
     "small": "the committed models and results: synthetic songs, a quarter of an hour a model",
-    "seeds": "five seeds of short trainings on synthetic songs; they decide the claims that small does not yet",
+    "seeds": "five seeds of short trainings on synthetic songs, for the claims that small leaves open",
     "previews": "real music: the free 7 s previews of MUSDB18, and a small model",
     "guitar": "a fifth instrument: eight real songs in folds, an illustration",
     "recommended": "the paper's setting with the replication's longer patience; MUSDB18-HQ and GPUs",

@@ -115,9 +115,10 @@ def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
     said, fold = (output.data for output in shown)
     assert "vocals-s0." in fold and "Where this comes from" in fold
     expected = scores_of("small")
-    for run in bases_of("small"):
-        new = np.mean([song["usdr"] for song in run["new"]["songs"] if song["usdr"] is not None])
-        assert f"**{run['target']} {expected[run['target']]:.1f} dB**" in said and f"new timbres {new:.1f} dB" in said
+    for target, score in expected.items():
+        new = np.mean([[song["usdr"] for song in run["new"]["songs"] if song["usdr"] is not None]
+                       for run in bases_of("small") if run["target"] == target])  # fmt: skip
+        assert f"**{target} {score:.1f} dB**" in said and f"new timbres {new:.1f} dB" in said
     assert len(expected) > 1
     order = sorted(expected, key=expected.get, reverse=True)
     assert [said.index(f"**{target} {expected[target]:.1f} dB**") for target in order] == sorted(
@@ -126,8 +127,10 @@ def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
 
 
 def test_a_song_has_its_place_among_all_test_songs(clone):
-    [run] = [run for run in bases_of("small") if run["target"] == "vocals"]
-    scored = sorted(run["scores"]["songs"], key=lambda song: -song["usdr"])
+    of_seeds = [run["scores"]["songs"] for run in bases_of("small") if run["target"] == "vocals"]
+    means = [{"song": same[0]["song"], "usdr": np.mean([song["usdr"] for song in same])}
+             for same in zip(*of_seeds, strict=True)]  # fmt: skip
+    scored = sorted(means, key=lambda song: -song["usdr"])
     mean = np.mean([song["usdr"] for song in scored])
     for place in (1, 7, 50):
         song = scored[place - 1]
