@@ -109,7 +109,8 @@ def data_loading(options) -> dict:
 
     The smallest model waits most: making an item takes as long for a large one.
     """
-    run = runs.grid("tiny" if options.toy else "small")["vocals-s0"]
+    grid = runs.grid("tiny" if options.toy else "small")
+    run, tuned = grid["vocals-s0"], next(run for run in grid.values() if "finetuned" in run.roles)
     profile, steps = run.profile, 1 if options.toy else 48
     keep_freed_memory()
     mixes, threads = recipes.supervised(profile, 0).batches(0), torch.get_num_threads()
@@ -117,12 +118,13 @@ def data_loading(options) -> dict:
     share, _ = _waiting(mixes, new_model(profile.model, 0), profile.train, steps)
     torch.set_num_threads(threads)
     result: dict = {"share_waiting_for_mixes": share}
-    start = paths.results("small") / "checkpoints" / "vocals"
+    start = paths.results("small") / "checkpoints" / tuned.target
+    profile = tuned.profile  # whose songs are the labelled and the unlabelled ones
     unlabelled = recipes.unlabelled_of(profile)
     took = {}
     for ahead in (False, True):
         settings = replace(profile, finetune=replace(profile.finetune, teacher_ahead=ahead))
-        source = recipes.semi_supervised(settings, "vocals", 0, unlabelled, checkpoint.load(start))
+        source = recipes.semi_supervised(settings, tuned.target, 0, unlabelled, checkpoint.load(start))
         asked = source.ask_teacher = _Timed(source.ask_teacher)
         learner = checkpoint.load(start)
         share, took[ahead] = _waiting(source.batches(0), learner, settings.finetune.train, steps, asked.reset)
