@@ -11,26 +11,27 @@ The verdict of a contrast whose claim is "better by something that matters", a m
 - undecided: anything else, and always with fewer than five seeds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import pandas as pd
 
 from bsrnn import config
-from bsrnn.config import PEER_NAMES, PeerConfig
+from bsrnn.config import PEER_NAMES
+from bsrnn.report.claim_list import CLAIMS as CLAIMS
+from bsrnn.report.claim_list import ROLES as ROLES
+from bsrnn.report.claim_list import Claim, is_of
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, pairs, with_start
-from bsrnn.report.tables import mean_of, published, summaries_of
+from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm
+from bsrnn.report.tables import mean_of, summaries_of
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, Study, is_silence
 from bsrnn.study.runs import Run
 
 MIN_SEEDS = 5  # ours: fewer say little about the next seed
-MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 LEVEL = 0.95
-Choice = Callable[[Run], bool]
 NUMBERS = (
     "effect",
     "low",
@@ -44,144 +45,7 @@ NUMBERS = (
     "effect_where_both_learnt",
 )
 NEAR_DB = 0.005  # a mean this near to its margin is printed with three decimals: two would show them equal
-BEST_OTHER = "the best other system"  # replaced by its name where there are runs
 NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "consistent", "inconsistent"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """That the runs ``better`` score higher (mean uSDR) than the runs ``worse``.
-
-    margin_db: what a difference must be to matter. paper_db: the paper's own difference of the same two, from
-    data/published; None: the paper does not have it. paired: which runs are held against each other. in_overview: a
-    secondary contrast that the overview shows beside its claim's primary one.
-    """
-
-    id: str
-    statement: str
-    contrast: str
-    better: Choice
-    worse: Choice
-    targets: tuple[str, ...] = config.TARGETS
-    margin_db: float = MARGIN_DB
-    paper_db: Callable[[Sequence[str]], float | None] = lambda targets: None
-    paired: Callable[[list[Finished], list[Finished]], list[Pair]] = pairs
-    in_overview: bool = False
-
-    @property
-    def primary(self) -> bool:
-        """Whether the claim's verdict is this contrast's."""
-        return "," not in self.id
-
-    @property
-    def of(self) -> str:
-        """The claim that it belongs to: "C1" of "C1, control"."""
-        return self.id.partition(",")[0]
-
-    def naming(self, compared: list[Pair]) -> "Claim":
-        """With the name of the other system, and how it was chosen."""
-        if self.paired is not with_rival or not compared:
-            return self
-        rival = compared[0][1].run
-        name = rival.change + ("" if rival.profile.rival else ", the best other system on the validation songs,")
-        statement = self.statement.replace(BEST_OTHER, name)
-        return replace(self, statement=statement, contrast=self.contrast.replace(BEST_OTHER, name.rstrip(",")))
-
-
-def _role(role: str) -> Choice:
-    return lambda run: role in run.roles
-
-
-def _split(scheme: str) -> Choice:
-    names = ("v7", "vocals") if scheme == "v7" else (scheme,)
-    return lambda run: "split" in run.roles and run.profile.model.band_split in names
-
-
-def _hop(seconds: float) -> Choice:
-    return lambda run: "hop" in run.roles and run.profile.separate.hop_seconds == seconds
-
-
-def _crossed(schemes: dict[str, str]) -> Choice:
-    return lambda run: "crossed" in run.roles and run.profile.model.band_split == schemes.get(run.target)
-
-
-def _peer(system: str) -> Choice:
-    return lambda run: "peer" in run.roles and _is_of(run, system)
-
-
-def _is_of(run: Run, system: str) -> bool:
-    return isinstance(run.profile.model, PeerConfig) and run.profile.model.system == system
-
-
-def with_rival(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:
-    """Each model and one other system with the same seed, the same system for all.
-
-    It is the one that the profile names (:attr:`bsrnn.study.profiles.Profile.rival`), or else the best on the
-    validation songs in the mean over seeds, so that the choice does not depend on any test song.
-    """
-    by_system: dict[str, list[Finished]] = {}
-    for done in worse:
-        by_system.setdefault(done.run.change, []).append(done)
-    if not by_system:
-        return []
-
-    def rank(name: str) -> tuple[bool, float]:
-        trained = by_system[name]
-        return _is_of(trained[0].run, trained[0].run.profile.rival), _mean_validation(trained)
-
-    return pairs(better, by_system[max(by_system, key=rank)])
-
-
-def _mean_validation(trained: list[Finished]) -> float:
-    best = [done.training["best"] for done in trained]
-    return float("-inf") if None in best else sum(best) / len(best)
-
-
-def _in_table(name: str, key: str, better, worse) -> Callable[[Sequence[str]], float]:
-    def difference(targets: Sequence[str]) -> float:
-        values = published(name).set_index(key)["value"]
-        return float(values[better] - values[worse])
-
-    return difference
-
-
-def _finetuning(targets: Sequence[str]) -> float:
-    rows = published("table3").query("data == 'MUSDB18-HQ'").set_index("model")
-    columns = [f"{target}_usdr" for target in targets]
-    return float((rows.loc["BSRNN + finetuning", columns] - rows.loc["BSRNN", columns]).mean())
-
-
-VOCALS = ("vocals",)
-CLAIMS = (
-    Claim("C1", "Finer subbands at low frequencies help vocals.", "V4 - V1", _split("v4"), _split("v1"), VOCALS,
-          paper_db=_in_table("table1", "split", "v4", "v1")),
-    Claim("C1, more bands", "V7's bands help vocals beyond V4's.", "V7 - V4", _split("v7"), _split("v4"), VOCALS,
-          paper_db=_in_table("table1", "split", "v7", "v4")),
-    Claim("C1, control", "It is where the bands are, not how many.", "V7 - 41 equal bands", _split("v7"),
-          _split("uniform41"), VOCALS),
-    Claim("C2", "Bass and drums do better with splits of their own, in the mean.", "own split - V7", _role("base"),
-          _crossed({"bass": "v7", "drums": "v7"}), ("bass", "drums")),
-    Claim("C2, control", "Bass and drums do better with their own splits than with each other's.",
-          "own split - the other's", _role("base"), _crossed({"bass": "drums", "drums": "bass"}), ("bass", "drums")),
-    # The paper's own difference is below 0.3 dB, and the claim is of any overlap: half of the paper's difference
-    Claim("C3", "Overlapping segments beat abutting ones.", "hop 1.5 s - hop 3 s", _hop(1.5), _hop(3.0), VOCALS, 0.1,
-          _in_table("table2", "hop_seconds", 1.5, 3.0)),
-    Claim("C4", f"On the same training songs, BSRNN beats {BEST_OTHER} on vocals.", f"BSRNN - {BEST_OTHER}",
-          _role("base"), _role("peer"), VOCALS, paired=with_rival),
-    Claim("C4, Hybrid Demucs", "On the same training songs, BSRNN beats Hybrid Demucs on vocals.",
-          "BSRNN - Hybrid Demucs", _role("base"), _peer("hdemucs"), VOCALS, in_overview=True),
-    Claim("C4, Open-Unmix", "On the same training songs, BSRNN beats Open-Unmix on vocals.", "BSRNN - Open-Unmix",
-          _role("base"), _peer("umx"), VOCALS, in_overview=True),
-    Claim("C4, Conv-TasNet", "On the same songs, BSRNN beats Conv-TasNet's convolutions over an STFT on vocals.",
-          "BSRNN - Conv-TasNet on an STFT", _role("base"), _peer("convtasnet-stft"), VOCALS, in_overview=True),
-    # The paper has no control: its difference is the one of the row below
-    Claim("C5", "Unlabelled songs help beyond what more training on the labelled ones does.", "finetuned - control",
-          _role("finetuned"), _role("control")),
-    Claim("C5, over the start", "A finetuned model is better than the model that it started from.",
-          "finetuned - start", _role("finetuned"), _role("start"), paper_db=_finetuning, paired=with_start,
-          in_overview=True),
-)  # fmt: skip
-ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control", "start"}
 
 
 @dataclass(frozen=True)
@@ -431,7 +295,7 @@ def beside(study: Study) -> str:
     said = []
     peers = Results(study.deciding("C4"), {"peer"}).finished
     for system, name in PEER_NAMES.items():
-        trained = [done for done in peers if _is_of(done.run, system)]
+        trained = [done for done in peers if is_of(done.run, system)]
         if silent := sum(map(is_silent, trained)):
             said.append(f"{silent} of {len(trained)} trainings of {name} stayed at 0 dB, which is silence.")
     compared = [done for contrast in contrasts(study) for pair in contrast.compared for done in pair]

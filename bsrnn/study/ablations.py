@@ -4,6 +4,8 @@ choice. The grid of :mod:`bsrnn.study.runs` takes from here what a profile names
 
 from dataclasses import dataclass, field
 
+from bsrnn.errors import ConfigError
+
 # In words, changed finetuning settings, share of the unlabelled songs
 Finetuning = tuple[str, dict, float]
 FINETUNED: Finetuning = ("finetuned", {}, 1)
@@ -103,3 +105,15 @@ EXTRAS: dict[str, Change] = {
     "half": Change("half of the training", {"train.max_items": 600, "train.validate_items": 200}),
     "twice": Change("twice the training", {"train.max_items": 2400, "train.validate_items": 800}),
 }
+
+
+def change_of(name: str) -> Change:
+    """A change that a profile names among its details.
+
+    Raises:
+        ConfigError: nobody knows it.
+    """
+    known = DETAILS | EXTRAS
+    if name not in known:
+        raise ConfigError(f"unknown detail {name!r}: expected one of {', '.join(known)}")
+    return known[name]

@@ -23,7 +23,7 @@ from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS, Change
+from bsrnn.study.ablations import CONTROL, DETAILS, FINETUNED, VARIANTS, change_of
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 
@@ -370,18 +370,6 @@ def detail_of(words: str, profile: Profile) -> tuple[str, str]:
     """Target and change of a profile's "drums/long"; "long" alone is of the first target."""
     target, _, name = words.rpartition("/")
     return target or profile.targets[0], name
-
-
-def change_of(name: str) -> Change:
-    """A change that a profile names among its details.
-
-    Raises:
-        ConfigError: nobody knows it.
-    """
-    known = DETAILS | EXTRAS
-    if name not in known:
-        raise ConfigError(f"unknown detail {name!r}: expected one of {', '.join(known)}")
-    return known[name]
 
 
 def get(profile_name: str, run_id: str) -> Run:
