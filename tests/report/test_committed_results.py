@@ -8,9 +8,11 @@ from places import REPOSITORY
 import bsrnn
 from bsrnn import metrics
 from bsrnn.data import songs
+from bsrnn.report import claims
 from bsrnn.report.chapters import ch08_results
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
+from bsrnn.study.results import Study
 from bsrnn.workflow import verify
 
 TARGETS = profiles.SMALL.targets
@@ -81,3 +83,10 @@ def test_the_plan_was_committed_before_the_runs_that_it_plans():
         commit = runs.load(run)["code"]["commit"]
         if not git("cat-file", "-e", commit).returncode:
             assert git("merge-base", "--is-ancestor", ch08_results.PLAN_COMMIT, commit).returncode == 0, run.id
+
+
+def test_a_claim_that_small_decides_has_the_seeds_that_a_verdict_needs():
+    rows = claims.table(Study("small"))
+    decided = rows[rows["claim"].isin(Study("small").profile.decides)]
+    assert set(decided["claim"]) == set(Study("small").profile.decides) and set(decided["profile"]) == {"small"}
+    assert all(len(seeds.split(", ")) >= claims.MIN_SEEDS for seeds in decided["seeds"])
