@@ -128,9 +128,18 @@ def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: fl
 
 
 def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateConfig) -> float:
-    """Mean uSDR in dB over whole songs and targets, those with a silent reference left out.
+    """Mean of :func:`validation_scores`. Raises DataError: in all songs all targets are silent."""
+    scores = validation_scores(model, songs, config)
+    if not len(scores):
+        targets = ", ".join(model.config.targets)
+        raise DataError(f"no validation: in all of {len(songs)} songs {targets} is silent; add songs that have it")
+    return float(np.mean(scores))
 
-    Several processes share the songs; the order of the sum is the same.
+
+def validation_scores(model: Separator, songs: Sequence[Song], config: SeparateConfig) -> np.ndarray:
+    """uSDR in dB of whole songs and targets, in their order, those with a silent reference left out.
+
+    Several processes share the songs; each gets all scores.
     """
     model.eval()
     targets = model.config.targets
@@ -144,12 +153,7 @@ def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateCon
             scores[row, column] = usdr(reference, estimates[target]) if np.any(reference) else math.nan
     model.train()
     scores = distributed.total(scores)
-    kept = scores[~scores.isnan()]
-    if not len(kept):
-        raise DataError(
-            f"no validation: in all of {len(songs)} songs {', '.join(targets)} is silent; add songs that have it"
-        )
-    return float(np.mean(kept.numpy()))
+    return scores[~scores.isnan()].numpy()
 
 
 def no_remark(items: int, usdr: float) -> str:

@@ -20,6 +20,7 @@ from bsrnn.study.results import Results, Study
 from bsrnn.study.runs import Run
 
 PROFILE, BOTH = "the profile", "the profile, and the one that decides what it does not decide yet"
+EARLIER = "the one that decides what the profile does not decide yet"
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Runs:
     """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
 
     roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
-    whose runs: the profile's, PROFILE, or with them those of the one that decides the claims which it does not decide
-    yet, BOTH; or those of the profile that decides a claim, "C4" for instance. songs: how many songs stand behind the
+    whose runs: the profile's, PROFILE; those of the one that decides the claims which it does not decide yet, EARLIER, or
+    both, BOTH; or those of the profile that decides a claim, "C4" for instance. songs: how many songs stand behind the
     numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
     """
 
@@ -56,6 +57,8 @@ class Runs:
         if any(part.present(roles) for part in drawn_from):
             return ""
         wanted = [run.kind for part in drawn_from for run in part.grid.values() if run.roles & roles]
+        if not drawn_from:
+            return "it has no earlier grid"
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
             "finetune": f"its runs need unlabelled music in {paths.shown(paths.unlabelled())}",
@@ -78,13 +81,14 @@ class Runs:
 
     def results(self, study: Study) -> Results:
         """Raises MissingResult, naming the command, where a run has no result."""
-        return Results(self._study(study), self.roles)
-
-    def _study(self, study: Study) -> Study:
-        return study if self.of in (PROFILE, BOTH) else study.deciding(self.of)
+        return Results(self._studies(study)[0], self.roles)
 
     def _studies(self, study: Study) -> list[Study]:
-        return [study, study.earlier] if self.of == BOTH and study.earlier else [self._study(study)]
+        """First the one whose results the function gets; none where there is no earlier grid to be drawn from."""
+        if self.of in (PROFILE, BOTH, EARLIER):
+            own = [] if self.of == EARLIER else [study]
+            return own if self.of == PROFILE or study.earlier is None else [*own, study.earlier]
+        return [study.deciding(self.of)]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from bsrnn.report.claim_list import CLAIMS as CLAIMS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim, is_of
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm
+from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of
 from bsrnn.report.tables import mean_of, summaries_of
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
@@ -110,6 +110,17 @@ def _trained_again(done: Finished) -> str:
     return f"{done.run.id} (silent with seed {', '.join(given_up)})" if given_up else ""
 
 
+def seed_band(study: Study, claim_id: str) -> float | None:
+    """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
+
+    The largest of a claim's contrasts, C1's of two band splits or C5's of two finetunings, which the profile that
+    decides the claims trained with several seeds: of how another seed alone moves such a difference.
+    """
+    compared = [contrast for contrast in contrasts(study) if contrast.claim.of == claim_id]
+    deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
+    return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
+
+
 def runs_compared(results: Results) -> list[Run]:
     """The runs of all contrasts of a study, claim by claim, each once."""
     compared = [contrast.compared for contrast in contrasts(results.study)]
@@ -119,7 +130,7 @@ def runs_compared(results: Results) -> list[Run]:
 
 def is_silent(done: Finished) -> bool:
     """Whether a training has learnt nothing but to be silent, by its test songs."""
-    return is_silence(done.scores["summary"]["usdr_mean"])
+    return is_silence(song["usdr"] for song in done.songs())
 
 
 def table(study: Study) -> pd.DataFrame:
@@ -188,6 +199,8 @@ def judge(
     low, high = interval
     if low > 0 and mean >= margin:
         return CONSISTENT, f"the interval lies above 0, the mean is {margin:g} dB or more"
+    if high < 0:
+        return INCONSISTENT, "the interval lies below 0: it is the other way round"
     if high < margin:
         return INCONSISTENT, f"the interval lies below {margin:g} dB"
     if low > 0:
@@ -215,8 +228,13 @@ def outcome_words(row) -> str:
     """A row's difference and its verdict, that on the paper's data where it was tested there."""
     if row.our_analogue == row.paper_data == NOT_TESTED:
         return "Not tested"
+    return f"*{_verdict_words(row).capitalize()}* ({row.contrast}: {difference_words(row)})"
+
+
+def _verdict_words(row) -> str:
+    """A row's verdict, that on the paper's data where it was tested there; and whether all of the interval is below 0."""
     verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
-    return f"*{verdict.capitalize()}* ({row.contrast}: {difference_words(row)})"
+    return f"{verdict}, and the other way round" if verdict == INCONSISTENT and row.high < 0 else verdict
 
 
 def overview(study: Study) -> pd.DataFrame:
@@ -261,32 +279,23 @@ def _levels(scores: Results) -> tuple[list[str], bool]:
     return said, below
 
 
-def earlier(study: Study) -> pd.DataFrame:
-    """What the profile that decided them before says to the claims that a profile decides itself now; empty if none."""
-    if study.earlier is None:
-        return pd.DataFrame()
-    results = Results(study.earlier, ROLES)
-    return _rows([_contrast(claim, results) for claim in CLAIMS if study.deciding(claim.of) is study])
-
-
-def so_far(study: Study, band_db: float | None) -> str:
-    """What a profile's runs give for the contrasts of claims that another profile still decides; "" for none.
-
-    band_db: two standard deviations, over seeds, of the difference of two such trainings, where it is known.
-    """
+def so_far(study: Study) -> str:
+    """What a profile's runs give for the contrasts of claims that another profile still decides; "" for none."""
     results = Results(study, ROLES)
     rows = _rows([_contrast(claim, results) for claim in CLAIMS if study.deciding(claim.of) is not study])
     rows = rows[rows["effect"].notna()] if len(rows) else rows
     if rows.empty:
         return ""
-    lines = [
-        f"- {row.claim}, {row.contrast}: {decibels(row.effect, row.margin)} (seed {row.seeds}; {row.songs} songs)"
-        for row in rows.itertuples()
-    ]
+    lines = []
+    for row in rows.itertuples():
+        band = seed_band(study, row.claim[:2])
+        told = f"; ±{band:.2f} dB" if band else ""
+        effect_words = decibels(row.effect, row.margin)
+        lines.append(f"- {row.claim}, {row.contrast}: {effect_words} (seed {row.seeds}; {row.songs} songs{told})")
     words = f"So far in profile {study.profile.name}, as differences of the mean uSDR. None of these decides "
     words += f"anything: a verdict takes {MIN_SEEDS} seeds."
-    if band_db:
-        words += f" Two standard deviations, over seeds, of such a difference are {band_db:.1f} dB."
+    if any("±" in line for line in lines):
+        words += " Behind ±: two standard deviations of such a difference over seeds, from the profile that decides it."
     return "\n".join([words, "", *lines])
 
 
@@ -303,5 +312,5 @@ def beside(study: Study) -> str:
         said.append(f"Stayed silent, and trained again with another seed: {'; '.join(again)}.")
     hidden = {claim.id for claim in CLAIMS if not claim.primary and not claim.in_overview}
     rows = [row for row in table(study).itertuples() if row.claim in hidden and not pd.isna(row.low)]
-    others = [f"{row.claim}: {row.verdict}, {difference_words(row)}" for row in rows]
-    return " ".join(said) + (f" Controls: {'; '.join(others)}." if others else "")
+    others = [f"{row.contrast} ({row.claim}): {_verdict_words(row)}, {difference_words(row)}" for row in rows]
+    return " ".join([*said, *([f"Controls: {'; '.join(others)}."] if others else [])])

@@ -21,7 +21,8 @@ def overlap(table: pd.DataFrame) -> str:
     said = []
     for profile, rows in table.groupby("profile", sort=False):
         words = "In the paper" if profile == "-" else f"In profile {profile}"
-        score = rows.set_index("hop_seconds")["usdr_mean"].sort_index(ascending=False)
+        by_hop = rows.set_index("hop_seconds").sort_index(ascending=False)
+        score = by_hop["usdr_mean"][by_hop["seeds"] == by_hop["seeds"].iloc[0]]  # of the same trainings
         if len(score) < 2:
             continue
         widest, steps = score.index[0], []
@@ -76,7 +77,17 @@ def scale(table: pd.DataFrame) -> str:
         if not pd.isna(most["new_usdr_mean"]):
             words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
         said.append(words)
-    return f"{'. '.join(said)}." if said else ""
+    if not said:
+        return ""
+    one_seed = table[table["seed_band"].notna()]
+    if len(one_seed):
+        beyond = int((one_seed["effect"].abs() > one_seed["seed_band"]).sum())
+        said.append(
+            "Two standard deviations, over seeds, of a difference of two such trainings are "
+            f"{one_seed['seed_band'].iloc[0]:.2f} dB; of {len(one_seed)} sizes with one seed {beyond} "
+            f"{'lies' if beyond == 1 else 'lie'} farther from the base than that"
+        )
+    return f"{'. '.join(said)}."
 
 
 def finetuning(table: pd.DataFrame) -> str:
@@ -225,7 +236,8 @@ def splits(table: pd.DataFrame) -> str:
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
         said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
-    return " ".join(said)
+    intervals = "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
+    return " ".join([*said, intervals]) if said and table["profile"].ne("-").any() else " ".join(said)
 
 
 def systems(table: pd.DataFrame) -> str:
@@ -327,7 +339,8 @@ def trainings(table: pd.DataFrame) -> str:
         return ""
     rising = int((table["best_items"] == table["items"]).sum())
     words = f"Of {len(table)} trainings {rising} {'was' if rising == 1 else 'were'} best at the very end"
-    return f"{words}: a longer one would probably score higher." if rising else f"{words}."
+    why = "which a learning rate that falls to zero makes likely, however long the training is"
+    return f"{words}, {why}." if rising else f"{words}."
 
 
 def alone(table: pd.DataFrame, target: str) -> str:

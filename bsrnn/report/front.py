@@ -125,7 +125,7 @@ def quality(profile_name: str) -> None:
     study = Study(profile_name)
     results = Results(study, {"base", "baselines"})
     number, new = stamps.scored_songs(results).removesuffix(" scored"), _on_new_songs(results)
-    seeds = stamps.seeds_by_target(results)
+    seeds = stamps.seeds_of(results.finished)
     lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
         mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"

@@ -15,7 +15,6 @@ from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
-from bsrnn.report.chapters import ch09_open_details
 from bsrnn.report.player import MEGABYTES, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
@@ -168,19 +167,7 @@ def outcome(profile_name: str, *ids: str) -> None:
 
 def so_far(profile_name: str) -> None:
     """The contrasts in the profile's own runs of those claims that another profile still decides."""
-    study = Study(profile_name)
-    said(claims.so_far(study, ch09_open_details.seed_band(study, "C1")))
-
-
-def earlier(profile_name: str) -> None:
-    """What another profile had said to the claims that this one decides now: nothing where there are none."""
-    study = Study(profile_name)
-    rows = claims.earlier(study)
-    if rows.empty or study.earlier is None:
-        return
-    columns = ["claim", "contrast", "effect", "low", "high", "our_analogue", "seeds", "songs"]
-    words = f"As profile {study.earlier.profile.name} had it: {stamps.data_words(study.earlier.profile)}"
-    table(rows[rows["effect"].notna()][columns], f"What the earlier grid said. {words}", "earlier")
+    said(claims.so_far(Study(profile_name)))
 
 
 # ---- sounds ----

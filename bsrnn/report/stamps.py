@@ -1,11 +1,11 @@
 """Words that say where a number comes from: the data, profile and seeds behind it, and whether it carries a claim."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from bsrnn.runtime.terminal import counted
 from bsrnn.study import runs
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import Results
+from bsrnn.study.results import Finished, Results
 
 DATA_NAMES = {
     "musdb18hq": "MUSDB18-HQ",
@@ -68,12 +68,17 @@ def unlabelled_songs(results: Results) -> str:
     return counted(max(counts, default=0), "unlabelled song")
 
 
-def seeds_by_target(results: Results) -> str:
-    """Seeds of the runs; of targets that have fewer, in brackets: "0, 1, 2 (drums, bass: 0)"."""
-    trained = [done for done in results.finished if done.run.kind != "baselines"] or results.finished  # these have none
+def seeds_by_target(finished: Sequence[Finished]) -> dict[str, set[int]]:
+    """Target -> seeds of its runs; those of estimators without a network, which have none, only where all are such."""
     seeds: dict[str, set[int]] = {}
-    for done in trained:
+    for done in [done for done in finished if done.run.kind != "baselines"] or finished:
         seeds.setdefault(done.run.target, set()).add(done.run.seed)
+    return seeds
+
+
+def seeds_of(finished: Sequence[Finished]) -> str:
+    """Seeds of runs; of targets that have fewer, in brackets: "0, 1, 2 (drums, bass: 0)"."""
+    seeds = seeds_by_target(finished)
     every = set().union(*seeds.values())
     fewer: dict[str, list[str]] = {}
     for target, of_target in seeds.items():
@@ -99,7 +104,7 @@ def stamp(
     if kinds:
         parts.insert(1, f"our data: {REAL_RECORDING if kinds == {'real'} else data_words(profile)}")
         seeds = sorted({done.run.seed for done in results.finished})
-        parts += [f"seeds: {seeds_by_target(results)}", songs(results)]
+        parts += [f"seeds: {seeds_of(results.finished)}", songs(results)]
         claims = claim_words(profile, seeds)
         parts += [claims] if claim or claims != claim_words(profile) else []
     return "; ".join(filter(None, parts)) + "."

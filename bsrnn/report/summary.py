@@ -68,7 +68,8 @@ def _counts(rows: pd.DataFrame) -> str:
 def ledger() -> str:
     """How many choices the paper leaves open, and for how many the authors' code or the replication has an answer."""
     choices = tables.published("open_details")
-    answered = (choices[["authors_code", "replication"]] != "-").any(axis=1).sum()
+    unanswered = ("-", "not public", "not attempted")
+    answered = (~choices[["authors_code", "replication"]].isin(unanswered)).any(axis=1).sum()
     return (
         f"The paper leaves {len(choices)} choices open. The authors' later code or the replication has an answer to "
         f"{answered} of them, not always the same one; the other {len(choices) - answered} answers are ours alone."

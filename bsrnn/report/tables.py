@@ -12,7 +12,7 @@ import pandas as pd
 
 from bsrnn.errors import DataError
 from bsrnn.report import formats
-from bsrnn.report.stamps import OURS, claim_words, data_words, seed_words
+from bsrnn.report.stamps import OURS, claim_words, data_words, seed_words, seeds_by_target, seeds_of
 from bsrnn.runtime import paths
 from bsrnn.study.results import Finished, Results, mean
 
@@ -53,14 +53,14 @@ def published_rows(name: str) -> list[dict]:
 def ours(results: Results, behind: Sequence[Finished] = (), data: str | None = None) -> dict:
     """The last columns of a row of ours; ``behind``: the runs behind it, where it may not have all of the seeds."""
     profile = results.profile
-    seeds = sorted({done.run.seed for done in behind})
-    trained = {done.run.seed for done in behind if done.run.kind != "baselines"}  # these are computed once
+    trained = [done for done in behind if done.run.kind != "baselines"]  # these are computed once
+    fewest = min(seeds_by_target(trained).values(), key=len, default=set())
     return {
         "source": OURS,
         "data": data or data_words(profile),
         "profile": profile.name,
-        "seeds": ", ".join(map(str, seeds)) or seed_words(profile),
-        "note": claim_words(profile, trained),
+        "seeds": seeds_of(behind) if behind else seed_words(profile),
+        "note": claim_words(profile, fewest),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from bsrnn import checkpoint, recipes
+from bsrnn.data import songs
 from bsrnn.data.training_songs import data_recipe
 from bsrnn.runtime import distributed, paths, terminal
 from bsrnn.runtime.files import make_folder, read_json, write_json
@@ -18,6 +19,7 @@ from bsrnn.study import curves, scoring
 from bsrnn.study.results import Study, is_silence
 from bsrnn.study.runs import STAGES, Run, load
 from bsrnn.tool import cards
+from bsrnn.train import validation_scores
 
 
 def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dict:
@@ -87,9 +89,9 @@ SEED_STEP = 100  # ours: from the seed of a training that stayed silent to that 
 def _train(run: Run, device: str) -> dict:
     """Train with the run's seed, or with a later one where that model learnt nothing but to be silent.
 
-    Whatever the system; by its best score on the validation songs. One that is worse than silence must not have another
-    try for that. The result names the seed that it is of, and every silent training before it; their weights stay
-    beside.
+    Whatever the system; by what its best model scores on each of the validation songs. One that is worse than silence,
+    or good on some songs and bad on others, must not have another try for that. The result names the seed that it is
+    of, and every silent training before it; their weights stay beside.
     """
     folder = run.weights_folder()
     silent: list[dict] = []
@@ -101,7 +103,9 @@ def _train(run: Run, device: str) -> dict:
         else:
             on_track = curves.remark(run.profile, run.seed)
             trained = recipes.train_model(run.profile, seed, folder, device, run.id, on_track)
-            if not is_silence(trained["best"]) or len(silent) == run.profile.more_tries:
+            # the mean first: to score each song takes a while
+            learnt = not (is_silence([trained["best"]]) and is_silence(_validation(run, device)))
+            if learnt or len(silent) == run.profile.more_tries:
                 return trained | {"seed": seed, "silent": silent}
             if distributed.rank() == 0:
                 terminal.say(
@@ -109,6 +113,13 @@ def _train(run: Run, device: str) -> dict:
                 )
                 folder.rename(aside)
         silent.append({"seed": seed, "best": trained["best"]})
+
+
+def _validation(run: Run, device: str) -> list[float]:
+    """uSDR in dB of the run's best model, song by song."""
+    model = checkpoint.load(run.weights_folder()).to(device)
+    valid = songs.load(run.profile.data, "valid", targets=model.config.targets)
+    return validation_scores(model, valid, run.profile.validate).tolist()
 
 
 def _finetune(run: Run, device: str) -> dict:

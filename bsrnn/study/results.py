@@ -1,6 +1,6 @@
 """What figures and tables are drawn from: the finished runs of a profile by their roles."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,12 +168,14 @@ def trained_model(profile_name: str, target: str) -> Separator:
     )
 
 
-def is_silence(usdr_db: float | None) -> bool:
-    """Whether a mean uSDR is that of a model which learnt to be silent; of no score nobody can say.
+def is_silence(usdr_db: Iterable[float | None]) -> bool:
+    """Whether the uSDR of songs, in dB, is that of a model which learnt to be silent; of no score nobody can say.
 
-    A model that is worse than silence has learnt something else.
+    Each song's, not their mean: good songs and bad ones may cancel to 0 dB. And a model that is worse than silence has
+    learnt something else.
     """
-    return usdr_db is not None and abs(usdr_db) < SILENT_DB
+    known = [score for score in usdr_db if score is not None]
+    return bool(known) and all(abs(score) < SILENT_DB for score in known)
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -86,6 +86,7 @@ def _staying_silent(monkeypatch, seeds):
         return result
 
     monkeypatch.setattr(stages.recipes, "train_model", train_model)
+    monkeypatch.setattr(stages, "validation_scores", lambda *_: np.array([0.05, -0.02, 0.0]))
     return trained
 
 
@@ -102,9 +103,28 @@ def test_a_training_that_stayed_silent_is_trained_again_with_another_seed_and_li
     assert stages.compute(run)["training"] == result["training"] and trained == [0, 100, 200, 200]  # read, not trained
 
 
-@pytest.mark.parametrize(("best", "silent"), [(0.05, True), (-0.05, True), (0.2, False), (-0.25, False), (None, False)])
-def test_worse_than_silence_is_not_silent(best, silent):
-    assert results.is_silence(best) == silent
+@pytest.mark.parametrize(
+    ("scores", "silent"),
+    [
+        ([0.05, -0.05, 0.0], True),
+        ([0.0, None], True),
+        ([0.2], False),
+        ([-0.25], False),
+        ([2.0, -2.0], False),
+        ([None], False),
+        ([], False),
+    ],
+)
+def test_silent_is_what_scores_so_on_every_song(scores, silent):
+    assert results.is_silence(scores) == silent
+
+
+def test_a_training_whose_songs_cancel_to_0_db_has_no_other_try(grid, monkeypatch):
+    run = grid["vocals-s0"]
+    trained = _staying_silent(monkeypatch, {0})
+    monkeypatch.setattr(stages, "validation_scores", lambda *_: np.array([3.0, -3.1]))
+    result = stages.compute(run)["training"]
+    assert trained == [0] and (result["seed"], result["silent"], result["best"]) == (0, [], 0.05)
 
 
 def test_after_as_many_tries_as_the_profile_has_a_silent_training_stays(grid, monkeypatch):

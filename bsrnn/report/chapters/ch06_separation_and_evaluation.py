@@ -109,7 +109,7 @@ def failures(results: Results) -> pd.DataFrame:
     the median of all; groups overlap, and the best and worst are chosen by the score itself."""
     rows = []
     for target in results.targets("base"):
-        songs = _songs(results, target)
+        songs, behind = _songs(results, target), results.find("base", target)
         for words, inside in _groups(songs).items():
             group = songs[inside]
             if group.empty:
@@ -119,7 +119,7 @@ def failures(results: Results) -> pd.DataFrame:
             row["mixture"] = group["usdr_mixture"].mean()
             if len(group) > 1:
                 row["low"], row["high"] = song_interval(group["model"], np.random.default_rng(0))
-            rows.append(row | {"above_filter": row["usdr_mean"] - row["wiener_oracle"]} | ours(results))
+            rows.append(row | {"above_filter": row["usdr_mean"] - row["wiener_oracle"]} | ours(results, behind))
     columns = ("usdr_mean", "low", "high", "seed_sd", "mixture", "wiener_oracle", "above_filter")
     return ordered(rows, "target", "group", "songs", *columns)
 

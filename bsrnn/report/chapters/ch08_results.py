@@ -10,7 +10,7 @@ from bsrnn.bands import band_widths
 from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
 from bsrnn.report import artifact, claims, figures, stamps
-from bsrnn.report.artifact import BOTH, Runs
+from bsrnn.report.artifact import BOTH, EARLIER, Runs
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import measured, pairs
@@ -39,6 +39,8 @@ LAST_CHAPTER = 8
 OF_SYSTEMS = "C4"  # the claim that other systems are of
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
+# a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
+OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "songs_wanted")
 OF_CLAIMS = Runs(claims.ROLES, of=BOTH, listed=claims.runs_compared)
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
@@ -66,9 +68,9 @@ def _groups_of(songs: list[dict]) -> dict[str, list[dict]]:
     return groups | ({"new": apart} if apart else {})
 
 
-def _behind(results: Results) -> dict[str, list[Finished]]:
-    """Method -> its runs: an estimator without a network is computed once, whatever seeds the profile has."""
-    return dict.fromkeys(METHODS, results.find("baselines")) | {"model": results.find("base")}
+def _behind(results: Results, target: str | None = None) -> dict[str, list[Finished]]:
+    """Method -> its runs, of a target or of all: an estimator without a network is computed once, whatever the seeds."""
+    return dict.fromkeys(METHODS, results.find("baselines", target)) | {"model": results.find("base", target)}
 
 
 @artifact.table("results", "Results on held-out songs", Runs({"base", "baselines"}))
@@ -76,8 +78,9 @@ def held_out_songs(results: Results) -> pd.DataFrame:
     """Test scores of each target beside estimators without a network: uSDR is the mean over songs, cSDR the median of
     the pair target and residual (silence and the mixture have none), leakage the level where the target rests (-120:
     nothing)."""
-    rows, behind = [], _behind(results)
+    rows = []
     for target in results.targets("base"):
+        behind = _behind(results, target)
         for method, seeds in _by_method(results, target).items():
             groups = [_groups_of(songs) for songs in seeds]
             for timbre in groups[0]:
@@ -87,7 +90,7 @@ def held_out_songs(results: Results) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if table["target"].nunique() < 2:
         return whole_counts(table)
-    whole, methods = of_all_songs(table), {words: name for name, words in METHODS.items()}
+    whole, behind, methods = of_all_songs(table), _behind(results), {words: name for name, words in METHODS.items()}
     means = [
         {"target": "mean", "method": method, "timbre": part["timbre"].iloc[0]}
         | {"usdr_mean": mean(part["usdr_mean"].tolist()), "songs": int(part["songs"].iloc[0])}
@@ -183,7 +186,6 @@ def _split_name(scheme: str | tuple) -> str:
         of=BOTH,
         source=f"paper, Table III, replication (arXiv 2603.09187), and {OURS}",
     ),
-    Layout(hidden=("seeds",)),  # the caption has each profile's
 )
 def table3(results: Results) -> pd.DataFrame:
     """Published scores on MUSDB18 and MUSDB18-HQ, and ours on our data; rows of different data must not be compared,
@@ -332,14 +334,25 @@ def learning_curves(results: Results) -> Figure:
     "claims",
     "The claims and what our results say to them",
     OF_CLAIMS,
-    # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
-    Layout(hidden=("verdict", "statement", "reason", "songs_wanted"), first=FIRST_OF_A_CLAIM),
+    Layout(hidden=OF_CLAIMS_HIDDEN, first=FIRST_OF_A_CLAIM),
 )
 def table_of_claims(results: Results) -> pd.DataFrame:
     """Effect: difference of the mean uSDR in dB, paired by seed and song; low and high: its interval over seeds and
     songs, by the two-way analysis of variance, at the level named: that of the five primary contrasts makes their
     tests against no difference hold together with 95 % (Holm). Detectable: the true effect that such an interval tells
     from 0 four times in five."""
+    return claims.table(results.study)
+
+
+@artifact.table(
+    "claims_earlier",
+    "What the earlier grid said to the claims",
+    Runs(claims.ROLES, of=EARLIER, listed=claims.runs_compared),
+    Layout(hidden=OF_CLAIMS_HIDDEN, first=FIRST_OF_A_CLAIM),
+)
+def table_of_earlier_claims(results: Results) -> pd.DataFrame:
+    """As the table of claims, for the grid that decides what this profile does not decide yet: also of those claims
+    that have passed to this profile, for which it is history."""
     return claims.table(results.study)
 
 

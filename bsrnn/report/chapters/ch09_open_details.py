@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import BOTH, Runs
 from bsrnn.report.formats import signed
-from bsrnn.report.statistics import EQUAL, measured, seed_deviation_of
+from bsrnn.report.statistics import EQUAL, measured
 from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 from bsrnn.study.profiles import Profile
-from bsrnn.study.results import Finished, Results, Study
+from bsrnn.study.results import Finished, Results
 
 ONE_SEED = "songs, one seed"
 COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
@@ -43,7 +43,12 @@ class Comparison:
         row = {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
         if self.retrained and row["interval_over"] == ONE_SEED:
             claim = "C5" if self.changed[0].run.kind == "finetune" else "C1"
-            row |= {"low": None, "high": None, "interval_over": "-", "seed_band": seed_band(results.study, claim)}
+            row |= {
+                "low": None,
+                "high": None,
+                "interval_over": "-",
+                "seed_band": claims.seed_band(results.study, claim),
+            }
         return row
 
     @property
@@ -51,17 +56,6 @@ class Comparison:
         """Whether the changed runs have weights of their own, which another seed would make others."""
         keys = {done.run.train_key for done in self.against}
         return any(done.run.train_key not in keys for done in self.changed)
-
-
-def seed_band(study: Study, claim_id: str) -> float | None:
-    """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
-
-    The largest of a claim's contrasts, C1's of two band splits or C5's of two finetunings, which the profile that
-    decides the claims trained with several seeds: of how another seed alone moves such a difference.
-    """
-    compared = [contrast for contrast in claims.contrasts(study) if contrast.claim.of == claim_id]
-    deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
-    return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
 
 
 def comparisons(results: Results) -> list[Comparison]:

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn.report import artifact, figures
+from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import GREY, colour
 from bsrnn.report.statistics import measured
@@ -38,16 +38,19 @@ def along(results: Results, axis: str) -> list[list[Finished]]:
 def more_of_each(results: Results) -> pd.DataFrame:
     """The base with other numbers of training items, songs or features, all else the same: mean uSDR on the test songs
     and on songs of new timbres, the difference from the base on the test songs, and the work: operations of the whole
-    training, forward, relative to the base's."""
+    training, forward, relative to the base's. A size with one seed has a band instead of an interval: two standard
+    deviations, over seeds, of the difference of two trainings; a difference inside it may be the seed's."""
     base = [done for done in results.find("scale") if not done.run.variant]
+    band = claims.seed_band(results.study, "C1")  # of vocals, trained as these are
     rows = []
     for axis, words in AXES.items():
         for trained in along(results, axis) if len(along(results, axis)) > 1 else ():
             row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": _test_score(trained)}
             row |= {"new_usdr_mean": _new_score(trained), "work": _work(trained[0]) / _work(base[0])}
             row["effect"] = measured(trained, base)["effect"]
+            row["seed_band"] = band if trained[0].run.variant and len(trained) == 1 else None
             rows.append(row | ours(results, trained))
-    return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "work")
+    return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "seed_band", "work")
 
 
 def _test_score(seeds: list[Finished]) -> float | None:
