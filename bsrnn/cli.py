@@ -175,7 +175,7 @@ def _profile(options) -> profiles.Profile:
     """The profile, on the user's own songs if there are any."""
     profile = profiles.profile(options.profile)
     if getattr(options, "data", None):
-        profile = replace(profile, data=config.DataConfig(source="folder", folder=str(options.data)))
+        profile = profile.with_songs(options.data)
     assignments = getattr(options, "set", ())
     for assignment in assignments:
         refuse_unused(options.command, assignment)
@@ -206,7 +206,7 @@ def _data(options) -> None:
             return
     for split in ("train", "valid", "test") if not profile.folds else (None,):  # of folds each song is in all three
         try:
-            found = songs.load(profile.data, split, targets=options.target)
+            found = songs.load(profile.data, split, targets=options.target, sample_rate=profile.model.sample_rate)
         except NoSongs as error:
             if split != "test" or not options.data:
                 raise
@@ -300,7 +300,7 @@ def _evaluate(options) -> None:
         profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
         check(preflight.place, options.out, *score_files.FILES)
         if profile and model:
-            check(needs.data, profile.data, options.split, model.config.targets)
+            check(needs.data, profile.data, options.split, model.config.targets, model.config.sample_rate)
     assert profile and model, RAISED
     scores = scoring.score_model(model.to(options.device), profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}

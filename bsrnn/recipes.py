@@ -52,7 +52,7 @@ def train_model(
 def supervised(settings: Settings, seed: int) -> Supervised:
     """The batches that a training learns from."""
     targets = settings.model.targets
-    train_songs = songs.load(settings.data, "train", targets=targets)
+    train_songs = songs.load(settings.data, "train", targets=targets, sample_rate=settings.model.sample_rate)
     mixes = RandomMixes(
         index_sources(train_songs, settings.activity, targets),
         targets,
@@ -90,7 +90,7 @@ def finetune_model(
     claim = _claim(folder, _of_finetuning(settings, seed, start, unlabelled))
     if distributed.agree((done := folder / "training.json").is_file()):
         return read_json(done)
-    valid = songs.load(settings.data, "valid", targets=model.config.targets)
+    valid = songs.load(settings.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     score = validation_usdr(teacher, valid, settings.validate)
     source = semi_supervised(settings, target, seed, unlabelled, teacher, score)
     report = source.report()
@@ -119,7 +119,7 @@ def semi_supervised(
     settings: Settings, target: str, seed: int, unlabelled: Mixtures, teacher: Separator, score: float = 0.0
 ) -> SemiSupervised:
     """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
-    labelled = songs.load(settings.data, "train", targets=(target,))
+    labelled = songs.load(settings.data, "train", targets=(target,), sample_rate=settings.model.sample_rate)
     return SemiSupervised(labelled, unlabelled.songs, Teacher(teacher, target, score), settings, seed)
 
 
@@ -132,7 +132,7 @@ def _run(
     remark: Remark = no_remark,
 ) -> dict:
     """Train until the end; what belongs into the run's JSON, with ``extra``, which then lies in training.json too."""
-    valid = songs.load(settings.data, "valid", targets=settings.model.targets)
+    valid = songs.load(settings.data, "valid", targets=settings.model.targets, sample_rate=settings.model.sample_rate)
     info = {"label": label, "profile": settings.name, "data": data_recipe(settings), "seed": seed}
     info |= {"item_channels": settings.mixing.item_channels}
     validate = settings.validate

@@ -10,14 +10,14 @@ from bsrnn.audio import files as audio
 RATE = 44100
 
 
-def of_tones(root: Path, songs: int) -> Path:
+def of_tones(root: Path, songs: int, rate: int = RATE) -> Path:
     """Songs of 7 s in FLAC: "piano", a low tone, other in each song, and "rest", a high one."""
-    time = np.arange(7 * RATE) / RATE
+    time = np.arange(7 * rate) / rate
     for index in range(songs):
         generator = np.random.default_rng(index)
         for stem, hz in (("piano", 300 + 30 * index), ("rest", 4000)):
             signal = 0.2 * np.sin(2 * math.pi * hz * time) + 0.01 * generator.standard_normal((2, len(time)))
-            audio.write(root / f"song{index}" / f"{stem}.flac", signal.astype(np.float32), RATE)
+            audio.write(root / f"song{index}" / f"{stem}.flac", signal.astype(np.float32), rate)
     return root
 
 

@@ -156,5 +156,6 @@ def check_header(song: str, stem: str, header: audio.AudioInfo, sample_rate: int
     if header.sample_rate != sample_rate:
         raise DataError(
             f"{song}: {stem} has {header.sample_rate} Hz, expected the model's {sample_rate} Hz; resample "
-            f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance"
+            f"every file of it, with `ffmpeg -i IN -ar {sample_rate} OUT` for instance, or train with "
+            f"`--set model.sample_rate={header.sample_rate}`"
         )

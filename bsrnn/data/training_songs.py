@@ -18,7 +18,7 @@ def with_songs(deciding: dict, settings: Settings) -> dict:
     listed = [
         f"{split}: {song.name}, {song.frames} samples, {', '.join(song.stems)}"
         for split in ("train", "valid")
-        for song in songs.load(data, split, targets=settings.model.targets)
+        for song in songs.load(data, split, targets=settings.model.targets, sample_rate=settings.model.sample_rate)
     ]
     return deciding | {"data": deciding["data"] | {"songs": listed}}
 

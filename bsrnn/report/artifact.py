@@ -28,7 +28,7 @@ class Runs:
     """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
 
     roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
-    whose runs: the profile's, PROFILE; those of the one that decides the claims which it does not decide yet, EARLIER, or
+    whose runs: the profile's, PROFILE; those of the one that decides the claims which it does not decide yet, EARLIER;
     both, BOTH; or those of the profile that decides a claim, "C4" for instance. songs: how many songs stand behind the
     numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
     """

@@ -232,7 +232,7 @@ def outcome_words(row) -> str:
 
 
 def _verdict_words(row) -> str:
-    """A row's verdict, that on the paper's data where it was tested there; and whether all of the interval is below 0."""
+    """A row's verdict, that on the paper's data where it was tested there; and whether the interval lies below 0."""
     verdict = row.our_analogue if row.paper_data == NOT_TESTED else row.paper_data
     return f"{verdict}, and the other way round" if verdict == INCONSISTENT and row.high < 0 else verdict
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bsrnn import bands, checkpoint
-from bsrnn.config import SPEED, TARGETS, DataConfig, deciding, settings_of
+from bsrnn.config import SPEED, TARGETS, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.training_songs import with_songs
 from bsrnn.errors import ConfigError, MissingResult
@@ -187,7 +187,7 @@ def plan(
     other = overrides.changed(base, *changes)
     if not other.model.channels_apart:  # it needs both, see bsrnn.study.runs
         other = overrides.with_values(other, {"mixing.item_channels": "both"})
-    home = folder / _songs_folder(profile.data) if profile.data.source == "folder" else folder
+    home = folder / _songs_folder(profile) if profile.data.source == "folder" else folder
     bases = tuple(Run(f"{target}-s{seed}", "train", base, target, seed, change=f"{target}, its own split")
                   for seed in range(seeds))  # fmt: skip
     changed = tuple(_changed(run, other, changes) for run in bases)
@@ -302,13 +302,11 @@ def _short(changes: Iterable[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._=+-]", "-", text)[:60]
 
 
-def _songs_folder(data: DataConfig) -> str:
+def _songs_folder(profile: Profile) -> str:
     """A folder's name, and a hash of the songs in it: other songs below the same name are another comparison's."""
-    return f"{Path(data.folder).name}.{hashlib.sha256(json.dumps(_listed(data)).encode()).hexdigest()[:12]}"
-
-
-def _listed(data: DataConfig) -> list[str]:
-    return [f"{song.name}, {song.frames} samples, {', '.join(song.stems)}" for song in songs.load(data, None)]
+    found = songs.load(profile.data, None, sample_rate=profile.model.sample_rate)
+    listed = [f"{song.name}, {song.frames} samples, {', '.join(song.stems)}" for song in found]
+    return f"{Path(profile.data.folder).name}.{hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]}"
 
 
 # ---- what is there ----

@@ -118,7 +118,7 @@ def _train(run: Run, device: str) -> dict:
 def _validation(run: Run, device: str) -> list[float]:
     """uSDR in dB of the run's best model, song by song."""
     model = checkpoint.load(run.weights_folder()).to(device)
-    valid = songs.load(run.profile.data, "valid", targets=model.config.targets)
+    valid = songs.load(run.profile.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     return validation_scores(model, valid, run.profile.validate).tolist()
 
 

@@ -21,13 +21,13 @@ RENDERED = {1: 5 * 44100 * 2 * 2, 2: 0.4 * 5 * 44100 * 2 * 2}
 ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
-def data(settings: DataConfig, split: str | None, targets: tuple[str, ...]) -> None:
-    """DataError unless every song of a split (None: of all) can be read, and there are some.
+def data(settings: DataConfig, split: str | None, targets: tuple[str, ...], sample_rate: int) -> None:
+    """DataError unless every song of a split (None: of all) can be read at the rate in Hz, and there are some.
 
     What is rendered or decoded first is left to the command itself.
     """
     if settings.source in ON_DISK:
-        songs.load(settings, split, targets=targets)
+        songs.load(settings, split, targets=targets, sample_rate=sample_rate)
 
 
 def rendering(settings: DataConfig, root: Path, splits: list[str]) -> None:
@@ -57,7 +57,7 @@ def training(check: preflight.Checks, profile: Profile | None, folder: Path) -> 
     if profile is None:
         return
     for split in (None, "valid"):  # all: what fails to be read is said once, whatever its split
-        check(data, profile.data, split, profile.model.targets)
+        check(data, profile.data, split, profile.model.targets, profile.model.sample_rate)
     parameters = check(_parameters, profile)
     if parameters and not (folder / "training.json").is_file():
         states = STATES_GOING_ON if (folder / "settings.json").is_file() else STATES
@@ -80,7 +80,8 @@ def run(wanted: Run, device_name: str) -> None:
             check(runs.load, wanted.start)
         if wanted.kind in ("train", "finetune"):
             training(check, wanted.profile, wanted.weights_folder())
-        check(data, wanted.profile.data, None, (wanted.target,))  # it is scored at the end, on the test songs
+        # it is scored at the end, on the test songs
+        check(data, wanted.profile.data, None, (wanted.target,), wanted.profile.model.sample_rate)
 
 
 def _parameters(profile: Profile) -> int:

@@ -9,6 +9,7 @@ Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
@@ -71,6 +72,10 @@ class Profile(Settings):
         """``model``, of a profile that is not a peer's."""
         assert isinstance(self.model, ModelConfig), f"{self.name!r} is the profile of a peer"
         return self.model
+
+    def with_songs(self, folder: str | Path) -> "Profile":
+        """The same training on a folder of a user's own songs, which have neither folds nor songs without stems."""
+        return replace(self, data=DataConfig(source="folder", folder=str(folder)), folds=(), few_songs=0)
 
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""

@@ -50,7 +50,7 @@ def _score_teacher(run: Run, device: str) -> dict:
 def score_model(model: Separator, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
     """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
     rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
-    found = songs.load(profile.data, split, targets=model.config.targets)
+    found = songs.load(profile.data, split, targets=model.config.targets, sample_rate=model.config.sample_rate)
     for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture = song.read("mixture")
         begun = time.monotonic()

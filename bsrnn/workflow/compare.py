@@ -1,9 +1,7 @@
 """``bsrnn compare``: one thing changed, both trained on the same items, their scores held against each other."""
 
 import argparse
-from dataclasses import replace
 
-from bsrnn.config import DataConfig
 from bsrnn.runtime import preflight, terminal
 from bsrnn.runtime.paths import place
 from bsrnn.study import profiles
@@ -36,7 +34,7 @@ def run(options) -> None:
 
     profile = profiles.profile(options.profile)
     if options.data:
-        profile = replace(profile, data=DataConfig(source="folder", folder=str(options.data)), folds=())
+        profile = profile.with_songs(options.data)
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
         check(preflight.place, options.out)

@@ -36,8 +36,20 @@ def model(folder, tmp_path_factory):
     return out
 
 
-def test_data_says_what_is_there(folder, capsys):
-    assert cli.main(["data", "--data", str(folder), "--target", "piano"]) == 0
+def test_songs_of_another_rate_train_with_a_model_of_that_rate(tmp_path, capsys):
+    songs, model = made_songs.of_tones(tmp_path / "songs", 4, 48000), str(tmp_path / "model")
+    of_songs = ["--data", str(songs), "--profile", "tiny"]
+    arguments = ["train", "--target", "piano", *of_songs, "--out", model]
+    assert cli.main(arguments) == 1 and "train with `--set model.sample_rate=48000`" in capsys.readouterr().err
+    assert cli.main([*arguments, "--set", "model.sample_rate=48000"]) == 0
+    assert bsrnn.load(model).config.sample_rate == 48000
+    assert cli.main(["evaluate", "--model", model, *of_songs, "--out", str(tmp_path / "scores")]) == 0
+
+
+@pytest.mark.parametrize("profile", list(profiles.PROFILES))
+def test_data_says_what_is_there(folder, profile, capsys):
+    """With each profile's settings: its own songs, folds and finetuning are not asked for."""
+    assert cli.main(["data", "--data", str(folder), "--target", "piano", "--profile", profile]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{split}: {count} songs, {count * 7 / 60:.1f} min, stems piano, rest"
                      for split, count in (("train", 4), ("valid", 1), ("test", 1))]  # fmt: skip

@@ -69,7 +69,7 @@ def _groups_of(songs: list[dict]) -> dict[str, list[dict]]:
 
 
 def _behind(results: Results, target: str | None = None) -> dict[str, list[Finished]]:
-    """Method -> its runs, of a target or of all: an estimator without a network is computed once, whatever the seeds."""
+    """Method -> its runs, of a target or of all. Estimators without a network are computed once, whatever the seeds."""
     return dict.fromkeys(METHODS, results.find("baselines", target)) | {"model": results.find("base", target)}
 
 
