@@ -40,6 +40,9 @@ NUMBERS = (
     "p",
     "detectable",
     "songs_wanted",
+    "new_effect",
+    "new_low",
+    "new_high",
     "margin",
     "paper_effect",
     "effect_where_both_learnt",
@@ -52,8 +55,9 @@ NOT_TESTED, UNDECIDED, CONSISTENT, INCONSISTENT = "not tested", "undecided", "co
 class Contrast:
     """A claim's runs held against each other: differences in dB, a row a seed and a column a song.
 
-    profile: whose runs these are. silent: the seeds with which a training of either side learnt to be silent. again: of
-    those that were trained again for that reason, the run and the seeds that were given up.
+    on_new: likewise on the songs of new timbres, empty where they are no test of their own. profile: whose runs these
+    are. silent: the seeds with which a training of either side learnt to be silent. again: of those that were trained
+    again for that reason, the run and the seeds that were given up.
     """
 
     claim: Claim
@@ -61,6 +65,7 @@ class Contrast:
     targets: list[str]
     compared: list[Pair]
     differences: pd.DataFrame
+    on_new: pd.DataFrame
     effect: Effect | None
     silent: tuple[int, ...] = ()
     again: tuple[str, ...] = ()
@@ -100,8 +105,9 @@ def _contrast(claim: Claim, results: Results) -> Contrast:
     again = dict.fromkeys(words for pair in compared for done in pair if (words := _trained_again(done)))
     claim = claim.naming(compared)
     return Contrast(
-        claim, results.profile, targets, compared, differences, effect(differences), tuple(silent), tuple(again)
-    )
+        claim, results.profile, targets, compared, differences, difference_table(compared, Finished.new_songs),
+        effect(differences), tuple(silent), tuple(again),
+    )  # fmt: skip
 
 
 def _trained_again(done: Finished) -> str:
@@ -151,7 +157,8 @@ def _rows(compared: Sequence[Contrast]) -> pd.DataFrame:
 
 def _row(contrast: Contrast, level: float) -> dict:
     claim, targets, differences, measured = contrast.claim, contrast.targets, contrast.differences, contrast.effect
-    profile = contrast.profile
+    profile, on_new = contrast.profile, effect(contrast.on_new)
+    new_low, new_high = on_new.interval(LEVEL) if on_new else (None, None)
     seeds = list(differences.index)
     interval = measured.interval(level) if measured else None
     mean = float(differences.to_numpy().mean()) if differences.size else None
@@ -172,6 +179,10 @@ def _row(contrast: Contrast, level: float) -> dict:
         "p": measured.p() if measured else None,
         "detectable": measured.detectable(level) if measured else None,
         "songs_wanted": measured.songs_wanted(claim.margin_db, level) if measured else None,
+        "new_effect": float(contrast.on_new.to_numpy().mean()) if contrast.on_new.size else None,
+        "new_low": new_low,
+        "new_high": new_high,
+        "new_songs": contrast.on_new.shape[1],
         "margin": claim.margin_db,
         "paper_effect": claim.paper_db(targets or claim.targets),
         "paper_data": verdict if on_paper_data else NOT_TESTED,

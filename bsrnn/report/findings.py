@@ -178,6 +178,24 @@ def power(table: pd.DataFrame) -> str:
     return f"{words} Each is an estimate, from how much the differences vary between songs and between seeds."
 
 
+def on_new_timbres(table: pd.DataFrame) -> str:
+    """Of the claims: the primary contrasts on the songs of new timbres, where these are a test of their own."""
+    rows = table[~table["claim"].str.contains(",") & table["new_effect"].notna()]
+    if rows.empty:
+        return ""
+    said = [
+        f"{row.claim} {row.new_effect:+.2f} dB"
+        + ("" if pd.isna(row.new_low) else f" [{row.new_low:+.2f}, {row.new_high:+.2f}]")
+        for row in rows.itertuples()
+    ]
+    return f"On the {rows['new_songs'].iloc[0]} songs of new timbres, which decide nothing: {'; '.join(said)}."
+
+
+def of_claims(table: pd.DataFrame) -> str:
+    """Of the claims: their power, and what songs of new timbres say."""
+    return "\n\n".join(filter(None, [power(table), on_new_timbres(table)]))
+
+
 def _about(songs: float) -> str:
     """A number of songs with two digits that count."""
     step = 10 ** max(0, len(str(int(songs))) - 2)
@@ -314,7 +332,7 @@ FINDINGS: dict[str, Finding] = {
     "finetuning_gain": finetuning,
     "details": choices,
     "rates": rates,
-    "claims": power,
+    "claims": of_claims,
     "scale": scale,
     "guitar": guitar,
 }

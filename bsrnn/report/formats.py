@@ -20,7 +20,7 @@ LARGE = 1000.0  # from here on a number stands without decimals
 BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect", "paper's effect")
 MARGIN_DECIMALS = 3
 # a mean and its interval have one number of decimals
-TOGETHER = (("effect", "low", "high"), ("shifted_low", "shifted_high"))
+TOGETHER = (("effect", "low", "high"), ("shifted_low", "shifted_high"), ("new_effect", "new_low", "new_high"))
 SMALLEST_WRITTEN_OUT = 1e-5  # below, a number is written with an exponent
 HEADINGS = {
     "usdr_mean": "uSDR, mean (dB)",
@@ -59,6 +59,10 @@ HEADINGS = {
     "margin": "margin (dB)",
     "detectable": "detectable (dB)",
     "songs_wanted": "songs for the margin",
+    "new_effect": "new timbres: effect (dB)",
+    "new_low": "new timbres: low",
+    "new_high": "new timbres: high",
+    "new_songs": "new timbres: songs",
     "bsrnn_above_it": "BSRNN above it (dB)",
     "gflop": "GFLOP an item",
     "work": "work (base: 1)",

@@ -12,7 +12,7 @@ import, so it is imported where it is used.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from bsrnn.study.results import Finished
 
 EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
 Pair = tuple[Finished, Finished]
+Songs = Callable[[Finished], list[dict]]
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ def with_start(finetuned: Iterable[Finished], starts: Iterable[Finished]) -> lis
     return [(a, b) for a in finetuned for b in starts if a.run.its_start.id == b.run.id]
 
 
-def difference_table(compared: Sequence[Pair]) -> pd.DataFrame:
-    """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song.
+def difference_table(compared: Sequence[Pair], songs: Songs = Finished.songs) -> pd.DataFrame:
+    """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song; songs: which ones.
 
     Only seeds that have every target, and songs that have a score in all of them. Several finetunings of one start,
     with other orders of the data, are one seed: their mean counts.
@@ -187,8 +188,8 @@ def difference_table(compared: Sequence[Pair]) -> pd.DataFrame:
     rows = []
     for better, worse in compared:
         seed = better.run.its_start.seed if better.run.kind == "finetune" else better.run.seed
-        scores = {song["song"]: song["usdr"] for song in worse.scores["songs"]}
-        for song in better.scores["songs"]:
+        scores = {song["song"]: song["usdr"] for song in songs(worse)}
+        for song in songs(better):
             values = song["usdr"], scores.get(song["song"])
             difference = np.nan if None in values else values[0] - values[1]  # a target is silent in some songs
             rows.append({"seed": seed, "target": better.run.target, "song": song["song"], "difference": difference})

@@ -8,9 +8,10 @@ from bsrnn.report import findings
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
-    rows = [(hop, score + shift, source) for source, shift in (("-", 8.0), ("small", 0.0))
+    rows = [(hop, score + shift, source, "0, 1") for source, shift in (("-", 8.0), ("small", 0.0))
             for hop, score in ((3.0, 1.0), (1.5, 1.25), (0.5, 1.5))]  # fmt: skip
-    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "profile"]))
+    rows.append((1.0, 9.0, "small", "0"))  # of another number of trainings: not to be compared
+    said = findings.overlap(pd.DataFrame(rows, columns=["hop_seconds", "usdr_mean", "profile", "seeds"]))
     assert said == (
         "In the paper, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s. "
         "In profile small, with the same weights, against a hop of 3 s: +0.25 dB at 1.5 s, +0.50 dB at 0.5 s."
@@ -44,12 +45,17 @@ def test_share_of_the_way_to_the_mask():
 
 
 def test_scale_is_told_by_the_doubling():
-    rows = [("songs", 6, 1.0, 0.5), ("songs", 48, 2.5, 2.0), ("songs", 12, 9.0, 9.0), ("items", 5, 1.0, None),
-            ("items", 20, 0.5, None)]  # fmt: skip
-    said = findings.scale(pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean"]))
+    rows = [("songs", 6, 1.0, 0.5, -1.5), ("songs", 48, 2.5, 2.0, 0.0), ("songs", 12, 9.0, 9.0, 6.5),
+            ("items", 5, 1.0, None, 0.5), ("items", 20, 0.5, None, 0.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean", "effect"])
+    said = findings.scale(table.assign(seed_band=None))
     assert said == (
         "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB). "
         "From 5 to 20 items: 1.00 to 0.50 dB, -0.25 dB a doubling."
+    )
+    banded = findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
+    assert banded.startswith(said) and banded.endswith(
+        "such trainings are 0.60 dB; of 3 sizes with one seed 2 lie farther from the base than that."
     )
 
 
@@ -125,7 +131,8 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
     table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
     assert findings.splits(table) == (
         "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
-        "V7 over V4, more bands: +0.75 dB in the paper."
+        "V7 over V4, more bands: +0.75 dB in the paper. "
+        "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
@@ -174,10 +181,20 @@ def test_labels_stand_beside_the_mixture():
 def test_trainings_that_were_best_at_their_end_had_not_converged():
     table = pd.DataFrame({"items": [500, 500, 500], "best_items": [500, 400, 500]})
     assert findings.trainings(table) == (
-        "Of 3 trainings 2 were best at the very end: a longer one would probably score higher."
+        "Of 3 trainings 2 were best at the very end, which a learning rate that falls to zero makes likely, however "
+        "long the training is."
     )
     assert findings.trainings(table[1:2]) == "Of 1 trainings 0 were best at the very end."
     assert findings.trainings(table[:0]) == ""
+
+
+def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
+    table = pd.DataFrame(
+        {"claim": ["C1", "C1, control", "C2", "C3"], "new_effect": [-0.08, 1.0, 0.2, None], "songs_wanted": None,
+         "new_low": [-0.4, 0.0, None, None], "new_high": [0.3, 2.0, None, None], "new_songs": 16}
+    )  # fmt: skip
+    said = "On the 16 songs of new timbres, which decide nothing: C1 -0.08 dB [-0.40, +0.30]; C2 +0.20 dB."
+    assert findings.of_claims(table) == said and findings.on_new_timbres(table[3:]) == ""
 
 
 def test_with_how_many_songs_a_claim_could_be_told_from_none():

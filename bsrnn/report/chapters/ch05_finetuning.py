@@ -318,8 +318,8 @@ def _start_words(results: Results) -> str:
 def finetuning_gain(results: Results) -> pd.DataFrame:
     """Mean uSDR in dB on the test songs, and apart on those with seen timbres, with new ones, and on the shifted ones
     (other styles, mastered); each model at its best validation, which is at the item named. Over control: the gain in
-    uSDR over a model with the same start and budget that saw labelled songs only; low and high: 95 % interval over
-    songs, and over seeds (other orders of the data from one start) where there are several; each stands for itself.
+    uSDR over a model with the same start and budget that saw labelled songs only, with its 95 % interval (low and high)
+    over songs and over seeds (other orders of the data from one start), each by itself; none with one seed.
     Over start, over control and cSDR are of the test songs without the shifted ones."""
     rows = []
     for target in results.targets("finetuned"):
@@ -380,6 +380,8 @@ def _gain(results: Results, finished: list[Finished], others: list[Finished], gr
         return None, None, None
     if len(by_start) > 1:
         differences = [np.mean(rows, axis=0) for rows in by_start.values()]
+    if len(differences) == 1:  # an interval over songs alone knows nothing of the spread between seeds
+        return float(np.mean(differences)), None, None
     return mean_interval(differences)
 
 
