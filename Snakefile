@@ -24,11 +24,11 @@ PROCESSES = int(config.get("processes", 1))  # that train one model together, a 
 # not a parameter of the rule: how many trained a model is no reason to train it again
 BSRNN = "bsrnn" if PROCESSES == 1 else f"torchrun --standalone --nproc-per-node {PROCESSES} --no-python bsrnn"
 ROOT = paths.root()
-RESULTS = project.relative(paths.results(PROFILE))
+RESULTS = paths.shown(paths.results(PROFILE))
 STUDY = Study(PROFILE)
 RUNS = {run.result_path().name.removesuffix(".json"): run for run in STUDY.grid.values()}
 TABLES = [f"{RESULTS}/manifest.json"] + [
-    project.relative(path) for artifact in chapters.REGISTRY.values() for path in artifact.files(STUDY)
+    paths.shown(path) for artifact in chapters.REGISTRY.values() for path in artifact.files(STUDY)
 ]
 NOTEBOOKS = [f"{RESULTS}/notebooks/{chapter}.ipynb" for chapter in project.chapters()]
 LIBRARY = project.content_hash(sorted(Path(ROOT, "bsrnn").rglob("*.py")))
@@ -37,7 +37,7 @@ BOOK = project.content_hash([ROOT / "_config.yml", *Path(ROOT, "benchmarks").glo
 
 
 def result(run):
-    return project.relative(run.result_path())
+    return paths.shown(run.result_path())
 
 
 def asked(name):

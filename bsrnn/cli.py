@@ -13,7 +13,7 @@ from bsrnn.runtime.memory import share_one_arena
 from bsrnn.runtime.paths import place
 from bsrnn.study import profiles
 from bsrnn.tool import separate_options
-from bsrnn.tool.options import PROFILE_DECIDES, Parser, refuse_unused, usable_device, whole
+from bsrnn.tool.options import PROFILE_DECIDES, Parser, device_name, refuse_unused, whole
 from bsrnn.workflow import compare, curve
 
 EPILOG = {
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
         command.add_argument("--out", "-o", type=place, default=Path(default), help=f"{help} (default: {default})")
 
     def device(command):
-        command.add_argument("--device", type=usable_device, default="cpu", help="cpu or cuda (default: cpu)")
+        command.add_argument("--device", type=device_name, default="cpu", help="cpu or cuda (default: cpu)")
 
     def trains(command):
         command.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
     separate = add("separate", "Songs in, stems out.", _separate)
     separate_options.add_arguments(separate)
     separate.add_argument(
-        "--device", "-d", type=usable_device, default=None, help="cpu or cuda (default: cuda if there is one)"
+        "--device", "-d", type=device_name, default=None, help="cpu or cuda (default: cuda if there is one)"
     )
     out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
 

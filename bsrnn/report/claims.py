@@ -290,6 +290,24 @@ def _levels(scores: Results) -> tuple[list[str], bool]:
     return said, below
 
 
+def turned(study: Study) -> str:
+    """What the earlier grid said to the claims that this one decides now, beside what it says itself; "" for none."""
+    if study.earlier is None:
+        return ""
+    before, lines = table(study.earlier).set_index("claim"), []
+    for row in table(study).itertuples():
+        if row.profile != study.profile.name or row.claim not in before.index:
+            continue
+        old = before.loc[row.claim]
+        was, now = (f"{_verdict_words(one)}, {difference_words(one)}" for one in (old, row))
+        lines.append(f"- {row.claim}, {row.contrast}: {was} in profile {study.earlier.profile.name}; now {now}")
+    words = (
+        "What the claims that have passed to this profile were, and are. Its songs and its trainings are others, both "
+        "at once; which of the two moved a difference is not known."
+    )
+    return "\n".join([words, "", *lines]) if lines else ""
+
+
 def so_far(study: Study) -> str:
     """What a profile's runs give for the contrasts of claims that another profile still decides; "" for none."""
     results = Results(study, ROLES)

@@ -170,6 +170,11 @@ def so_far(profile_name: str) -> None:
     said(claims.so_far(Study(profile_name)))
 
 
+def turned(profile_name: str) -> None:
+    """What became of the claims that have passed from an earlier grid to the profile."""
+    said(claims.turned(Study(profile_name)))
+
+
 # ---- sounds ----
 
 

@@ -32,9 +32,6 @@ class Cost:
     seconds: float
     memory_gb: float
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.seconds + other.seconds, max(self.memory_gb, other.memory_gb))
-
 
 def positions(model: ModelConfig, seconds: float) -> float:
     """Frames times subbands of one stereo item, over both channels."""

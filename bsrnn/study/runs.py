@@ -2,7 +2,7 @@
 
 The grid of a profile is the paper's ablation tables, a base and one change a row. A run's result is one JSON file,
 whose name holds the run's key: the resolved settings, the data recipe and the version of each stage. Source code is
-not part of the key, so that a reworded docstring throws away no training; its hash is recorded beside the result
+not part of the key, so that a reworded docstring throws away no training; the git commit is recorded beside the result
 instead.
 """
 

@@ -113,7 +113,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
 
     Raises:
         DataError: the file cannot be read to its end, all its samples are not finite, or the format cannot hold its
-            rate or channels. ConfigError: see :func:`stem_names` and :func:`bsrnn.separate.separate_blocks`.
+            rate or channels. ConfigError: see :func:`stem_names` and :func:`bsrnn.separation.separate_blocks`.
         BSRNNError: the disk is full.
     """
     models, output = list(models) if isinstance(models, Sequence) else [models], output or Output()

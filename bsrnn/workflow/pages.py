@@ -58,7 +58,7 @@ def with_outputs(page: Path, executed: Path) -> dict:
     """
     if not executed.is_file():
         raise MissingResult(f"no executed chapter at {executed}: make reproduce makes it, or python -m "
-                            f"bsrnn.workflow.notebooks book/{page.name} {reproduce.relative(executed)}")  # fmt: skip
+                            f"bsrnn.workflow.notebooks book/{page.name} {paths.shown(executed)}")  # fmt: skip
     notebook, copy = (json.loads(path.read_text(encoding="utf-8")) for path in (page, executed))
     own, ran = _code_cells(notebook), _code_cells(copy)
     if [_source(cell) for cell in own] != [_source(cell) for cell in ran]:

@@ -21,11 +21,6 @@ from bsrnn.runtime import paths, terminal
 from bsrnn.tool.options import Parser, device_name, whole
 
 
-def relative(path: Path) -> str:
-    """A path as the Snakefile names it: from the root where it lies inside, absolute elsewhere (BSRNN_DATA)."""
-    return str(path.relative_to(paths.root()) if path.is_relative_to(paths.root()) else path)
-
-
 def content_hash(files: Iterable[Path]) -> str:
     """Hash of what files hold; their times and permissions do not enter."""
     digest = hashlib.sha256()
@@ -61,7 +56,7 @@ def data_stamp(profile: str) -> str:
         from bsrnn.data import synthetic
 
         folder = synthetic.data_folder(paths.data(), settings.data)
-    return relative(folder / f".ready-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
+    return paths.shown(folder / f".ready-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
 
 
 def book_stamp(profile: str) -> str:
@@ -174,7 +169,9 @@ def say_result(profile: str, seconds: float) -> None:
     from bsrnn.report import manifest
 
     print(f"\n{manifest.result_table(profile)}\n")
-    print(f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {relative(paths.results(profile))}/tables")
+    print(
+        f"Profile {profile}, after {seconds / 60:.1f} minutes. All tables: {paths.shown(paths.results(profile))}/tables"
+    )
     print(f"The book: {paths.root() / '_build' / 'html' / 'index.html'}")
 
 

@@ -90,3 +90,13 @@ def test_a_claim_that_small_decides_has_the_seeds_that_a_verdict_needs():
     decided = rows[rows["claim"].isin(Study("small").profile.decides)]
     assert set(decided["claim"]) == set(Study("small").profile.decides) and set(decided["profile"]) == {"small"}
     assert all(len(seeds.split(", ")) >= claims.MIN_SEEDS for seeds in decided["seeds"])
+
+
+def test_the_margins_in_the_text_are_those_of_the_claims():
+    margins = {claim.id: claim.margin_db for claim in claims.CLAIMS if claim.primary}
+    all_others = {margin for name, margin in margins.items() if name != "C3"}
+    assert len(all_others) == 1
+    pages = (REPOSITORY / "book" / name for name in ("index.md", "08_results.ipynb"))
+    index, page = (" ".join(path.read_text(encoding="utf-8").split()) for path in pages)
+    assert f"({all_others.pop():g} dB, for C3 {margins['C3']:g} dB)" in index
+    assert "It is 0.3 dB, the largest" in page and "For C3 it is 0.1 dB" in page
