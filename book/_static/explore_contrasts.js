@@ -7,7 +7,7 @@ const STYLE = `
 .explore-contrasts svg { display: block; width: 100%; margin: 0.5em 0; }
 .explore-contrasts svg text { font-size: 12px; fill: var(--bsrnn-text, #222); }
 .explore-contrasts .zero { stroke: var(--bsrnn-text, #222); }
-.explore-contrasts .margin { stroke: var(--bsrnn-muted, #555); stroke-dasharray: 4 3; }
+.explore-contrasts .least { stroke: var(--bsrnn-muted, #555); stroke-dasharray: 4 3; }
 .explore-contrasts .band { fill: var(--bsrnn-raised, #eee); }
 .explore-contrasts .interval { stroke: var(--bsrnn-text, #222); stroke-width: 3; }
 .explore-contrasts .mean { fill: var(--bsrnn-text, #222); }
@@ -158,7 +158,7 @@ class Explorer {
     const grey = band === null ? "" : `<rect class="band" x="${x(-band)}" y="4" width="${x(band) - x(-band)}"
       height="${bottom - 4}"></rect>`;
     svg.innerHTML = `${grey}${upright(0, "zero", 4, bottom)}
-      ${margin === null ? "" : upright(margin, "margin", 4, bottom)}
+      ${margin === null ? "" : upright(margin, "least", 4, bottom)}
       <text x="2" y="22">mean</text>${bar}<circle class="mean" cx="${x(effect)}" cy="18" r="6"></circle>
       ${rows.join("")}${labels.join("")}
       <text x="${width - MARGIN.right}" y="${height - 6}" text-anchor="end">difference of uSDR (dB)</text>`;

@@ -195,7 +195,7 @@ def table3(results: Results) -> pd.DataFrame:
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
     rows = [row for of_profile in results.with_earlier() for row in _our_systems(of_profile)]
     table = whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
-    return table[["model", "source", "data", "profile", "seeds", *scores, "songs", "note"]]  # names may be twice
+    return table[["model", "source", "data", "profile", *scores, "songs", "seeds", "note"]]  # names may be twice
 
 
 def _our_systems(results: Results) -> list[dict]:
