@@ -358,7 +358,14 @@ def trainings(table: pd.DataFrame) -> str:
     rising = int((table["best_items"] == table["items"]).sum())
     words = f"Of {len(table)} trainings {rising} {'was' if rising == 1 else 'were'} best at the very end"
     why = "which a learning rate that falls to zero makes likely, however long the training is"
-    return f"{words}, {why}." if rising else f"{words}."
+    words = f"{words}, {why}." if rising else f"{words}."
+    early = [str(name) for name in table.index[2 * table["best_items"] <= table["items"]]]
+    if early:
+        words += " Best before half of their items, so that the weights of a short training were kept: "
+        words += (
+            f"{', '.join(early)}. There the mean of the few validation songs moved up and down by more than it rose."
+        )
+    return words
 
 
 def alone(table: pd.DataFrame, target: str) -> str:

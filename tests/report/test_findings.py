@@ -179,13 +179,15 @@ def test_labels_stand_beside_the_mixture():
 
 
 def test_trainings_that_were_best_at_their_end_had_not_converged():
-    table = pd.DataFrame({"items": [500, 500, 500], "best_items": [500, 400, 500]})
+    table = pd.DataFrame({"items": [500, 500, 500], "best_items": [500, 400, 500]}, index=["a-s0", "b-s0", "c-s0"])
     assert findings.trainings(table) == (
         "Of 3 trainings 2 were best at the very end, which a learning rate that falls to zero makes likely, however "
         "long the training is."
     )
     assert findings.trainings(table[1:2]) == "Of 1 trainings 0 were best at the very end."
     assert findings.trainings(table[:0]) == ""
+    said = findings.trainings(table.assign(best_items=[250, 251, 100]))
+    assert "kept: a-s0, c-s0. There the mean of the few validation songs" in said
 
 
 def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
