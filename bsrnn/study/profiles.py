@@ -161,7 +161,11 @@ SMALL = replace(
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
     # three that take no training; claim C1 at twice the width
     details=("ten-seconds", "flat", "peak", "wide-v1", "wide-v4"),
-    scale=(("train.max_items", (625, 1250, 2500, 10000)), ("data.train_songs", (6, 12, 36)), ("model.features", (8, 32))),
+    scale=(
+        ("train.max_items", (625, 1250, 2500, 10000)),
+        ("data.train_songs", (6, 12, 36)),
+        ("model.features", (8, 32)),
+    ),
     variants=("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
     seeds=(0, 1, 2, 3, 4),
     waiting=(
