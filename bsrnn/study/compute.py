@@ -89,9 +89,9 @@ SEED_STEP = 100  # ours: from the seed of a training that stayed silent to that 
 def _train(run: Run, device: str) -> dict:
     """Train with the run's seed, or with a later one where that model learnt nothing but to be silent.
 
-    Whatever the system; by what its best model scores on each of the validation songs. One that is worse than silence,
-    or good on some songs and bad on others, must not have another try for that. The result names the seed that it is
-    of, and every silent training before it; their weights stay beside.
+    Whatever the system; by what its best model scores on the validation songs, in the mean and on each. One that is
+    worse than silence, or good on some songs and bad on others, must not have another try for that. The result names
+    the seed that it is of, and every silent training before it; their weights stay beside.
     """
     folder = run.weights_folder()
     silent: list[dict] = []

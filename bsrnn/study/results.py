@@ -15,6 +15,7 @@ from bsrnn.study import profiles, runs
 from bsrnn.study.runs import Run
 
 SILENT_DB = 0.1  # ours: a mean uSDR as near as this to that of silence, which is 0, is silence (book/plan.md)
+SILENT_SONG_DB = 1.0  # ours: nor any one of its songs; what has learnt anything has some at several dB
 
 
 @dataclass(frozen=True)
@@ -171,11 +172,11 @@ def trained_model(profile_name: str, target: str) -> Separator:
 def is_silence(usdr_db: Iterable[float | None]) -> bool:
     """Whether the uSDR of songs, in dB, is that of a model which learnt to be silent; of no score nobody can say.
 
-    Each song's, not their mean: good songs and bad ones may cancel to 0 dB. And a model that is worse than silence has
-    learnt something else.
+    Its mean is at 0 dB, and no song far from it: good songs and bad ones may cancel. A model that is worse than silence
+    has learnt something else.
     """
     known = [score for score in usdr_db if score is not None]
-    return bool(known) and all(abs(score) < SILENT_DB for score in known)
+    return bool(known) and abs(float(np.mean(known))) < SILENT_DB and max(map(abs, known)) < SILENT_SONG_DB
 
 
 def mean(values: Sequence[float | None]) -> float | None:
