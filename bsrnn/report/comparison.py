@@ -321,6 +321,7 @@ def draw(done: Compared) -> Figure:
     figures.style(right, "seed", "", "mean" if done.effect[1] is None else "mean, 95 % interval")
     right.set_xticks(range(len(rows)), rows["seed"])
     right.set_xlim(-0.7, len(rows) - 0.3)
+    figure.draw_without_rendering()  # one pass of a constrained layout would cut the label of the left axis off
     return figure
 
 

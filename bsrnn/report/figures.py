@@ -112,6 +112,5 @@ def figure_bytes(figure: Figure, ending: str, told: Mapping[str, str] | None = N
     of_kind = fixed[ending]
     metadata = None if of_kind is None else told | of_kind
     with matplotlib.rc_context({"svg.hashsalt": "bsrnn", "svg.fonttype": "path"}):
-        figure.draw_without_rendering()  # after one pass a constrained layout may still cut a label off
         figure.savefig(buffer, format=ending, metadata=metadata, dpi={"svg": 72, "png": 150, "jpg": 110}[ending])
     return buffer.getvalue()

@@ -6,6 +6,7 @@ import fake_results
 import pytest
 
 from bsrnn import checkpoint
+from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json, write_json
@@ -187,10 +188,10 @@ def test_other_settings_have_other_files(root):
 
 def test_other_songs_below_the_same_name_are_another_comparison(root, monkeypatch):
     data = replace(TINY.data, source="folder", folder=str(root / "songs"))
-    listed = [["a, 100 samples"], ["b, 100 samples"]]
-    monkeypatch.setattr(comparison, "_listed", lambda data: listed[0])
+    first, other = (Song(name, {}, None, 100, TINY.model.sample_rate) for name in ("a", "b"))
+    monkeypatch.setattr(comparison.songs, "load", lambda *_, **__: [first])
     first = plan(SPLIT, root / "c", profile=replace(TINY, data=data))
-    monkeypatch.setattr(comparison, "_listed", lambda data: listed[1])
+    monkeypatch.setattr(comparison.songs, "load", lambda *_, **__: [other])
     second = plan(SPLIT, root / "c", profile=replace(TINY, data=data))
     assert first.folder.parent == second.folder.parent == root / "c"
     assert first.folder.name.startswith("songs.") and first.folder != second.folder
