@@ -64,10 +64,11 @@ def score_model(model: Separator, profile: Profile, split: str = "test", label: 
 
 def _score_baselines(run: Run, device: str, split: str = "test") -> dict:
     """Every method of bsrnn.baselines on the songs of a split: method -> songs and summary."""
-    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
+    rate = run.profile.model.sample_rate
+    train_songs = songs.load(run.profile.data, "train", targets=(run.target,), sample_rate=rate)
     gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
     rows: dict[str, list] = {method: [] for method in baselines.METHODS}
-    test_songs = songs.load(run.profile.data, split, targets=(run.target,))
+    test_songs = songs.load(run.profile.data, split, targets=(run.target,), sample_rate=rate)
     for song in tqdm(test_songs, desc=f"{run.id}, {split}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture, reference = song.read("mixture"), song.read(run.target)
         for method, estimate in baselines.estimates(song, run.target, gains, run.profile.model).items():
@@ -80,7 +81,8 @@ def _score_real(run: Run, device: str) -> dict:
     song = songs.musdb_clip(paths.data() / "real")
     if song is None:
         raise DataError(f"run {run.id!r} needs the real recording, which could not be read; see the line above")
-    train_songs = songs.load(run.profile.data, "train", targets=(run.target,))
+    rate = run.profile.model.sample_rate
+    train_songs = songs.load(run.profile.data, "train", targets=(run.target,), sample_rate=rate)
     gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
     model = checkpoint.load(run.weights_folder()).to(device)
     mixture, reference = song.read("mixture"), song.read(run.target)

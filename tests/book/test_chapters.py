@@ -11,7 +11,7 @@ import pytest
 from places import REPOSITORY
 
 from bsrnn import cli
-from bsrnn.report import chapters, claims, tables
+from bsrnn.report import chapters, claim_map, claims, tables
 from bsrnn.study import profiles
 
 BOOK = REPOSITORY / "book"
@@ -171,11 +171,9 @@ def test_a_definition_has_its_chapters_number_and_is_the_only_one():
 
 
 def test_the_map_of_claims_is_that_of_the_chapters():
-    from bsrnn.report.chapters import ch08_results
-
     primary = [claim.id for claim in claims.CLAIMS if claim.primary]
-    assert list(ch08_results.EXPLAINED_IN) == primary
-    for claim, (explained, decided) in ch08_results.EXPLAINED_IN.items():
-        assert explained <= decided <= ch08_results.LAST_CHAPTER
+    assert list(claim_map.EXPLAINED_IN) == primary
+    for claim, (explained, decided) in claim_map.EXPLAINED_IN.items():
+        assert explained <= decided <= claim_map.LAST_CHAPTER
         sources = "\n".join(cell.source for cell in cells(CHAPTERS[decided - 1], "code"))
         assert f'"{claim}"' in sources or 'show.artifact("claims"' in sources

@@ -34,8 +34,6 @@ from bsrnn.study.results import Finished, Results, Study, mean
 
 PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md, before the first run that it plans
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
-EXPLAINED_IN = {"C1": (1, 8), "C2": (1, 8), "C3": (6, 6), "C4": (3, 4), "C5": (5, 5)}  # claim -> chapters
-LAST_CHAPTER = 8
 OF_SYSTEMS = "C4"  # the claim that other systems are of
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
@@ -119,25 +117,6 @@ def score_bars(table: pd.DataFrame) -> Figure:
         axes.margins(x=0.25)  # room for the numbers
     panels[0].invert_yaxis()
     figure.supxlabel("mean uSDR (dB)", fontsize=FONT_POINTS)
-    return figure
-
-
-def map_of_claims() -> Figure:
-    """Which chapter explains a claim (circle), and which has its verdict (filled)."""
-    figure = figures.new_figure(2.2)
-    axes = figure.add_subplot()
-    primary = [claim for claim in claims.CLAIMS if claim.primary]
-    for row, claim in enumerate(primary):
-        explained, decided = EXPLAINED_IN[claim.id]
-        axes.plot([explained, decided], [row, row], color=GREY, linewidth=1)
-        axes.plot(explained, row, "o", color="black", markerfacecolor="white", markersize=9, zorder=3)
-        axes.plot(decided, row, "o", color="black", markersize=9, zorder=3)
-        axes.text(0.4, row, f"{claim.id}  {claim.statement}", ha="right", va="center", fontsize=SMALL_POINTS)
-    axes.set_xticks(range(1, LAST_CHAPTER + 1))
-    axes.set_yticks([])
-    axes.set_xlim(0.5, LAST_CHAPTER + 0.5)
-    axes.invert_yaxis()
-    figures.style(axes, "chapter", "")
     return figure
 
 
