@@ -119,10 +119,10 @@ def _trained_again(done: Finished) -> str:
 def seed_band(study: Study, claim_id: str) -> float | None:
     """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
 
-    The largest of a claim's contrasts, C1's of two band splits or C5's of two finetunings, which the profile that
-    decides the claims trained with several seeds: of how another seed alone moves such a difference.
+    That of one contrast, "C4, Open-Unmix", or the largest of a claim's, C1's of two band splits for instance. It is of
+    the runs of the profile that decides the claim, with several seeds: of how another seed alone moves a difference.
     """
-    compared = [contrast for contrast in contrasts(study) if contrast.claim.of == claim_id]
+    compared = [contrast for contrast in contrasts(study) if claim_id in (contrast.claim.id, contrast.claim.of)]
     deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
     return 2 * max((deviation for deviation in deviations if deviation is not None), default=0.0) or None
 
@@ -317,7 +317,7 @@ def so_far(study: Study) -> str:
         return ""
     lines = []
     for row in rows.itertuples():
-        band = seed_band(study, row.claim[:2])
+        band = seed_band(study, row.claim)
         told = f"; ±{band:.2f} dB" if band else ""
         effect_words = decibels(row.effect, row.margin)
         lines.append(f"- {row.claim}, {row.contrast}: {effect_words} (seed {row.seeds}; {row.songs} songs{told})")
