@@ -76,6 +76,9 @@ def scale(table: pd.DataFrame) -> str:
         words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
         if not pd.isna(most["new_usdr_mean"]):
             words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
+        bands = rows["seed_band"].dropna()
+        if len(bands) and abs(gain) <= bands.iloc[0]:
+            words += ", in all no more than another seed alone may move it: no gain can be told"
         said.append(words)
     if not said:
         return ""
