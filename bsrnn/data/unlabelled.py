@@ -44,6 +44,8 @@ def unlabelled_songs(data: DataConfig, which: str, sample_rate: int, limit: int 
         return songs.read_mixtures(paths.unlabelled(), sample_rate) if wanted else Mixtures([])
     if data.labelled_songs and wanted:
         number = data.unlabelled_songs if limit is None else min(limit, data.unlabelled_songs)
-        every = songs.load(replace(data, labelled_songs=0), "train", limit=data.labelled_songs + number)
+        both = data.labelled_songs + number
+        every = songs.load(replace(data, labelled_songs=0), "train", sample_rate=sample_rate, limit=both)
         return Mixtures(every[data.labelled_songs :])
-    return Mixtures([song for kind in wanted for song in songs.load(data, f"unlabelled-{kind}", limit=limit)])
+    found = [songs.load(data, f"unlabelled-{kind}", sample_rate=sample_rate, limit=limit) for kind in wanted]
+    return Mixtures([song for of_kind in found for song in of_kind])

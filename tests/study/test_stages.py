@@ -190,6 +190,26 @@ def test_no_song_is_rendered_for_a_replay(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
+def test_estimators_without_a_network_hear_songs_at_their_models_rate(tmp_path, monkeypatch):
+    """A filter of songs of 48 kHz parts two tones, as at 44.1 kHz."""
+    monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").touch()
+    scores = {}
+    for rate in (RATE, 48000):
+        folder = made_songs.of_tones(tmp_path / str(rate), 4, rate)
+        profile = Profile(
+            "mine", data=DataConfig(source="folder", folder=str(folder)), targets=("piano",), table_one=(),
+            splits=(("piano", (8, 16, 1001)),), finetuned=(), hops=(), crossed=(),
+            model=replace(MODEL, targets=("piano",), band_split=(8, 16, 1001), sample_rate=rate),
+        )  # fmt: skip
+        monkeypatch.setitem(profiles.PROFILES, "mine", profile)
+        scored = stages.compute(runs.grid("mine")["piano-baselines-s0"])["scores"]
+        scores[rate] = {method: found["summary"]["usdr_mean"] for method, found in scored.items()}
+    assert scores[RATE]["wiener"] > 10 > 1 > scores[RATE]["mixture"]
+    for method, score in scores[RATE].items():
+        assert scores[48000][method] == pytest.approx(score, abs=0.5)
+
+
 def test_baselines_stand_in_their_order_on_songs_whose_vocals_come_and_go(grid):
     scores = stages.compute(grid["vocals-baselines-s0"])["scores"]
     usdr = {method: part["summary"]["usdr_mean"] for method, part in scores.items()}
