@@ -241,8 +241,6 @@ class TrainConfig:
     # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
     precision: Literal["float32", "bfloat16"] = "float32"
     loader_workers: Workers = 4  # item i depends on (seed, i) alone, so the number changes no bit
-    # "filter" (ours): not of random weights, but the Wiener filter of the training songs; what it spares: book/plan.md
-    first_mask: Literal["random", "filter"] = "random"
 
     def __post_init__(self):
         check(self)
@@ -337,11 +335,6 @@ class Settings:
         check(self)
         self.separate.samples(self.model)
         self.validate.samples(self.model)
-        require(self.train.first_mask == "random" or isinstance(self.model, ModelConfig),
-                f"train.first_mask {self.train.first_mask!r} of a peer", "random: a peer's last layer is another one")  # fmt: skip
-        require(self.finetune.train.first_mask == "random",
-                f"finetune.train.first_mask {self.finetune.train.first_mask!r}",
-                "random, which draws nothing there: a finetuning starts from a trained model")  # fmt: skip
         rate, half = self.model.sample_rate, self.model.n_fft // 2
         require(round(self.mixing.chunk_seconds * rate) > half, f"mixing.chunk_seconds {self.mixing.chunk_seconds:g}",
                 f"more than half an STFT window ({half / rate:.3f} s)")  # fmt: skip
@@ -370,7 +363,6 @@ ADDED: dict[str, object] = {
     "item_channels": "both",
     "stft_scale": "plain",
     "ema_decay": 0.0,
-    "first_mask": "random",
     "hold_out": (),
     "excerpt_seconds": 0.0,
 }

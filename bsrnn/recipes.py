@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bsrnn import checkpoint
-from bsrnn.baselines import wiener_gains
 from bsrnn.config import Settings, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
@@ -19,7 +18,6 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, Teacher
 from bsrnn.mixing import RandomMixes, check_channels, index_sources
 from bsrnn.models.base import Separator
-from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.provenance import peak_memory_gb
@@ -45,24 +43,10 @@ def train_model(
     claim = _claim(folder, with_songs(settings_of(settings, "train", seed), settings))
     if distributed.agree((done := folder / "training.json").is_file()):
         return read_json(done)
-    source, model = supervised(settings, seed), first_model(settings, seed)
+    source, model = supervised(settings, seed), new_model(settings.model, seed)
     claim()
     trainer = Trainer(model, source, settings.train, settings.loss, device, folder)
     return _run(trainer, settings, seed, label, remark=remark)
-
-
-def first_model(settings: Settings, seed: int) -> Separator:
-    """What a training begins with: weights drawn from ``seed``; with ``first_mask`` "filter", the masks are filters.
-
-    Raises:
-        DataError: songs that cannot be used.
-    """
-    model = new_model(settings.model, seed)
-    if isinstance(model, BSRNN) and settings.train.first_mask == "filter":
-        for target, mask in zip(model.config.targets, model.masks, strict=True):
-            train_songs = songs.load(settings.data, "train", targets=(target,), sample_rate=model.config.sample_rate)
-            mask.begin_as_filter(wiener_gains(train_songs, target, model.config)[:, 0])
-    return model
 
 
 def supervised(settings: Settings, seed: int) -> Supervised:

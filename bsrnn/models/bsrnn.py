@@ -95,19 +95,6 @@ class MaskEstimator(nn.Module):
         return torch.cat(masks, 1)
 
 
-    @torch.no_grad()
-    def begin_as_filter(self, gains: Tensor) -> None:
-        """Make the mask one gain a frequency, whatever the mixture: ``gains`` (F,) real.
-
-        The last layer's weights become 0, and learn from the first step on, as those of a residual branch that is
-        begun at 0 do. Source: ours; the paper does not say how weights begin.
-        """
-        for (first, g, k), output in zip(self.runs, self.output, strict=True):
-            output.weight.zero_()
-            output.bias.zero_()  # a gate of 0 lets half of its value through
-            output.bias[:, 0, :g] = 2 * gains[first : first + k * g].view(k, g)
-
-
 class BSRNN(Separator):
     """Band-split RNN for one target, or for several over one shared encoder.
 

@@ -11,7 +11,7 @@ from bsrnn.runtime.overrides import with_values
 from bsrnn.runtime.precision import fast_dtype
 from bsrnn.study import runs
 from bsrnn.study.runs import Run
-from bsrnn.train import ItemSource, first_losses
+from bsrnn.train import ItemSource, first_losses, new_model
 
 # Relative difference of a loss that is still taken for rounding (ours): one machine gives the same bits twice, another
 # sums in another order. Three losses each of 62 of the claims' trainings were within 3e-4 on another processor
@@ -57,7 +57,7 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     source: ItemSource
     if run.kind == "train":
         seed = result["training"].get("seed", run.seed)  # another where that training stayed silent
-        model, source, config = recipes.first_model(profile, seed), recipes.supervised(profile, seed), profile.train
+        model, source, config = new_model(profile.model, seed), recipes.supervised(profile, seed), profile.train
     else:
         model, teacher = (checkpoint.load(run.its_start.weights_folder()) for _ in range(2))
         unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train

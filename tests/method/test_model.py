@@ -156,18 +156,6 @@ def test_the_mask_is_a_complex_product():
     assert (model.estimate(once)[:, 0] + spectrogram).abs().max() < 1e-4
 
 
-def test_a_mask_begun_as_a_filter_is_one_gain_a_frequency_and_learns_from_the_first_step_on():
-    model, mixture = make(targets=("a", "b")), noise(2, 2, 500)
-    gains = torch.rand(2, 33, generator=torch.Generator().manual_seed(5))
-    for mask, of_target in zip(model.masks, gains, strict=True):
-        mask.begin_as_filter(of_target)
-    spectrogram = model.stft(mixture)
-    expected = gains[:, None, :, None] * spectrogram[:, None]  # (B, S, C, F, T)
-    torch.testing.assert_close(model.estimate(spectrogram), expected, rtol=1e-6, atol=1e-6)
-    model(mixture).square().mean().backward()
-    assert all(layer.weight.grad.abs().max() > 0 for mask in model.masks for layer in mask.output)
-
-
 def test_shapes_and_the_order_of_targets():
     model = make(targets=("vocals", "drums", "bass"))
     mixture = noise(2, 2, 300)

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from bsrnn import baselines, checkpoint, recipes
+from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import write
-from bsrnn.config import PEERS, DataConfig, LossConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
-from bsrnn.data import songs
+from bsrnn.config import DataConfig, LossConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.loss import Objective, gradients, objective
 from bsrnn.metrics import usdr
-from bsrnn.runtime import overrides, precision
+from bsrnn.runtime import precision
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
 from bsrnn.study.profiles import Profile
@@ -245,7 +244,6 @@ RECIPE = {
     "one channel": {"mixing": MixingConfig(chunk_seconds=0.5, item_channels="one")},
     "unit": {"loss": LossConfig(stft_scale="unit")},
     "average": {"train": replace(TRAIN, ema_decay=0.75)},
-    "filter": {"train": replace(TRAIN, first_mask="filter")},
 }
 
 
@@ -274,33 +272,6 @@ def test_a_killed_training_goes_on_to_the_same_weights_with_each_part_of_the_rec
     assert info["item_channels"] == ("one" if name == "one channel" else "both")
     killed, unbroken, plain = (weights(checkpoint.load(tmp_path / of)) for of in ("killed", "whole", "plain"))
     assert torch.equal(killed, unbroken) and not torch.equal(killed, plain)
-
-
-def test_a_training_can_begin_as_the_wiener_filter_of_its_songs(profile):
-    """Then the model scores what the filter scores, and the random state of its other weights is the same."""
-    begun = recipes.first_model(replace(profile, train=replace(TRAIN, first_mask="filter")), 3)
-    train_songs = songs.load(profile.data, "train", targets=("low",))
-    gains = baselines.wiener_gains(train_songs, "low", MODEL)
-    [valid, *_] = songs.load(profile.data, "valid", targets=("low",))
-    expected = baselines.estimates(valid, "low", gains, MODEL)["wiener"]
-    filtered = begun(torch.from_numpy(valid.read("mixture"))[None])[0, 0].detach()
-    torch.testing.assert_close(filtered, torch.from_numpy(expected), rtol=0, atol=1e-5)
-    assert usdr(valid.read("low"), filtered.numpy()) > 5  # a low tone and a high one: a filter parts them
-    drawn = recipes.first_model(profile, 3)
-    assert torch.equal(weights(drawn.core), weights(begun.core))
-    assert torch.equal(weights(drawn), weights(new_model(MODEL, 3)))
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"train.first_mask": "filter", "model": PEERS["umx"]}, "train.first_mask 'filter' of a peer: expected random"),
-        ({"finetune.train.first_mask": "filter"}, "a finetuning starts from a trained model"),
-    ],
-)
-def test_only_bsrnn_and_only_a_training_begins_as_a_filter(profile, changed, words):
-    with pytest.raises(ConfigError, match=words):
-        overrides.with_values(profile, changed)
 
 
 def test_settings_that_cannot_be_used_do_not_take_the_folder(profile, tmp_path):

@@ -230,7 +230,7 @@ def test_whatever_decides_the_weights_changes_the_keys_of_all_that_rests_on_them
 @pytest.mark.parametrize(
     ("section", "name", "before", "other"),
     [("mixing", "item_channels", "both", "one"), ("loss", "stft_scale", "plain", "unit"),
-     ("train", "ema_decay", 0.0, 0.99), ("train", "first_mask", "random", "filter")],
+     ("train", "ema_decay", 0.0, 0.99)],
 )  # fmt: skip
 def test_a_setting_that_came_later_is_in_the_keys_only_where_it_acts(monkeypatch, section, name, before, other):
     settings = replace(getattr(profiles.QUICK, section), **{name: before})

@@ -60,7 +60,6 @@ def test_the_settings_of_a_training_are_what_they_were(kind):
         (TrainConfig, {"precision": "float16"}, "got train.precision 'float16': expected one of float32, bfloat16"),
         (TrainConfig, {"decay": 1.1}, "got train.decay 1.1: expected a number above 0 and .* for instance 0.98"),
         (TrainConfig, {"ema_decay": 1.0}, "got train.ema_decay 1.0: expected .* at least 0 and at most 0.999999"),
-        (TrainConfig, {"first_mask": "wiener"}, "got train.first_mask 'wiener': expected one of random, filter"),
         (MixingConfig, {"item_channels": "left"}, "got mixing.item_channels 'left': expected one of both, one"),
         (LossConfig, {"stft_scale": "half"}, "got loss.stft_scale 'half': expected one of plain, unit"),
         (TrainConfig, {"patience": -1}, "got train.patience -1: expected a whole number of at least 0"),
