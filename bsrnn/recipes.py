@@ -86,7 +86,7 @@ def finetune_model(
     if model.config.targets != (target,):
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
-    unlabelled = without_held_out(unlabelled, settings.data)
+    unlabelled = without_held_out(unlabelled, settings.data, settings.model.sample_rate)
     claim = _claim(folder, _of_finetuning(settings, seed, start, unlabelled))
     if distributed.agree((done := folder / "training.json").is_file()):
         return read_json(done)

@@ -11,15 +11,18 @@ from bsrnn.errors import NoSongs
 from bsrnn.runtime import paths
 
 
-def without_held_out(unlabelled: Mixtures, data: DataConfig) -> Mixtures:
-    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music."""
+def without_held_out(unlabelled: Mixtures, data: DataConfig, sample_rate: int) -> Mixtures:
+    """Leave out the labelled set's own validation and test songs, should they lie in the folder of unlabelled music.
+
+    sample_rate: of the model, Hz; songs of any other cannot be read.
+    """
     root = Path(data.folder) if data.folder else paths.data() / data.source
     if data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
         return unlabelled
     held_out = set()
     for split in ("valid", "test"):
         with suppress(NoSongs):
-            found = songs.load(data, split)
+            found = songs.load(data, split, sample_rate=sample_rate)
             held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
     kept = [song for song in unlabelled.songs if not song.mixture or song.mixture.resolve().parent not in held_out]
     return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])

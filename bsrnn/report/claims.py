@@ -152,7 +152,22 @@ def _rows(compared: Sequence[Contrast]) -> pd.DataFrame:
     together = holm([contrast.effect.p() if contrast.effect else None for contrast in primary], LEVEL)
     levels = {contrast.claim.id: level or LEVEL for contrast, level in zip(primary, together, strict=True)}
     rows = [_row(contrast, levels.get(contrast.claim.id, LEVEL)) for contrast in compared]
+    of_id = {row["claim"]: row for row in rows}
+    for contrast in compared:
+        of_id[contrast.claim.id]["caveat"] = _caveat(of_id[contrast.claim.id], of_id.get(contrast.claim.asks_for))
     return pd.DataFrame(rows).astype(dict.fromkeys(NUMBERS, float))  # also where a whole column is empty
+
+
+def _caveat(row: dict, asked: dict | None) -> str | None:
+    """What a row's verdict must not be read without: that what it asks for is not shown; else None."""
+    if asked is None or row["effect"] is None or CONSISTENT in (asked["our_analogue"], asked["paper_data"]):
+        return None
+    if asked["effect"] is None:
+        shown = "was not measured"
+    else:
+        seeds = counted(len(asked["seeds"].split(", ")), "seed")
+        shown = f"is {decibels(asked['effect'], asked['margin'])} ({seeds}), not shown to be {asked['margin']:g} dB"
+    return f"{asked['contrast'].partition(',')[0]} {shown}, so this says nothing of the method"
 
 
 def _row(contrast: Contrast, level: float) -> dict:
@@ -230,9 +245,9 @@ def difference_words(row) -> str:
         return ""
     words = decibels(row.effect, row.margin)
     words += "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    if pd.isna(row.effect_where_both_learnt):
-        return words
-    return f"{words}; without seeds {row.silent_seeds}, which stayed silent: {row.effect_where_both_learnt:+.2f} dB"
+    if not pd.isna(row.effect_where_both_learnt):
+        words += f"; without seeds {row.silent_seeds}, which stayed silent: {row.effect_where_both_learnt:+.2f} dB"
+    return words if pd.isna(row.caveat) else f"{words}; {row.caveat}"
 
 
 def outcome_words(row) -> str:
@@ -265,8 +280,11 @@ def how_good(study: Study) -> str:
         levels, weak = _levels(Results(part, {"base", "baselines"}))
         below |= weak
         decided = [name for name, other in deciding.items() if other is part]
+        heard = dict.fromkeys(target for contrast in contrasts(part) if contrast.claim.of in decided
+                              for target in contrast.targets)  # fmt: skip
         if levels:
-            said.append(f"- Profile {part.profile.name}, which decides {', '.join(decided)}: {'; '.join(levels)}.")
+            about = f"which decides {', '.join(decided)}" + (f" ({', '.join(heard)})" if heard else "")
+            said.append(f"- Profile {part.profile.name}, {about}: {'; '.join(levels)}.")
     if not said:
         return ""
     words = (

@@ -13,6 +13,7 @@ from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
 MODEL, FILTER, KNOWING_FILTER, MASK = (METHODS[name] for name in ("model", "wiener", "wiener_oracle", "ratio_mask"))
+NAMES = {"UNIFORM41": "41 equal bands"}  # of splits, in words
 FINETUNED, CONTROL, START = "finetuned", "control", "start"
 
 
@@ -76,6 +77,9 @@ def scale(table: pd.DataFrame) -> str:
         words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
         if not pd.isna(most["new_usdr_mean"]):
             words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
+        best = rows.loc[rows["usdr_mean"].idxmax()]
+        if best["size"] not in (least["size"], most["size"]):
+            words += f", best with {best['size']:g} ({best['usdr_mean']:.2f} dB)"
         bands = rows["seed_band"].dropna()
         if len(bands) and abs(gain) <= bands.iloc[0]:
             words += ", in all no more than another seed alone may move it: no gain can be told"
@@ -248,7 +252,9 @@ def guitar(table: pd.DataFrame) -> str:
 def splits(table: pd.DataFrame) -> str:
     """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
     said = []
-    for better, worse, why in (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands")):
+    compared = (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands"),
+                ("V7", "UNIFORM41", "where the bands are, not how many"))  # fmt: skip
+    for better, worse, why in compared:
         gains = []
         for profile, rows in table.groupby("profile", sort=False):
             trained = rows.set_index("split")
@@ -256,7 +262,7 @@ def splits(table: pd.DataFrame) -> str:
                 gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
-        said += [f"{better} over {worse}, {why}: {', '.join(gains)}."] if gains else []
+        said += [f"{better} over {NAMES.get(worse, worse)}, {why}: {', '.join(gains)}."] if gains else []
     intervals = "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
     return " ".join([*said, intervals]) if said and table["profile"].ne("-").any() else " ".join(said)
 

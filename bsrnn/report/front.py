@@ -60,6 +60,17 @@ def listen(profile_name: str) -> None:
     heard = show.tracks(mixture, true, estimated, rest=False)
     show.player(heard, song.sample_rate, f"{words} {profile_name}", MEGABYTES)
     show.said(place_among_songs(study, song.name, targets))
+    show.said(which_are_heard(study))
+
+
+def which_are_heard(study: Study) -> str:
+    """Of each target the training whose model plays, and its own score: the means over seeds are those of several."""
+    said = [
+        f"{run.id} ({study.finished(run).scores['summary']['usdr_mean']:.1f} dB in the mean)"
+        for run in study.best_models().values()
+    ]
+    words = "Those scores are means over seeds. What plays is of each target the one training that was best on the "
+    return f"{words}validation songs: {', '.join(said)}." if said else ""
 
 
 def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ def _sizes(results: Results) -> str:
     return (
         f"- Profile {profile.name}: {stamps.data_words(profile)}; {', '.join(results.targets('base'))}; models of "
         f"{least if least == most else f'{least} to {most}'} parameters; {items:,} training items of "
-        f"{profile.mixing.chunk_seconds:g} s from {songs}; seeds {stamps.seed_words(profile)}; "
+        f"{profile.mixing.chunk_seconds:g} s from {songs}; seeds {stamps.seeds_of(results.finished)}; "
         f"{stamps.scored_songs(results)}."
     )
 

@@ -117,3 +117,14 @@ def change_of(name: str) -> Change:
     if name not in known:
         raise ConfigError(f"unknown detail {name!r}: expected one of {', '.join(known)}")
     return known[name]
+
+
+def variant_of(name: str) -> Finetuning:
+    """A finetuning that a profile names among its variants.
+
+    Raises:
+        ConfigError: nobody knows it.
+    """
+    if name not in VARIANTS:
+        raise ConfigError(f"unknown variant {name!r}: expected one of {', '.join(VARIANTS)}")
+    return VARIANTS[name]

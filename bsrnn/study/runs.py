@@ -23,7 +23,7 @@ from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, FINETUNED, VARIANTS, change_of
+from bsrnn.study.ablations import CONTROL, DETAILS, FINETUNED, change_of, variant_of
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 
@@ -293,7 +293,7 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
         if order == base.seed and profile.data.source == "embedded":
             every = first and base.target == profile.finetuned[0]
             chosen = profile.variants if every else ("truth",)  # the room is asked for with every seed
-            tuned |= {name: VARIANTS[name] for name in chosen if name in profile.variants}
+            tuned |= {name: variant_of(name) for name in chosen if name in profile.variants}
         for name, (words, changed, share) in tuned.items():
             songs = songs_of.unlabelled_songs
             data = replace(songs_of, unlabelled_songs=max(1, round(share * songs)) if songs else 0)

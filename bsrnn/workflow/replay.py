@@ -94,6 +94,6 @@ def songs_are_here(run: Run) -> bool:
     if not run.available() or not (Path(data.folder) if data.folder else paths.data() / data.source).is_dir():
         return False
     try:
-        return bool(songs.load(data, "train", targets=(run.target,)))
+        return bool(songs.load(data, "train", targets=(run.target,), sample_rate=run.profile.model.sample_rate))
     except DataError:
         return False

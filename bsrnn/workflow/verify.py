@@ -9,6 +9,7 @@ from bsrnn.report import chapters, manifest, tables
 from bsrnn.report.artifact import Artifact
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
+from bsrnn.study import runs
 from bsrnn.study.results import Study
 from bsrnn.study.runs import Run
 
@@ -54,6 +55,8 @@ def notes(profile_name: str) -> list[str]:
 def _verify_runs(study: Study) -> list[str]:
     profile_name, grid = study.profile.name, study.grid
     expected = {run.result_path().name: run for run in grid.values()}
+    # of a run that waits for computing time no result is asked for; one that somebody computed is as good as any
+    known = {run.result_path().name: run for run in runs.planned(profile_name).values()}
     files = {path.name: path for path in sorted((paths.results(profile_name) / "runs").glob("*.json"))}
     problems = [
         f"missing: no result of run {run.id} ({name})"
@@ -61,9 +64,9 @@ def _verify_runs(study: Study) -> list[str]:
         if name not in files and run.available()
     ]
     for name, path in files.items():
-        if name in expected:
-            problems += _verify_content(path, expected[name])
-        elif any(name.startswith(f"{known}.") for known in grid):
+        if name in known:
+            problems += _verify_content(path, known[name])
+        elif any(name.startswith(f"{run.id}.") for run in known.values()):
             problems.append(
                 f"stale: runs/{name} has another key than the registry's: its settings or data have changed"
             )

@@ -460,11 +460,19 @@ def test_held_out_songs_that_are_broken_do_not_become_music_to_learn_from(tmp_pa
         make_song(tmp_path / split / "s", ["vocals", "drums"])
     profile = replace(profiles.profile("tiny"), data=DataConfig("folder", folder=str(tmp_path)))
     music = songs.read_mixtures(tmp_path)
-    kept = unlabelled.without_held_out(music, profile.data)  # without a test split
+    kept = unlabelled.without_held_out(music, profile.data, 44100)  # without a test split
     assert len(music.songs) == 2 and [song.mixture.parent.parent.name for song in kept.songs] == ["train"]
     audio.write(tmp_path / "valid" / "s" / "drums.wav", np.zeros((2, 9)), RATE)
     with pytest.raises(DataError, match="song 's': stems of unequal length"):
-        unlabelled.without_held_out(music, profile.data)
+        unlabelled.without_held_out(music, profile.data, 44100)
+
+
+def test_songs_of_another_rate_are_held_out_with_a_model_of_that_rate(tmp_path):
+    for split in ("train", "valid"):
+        make_song(tmp_path / split / "s", ["vocals", "drums"], rate=48000)
+    music = songs.read_mixtures(tmp_path, 48000)
+    kept = unlabelled.without_held_out(music, DataConfig("folder", folder=str(tmp_path)), 48000)
+    assert [song.mixture.parent.parent.name for song in kept.songs] == ["train"] and len(kept.held_out) == 1
 
 
 # a profile's data set

@@ -573,11 +573,11 @@ def test_held_out_songs_are_no_unlabelled_music(finetunings, folder, tmp_path):
             write(tmp_path / song.name / f"{name}.wav", audio, RATE)
     data = DataConfig(source="folder", folder=str(tmp_path))
     found = songs.read_mixtures(tmp_path)
-    kept = recipes.without_held_out(found, data)
+    kept = recipes.without_held_out(found, data, 44100)
     held_out = {song.name for split in ("valid", "test") for song in songs.load(data, split)}
     assert set(kept.held_out) == held_out and len(held_out) == 2
     assert {song.name for song in kept.songs} == {song.name for song in songs.load(data, "train")}
-    elsewhere = recipes.without_held_out(found, DataConfig(source="folder", folder=str(folder)))
+    elsewhere = recipes.without_held_out(found, DataConfig(source="folder", folder=str(folder)), 44100)
     assert len(elsewhere.songs) == 4
 
 

@@ -50,7 +50,7 @@ def test_scale_is_told_by_the_doubling():
     table = pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean", "effect"])
     said = findings.scale(table.assign(seed_band=None))
     assert said == (
-        "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB). "
+        "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12 (9.00 dB). "
         "From 5 to 20 items: 1.00 to 0.50 dB, -0.25 dB a doubling."
     )
     banded = findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
@@ -128,11 +128,12 @@ def test_where_the_target_is_alone_a_model_may_take_it_away():
 
 def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
     rows = [("V1", 8.0, "-", "-"), ("V4", 9.25, "-", "-"), ("V7", 10.0, "-", "-"), ("V1", 1.0, "seeds", "0, 1"),
-            ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0")]  # fmt: skip
+            ("V4", 1.5, "seeds", "0, 1"), ("V7", 1.75, "seeds", "0"), ("UNIFORM41", 2.0, "seeds", "0")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["split", "usdr_mean", "profile", "seeds"])
     assert findings.splits(table) == (
         "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile seeds. "
         "V7 over V4, more bands: +0.75 dB in the paper. "
+        "V7 over 41 equal bands, where the bands are, not how many: -0.25 dB in profile seeds. "
         "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""

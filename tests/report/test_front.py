@@ -10,6 +10,7 @@ from places import REPOSITORY
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
+from bsrnn.runtime.files import read_json
 from bsrnn.study.results import Study
 
 RATE = 8000
@@ -137,6 +138,13 @@ def test_a_song_has_its_place_among_all_test_songs(clone):
         said = front.place_among_songs(Study("small"), song["song"], ["vocals"])
         assert f"vocals {song['usdr']:.1f} dB (place {place} of 50; their mean is {mean:.1f})" in said
     assert front.place_among_songs(Study("small"), "a song of another test", ["vocals"]) == ""
+
+
+def test_the_models_that_play_are_named_with_their_own_scores():
+    said = front.which_are_heard(Study("small"))
+    for target, run in Study("small").best_models().items():
+        score = read_json(run.result_path())["scores"]["summary"]["usdr_mean"]
+        assert f"{run.id} ({score:.1f} dB in the mean)" in said and run.target == target
 
 
 def test_a_model_below_the_filter_is_said_to_be_below_it():

@@ -125,6 +125,8 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
     assert not [id for id in other if "layer" in id and "drums" not in id]
     with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
         with_profile(monkeypatch, details=("tca",))
+    with pytest.raises(ConfigError, match="unknown variant 'turth': expected one of truth, pseudo"):
+        variants.variant_of("turth")
 
 
 def test_a_scale_is_the_base_with_other_sizes_of_one_thing(monkeypatch):

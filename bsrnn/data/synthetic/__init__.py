@@ -2,7 +2,7 @@
 
 ``composition`` writes a ``score`` (with ``accompaniment`` and the patterns of ``styles``), ``performance`` plays it
 with ``soundfont``, ``instruments`` and ``singer``, ``rendering`` mixes it with ``effects``, ``dataset`` puts songs on
-disk, and ``splits`` keeps the sounds of "new timbre" test songs out of training. ``wide`` is generator version 2.
+disk, and ``splits`` keeps the sounds of "new timbre" test songs out of training. ``version2`` is generator version 2.
 """
 
 from bsrnn.data.synthetic.dataset import count, data_folder, ensure, song_folder

@@ -31,7 +31,8 @@ METHOD_LOOKS = {  # beside the model: marker, colour, filled
 
 @artifact.table("table2", "Table II, hop of the overlap-add", Runs({"hop"}, source=f"paper, Table II, and {OURS}"))
 def table2(results: Results) -> pd.DataFrame:
-    """uSDR of vocals for each hop, same weights; the cost counts model evaluations relative to a hop of 3 s."""
+    """uSDR of vocals for each hop; the cost counts model evaluations relative to a hop of 3 s. Rows with the same seeds
+    are of the same weights; where a hop was measured with fewer seeds, compare it with no other row."""
     segment = results.profile.separate.segment_seconds
     rows = [row | {"cost": segment / row["hop_seconds"]} for row in published_rows("table2")]
     for hop in sorted({done.run.profile.separate.hop_seconds for done in results.finished}):

@@ -6,7 +6,12 @@ from bsrnn.report import artifact
 from bsrnn.report.artifact import Runs
 from bsrnn.report.stamps import REAL_RECORDING
 from bsrnn.report.tables import METHODS, ordered, ours, scores_of
+from bsrnn.runtime import paths
+from bsrnn.study import runs
 from bsrnn.study.results import Results
+
+SOLO_SINGING = "pilots", "singing.csv"  # of results/; measured by hand, since the clips may not be passed on
+SINGERS_PROFILE = "small"  # whose models were measured
 
 
 @artifact.table("real", "On a real recording", Runs({"real"}))
@@ -20,3 +25,15 @@ def on_a_real_recording(results: Results) -> pd.DataFrame:
             rows.append(row | ours(results, [done], REAL_RECORDING))
     names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
     return ordered(rows, "target", "method", *names, "csdr_frames_kept", "csdr_frames").rename(columns=names)
+
+
+def solo_singing() -> pd.DataFrame:
+    """Ten clips of solo singing over accompaniment: a row a kind of training of vocals, the best mean uSDR first."""
+    folder, name = SOLO_SINGING
+    measured = pd.read_csv(paths.results(folder) / name)
+    planned = runs.planned(SINGERS_PROFILE)
+    measured["training"] = [planned[run_id].change for run_id in measured["run"]]
+    groups = measured.groupby("training", sort=False)["mean_usdr"]
+    table = groups.agg(usdr_mean="mean", lowest="min", highest="max", trainings="count").reset_index()
+    table = table.sort_values("usdr_mean", ascending=False, ignore_index=True)
+    return table.rename(columns={"lowest": "lowest training (dB)", "highest": "highest training (dB)"})

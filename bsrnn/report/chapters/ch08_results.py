@@ -38,7 +38,7 @@ OF_SYSTEMS = "C4"  # the claim that other systems are of
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
 # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
-OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "songs_wanted", "new_songs")
+OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "caveat", "songs_wanted", "new_songs")
 OF_CLAIMS = Runs(claims.ROLES, of=BOTH, listed=claims.runs_compared)
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
@@ -381,7 +381,7 @@ def contrasts(results: Results) -> Figure:
 def planned(study: Study) -> str:
     """When the plan was committed, and at which commits the trainings of a profile that follow it began."""
     trained = [study.finished(run).result for run in study.grid.values() if run.kind in ("train", "finetune")]
-    commits = sorted({result["code"]["commit"][:10] for result in trained})
+    commits = sorted({(result["code"].get("commit") or "no commit")[:10] for result in trained})
     there = f"{len(study.grid)} of its {len(runs.planned(study.profile.name))} runs are there"
     words = f"The plan is commit {PLAN_COMMIT[:10]}; {there}. The trainings of profile {study.profile.name}"
     return f"{words} so far were computed at {', '.join(commits)}."

@@ -90,8 +90,8 @@ def other_choices(results: Results) -> pd.DataFrame:
     """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
     difference of the mean uSDR on the test songs in dB. Where the weights are the same, its 95 % interval over songs,
     and over seeds where there are several. Where a model was trained anew with one seed, no interval but a band: two
-    standard deviations, over seeds, of the difference of two trained splits (of two finetunings, where it is one); an
-    effect inside the band may be the seed's. Of this profile, and of the one that decides its claims."""
+    standard deviations, over seeds, of the difference of two trained splits of vocals (of two finetunings, where it is
+    one); an effect inside the band may be the seed's. Of this profile, and of the one that decides its claims."""
     rows = [
         comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for of_profile in results.with_earlier()
@@ -124,8 +124,8 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
 @artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, BOTH))
 def beyond(results: Results) -> pd.DataFrame:
     """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
-    the mean uSDR in dB with its 95 % interval, or with the band of the seeds. Work: operations of one item forward, for
-    every target that the model has, relative to the base."""
+    the mean uSDR in dB with its 95 % interval, or with the band of the seeds, vocals' for every target. Work:
+    operations of one item forward, for every target that the model has, relative to the base."""
     rows = []
     for of_profile in results.with_earlier():
         for comparison in comparisons(of_profile):

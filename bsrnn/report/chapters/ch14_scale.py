@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import GREY, colour
-from bsrnn.report.statistics import measured
+from bsrnn.report.statistics import measured, pairs
 from bsrnn.report.tables import METHODS, mean_of, ordered, ours, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results
@@ -71,7 +71,7 @@ def from_few_songs(results: Results) -> str:
     """What the models that have heard few songs score beside those that have heard all; "" where there are none."""
     few, songs, said = results.profile.few_songs, results.profile.data.train_songs, []
     for target in results.targets("start") if few else ():
-        start, base = results.find("start", target), results.find("base", target)
+        start, base = map(list, zip(*pairs(results.find("start", target), results.find("base", target)), strict=True))
         words = f"{target} from {few} songs {_test_score(start):.2f} dB, from {songs} songs {_test_score(base):.2f} dB"
         if _new_score(start) is not None:
             words += f" (on songs of new timbres {_new_score(start):.2f} and {_new_score(base):.2f} dB)"
