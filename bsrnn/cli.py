@@ -325,16 +325,15 @@ def _separate(options) -> int:
 
 
 def _import(options) -> None:
-    from bsrnn.tool import import_replication as interop
-    from bsrnn.tool import torch_files
+    from bsrnn.tool import import_replication, torch_files
 
     with preflight.all_at_once() as check:
         check(torch_files.read, options.file)
-        check(interop.check_free, options.out)
+        check(import_replication.check_free, options.out)
         check(preflight.place, options.out)
         if options.file.is_file():
             check(preflight.room, options.out, options.file.stat().st_size / 3, "the model")  # without its moments
-    model = interop.import_checkpoint(options.file, options.out, options.target)
+    model = import_replication.import_checkpoint(options.file, options.out, options.target)
     config = model.config
     print(f"{', '.join(config.targets)}: N {config.features}, {config.modules} modules, {len(model.widths)} bands, "
           f"{model.count_parameters()} parameters: {options.out}")  # fmt: skip
@@ -360,8 +359,7 @@ def _verify(options) -> int:
 
 def _run(options) -> None:
     from bsrnn.runtime import distributed
-    from bsrnn.study import compute as stages
-    from bsrnn.study import needs, runs
+    from bsrnn.study import compute, needs, runs
 
     run = runs.get(options.profile, options.id)
     run = replace(run, profile=_micro(run.profile, options))
@@ -371,7 +369,7 @@ def _run(options) -> None:
         )
     needs.run(run, options.device)
     with distributed.started(options.device) as device:
-        result = stages.compute(run, device=device, threads=options.threads)
+        result = compute.compute(run, device=device, threads=options.threads)
         if not result:
             return
     seconds = result["score_seconds"]  # of older results of the guitar, nobody knows
@@ -380,7 +378,7 @@ def _run(options) -> None:
 
 def _artifacts(options) -> None:
     from bsrnn.report import manifest
-    from bsrnn.study import compute as stages
+    from bsrnn.study import compute
     from bsrnn.study.results import Study
 
     if not options.print:
@@ -388,7 +386,7 @@ def _artifacts(options) -> None:
         with preflight.all_at_once() as check:
             check(study.require_complete)
             check(preflight.place, paths.results(options.profile), "manifest.json")
-        stages.publish(options.profile)
+        compute.publish(options.profile)
         manifest.write_all(options.profile)
     print(manifest.result_table(options.profile))
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from bsrnn import baselines, metrics
 from bsrnn.runtime.files import write_json
-from bsrnn.study import compute as stages
-from bsrnn.study import runs
+from bsrnn.study import compute, runs
 
 LEVELS = {"silence": 0.0, "mixture": -5.0, "wiener": 1.2, "wiener_oracle": 2.0, "ratio_mask": 9.0, "model": 4.0}
 
@@ -39,7 +38,7 @@ def fake(run: runs.Run) -> dict:
         extra["new"] = new_songs(run, rng, "model")
     if run.kind == "baselines" and run.profile.data.new_songs:
         extra["new"] = {method: new_songs(run, rng, method) for method in baselines.METHODS}
-    return stages.describe(run) | {"training": trained, "scores": scores, "score_seconds": 12.5} | extra
+    return compute.describe(run) | {"training": trained, "scores": scores, "score_seconds": 12.5} | extra
 
 
 def chunk(rng, index: int) -> dict:

@@ -102,7 +102,7 @@ def _groups(study: Study, scored_only: bool) -> dict[str, list[Finished]]:
         of_kind = run.kind == "train" and (not scored_only or "base" in run.roles)
         of_kind |= scored_only and run.kind == "separate" and run.target == run.its_start.target
         if of_kind and isinstance(run.profile.model, ModelConfig) and run.finished():
-            groups.setdefault(run.id.rsplit("-s", 1)[0], []).append(study.finished(run))
+            groups.setdefault(run.without_seed, []).append(study.finished(run))
     return {name: group for name, group in groups.items() if len(group) >= SEVERAL_SEEDS}
 
 

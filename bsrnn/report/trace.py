@@ -62,7 +62,7 @@ def _runs(sources: list[Run]) -> str:
     """Every run with a link to its JSON; those that differ in the seed alone on one line."""
     alike: dict[tuple[str, str], list[Run]] = {}
     for run in sources:
-        alike.setdefault((run.profile.name, run.id.rsplit("-s", 1)[0]), []).append(run)
+        alike.setdefault((run.profile.name, run.without_seed), []).append(run)
     lines = []
     for (profile_name, name), of_name in alike.items():
         links = ", ".join(_link(of_result(run.result_path()), f"seed {run.seed}", f"key {run.key}") for run in of_name)

@@ -74,9 +74,9 @@ def _attention(model: ModelConfig, seconds: float) -> float:
 
 
 def _count(model: PeerConfig, seconds: float):
-    from bsrnn.models import other_systems as peers  # brings torch
+    from bsrnn.models import other_systems  # brings torch
 
-    return peers.count(model, seconds)
+    return other_systems.count(model, seconds)
 
 
 def parameters_gb(model: ModelConfig | PeerConfig) -> float:

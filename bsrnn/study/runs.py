@@ -76,6 +76,11 @@ class Run:
     folder: Path | None = None  # where its result and its weights lie; None: results/<profile>; no part of a key
 
     @property
+    def without_seed(self) -> str:
+        """Its id without the seed: what the same run has with other seeds."""
+        return self.id.removesuffix(f"-s{self.seed}")
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Runs that must be finished before."""
         return (self.start.id,) if self.start else ()
@@ -315,7 +320,7 @@ def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         peer, roles = replace(peer_of(system), targets=(base.target,)), {"peer", "tried"} if first else {"peer"}
         systems.append(add(roles, f"-{system}", "train", PEER_NAMES[system], model=peer, train=train))
     for run in systems if first else ():
-        name = run.id.removeprefix(run.target).rsplit("-s", 1)[0]
+        name = run.without_seed.removeprefix(run.target)
         for rate in profile.rates:
             if rate != run.profile.train.learning_rate:
                 settings = {"model": run.profile.model, "train": replace(run.profile.train, learning_rate=rate)}
@@ -333,8 +338,7 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
-        parts |= {"variant": name}
-        roles = {"detail", "open" if name in DETAILS else "beyond"}
+        parts["variant"], roles = name, {"detail", "open" if name in DETAILS else "beyond"}
         if change.changed.keys() == {"model.band_split"} and name != "shared":  # such a row belongs to Table I as well
             roles |= _roles_of_split(base.target)
         if change.scored_only:

@@ -13,7 +13,7 @@ from bsrnn.models.base import Separator
 from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
-from bsrnn.study import label_quality as labels
+from bsrnn.study import label_quality
 from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run, load
 
@@ -42,7 +42,7 @@ def _score_teacher(run: Run, device: str) -> dict:
     """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
     model = checkpoint.load(run.weights_folder()).to(device)
     unlabelled = unlabelled_of(run.profile).songs
-    rows = labels.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
+    rows = label_quality.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
     shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
     return shifted | {"chunks": rows}
 

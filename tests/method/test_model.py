@@ -275,7 +275,8 @@ def test_silence_and_extreme_levels_stay_finite(normalisation, level):
 
 # --------------------------------------------------------------------------------- variants: stereo module, attention
 
-VARIANT = {"tac_factor": 3, "attention_heads": 2, "normalisation_eps": 1e-7}  # test_interop.py has its slow twin
+# test_import_replication.py has its slow twin
+VARIANT = {"tac_factor": 3, "attention_heads": 2, "normalisation_eps": 1e-7}
 
 
 def test_the_stereo_module_by_hand():

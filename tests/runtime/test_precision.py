@@ -12,8 +12,7 @@ from bsrnn import checkpoint, cli, config, recipes, train
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.runtime import files, precision
-from bsrnn.study import compute as stages
-from bsrnn.study import profiles, runs
+from bsrnn.study import compute, profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer
 from bsrnn.workflow import replay, verify
@@ -73,7 +72,7 @@ def test_the_claims_trainings_run_and_verify_on_this_processor_and_say_in_what(c
 def test_what_another_processor_recorded_agrees_within_rounding_and_no_further(claims, monkeypatch):
     """Recorded in bfloat16 (where this processor has it: really so), replayed in float32; 1 % off may be rounding."""
     run = claims["vocals-s0"]
-    result = stages.compute(run)
+    result = compute.compute(run)
     result["training"]["arithmetic"] = {"asked": "bfloat16", "got": "bfloat16"}
     files.write_json(run.result_path(), result)
     monkeypatch.setattr(replay, "fast_dtype", lambda: "float32")

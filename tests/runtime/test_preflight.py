@@ -16,8 +16,7 @@ from bsrnn.config import ModelConfig
 from bsrnn.data import synthetic
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.runtime import files, preflight
-from bsrnn.study import compute as stages
-from bsrnn.study import needs, profiles, scoring
+from bsrnn.study import compute, needs, profiles, scoring
 from bsrnn.tool import score_files
 from bsrnn.workflow import compare, curve
 
@@ -194,7 +193,7 @@ def test_an_import_replaces_nothing_and_says_all_at_once(tmp_path, capsys):
 def test_a_run_is_tried_before_it_trains(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
-    monkeypatch.setattr(stages, "compute", None)
+    monkeypatch.setattr(compute, "compute", None)
     (tmp_path / "results").touch()
     assert cli.main(["run", "vocals-hop0.5-s0", "--profile", "quick"]) == 1
     lines = said(capsys, "run")
@@ -222,7 +221,7 @@ def test_verify_tries_its_file_first(tmp_path, monkeypatch, capsys):
 def test_artifacts_say_what_is_missing_before_anything_is_published(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
-    monkeypatch.setattr(stages, "publish", None)
+    monkeypatch.setattr(compute, "publish", None)
     assert cli.main(["artifacts", "--profile", "tiny"]) == 1
     [line] = said(capsys, "artifacts")
     assert "profile 'tiny' lacks 17 result(s)" in line and [path.name for path in tmp_path.iterdir()] == ["_config.yml"]

@@ -13,8 +13,7 @@ from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
-from bsrnn.study import ablations as variants
-from bsrnn.study import profiles, runs
+from bsrnn.study import ablations, profiles, runs
 from bsrnn.study.results import Study
 
 
@@ -102,10 +101,10 @@ def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypa
 
 
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
-    names, train = (*variants.DETAILS, *variants.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
+    names, train = (*ablations.DETAILS, *ablations.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
     grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
     base = grid["vocals-s0"]
-    for name, change in (variants.DETAILS | variants.EXTRAS).items():
+    for name, change in (ablations.DETAILS | ablations.EXTRAS).items():
         run = grid[f"vocals-{name}-s0"]
         assert (run.variant, run.change, run.start) == (name, change.words, base if change.scored_only else None)
         assert run.key != base.key and (run.train_key == base.train_key) == change.scored_only
@@ -126,7 +125,7 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
     with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
         with_profile(monkeypatch, details=("tca",))
     with pytest.raises(ConfigError, match="unknown variant 'turth': expected one of truth, pseudo"):
-        variants.variant_of("turth")
+        ablations.variant_of("turth")
 
 
 def test_a_scale_is_the_base_with_other_sizes_of_one_thing(monkeypatch):
@@ -179,10 +178,10 @@ def test_a_run_changes_one_thing_of_its_profile():
 
 def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
     grid = with_profile(
-        monkeypatch, variants=tuple(variants.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
+        monkeypatch, variants=tuple(ablations.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
     )
     tuned = grid["vocals-finetuned-s0"]
-    for name in variants.VARIANTS:
+    for name in ablations.VARIANTS:
         run = grid[f"vocals-{name}-s0"]
         if name == "matched":  # which is what this profile does
             continue

@@ -22,11 +22,11 @@ from bsrnn.data.synthetic import rendering
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.data.synthetic.splits import SPLITS
-from bsrnn.data.synthetic.version2 import rendering as wide_rendering
+from bsrnn.data.synthetic.version2 import rendering as version2_rendering
 from bsrnn.errors import ConfigError, DataError
 
 UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
-FORMATS = {rendering.GENERATOR_VERSION: ".wav", wide_rendering.GENERATOR_VERSION: ".flac"}
+FORMATS = {rendering.GENERATOR_VERSION: ".wav", version2_rendering.GENERATOR_VERSION: ".flac"}
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
 
 
@@ -48,7 +48,7 @@ def count(config: DataConfig, split: str) -> int:
         ConfigError: unknown split; songs of a kind that the generator version does not have.
     """
     _check(split)
-    wide = config.generator_version == wide_rendering.GENERATOR_VERSION
+    wide = config.generator_version == version2_rendering.GENERATOR_VERSION
     unknown = ("shifted_songs", config.shifted_songs) if wide else ("new_songs", config.new_songs)
     if unknown[1]:
         raise ConfigError(
@@ -140,8 +140,8 @@ def _render(path: Path, split: str, index: int, seconds: float, seed: int, gener
     """Render one song into a folder beside ``path`` and move it there once it is whole."""
     if path.is_dir():  # another process was faster
         return
-    wide = generator == wide_rendering.GENERATOR_VERSION
-    render = wide_rendering.render_song if wide else render_song
+    wide = generator == version2_rendering.GENERATOR_VERSION
+    render = version2_rendering.render_song if wide else render_song
     stems, metadata = render(split, index, seconds=seconds, seed=seed)
     unfinished = path.parent / f"{UNFINISHED}{path.name}-{uuid.uuid4().hex}"
     try:

@@ -47,7 +47,7 @@ def what_was_run(results: Results) -> pd.DataFrame:
     for of_profile in results.with_earlier():
         groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
         for done in of_profile.finished:
-            groups.setdefault((done.run.kind, done.run.id.rsplit("-s", 1)[0]), []).append(done)
+            groups.setdefault((done.run.kind, done.run.without_seed), []).append(done)
         for (kind, name), group in groups.items():
             training = [done.training["seconds"] if done.training else 0.0 for done in group]
             scoring = [done.result["score_seconds"] for done in group]

@@ -82,7 +82,7 @@ def _against(results: Results, target: str, kind: str) -> list[Finished]:
         return results.find("base", target)
     if kind in DETAILS | EXTRAS:
         return _of_variant(results, "detail", target, kind)
-    return [done for done in results.find("hop", target) if done.run.id.startswith(f"{target}-{kind}-")]
+    return [done for done in results.find("hop", target) if done.run.without_seed == f"{target}-{kind}"]
 
 
 @artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}, BOTH))

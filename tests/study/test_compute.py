@@ -13,8 +13,7 @@ from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.data import songs
 from bsrnn.runtime import files, provenance
-from bsrnn.study import compute as stages
-from bsrnn.study import profiles, results, runs
+from bsrnn.study import compute, profiles, results, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer
 from bsrnn.workflow import replay
@@ -46,7 +45,7 @@ def grid(folder, tmp_path, monkeypatch):
 
 def test_a_result_holds_settings_history_and_scores_that_the_library_gives_again(grid):
     run = grid["vocals-s0"]
-    result = stages.compute(run)
+    result = compute.compute(run)
     assert runs.load(run) == json.loads(json.dumps(result)) and result["key"] == run.key
     assert [entry["items"] for entry in result["training"]["history"]] == [2, 4]
     assert result["training"]["parameters"] == bsrnn.load(run.weights_folder()).count_parameters()
@@ -60,17 +59,17 @@ def test_a_result_holds_settings_history_and_scores_that_the_library_gives_again
 
 def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trained_again(grid, monkeypatch, capsys):
     run, hop = grid["vocals-s0"], grid["vocals-hop0.5-s0"]
-    first = stages.compute(run)
+    first = compute.compute(run)
     fits = []
     monkeypatch.setattr(recipes, "Trainer", lambda *a, **k: fits.append(1) or Trainer(*a, **k))
-    assert stages.compute(run) == files.read_json(run.result_path())
+    assert compute.compute(run) == files.read_json(run.result_path())
     run.result_path().unlink()
-    assert stages.compute(run)["training"] == first["training"]
+    assert compute.compute(run)["training"] == first["training"]
     assert not fits
     weights = (run.weights_folder() / "model.safetensors").read_bytes()
     for path in run.weights_folder().iterdir():
         path.unlink()
-    stages.compute(hop)
+    compute.compute(hop)
     assert fits == [1] and "training them again" in capsys.readouterr().err
     assert (run.weights_folder() / "model.safetensors").read_bytes() == weights
 
@@ -85,22 +84,22 @@ def _staying_silent(monkeypatch, seeds):
         files.write_json(folder / "training.json", result)
         return result
 
-    monkeypatch.setattr(stages.recipes, "train_model", train_model)
-    monkeypatch.setattr(stages, "validation_scores", lambda *_: np.array([0.05, -0.02, 0.0]))
+    monkeypatch.setattr(compute.recipes, "train_model", train_model)
+    monkeypatch.setattr(compute, "validation_scores", lambda *_: np.array([0.05, -0.02, 0.0]))
     return trained
 
 
 def test_a_training_that_stayed_silent_is_trained_again_with_another_seed_and_listed(grid, monkeypatch, capsys):
     run = grid["vocals-s0"]
     trained = _staying_silent(monkeypatch, {0, 100})
-    result = stages.compute(run)
+    result = compute.compute(run)
     assert trained == [0, 100, 200] and result["training"]["seed"] == 200 and result["training"]["best"] == 1.5
     assert result["training"]["silent"] == [{"seed": 0, "best": 0.05}, {"seed": 100, "best": 0.05}]
     assert "run 'vocals-s0' with seed 100 stayed silent: training it again" in capsys.readouterr().err
     assert bsrnn.load(run.weights_folder()) and files.read_json(run.weights_folder() / "settings.json")["seed"] == 200
     assert replay.replay("mine") == ([], ["vocals-s0: replayed 2 step(s)"])  # with the seed that was kept
     run.result_path().unlink()
-    assert stages.compute(run)["training"] == result["training"] and trained == [0, 100, 200, 200]  # read, not trained
+    assert compute.compute(run)["training"] == result["training"] and trained == [0, 100, 200, 200]  # read, not trained
 
 
 @pytest.mark.parametrize(
@@ -123,29 +122,29 @@ def test_silent_is_what_scores_so_in_the_mean_and_on_no_song_otherwise(scores, s
 def test_a_training_whose_songs_cancel_to_0_db_has_no_other_try(grid, monkeypatch):
     run = grid["vocals-s0"]
     trained = _staying_silent(monkeypatch, {0})
-    monkeypatch.setattr(stages, "validation_scores", lambda *_: np.array([3.0, -3.1]))
-    result = stages.compute(run)["training"]
+    monkeypatch.setattr(compute, "validation_scores", lambda *_: np.array([3.0, -3.1]))
+    result = compute.compute(run)["training"]
     assert trained == [0] and (result["seed"], result["silent"], result["best"]) == (0, [], 0.05)
 
 
 def test_after_as_many_tries_as_the_profile_has_a_silent_training_stays(grid, monkeypatch):
     run = grid["vocals-s0"]
     trained = _staying_silent(monkeypatch, {0, 100, 200})
-    result = stages.compute(run)["training"]
+    result = compute.compute(run)["training"]
     assert trained == [0, 100, 200] and (result["seed"], len(result["silent"])) == (200, 2)
     once = replace(run, id="vocals-once-s0", profile=replace(run.profile, more_tries=0))
-    result = stages.compute(once)["training"]
+    result = compute.compute(once)["training"]
     assert (result["seed"], result["silent"], result["best"]) == (0, [], 0.05)
 
 
 def test_a_run_whose_start_has_no_result_names_the_command(grid):
     with pytest.raises(runs.MissingResult, match="`bsrnn run vocals-s0 --profile mine`"):
-        stages.compute(grid["vocals-hop1-s0"])
+        compute.compute(grid["vocals-hop1-s0"])
 
 
 def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
     run = grid["vocals-s0"]
-    result = stages.compute(run)
+    result = compute.compute(run)
     assert len(result["training"]["first_losses"]) == 2  # of two steps in all
     assert replay.replay("mine") == ([], ["vocals-s0: replayed 2 step(s)"])
     assert replay.replay("mine", steps=0) == ([], [])
@@ -168,7 +167,7 @@ def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, m
     audio.write(tmp_path / "data" / "unlabelled" / "music.wav", music, RATE)
     start, finetuned = (runs.get("mine", f"vocals{name}-s0") for name in ("", "-finetuned"))
     for run in (start, finetuned):
-        stages.compute(run)
+        compute.compute(run)
     said = ["vocals-s0: replayed 2 step(s)", "vocals-finetuned-s0: replayed 2 step(s)"]
     assert replay.replay("mine") == ([], said)
     result = files.read_json(finetuned.result_path())
@@ -203,7 +202,7 @@ def test_estimators_without_a_network_hear_songs_at_their_models_rate(tmp_path, 
             model=replace(MODEL, targets=("piano",), band_split=(8, 16, 1001), sample_rate=rate),
         )  # fmt: skip
         monkeypatch.setitem(profiles.PROFILES, "mine", profile)
-        scored = stages.compute(runs.grid("mine")["piano-baselines-s0"])["scores"]
+        scored = compute.compute(runs.grid("mine")["piano-baselines-s0"])["scores"]
         scores[rate] = {method: found["summary"]["usdr_mean"] for method, found in scored.items()}
     assert scores[RATE]["wiener"] > 10 > 1 > scores[RATE]["mixture"]
     for method, score in scores[RATE].items():
@@ -211,7 +210,7 @@ def test_estimators_without_a_network_hear_songs_at_their_models_rate(tmp_path, 
 
 
 def test_baselines_stand_in_their_order_on_songs_whose_vocals_come_and_go(grid):
-    scores = stages.compute(grid["vocals-baselines-s0"])["scores"]
+    scores = compute.compute(grid["vocals-baselines-s0"])["scores"]
     usdr = {method: part["summary"]["usdr_mean"] for method, part in scores.items()}
     assert usdr["silence"] == pytest.approx(0, abs=1e-6)
     assert usdr["mixture"] == pytest.approx(scores["mixture"]["summary"]["usdr_mixture_mean"])
@@ -232,8 +231,8 @@ def test_the_wiener_gain_is_the_least_squares_gain_of_each_frequency(grid):
 
 def test_the_published_model_is_the_trained_one_in_half_precision_with_a_card(grid):
     run = grid["vocals-s0"]
-    result = stages.compute(run)
-    [folder] = stages.publish("mine")
+    result = compute.compute(run)
+    [folder] = compute.publish("mine")
     assert folder == run.result_path().parents[1] / "checkpoints" / "vocals"
     trained, published = bsrnn.load(run.weights_folder()), bsrnn.load(folder)
     for name, value in trained.state_dict().items():

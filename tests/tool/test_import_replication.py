@@ -20,7 +20,7 @@ from bsrnn import checkpoint, cli
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.tool import import_replication as interop
+from bsrnn.tool import import_replication
 
 SHARED = REPOSITORY.parent / "shared" / "checkpoints"
 EPS = 1e-7
@@ -257,7 +257,7 @@ def test_equals_the_slow_twin(changes, tmp_path):
     twin = Twin(**changes)
     names = [f"stem{i}" for i in range(changes.get("targets", 1))]
     path = write(tmp_path / "file.ckpt", lightning(twin, targets=names))
-    interop.import_checkpoint(path, tmp_path / "model")
+    import_replication.import_checkpoint(path, tmp_path / "model")
     config = assert_parity(twin, tmp_path / "model").config
     assert config.targets == tuple(names) and config.band_split == changes.get("widths", WIDTHS)
     assert (config.features, config.modules, config.mlp_layers) == (
@@ -271,7 +271,7 @@ def test_equals_the_slow_twin(changes, tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_any_number_of_channels(channels, tmp_path):
     twin = Twin(heads=2, tac=3)
-    interop.import_checkpoint(write(tmp_path / "vocals.ckpt", lightning(twin)), tmp_path / "model")
+    import_replication.import_checkpoint(write(tmp_path / "vocals.ckpt", lightning(twin)), tmp_path / "model")
     assert_parity(twin, tmp_path / "model", channels)
 
 
@@ -281,7 +281,7 @@ def test_one_encoder_for_four_targets_on_57_bands(tmp_path):
     twin = Twin(widths, n=4, targets=4, heads=2, tac=3)
     targets = ["vocals", "bass", "drums", "other"]
     path = write(tmp_path / "simo.ckpt", lightning(twin, targets=targets))
-    interop.import_checkpoint(path, tmp_path / "model")
+    import_replication.import_checkpoint(path, tmp_path / "model")
     config = assert_parity(twin, tmp_path / "model", samples=6000).config
     assert config.band_split == "simo" and config.targets == tuple(targets) and config.n_fft == 2048
 
@@ -293,7 +293,7 @@ def test_the_older_name_of_the_mask_estimator(tmp_path):
         (name.replace("maskers.0.mask.", "mask."), value) for name, value in twin.state_dict().items()
     )
     assert any(name.startswith("mask.0.0") for name in content["state_dict"])
-    interop.import_checkpoint(write(tmp_path / "bass.ckpt", content), tmp_path / "model")
+    import_replication.import_checkpoint(write(tmp_path / "bass.ckpt", content), tmp_path / "model")
     assert assert_parity(twin, tmp_path / "model").config.targets == ("bass",)
 
 
@@ -301,7 +301,7 @@ def test_files_older_than_torch_1_6(tmp_path):
     twin = Twin(heads=2, tac=3)
     path = write(tmp_path / "drums.ckpt", lightning(twin), _use_new_zipfile_serialization=False)
     assert path.read_bytes()[:1] == b"\x80"
-    interop.import_checkpoint(path, tmp_path / "model")
+    import_replication.import_checkpoint(path, tmp_path / "model")
     assert_parity(twin, tmp_path / "model")
 
 
@@ -311,7 +311,7 @@ def test_other_float_types(dtype, tmp_path):
     content = lightning(twin)
     content["state_dict"] = {name: value.to(dtype) for name, value in twin.state_dict().items()}
     content["state_dict"] |= {name: value for name, value in twin.state_dict().items() if "window" in name}
-    interop.import_checkpoint(write(tmp_path / "other.ckpt", content), tmp_path / "model")
+    import_replication.import_checkpoint(write(tmp_path / "other.ckpt", content), tmp_path / "model")
     assert_parity(twin, tmp_path / "model")
 
 
@@ -323,7 +323,7 @@ def test_bare_weights_views_and_parameters(tmp_path):
     pool = torch.cat([torch.zeros(7), state[name].T.flatten()])
     state[name] = pool[7:].view(6, 48).T
     assert not state[name].is_contiguous() and state[name].storage_offset() == 7
-    interop.import_checkpoint(write(tmp_path / "vocals.pt", state), tmp_path / "model")
+    import_replication.import_checkpoint(write(tmp_path / "vocals.pt", state), tmp_path / "model")
     assert_parity(twin, tmp_path / "model")
 
 
@@ -341,7 +341,7 @@ def test_config_and_card_say_where_it_came_from(tmp_path, capsys):
     assert info == {
         "file": "obsrnn.ckpt",
         "sha256": digest,
-        "format": interop.FORMAT,
+        "format": import_replication.FORMAT,
         "epoch": 3,
         "global_step": 14,
         "pytorch_lightning_version": "2.5.5",
@@ -354,7 +354,7 @@ def test_config_and_card_say_where_it_came_from(tmp_path, capsys):
 
 def test_bfloat16_core_and_separate_work_on_an_imported_model(tmp_path):
     path = write(tmp_path / "vocals.ckpt", lightning(Twin(heads=2, tac=3)))
-    interop.import_checkpoint(path, tmp_path / "model")
+    import_replication.import_checkpoint(path, tmp_path / "model")
     exact, fast = bsrnn.load(tmp_path / "model"), bsrnn.load(tmp_path / "model").compute_in(torch.bfloat16)
     assert {p.dtype for p in fast.core.parameters()} == {torch.bfloat16}
     mixture = noise(2, 2000)
@@ -368,7 +368,7 @@ def test_bfloat16_core_and_separate_work_on_an_imported_model(tmp_path):
 
 def test_a_folder_with_a_model_is_left_alone(tmp_path, capsys):
     path = write(tmp_path / "vocals.ckpt", lightning(Twin()))
-    interop.import_checkpoint(path, tmp_path / "model")
+    import_replication.import_checkpoint(path, tmp_path / "model")
     before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
     assert cli.main(["import", str(path), "--out", str(tmp_path / "model")]) == 1
     assert "holds a model already" in capsys.readouterr().err
@@ -408,7 +408,7 @@ def test_omegaconf_objects_are_read_as_data_or_passed_over(omegaconf, tmp_path, 
     path = write(tmp_path / "file.ckpt", lightning(Twin(targets=2), **settings))
     for name in [name for name in sys.modules if name.startswith("omegaconf")]:
         monkeypatch.delitem(sys.modules, name)
-    model = interop.import_checkpoint(path, tmp_path / "model")
+    model = import_replication.import_checkpoint(path, tmp_path / "model")
     assert model.config.targets == ("bass", "drums")
 
 
@@ -416,7 +416,7 @@ def test_an_omegaconf_list_that_holds_itself(omegaconf, tmp_path):
     endless = omegaconf([])
     endless._content += [endless] * 3
     path = write(tmp_path / "bass.ckpt", lightning(Twin(n=2), targets=endless))
-    assert interop.import_checkpoint(path, tmp_path / "model").config.targets == ("bass",)
+    assert import_replication.import_checkpoint(path, tmp_path / "model").config.targets == ("bass",)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_an_omegaconf_list_that_holds_itself(omegaconf, tmp_path):
 )
 def test_where_the_targets_name_comes_from(file, settings, given, expected, tmp_path):
     path = write(tmp_path / file, lightning(Twin(n=2), **settings))
-    assert interop.import_checkpoint(path, tmp_path / "model", given).config.targets == expected
+    assert import_replication.import_checkpoint(path, tmp_path / "model", given).config.targets == expected
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_where_the_targets_name_comes_from(file, settings, given, expected, tmp_
 def test_targets_that_cannot_be(count, given, words, tmp_path):
     path = write(tmp_path / "file.ckpt", lightning(Twin(n=2, targets=count)))
     with pytest.raises((ConfigError, DataError), match=words):
-        interop.import_checkpoint(path, tmp_path / "model", given)
+        import_replication.import_checkpoint(path, tmp_path / "model", given)
     assert not (tmp_path / "model").exists()
 
 
@@ -500,8 +500,8 @@ def test_tensors_that_do_not_fit(changes, words, tmp_path, capsys):
 
 
 def test_more_tensors_than_any_model_has(tmp_path, capsys, monkeypatch):
-    assert interop.MOST_TENSORS > 5 * len(Twin(band_widths("simo"), 1, 1, 4).state_dict())
-    monkeypatch.setattr(interop, "MOST_TENSORS", 100)
+    assert import_replication.MOST_TENSORS > 5 * len(Twin(band_widths("simo"), 1, 1, 4).state_dict())
+    monkeypatch.setattr(import_replication, "MOST_TENSORS", 100)
     refused(write(tmp_path / "file.ckpt", change({})), tmp_path, capsys, "tensors, expected at most 100")
 
 

@@ -25,12 +25,11 @@ from bsrnn.config import (
 )
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.loss import Objective, gradients, objective
-from bsrnn.models import other_systems as peers
+from bsrnn.models import other_systems
 from bsrnn.models.other_systems import DEPTHS, Peer, build
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import read_json, write_json
-from bsrnn.study import compute as stages
-from bsrnn.study import costs, profiles, runs
+from bsrnn.study import compute, costs, profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.tool import cards
 from bsrnn.train import fit, new_model
@@ -304,7 +303,7 @@ def test_operations_of_a_conv_tasnet_are_the_closed_form():
 def test_operations_of_an_lstm_are_those_of_its_matrices(layers, both):
     lstm = torch.nn.LSTM(5, 7, num_layers=layers, bidirectional=both)
     matrices = sum(p.numel() for name, p in lstm.named_parameters() if name.startswith("weight"))
-    assert peers.lstm_operations(lstm, torch.zeros(11, 3, 5)) == 2 * 11 * 3 * matrices
+    assert other_systems.lstm_operations(lstm, torch.zeros(11, 3, 5)) == 2 * 11 * 3 * matrices
 
 
 @systems
@@ -327,8 +326,8 @@ def test_counting_leaves_the_random_state_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    peers.count.cache_clear()
-    peers.count(SMALL["umx"], 0.1)
+    other_systems.count.cache_clear()
+    other_systems.count(SMALL["umx"], 0.1)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -396,7 +395,7 @@ def test_a_run_of_a_peer_has_a_key_and_a_result_of_its_own(folder, tmp_path, mon
     run = runs.Run("vocals-umx-s0", "train", profile, "vocals")
     other = replace(run, profile=replace(profile, model=replace(profile.model, width=16)))
     assert run.train_key != other.train_key
-    result = stages.compute(run)
+    result = compute.compute(run)
     model = bsrnn.load(run.weights_folder())
     assert result["config"]["model"] == asdict(profile.model) and result["training"]["bands"] == 0
     assert result["training"]["parameters"] == model.count_parameters()

@@ -20,7 +20,7 @@ from bsrnn.data import songs
 from bsrnn.errors import DataError
 from bsrnn.finetune import classify, energy_db, kind_of
 from bsrnn.mixing import read_chunk
-from bsrnn.study import label_quality as labels
+from bsrnn.study import label_quality
 from bsrnn.study.label_quality import judge_songs
 
 RATE = 1000  # all that is asked about goes by seconds
@@ -117,7 +117,7 @@ def test_pieces_are_what_a_slow_search_finds(sounds, seconds):
         name="song", frames=audio.shape[1], sample_rate=RATE, read=lambda _, start, frames: audio[:, start:][:, :frames]
     )
     activity = ActivityConfig(quantile=0.0)  # the quietest chunk is silent, so that the gate alone decides
-    pieces = labels._pieces(song, MixingConfig(chunk_seconds=seconds), activity)
+    pieces = label_quality._pieces(song, MixingConfig(chunk_seconds=seconds), activity)
     found = [start + offset for start, _, offsets in pieces for offset in offsets]
     segments = [i for i in range(len(sounds) - 1) if audio[0, i * CHUNK : i * CHUNK + SEGMENT].mean() > 0.5]
     step = round(seconds * RATE)
