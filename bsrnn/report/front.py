@@ -64,13 +64,13 @@ def listen(profile_name: str) -> None:
 
 
 def which_are_heard(study: Study) -> str:
-    """Of each target the training whose model plays, and its own score: the means over seeds are those of several."""
+    """Of each target the training whose model plays, with its own score; the other scores here are means over seeds."""
     said = [
-        f"{run.id} ({study.finished(run).scores['summary']['usdr_mean']:.1f} dB in the mean)"
+        f"{run.id} (mean of the test songs {study.finished(run).scores['summary']['usdr_mean']:.1f} dB)"
         for run in study.best_models().values()
     ]
-    words = "Those scores are means over seeds. What plays is of each target the one training that was best on the "
-    return f"{words}validation songs: {', '.join(said)}." if said else ""
+    words = "What plays is of each target the one training that was best on the validation songs"
+    return f"{words}: {', '.join(said)}." if said else ""
 
 
 def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> str:
@@ -84,7 +84,8 @@ def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> s
             place = 1 + sum(value > scored[song_name] for value in scored.values())
             said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)}; "
                         f"their mean is {mean(list(scored.values())):.1f})")  # fmt: skip
-    return f"Scores of the whole song, with its place among the test songs: {', '.join(said)}." if said else ""
+    words = "Scores of the whole song, in the mean over seeds, with its place among the test songs"
+    return f"{words}: {', '.join(said)}." if said else ""
 
 
 def fullest_song(tests: list[Song], targets: list[str]) -> tuple[Song, int, dict]:

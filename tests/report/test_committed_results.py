@@ -2,6 +2,7 @@
 
 import subprocess
 
+import pandas as pd
 import pytest
 from places import REPOSITORY
 
@@ -9,7 +10,7 @@ import bsrnn
 from bsrnn import metrics
 from bsrnn.data import songs
 from bsrnn.report import claims
-from bsrnn.report.chapters import ch08_results
+from bsrnn.report.chapters import ch07_real_recording, ch08_results
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
 from bsrnn.study.results import Study
@@ -109,3 +110,15 @@ def test_the_two_trainings_that_never_took_off_count_as_silent():
         "vocals-hdemucs-s3",
         "vocals-hdemucs-s4",
     ]
+
+
+def test_solo_singing_is_of_planned_trainings_and_its_means_are_the_clips():
+    measured = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run")
+    clips = measured.drop(columns="mean_usdr")
+    assert clips.shape[1] == 10 and set(measured.index) <= set(runs.planned("small"))
+    assert (clips.mean(axis=1) - measured["mean_usdr"]).abs().max() < 0.01
+    table = ch07_real_recording.solo_singing().set_index("training")
+    five = measured.loc[[f"vocals-s{seed}" for seed in range(5)], "mean_usdr"]
+    row = table.loc["vocals, its own split"]
+    assert row["trainings"] == 5 and row["usdr_mean"] == pytest.approx(five.mean())
+    assert (row["lowest training (dB)"], row["highest training (dB)"]) == (five.min(), five.max())

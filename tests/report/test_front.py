@@ -140,11 +140,12 @@ def test_a_song_has_its_place_among_all_test_songs(clone):
     assert front.place_among_songs(Study("small"), "a song of another test", ["vocals"]) == ""
 
 
-def test_the_models_that_play_are_named_with_their_own_scores():
-    said = front.which_are_heard(Study("small"))
-    for target, run in Study("small").best_models().items():
+def test_the_models_that_play_are_named_with_their_own_scores(clone):
+    said, playing = front.which_are_heard(Study("small")), Study("small").best_models()
+    assert list(playing) == ["vocals", "drums", "bass", "other"]
+    for target, run in playing.items():
         score = read_json(run.result_path())["scores"]["summary"]["usdr_mean"]
-        assert f"{run.id} ({score:.1f} dB in the mean)" in said and run.target == target
+        assert f"{run.id} (mean of the test songs {score:.1f} dB)" in said and run.target == target
 
 
 def test_a_model_below_the_filter_is_said_to_be_below_it():

@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 import pytest
 from places import REPOSITORY
-from test_interop import Twin, lightning, write
+from test_import_replication import Twin, lightning, write
 
 import bsrnn
 from bsrnn import cli

@@ -316,11 +316,11 @@ def _start_words(results: Results) -> str:
     more=_start_words,
 )
 def finetuning_gain(results: Results) -> pd.DataFrame:
-    """Mean uSDR in dB on the test songs, and apart on those of new timbres, and on those of other styles and mastering
-    ("shifted"), where the profile has such songs; each model at its best validation, which is at the item named. Over
-    control: the gain in uSDR over a model with the same start and budget that saw labelled songs only; with several
-    seeds its 95 % interval (low and high) over songs and seeds. Over start, over control and cSDR are of the test songs
-    without the shifted ones."""
+    """Mean uSDR in dB on the test songs, and apart on those of seen and of new timbres, and on those of other styles
+    and mastering ("shifted"), where the profile has such songs; each model at its best validation, which is at the
+    item named. Over control: the gain in uSDR over a model with the same start and budget that saw labelled songs
+    only; with several seeds or orders of the data its 95 % interval (low and high). Over start, over control and cSDR
+    are of the test songs without the shifted ones."""
     rows = []
     for target in results.targets("finetuned"):
         models = {role: results.find(role, target) for role in ("start", "control", "finetuned")}

@@ -71,7 +71,10 @@ def from_few_songs(results: Results) -> str:
     """What the models that have heard few songs score beside those that have heard all; "" where there are none."""
     few, songs, said = results.profile.few_songs, results.profile.data.train_songs, []
     for target in results.targets("start") if few else ():
-        start, base = map(list, zip(*pairs(results.find("start", target), results.find("base", target)), strict=True))
+        compared = pairs(results.find("start", target), results.find("base", target))
+        if not compared:
+            continue
+        start, base = map(list, zip(*compared, strict=True))
         words = f"{target} from {few} songs {_test_score(start):.2f} dB, from {songs} songs {_test_score(base):.2f} dB"
         if _new_score(start) is not None:
             words += f" (on songs of new timbres {_new_score(start):.2f} and {_new_score(base):.2f} dB)"
