@@ -99,8 +99,10 @@ def test_the_margins_in_the_text_are_those_of_the_claims():
     assert len(all_others) == 1
     pages = (REPOSITORY / "book" / name for name in ("index.md", "08_results.ipynb"))
     index, page = (" ".join(path.read_text(encoding="utf-8").split()) for path in pages)
-    assert f"({all_others.pop():g} dB, for C3 {margins['C3']:g} dB)" in index
+    [room] = [claim.margin_db for claim in claims.CLAIMS if claim.id == "C5, the room"]
+    assert f"({all_others.pop():g} dB; for C3 {margins['C3']:g} dB, for C5's room {room:g} dB)" in index
     assert "It is 0.3 dB, the largest" in page and "For C3 it is 0.1 dB" in page
+    assert "for C5's room" in page and f"{room:g} dB. The verdicts:" in page
 
 
 def test_the_two_trainings_that_never_took_off_count_as_silent():
