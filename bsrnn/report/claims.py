@@ -288,7 +288,7 @@ def how_good(study: Study) -> str:
         heard = dict.fromkeys(target for contrast in contrasts(part) if contrast.claim.of in decided
                               for target in contrast.targets)  # fmt: skip
         if levels:
-            about = f"which decides {', '.join(decided)}" + (f" on {' and '.join(heard)}" if heard else "")
+            about = f"which decides {', '.join(decided)}" + (f" on {', '.join(heard)}" if heard else "")
             said.append(f"- Profile {part.profile.name}, {about}: {'; '.join(levels)}.")
     if not said:
         return ""
