@@ -17,6 +17,7 @@ from bsrnn.report.stamps import OURS
 
 GROUPED_BY = ("source", "data", "profile")
 SAID_BY_THE_CAPTION = ("profile", "seeds", "songs")  # where all of our rows have the same
+NO_SEEDS = "-"  # of a row that has no runs, a contrast that was not tested for instance: it is like any other
 INTERVALS = {"low": "high", "shifted_low": "shifted_high", "new_low": "new_high"}
 SHORT_TEXT, LONG_TEXT = 14, 30  # characters from which on a cell may be broken into lines, and needs room for them
 TALL = 40  # rows from which on a table scrolls in its box
@@ -63,6 +64,7 @@ def of_results(table: pd.DataFrame, label: str, layout: Layout = PLAIN) -> str:
     """A table of the registry; columns that are empty or only repeat the caption are left out. label: its title."""
     groups, table = _groups(table)
     own = table[table["source"] == OURS] if "source" in table else table
+    own = own[own["seeds"] != NO_SEEDS] if "seeds" in own else own
     hidden = [name for name in SAID_BY_THE_CAPTION if name in table and _alike(own[name])]
     shown = table.drop(columns=[*GROUPED_BY, *hidden, "note", *layout.hidden], errors="ignore")
     first = [name for name in layout.first if name in shown]

@@ -158,6 +158,14 @@ def test_where_a_margin_decides_three_decimals_stand():
 # ---- tables ----
 
 
+def test_a_row_without_runs_brings_back_no_column_that_the_caption_says():
+    table = pd.DataFrame({"claim": ["C1", "C2"], "seeds": ["0, 1", "-"], "songs": [50, 0], "effect": [0.5, None]})
+    table = table.assign(source=OURS, data="songs", profile="quick")
+    assert cells(table_html.of_results(table, "x"))[:2] == ["claim", "effect (dB)"]
+    other = table.assign(seeds=["0, 1", "0"], songs=[50, 8])
+    assert {"seeds", "songs"} <= set(cells(table_html.of_results(other, "x"))[:4])
+
+
 def test_rows_of_other_sources_stand_under_headings_of_their_own_and_ours_are_marked():
     table = pd.DataFrame({"split": ["<V1>", "V7", "V4"], "usdr_mean": [1.234, None, 2.0]})
     table = table.assign(source=[OURS, "paper", OURS], data=["songs (version 1)", "MUSDB18", "songs (version 1)"])
