@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bsrnn.config import DataConfig
 from bsrnn.data import songs
-from bsrnn.data.songs import Mixtures
+from bsrnn.data.songs import Mixtures, Song
 from bsrnn.errors import NoSongs
 from bsrnn.runtime import paths
 
@@ -50,5 +50,7 @@ def unlabelled_songs(data: DataConfig, which: str, sample_rate: int, limit: int 
         both = data.labelled_songs + number
         every = songs.load(replace(data, labelled_songs=0), "train", sample_rate=sample_rate, limit=both)
         return Mixtures(every[data.labelled_songs :])
-    found = [songs.load(data, f"unlabelled-{kind}", sample_rate=sample_rate, limit=limit) for kind in wanted]
-    return Mixtures([song for of_kind in found for song in of_kind])
+    found: list[Song] = []
+    for kind in wanted:
+        found += songs.load(data, f"unlabelled-{kind}", sample_rate=sample_rate, limit=limit)
+    return Mixtures(found)

@@ -250,7 +250,7 @@ def guitar(table: pd.DataFrame) -> str:
 
 
 def splits(table: pd.DataFrame) -> str:
-    """Of Table I: what finer bands at low frequencies gain, V4 over V1, and what more bands gain, V7 over V4."""
+    """Of Table I: what finer bands at low frequencies gain, more bands, and V7's places over as many equal bands."""
     said = []
     compared = (("V4", "V1", "finer bands at low frequencies"), ("V7", "V4", "more bands"),
                 ("V7", "UNIFORM41", "where the bands are, not how many"))  # fmt: skip
