@@ -145,16 +145,14 @@ class DataConfig:
     folder: str = ""  # where the songs lie; "" = data/<source>
     train_songs: CountOrNone = 0
     valid_songs: CountOrNone = 0
-    test_songs: CountOrNone = 0  # version 1: half of them with timbres of the training songs, half with new ones
-    unlabelled_songs: CountOrNone = 0  # mixtures of each kind: matched, and in version 1 shifted
-    shifted_songs: CountOrNone = 0  # test songs like the shifted mixtures: other styles, mastered
-    new_songs: CountOrNone = 0  # generator version 2: test songs of timbres that no training song has
+    test_songs: CountOrNone = 0
+    unlabelled_songs: CountOrNone = 0  # mixtures
+    new_songs: CountOrNone = 0  # test songs of timbres that no training song has
     # only the first so many training songs are labelled, the others are the unlabelled ones; 0: all are labelled
     labelled_songs: CountOrNone = 0
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
     seed: Seed = 0
-    # of the embedded songs; 2: one wide world for all but the new songs, no shifted ones
-    generator_version: Annotated[int, within(1, 2)] = 1
+    generator_version: Annotated[int, within(2, 2)] = 2  # of the embedded songs; what version 1 made is no more
     # a fold of the songs in a folder: these are scored, all others train, and none validates; (): the folder's splits
     hold_out: tuple[str, ...] = ()
     excerpt_seconds: NotNegative = 0.0  # of each test song its middle is scored; 0: all of it
@@ -254,8 +252,8 @@ class FinetuneConfig:
 
     train: TrainConfig = field(default_factory=lambda: TrainConfig(learning_rate=1e-4))
     threshold_db: Annotated[float, within(0, 1000, above=True)] = 30.0  # of both energy rules
-    # "none": the control, labelled data only
-    unlabelled: Literal["both", "matched", "shifted", "none"] = "both"
+    # "both", "matched": all there are, in words of a time with two kinds; "none": the control, labelled songs alone
+    unlabelled: Literal["both", "matched", "none"] = "both"
     self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
     # paper; "truth": the unlabelled songs' own stems, where there are any (upper bound)
     labels: Literal["teacher", "truth"] = "teacher"
@@ -350,10 +348,9 @@ SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "te
 # Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
 # throws away no result.
 ADDED: dict[str, object] = {
-    "shifted_songs": 0,
+    "shifted_songs": 0,  # older results have it; generator version 1 made such songs
     "new_songs": 0,
     "labelled_songs": 0,
-    "generator_version": 1,  # the data recipe's "generator" says it too, and always has
     "normalisation_eps": 2.0**-23,
     "tac_factor": 0,
     "attention_heads": 0,
@@ -370,10 +367,13 @@ ADDED: dict[str, object] = {
 
 def deciding(settings: dict) -> dict:
     """The settings that decide numbers: without those of speed, and without later ones at their old behaviour."""
+    rendered = settings.get("source", "embedded") == "embedded"
     return {
         name: deciding(value) if isinstance(value, dict) else value
         for name, value in settings.items()
-        if name not in SPEED and not (name in ADDED and value == ADDED[name])
+        if name not in SPEED
+        and not (name in ADDED and value == ADDED[name])
+        and (rendered or name != "generator_version")  # which made none of these songs
     }
 
 
@@ -381,6 +381,6 @@ def settings_of(settings: Settings, kind: str, seed: int) -> dict:
     """What a training in a folder of its own depends on, for telling two of them apart."""
     names = ("model", "activity", "mixing", "loss", "validate", "data", kind)
     by_name = deciding({name: asdict(getattr(settings, name)) for name in names})
-    for name in ("test_songs", "shifted_songs", "new_songs", "excerpt_seconds"):  # are no part of a training
+    for name in ("test_songs", "new_songs", "excerpt_seconds"):  # are no part of a training
         by_name["data"].pop(name, None)
     return by_name | {"seed": seed}

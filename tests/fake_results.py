@@ -32,8 +32,6 @@ def fake(run: runs.Run) -> dict:
     extra = {}
     if run.kind == "teacher":
         scores |= {"chunks": [chunk(rng, index) for index in range(40)]}
-    if run.kind == "finetune" and run.profile.data.shifted_songs:
-        extra["shifted"] = scored(run, rng, LEVELS["model"] - 1, "model", run.profile.data.shifted_songs)
     if run.kind in ("train", "finetune") and run.profile.data.new_songs:
         extra["new"] = new_songs(run, rng, "model")
     if run.kind == "baselines" and run.profile.data.new_songs:
@@ -46,7 +44,7 @@ def chunk(rng, index: int) -> dict:
     to 35 dB down.
     """
     rests = index % 4 == 0
-    row = {"song": f"song{index // 10}", "set": ("unlabelled-matched", "unlabelled-shifted")[index % 2], "seconds": 3.0}
+    row = {"song": f"song{index // 10}", "set": ("unlabelled-matched", "train")[index % 2], "seconds": 3.0}
     row |= {"true_target_down": 150.0 if rests else 6.0, "true_residual_down": 0.0 if rests else 4.0}
     for name in ("", "segment_", "whole_"):
         row[f"{name}target_down"] = round(float(rng.uniform(15, 35) if rests else rng.uniform(3, 12)), 2)
@@ -61,11 +59,9 @@ def chunk(rng, index: int) -> dict:
     return row | {"mixture_usdr": None if rests else -2.0}
 
 
-def timbre_of(run: runs.Run, index: int) -> str | None:
-    """Of a test song: in generator version 1 every other one is new, in version 2 none."""
-    if run.kind == "real":
-        return None
-    return "seen" if run.profile.data.new_songs else ("seen", "new")[index % 2]
+def timbre_of(run: runs.Run) -> str | None:
+    """Of a test song of the embedded set."""
+    return None if run.kind == "real" else "seen"
 
 
 def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = None) -> dict:
@@ -76,7 +72,7 @@ def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = No
         rows.append(
             {
                 "song": f"test-{index:04d}",
-                "timbre": timbre_of(run, index),
+                "timbre": timbre_of(run),
                 "song_seconds": 30.0,
                 "usdr": usdr,
                 "usdr_mixture": -5.0 + math.cos(index),
@@ -92,7 +88,7 @@ def scored(run: runs.Run, rng, level: float, method: str, songs: int | None = No
 
 
 def new_songs(run: runs.Run, rng, method: str) -> dict:
-    """Of generator version 2: the songs of new timbres, which are a test of their own."""
+    """The songs of new timbres, which are a test of their own."""
     scores = scored(run, rng, LEVELS[method] - 2, method, run.profile.data.new_songs)
     for row in scores["songs"]:
         row |= {"song": row["song"].replace("test", "test-new"), "timbre": "new"}

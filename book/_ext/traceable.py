@@ -14,20 +14,17 @@ from pygments.lexers import PythonLexer
 from bsrnn.errors import MissingResult
 from bsrnn.report import show, trace
 from bsrnn.runtime import paths
-from bsrnn.study.results import Study
 
 KEPT = ("runs/*.json", "tables/*.csv", "figures/*.svg")  # a picture is on its page already
 FREE = "guitar"  # shown in every profile
 
 
 def profiles_shown() -> list[str]:
-    """The profile in force, the one that decides what it does not decide yet, and the guitar's."""
+    """The profile in force, and the guitar's."""
     try:
-        study = Study(show.resolve_profile("auto"))
+        return [show.resolve_profile("auto"), FREE]
     except MissingResult:
         return [FREE]
-    shown = [study, study.earlier] if study.earlier else [study]
-    return [*(part.profile.name for part in shown), FREE]
 
 
 def lay_results(site: Path) -> None:

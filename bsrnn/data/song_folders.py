@@ -19,7 +19,7 @@ from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "unlabelled-shifted", "test-shifted", "test-new")
+SPLITS = (*LABELLED, "unlabelled-matched", "test-new")
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "valid": ("valid", "validation", "val", "dev"),

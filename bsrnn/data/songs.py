@@ -4,7 +4,7 @@ A song is a folder with one audio file a stem; the file's name is the stem's, in
 mix, and so is what else people call it (:data:`bsrnn.audio.walking.MIXTURES`) and a stem that equals the sum of the
 others, which is noted. Songs lie
 
-- in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``, ``unlabelled-shifted/``), as the embedded set,
+- in split folders ``train/ valid/ test/`` (and ``unlabelled-matched/``), as the embedded set,
   or as people call these (:data:`bsrnn.data.song_folders.SPLIT_NAMES`), in letters of any size;
 - in ``train/`` and ``test/`` only, MUSDB18-HQ's way: validation songs are then the 14 that musdb marks, or, where none
   of those is there, held out of ``train/`` by the rule below; "train" leaves them out;

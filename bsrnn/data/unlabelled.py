@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bsrnn.config import DataConfig
 from bsrnn.data import songs
-from bsrnn.data.songs import Mixtures, Song
+from bsrnn.data.songs import Mixtures
 from bsrnn.errors import NoSongs
 from bsrnn.runtime import paths
 
@@ -33,24 +33,21 @@ def _inside(path: Path | None, folder: Path) -> bool:
 
 
 def unlabelled_songs(data: DataConfig, which: str, sample_rate: int, limit: int | None = None) -> Mixtures:
-    """The mixtures of a finetuning: the embedded kinds, or a user's own music beside real songs.
+    """The mixtures of a finetuning: embedded songs, or a user's own music beside real songs.
 
     With ``data.labelled_songs`` they are the training songs after the labelled ones.
 
     Args:
         which: :attr:`bsrnn.config.FinetuneConfig.unlabelled`. sample_rate: of the model, Hz. limit: the first so many
-            embedded songs of each kind only.
+            embedded songs only.
     """
-    kinds = {"both": ("matched", "shifted"), "matched": ("matched",), "shifted": ("shifted",), "none": ()}
-    wanted = kinds[which]
+    if which == "none":
+        return Mixtures([])
     if data.source != "embedded":
-        return songs.read_mixtures(paths.unlabelled(), sample_rate) if wanted else Mixtures([])
-    if data.labelled_songs and wanted:
+        return songs.read_mixtures(paths.unlabelled(), sample_rate)
+    if data.labelled_songs:
         number = data.unlabelled_songs if limit is None else min(limit, data.unlabelled_songs)
         both = data.labelled_songs + number
         every = songs.load(replace(data, labelled_songs=0), "train", sample_rate=sample_rate, limit=both)
         return Mixtures(every[data.labelled_songs :])
-    found: list[Song] = []
-    for kind in wanted:
-        found += songs.load(data, f"unlabelled-{kind}", sample_rate=sample_rate, limit=limit)
-    return Mixtures(found)
+    return Mixtures(songs.load(data, "unlabelled-matched", sample_rate=sample_rate, limit=limit))

@@ -19,46 +19,38 @@ from bsrnn.runtime import paths
 from bsrnn.study.results import Results, Study
 from bsrnn.study.runs import Run
 
-PROFILE, BOTH = "the profile", "the profile, and the one that decides what it does not decide yet"
-EARLIER = "the one that decides what the profile does not decide yet"
-
 
 @dataclass(frozen=True)
 class Runs:
     """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
 
-    roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all. of:
-    whose runs: the profile's, PROFILE; those of the one that decides the claims which it does not decide yet, EARLIER;
-    both, BOTH; or those of the profile that decides a claim, "C4" for instance. songs: how many songs stand behind the
-    numbers, in words. listed: those of the runs that its numbers are of, in their order; None: all.
+    roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all.
+    songs: how many songs stand behind the numbers, in words. listed: those of the runs that its numbers are of, in
+    their order; None: all.
     """
 
     roles: frozenset[str] | set[str]
     essential: frozenset[str] | set[str] = frozenset()
-    of: str = PROFILE
     source: str = OURS
     songs: Callable[[Results], str] = stamps.scored_songs
     listed: Callable[[Results], list[Run]] | None = None
 
     def ids(self, study: Study) -> list[str]:
-        """Ids of the runs, without those that can neither be found nor computed here; "seeds/vocals-s0" of another."""
-        parts = [("" if part is study else f"{part.profile.name}/", part) for part in self._studies(study)]
-        return [f"{before}{run.id}" for before, part in parts for run in part.present(self.roles)]
+        """Ids of the runs, without those that can neither be found nor computed here."""
+        return [run.id for run in study.present(self.roles)]
 
     def runs(self, study: Study) -> list[Run]:
-        """Every finished run that is looked at, those of the profile that decides the claims, too, where both are."""
+        """Every finished run that is looked at."""
         if self.listed:
             return self.listed(self.results(study))
-        return [run for part in self._studies(study) for run in part.present(self.roles) if run.finished()]
+        return [run for run in study.present(self.roles) if run.finished()]
 
     def lacks(self, study: Study) -> str:
         """Why it cannot be drawn; "" if it can."""
-        drawn_from, roles = self._studies(study), self.essential or self.roles
-        if any(part.present(roles) for part in drawn_from):
+        roles = self.essential or self.roles
+        if study.present(roles):
             return ""
-        wanted = [run.kind for part in drawn_from for run in part.grid.values() if run.roles & roles]
-        if not drawn_from:
-            return "it has no earlier grid"
+        wanted = [run.kind for run in study.grid.values() if run.roles & roles]
         reasons = {
             "real": "its runs need ffmpeg, which is not installed here",
             "finetune": f"its runs need unlabelled music in {paths.shown(paths.unlabelled())}",
@@ -72,23 +64,15 @@ class Runs:
         return words(self.results(study))
 
     def stamp(self, study: Study, claim: bool = True) -> str:
-        """Source, data, profile, seeds, songs and claim in one line, of each profile; claim: whether with the last."""
-        results = [Results(part, self.roles) for part in self._studies(study)]
-        if self.listed and (runs := self.listed(self.results(study))):
-            results = [chosen for part in results if (chosen := part.only(runs)).finished]
-        first = stamps.stamp(results[0], self.source, self.songs, claim=claim)
-        return " ".join([first, *(stamps.stamp(other, claim=claim) for other in results[1:])])
+        """Source, data, profile, seeds, songs and claim in one line; claim: whether with the last."""
+        results = self.results(study)
+        if self.listed and (runs := self.listed(results)):
+            results = results.only(runs)
+        return stamps.stamp(results, self.source, self.songs, claim=claim)
 
     def results(self, study: Study) -> Results:
         """Raises MissingResult, naming the command, where a run has no result."""
-        return Results(self._studies(study)[0], self.roles)
-
-    def _studies(self, study: Study) -> list[Study]:
-        """First the one whose results the function gets; none where there is no earlier grid to be drawn from."""
-        if self.of in (PROFILE, BOTH, EARLIER):
-            own = [] if self.of == EARLIER else [study]
-            return own if self.of == PROFILE or study.earlier is None else [*own, study.earlier]
-        return [study.deciding(self.of)]
+        return Results(study, self.roles)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Claim:
         if self.paired is not with_rival or not compared:
             return self
         rival = compared[0][1].run
-        name = rival.change + ("" if rival.profile.rival else ", the best other system on the validation songs,")
+        name = f"{rival.change}, the best other system on the validation songs,"
         statement = self.statement.replace(BEST_OTHER, name)
         return replace(self, statement=statement, contrast=self.contrast.replace(BEST_OTHER, name.rstrip(",")))
 
@@ -90,8 +90,8 @@ def is_of(run: Run, system: str) -> bool:
 def with_rival(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:
     """Each model and one other system with the same seed, the same system for all.
 
-    It is the one that the profile names (:attr:`bsrnn.study.profiles.Profile.rival`), or else the best on the
-    validation songs in the mean over seeds, so that the choice does not depend on any test song.
+    It is the best on the validation songs, in the mean over the seeds that all systems have, so that the choice
+    depends on no test song, and on no seed that one of them lacks (book/plan.md).
     """
     by_system: dict[str, list[Finished]] = {}
     for done in worse:
@@ -99,9 +99,10 @@ def with_rival(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pa
     if not by_system:
         return []
 
-    def rank(name: str) -> tuple[bool, float]:
-        trained = by_system[name]
-        return is_of(trained[0].run, trained[0].run.profile.rival), _mean_validation(trained)
+    shared = set.intersection(*({done.run.seed for done in trained} for trained in by_system.values()))
+
+    def rank(name: str) -> float:
+        return _mean_validation([done for done in by_system[name] if done.run.seed in shared or not shared])
 
     return pairs(better, by_system[max(by_system, key=rank)])
 

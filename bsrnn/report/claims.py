@@ -12,9 +12,7 @@ The verdict of a contrast whose claim is "better by something that matters", a m
 - undecided: anything else, and always with fewer than five seeds.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import pandas as pd
 
@@ -79,14 +77,12 @@ class Contrast:
 
 
 def contrasts(study: Study) -> list[Contrast]:
-    """Of every claim, of the runs of the profile that decides it, also where that has none for it.
+    """Of every claim, also where the profile has no run for it.
 
     A secondary one that is the primary one stands here once. Raises MissingResult: a run without a result.
     """
-    every = []
-    for name, claims in groupby(CLAIMS, lambda claim: claim.of):
-        results = Results(study.deciding(name), ROLES)
-        every += [_contrast(claim, results) for claim in claims]
+    results = Results(study, ROLES)
+    every = [_contrast(claim, results) for claim in CLAIMS]
     primary = {contrast.claim.id: contrast.compared for contrast in every if contrast.claim.primary}
     return [
         contrast
@@ -120,8 +116,8 @@ def _trained_again(done: Finished) -> str:
 def seed_band(study: Study, claim_id: str) -> float | None:
     """Two standard deviations of a difference of two trainings with the same seed, in dB; None without several seeds.
 
-    That of one contrast, "C4, Open-Unmix", or the largest of a claim's, C1's of two band splits for instance. It is of
-    the runs of the profile that decides the claim, with several seeds: of how another seed alone moves a difference.
+    That of one contrast, "C4, Open-Unmix", or the largest of a claim's, C1's of two band splits for instance: how far
+    another seed alone moves a difference.
     """
     compared = [contrast for contrast in contrasts(study) if claim_id in (contrast.claim.id, contrast.claim.of)]
     deviations = [seed_deviation_of(contrast.differences) for contrast in compared]
@@ -141,14 +137,11 @@ def is_silent(done: Finished) -> bool:
 
 
 def table(study: Study) -> pd.DataFrame:
-    """Every contrast with its effect in dB uSDR, its interval, its power and its verdicts."""
-    return _rows(contrasts(study))
+    """Every contrast with its effect in dB uSDR, its interval, its power and its verdicts.
 
-
-def _rows(compared: Sequence[Contrast]) -> pd.DataFrame:
-    """Primary contrasts have their tests corrected together. Empty for none."""
-    if not compared:
-        return pd.DataFrame()
+    Primary contrasts have their tests corrected together.
+    """
+    compared = contrasts(study)
     primary = [contrast for contrast in compared if contrast.claim.primary]
     together = holm([contrast.effect.p() if contrast.effect else None for contrast in primary], LEVEL)
     levels = {contrast.claim.id: level or LEVEL for contrast, level in zip(primary, together, strict=True)}
@@ -279,25 +272,16 @@ def overview(study: Study) -> pd.DataFrame:
 
 def how_good(study: Study) -> str:
     """How good the models are whose differences the claims are about, beside a filter that needs no network."""
-    said, below = [], False
-    deciding = {name: study.deciding(name) for name in dict.fromkeys(claim.of for claim in CLAIMS)}
-    for part in dict.fromkeys(deciding.values()):
-        levels, weak = _levels(Results(part, {"base", "baselines"}))
-        below |= weak
-        decided = [name for name, other in deciding.items() if other is part]
-        heard = dict.fromkeys(target for contrast in contrasts(part) if contrast.claim.of in decided
-                              for target in contrast.targets)  # fmt: skip
-        if levels:
-            about = f"which decides {', '.join(decided)}" + (f" on {', '.join(heard)}" if heard else "")
-            said.append(f"- Profile {part.profile.name}, {about}: {'; '.join(levels)}.")
-    if not said:
+    levels, below = _levels(Results(study, {"base", "baselines"}))
+    if not levels:
         return ""
     words = (
         "How good are the models that these verdicts are about? Their mean uSDR on the test songs, where silence has "
+        "0 dB, beside that of a fixed filter, one gain for each frequency, learnt from the training songs:"
     )
-    words += "0 dB, beside that of a fixed filter, one gain for each frequency, learnt from the training songs:"
     weak_words = "Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
-    return "\n".join([words, "", *said, *(["", weak_words] if below else [])])
+    said = f"- Profile {study.profile.name}: {'; '.join(levels)}."
+    return "\n".join([words, "", said, *(["", weak_words] if below else [])])
 
 
 def _levels(scores: Results) -> tuple[list[str], bool]:
@@ -313,48 +297,10 @@ def _levels(scores: Results) -> tuple[list[str], bool]:
     return said, below
 
 
-def turned(study: Study) -> str:
-    """What the earlier grid said to the claims that this one decides now, beside what it says itself; "" for none."""
-    if study.earlier is None:
-        return ""
-    before, lines = table(study.earlier).set_index("claim"), []
-    for row in table(study).itertuples():
-        if row.profile != study.profile.name or row.claim not in before.index:
-            continue
-        old = before.loc[row.claim]
-        was, now = (f"{_verdict_words(one)}, {difference_words(one)}" for one in (old, row))
-        lines.append(f"- {row.claim}, {row.contrast}: {was} in profile {study.earlier.profile.name}; now {now}")
-    words = (
-        "What the claims that have passed to this profile were, and are. Its songs and its trainings are others, both "
-        "at once; which of the two moved a difference is not known."
-    )
-    return "\n".join([words, "", *lines]) if lines else ""
-
-
-def so_far(study: Study) -> str:
-    """What a profile's runs give for the contrasts of claims that another profile still decides; "" for none."""
-    results = Results(study, ROLES)
-    rows = _rows([_contrast(claim, results) for claim in CLAIMS if study.deciding(claim.of) is not study])
-    rows = rows[rows["effect"].notna()] if len(rows) else rows
-    if rows.empty:
-        return ""
-    lines = []
-    for row in rows.itertuples():
-        band = seed_band(study, row.claim)
-        told = f"; ±{band:.2f} dB" if band else ""
-        effect_words = decibels(row.effect, row.margin)
-        lines.append(f"- {row.claim}, {row.contrast}: {effect_words} (seed {row.seeds}; {row.songs} songs{told})")
-    words = f"So far in profile {study.profile.name}, as differences of the mean uSDR. None of these decides "
-    words += f"anything: a verdict takes {MIN_SEEDS} seeds."
-    if any("±" in line for line in lines):
-        words += " Behind ±: two standard deviations of such a difference over seeds, from the profile that decides it."
-    return "\n".join([words, "", *lines])
-
-
 def beside(study: Study) -> str:
     """The contrasts that the overview does not show, and how many trainings of other systems stayed silent."""
     said = []
-    peers = Results(study.deciding("C4"), {"peer"}).finished
+    peers = Results(study, {"peer"}).finished
     for system, name in PEER_NAMES.items():
         trained = [done for done in peers if is_of(done.run, system)]
         if silent := sum(map(is_silent, trained)):

@@ -32,7 +32,7 @@ from bsrnn.study.results import Finished, Study
 CROSSED_SEEDS = 3  # with two, the spread between seeds is known from one difference alone
 NEAR_ALL = 1.96  # standard deviations: 95 of 100 draws of a normal distribution
 SEVERAL_SEEDS = 3  # a group of runs whose spread counts has as many
-SEEDS_PROFILE = "seeds"  # whose committed runs have several
+SEEDS_PROFILE = "small"  # whose committed runs have several
 UNKNOWN = "the spread between seeds of such trainings is not known, so another seed alone may change as much"
 OF_SYSTEMS = ("targets", "band_split")  # settings of the model in which the systems of one profile differ
 BETTER, WORSE = "#009E73", "#D55E00"
@@ -73,10 +73,10 @@ def spread(profile: Profile, target: str, scored_only: bool) -> Spread | None:
     trainings, or other songs, have another spread. Of the target where it has such runs, else of all targets.
     scored_only: between systems of the same weights.
     """
-    for name in dict.fromkeys([profile.name, profile.claims, SEEDS_PROFILE]):
+    for name in dict.fromkeys([profile.name, SEEDS_PROFILE]):
         try:
-            study = Study(name) if name else None
-            groups = _groups(study, scored_only) if study and _kind(study.profile) == _kind(profile) else {}
+            study = Study(name)
+            groups = _groups(study, scored_only) if _kind(study.profile) == _kind(profile) else {}
         except ConfigError:  # no clone, or a profile that is not among the named ones
             continue
         for targets in ([target], sorted({group[0].run.target for group in groups.values()})):

@@ -34,17 +34,13 @@ def overlap(table: pd.DataFrame) -> str:
 
 
 def seen_and_new(table: pd.DataFrame) -> str:
-    """Of the results: by how much songs of seen timbres score higher, the model's difference beside the mask's.
-
-    Where the songs of new timbres are a test of their own, all other test songs have seen ones.
-    """
+    """Of the results: by how much songs of seen timbres score higher, the model's difference beside the mask's."""
     said = []
     for target, rows in table.groupby("target", sort=False):
         score = rows.set_index(["method", "timbre"])["usdr_mean"]
         if (MODEL, "new") not in score.index:
             continue
-        seen = "seen" if (MODEL, "seen") in score.index else "all"
-        model, mask = (score[method, seen] - score[method, "new"] for method in (MODEL, MASK))
+        model, mask = (score[method, "seen"] - score[method, "new"] for method in (MODEL, MASK))
         said.append(f"{target} {model:+.2f} dB for the model, {mask:+.2f} dB for the mask")
     if not said:
         return ""

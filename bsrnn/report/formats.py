@@ -20,7 +20,7 @@ LARGE = 1000.0  # from here on a number stands without decimals
 BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect", "paper's effect")
 MARGIN_DECIMALS = 3
 # a mean and its interval have one number of decimals
-TOGETHER = (("effect", "low", "high"), ("shifted_low", "shifted_high"), ("new_effect", "new_low", "new_high"))
+TOGETHER = (("effect", "low", "high"), ("new_effect", "new_low", "new_high"))
 SMALLEST_WRITTEN_OUT = 1e-5  # below, a number is written with an exponent
 HEADINGS = {
     "usdr_mean": "uSDR, mean (dB)",
@@ -42,14 +42,9 @@ HEADINGS = {
     "truly_clean": "truly clean",
     "leak_median_db": "leak, median (dB)",
     "mixture_as_target_db": "mixture as target (dB)",
-    "seen_usdr": "seen timbres",
     "new_usdr": "new timbres",
     "new_usdr_mean": "new timbres: uSDR, mean (dB)",
-    "shifted_usdr": "shifted",
     "over_control": "over control (dB)",
-    "shifted_over_control": "shifted: over control (dB)",
-    "shifted_low": "shifted: low",
-    "shifted_high": "shifted: high",
     "effect": "effect (dB)",
     "difference": "difference [interval]",
     "silent_seeds": "seeds that stayed silent",

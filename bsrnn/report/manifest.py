@@ -1,13 +1,14 @@
 """Write every figure and table of a profile with their manifest, and the results in README.md."""
 
 import hashlib
+from pathlib import Path
 
 import pandas as pd
 
 from bsrnn.errors import ConfigError
 from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
-from bsrnn.runtime.files import atomic_write, write_json, write_text
+from bsrnn.runtime.files import atomic_write, read_json, write_json, write_text
 from bsrnn.study import runs
 from bsrnn.study.results import Results, Study
 
@@ -18,6 +19,8 @@ README_PROFILE = "small"
 
 def write_all(profile_name: str) -> dict:
     """Write every figure and table of a profile and results/<profile>/manifest.json; returns the manifest.
+
+    A file that the last manifest lists, and that is of no artifact any more, is removed.
 
     Raises:
         MissingResult: a run has no result; nothing is written then.
@@ -47,10 +50,23 @@ def write_all(profile_name: str) -> dict:
             "runs": artifact.source.ids(study),
             "caption": artifact.caption(study),
         }
+    for name in files_of(_last(folder)) - files_of(entries):
+        (folder / name).unlink(missing_ok=True)
     manifest = {"profile": profile_name, "artifacts": entries, "runs": provenance(study)}
     manifest["checkpoints"] = checkpoints(profile_name)
     write_json(folder / "manifest.json", manifest)
     return manifest
+
+
+def files_of(entries: dict) -> set[str]:
+    """The files of a manifest's artifacts, seen from the profile's folder."""
+    return {name for entry in entries.values() for name in entry["files"]}
+
+
+def _last(folder: Path) -> dict:
+    """The artifacts of the manifest that is there; none where there is no such file."""
+    path = folder / "manifest.json"
+    return read_json(path)["artifacts"] if path.is_file() else {}
 
 
 def checkpoints(profile_name: str) -> dict[str, str]:
@@ -60,18 +76,16 @@ def checkpoints(profile_name: str) -> dict[str, str]:
 
 
 def provenance(study: Study) -> dict:
-    """Of every run: key, code, versions, device, seed, seconds; those of the profile that decides the claims, too."""
-    entries = {}
-    for results in Results(study, runs.ROLES).with_earlier():
-        name = results.profile.name
-        before, folder = ("", "") if results.study is study else (f"{name}/", f"../{name}/")
-        for done in results.finished:
-            entries[f"{before}{done.run.id}"] = {field: done.result[field] for field in PROVENANCE} | {
-                "file": f"{folder}runs/{done.run.result_path().name}",
-                "train_seconds": round(done.training["seconds"], 1) if done.training else 0.0,
-                "score_seconds": done.result["score_seconds"],
-            }
-    return entries
+    """Of every run: key, code, versions, device, seed, seconds."""
+    return {
+        done.run.id: {field: done.result[field] for field in PROVENANCE}
+        | {
+            "file": f"runs/{done.run.result_path().name}",
+            "train_seconds": round(done.training["seconds"], 1) if done.training else 0.0,
+            "score_seconds": done.result["score_seconds"],
+        }
+        for done in Results(study, runs.ROLES).finished
+    }
 
 
 # ---- texts ----

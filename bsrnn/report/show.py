@@ -159,20 +159,8 @@ def outcome(profile_name: str, *ids: str) -> None:
     except MissingResult:
         return
     lines = [f"- **{name}.** {row.statement} {claims.outcome_words(row)}." for name, row in rows.iterrows()]
-    decided = {source: list(of_source.index) for source, of_source in rows.groupby(["profile", "data"], sort=False)}
-    which = [f"{', '.join(names)}: " if len(decided) > 1 else "" for names in decided.values()]
-    sources = [f"{names}profile {name}, {data}" for names, (name, data) in zip(which, decided, strict=True)]
-    said("\n".join([f"**What came of it** ({'; '.join(sources)}; {VERDICT_WORDS}):", "", *lines]))
-
-
-def so_far(profile_name: str) -> None:
-    """The contrasts in the profile's own runs of those claims that another profile still decides."""
-    said(claims.so_far(Study(profile_name)))
-
-
-def turned(profile_name: str) -> None:
-    """What became of the claims that have passed from an earlier grid to the profile."""
-    said(claims.turned(Study(profile_name)))
+    source = f"profile {rows['profile'].iloc[0]}, {rows['data'].iloc[0]}"
+    said("\n".join([f"**What came of it** ({source}; {VERDICT_WORDS}):", "", *lines]))
 
 
 # ---- sounds ----

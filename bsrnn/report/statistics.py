@@ -182,22 +182,21 @@ def with_start(finetuned: Iterable[Finished], starts: Iterable[Finished]) -> lis
 def difference_table(compared: Sequence[Pair], songs: Songs = Finished.songs) -> pd.DataFrame:
     """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song; songs: which ones.
 
-    Only seeds that have every target, and songs that have a score in all of them. Several finetunings of one start,
-    with other orders of the data, are one seed: their mean counts.
+    Only seeds that have every target, and songs that have a score in all of them.
     """
     rows = []
     for better, worse in compared:
-        seed = better.run.its_start.seed if better.run.kind == "finetune" else better.run.seed
         scores = {song["song"]: song["usdr"] for song in songs(worse)}
         for song in songs(better):
             values = song["usdr"], scores.get(song["song"])
             difference = np.nan if None in values else values[0] - values[1]  # a target is silent in some songs
-            rows.append({"seed": seed, "target": better.run.target, "song": song["song"], "difference": difference})
+            run = better.run
+            rows.append({"seed": run.seed, "target": run.target, "song": song["song"], "difference": difference})
     if not rows:
         return pd.DataFrame()
     table = pd.DataFrame(rows)
-    of_orders = table.groupby(["seed", "song", "target"])["difference"].agg(lambda orders: orders.mean(skipna=False))
-    by_song = of_orders.unstack("target").mean(axis=1, skipna=False).unstack("song")
+    by_target = table.set_index(["seed", "song", "target"])["difference"].unstack("target")
+    by_song = by_target.mean(axis=1, skipna=False).unstack("song")
     targets = table.groupby("seed")["target"].nunique()
     return by_song[targets == table["target"].nunique()].dropna(axis=1)
 

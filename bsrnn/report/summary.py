@@ -18,23 +18,20 @@ def scope(profile_name: str) -> None:
 
 
 def method(profile_name: str) -> None:
-    """The sizes of models, data and trainings, of the profile and of the one that decides its claims."""
-    lines = [_sizes(results) for results in Results(Study(profile_name), {"base"}).with_earlier()]
-    display(Markdown("\n".join(lines)))
-
-
-def _sizes(results: Results) -> str:
+    """The sizes of models, data and trainings."""
+    results = Results(Study(profile_name), {"base"})
     profile = results.profile
     parameters = sorted(done.training["parameters"] for done in results.find("base"))
     items = max(done.training["items"] for done in results.find("base"))
     songs = f"{profile.data.train_songs} songs" if profile.data.train_songs else "all songs that are there"
     least, most = f"{parameters[0]:,}", f"{parameters[-1]:,}"
-    return (
-        f"- Profile {profile.name}: {stamps.data_words(profile)}; {', '.join(results.targets('base'))}; models of "
+    said = (
+        f"Profile {profile.name}: {stamps.data_words(profile)}; {', '.join(results.targets('base'))}; models of "
         f"{least if least == most else f'{least} to {most}'} parameters; {items:,} training items of "
         f"{profile.mixing.chunk_seconds:g} s from {songs}; seeds {stamps.seeds_of(results.finished)}; "
         f"{stamps.scored_songs(results)}."
     )
+    display(Markdown(said))
 
 
 def verdicts(profile_name: str) -> None:
@@ -82,21 +79,18 @@ def open_choices() -> None:
 
 
 def cost(profile_name: str) -> None:
-    """Runs, trainings, hours and memory behind the committed numbers, of each profile that has a part in them."""
-    lines = [_cost(results) for results in Results(Study(profile_name), runs.ROLES).with_earlier()]
-    display(Markdown("\n".join(lines)))
-
-
-def _cost(results: Results) -> str:
+    """Runs, trainings, hours and memory behind the committed numbers."""
+    results = Results(Study(profile_name), runs.ROLES)
     trained = [done for done in results.finished if done.training]
     hours = sum(done.training["seconds"] for done in trained) / 3600
     scoring = sum(done.result["score_seconds"] for done in results.finished) / 3600
     memory = max((done.result.get("memory_gb") or 0.0 for done in trained), default=0.0)
-    return (
-        f"- Profile {results.profile.name}: {len(results.finished)} runs, {len(trained)} of them trainings. "
+    said = (
+        f"Profile {results.profile.name}: {len(results.finished)} runs, {len(trained)} of them trainings. "
         f"{hours:.1f} hours of training and {scoring:.1f} of scoring, if one follows the other, on "
         f"{_machines(results.finished)}; at most {memory:.1f} GB a process."
     )
+    display(Markdown(said))
 
 
 def _machines(finished: list[Finished]) -> str:

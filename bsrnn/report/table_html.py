@@ -18,7 +18,7 @@ from bsrnn.report.stamps import OURS
 GROUPED_BY = ("source", "data", "profile")
 SAID_BY_THE_CAPTION = ("profile", "seeds", "songs")  # where all of our rows have the same
 NO_SEEDS = "-"  # of a row that has no runs, a contrast that was not tested for instance: it is like any other
-INTERVALS = {"low": "high", "shifted_low": "shifted_high", "new_low": "new_high"}
+INTERVALS = {"low": "high", "new_low": "new_high"}
 SHORT_TEXT, LONG_TEXT = 14, 30  # characters from which on a cell may be broken into lines, and needs room for them
 TALL = 40  # rows from which on a table scrolls in its box
 NUMBER = re.compile(rf"[<+-]?\s*[\d.,]+(e-?\d+)?\s*%?|\[[^\]]*\]|{formats.NOTHING}")

@@ -41,6 +41,12 @@ def published(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def short_trainings(*groups: str) -> pd.DataFrame:
+    """What the earlier grid of short trainings said, of some groups: differences in dB (results/history/README.md)."""
+    table = pd.read_csv(paths.results("history") / "short-trainings.csv")
+    return table[table["group"].isin(groups)].reset_index(drop=True)
+
+
 # ---- rows ----
 
 

@@ -33,7 +33,7 @@ USED = ("model", "data", "activity", "mixing", "loss", "train", "validate", "sep
 OPTIONS = {"model.targets": "--target", "data.source": "--data", "data.folder": "--data"}
 # Settings of the data that leave the test songs as they are
 OF_TRAINING = ("train_songs", "valid_songs")
-OF_FINETUNING = ("unlabelled_songs", "shifted_songs")
+OF_FINETUNING = ("unlabelled_songs",)
 PUBLISHED = "published"  # folder of what was scored with a profile's published weights, which are of half precision
 Pair = tuple[Finished, Finished]
 

@@ -17,7 +17,7 @@ from bsrnn.study.runs import Run
 # a training's files, in float32 copies of its model: three resume files of weights and two moments each, two models
 STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
 # bytes a second: four stems and their mixture, stereo, 16 bit; FLAC takes 0.3 of it, by benchmarks/rendering.py
-RENDERED = {1: 5 * 44100 * 2 * 2, 2: 0.4 * 5 * 44100 * 2 * 2}
+RENDERED = 0.4 * 5 * 44100 * 2 * 2
 ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
@@ -38,7 +38,7 @@ def rendering(settings: DataConfig, root: Path, splits: list[str]) -> None:
                   for split in splits for index in range(count(settings, split)))  # fmt: skip
     if missing:
         preflight.place(root)
-        needed = missing * settings.song_seconds * RENDERED[settings.generator_version]
+        needed = missing * settings.song_seconds * RENDERED
         preflight.room(root, needed, f"rendering {missing} songs")
 
 

@@ -36,11 +36,7 @@ class Profile(Settings):
     # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
-    # that of claim C4's primary contrast; "": the best of `peers` on the validation songs
-    rival: str = ""
-    peer_seeds: tuple[tuple[str, tuple[Seed, ...]], ...] = ()  # of a peer that is not trained with all seeds
-    rates: tuple[Positive, ...] = ()  # learning rates that BSRNN and each peer are tried with, first seed
-    # a peer's best of them on the validation songs, where not `train`'s
+    # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
     finetuned: tuple[str, ...] = TARGETS
     # the finetunings' starts learn from so many training songs, whose others are then the unlabelled ones; 0: from all,
@@ -50,19 +46,14 @@ class Profile(Settings):
     # but "truth", the upper bound, of every target and seed
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
-    finetune_seeds: tuple[Seed, ...] = ()  # more data orders of the finetuning and its control, from one start
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()
-    claims: str = ""  # the profile whose runs decide the claims, once they are all there
-    decides: tuple[str, ...] = ()  # of these the ones, "C1" for instance, that this profile's own runs decide already
 
     def __post_init__(self):
         super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
-        require(not self.rival or self.rival in self.peers, f"the rival {self.rival!r}",
-                f"one of the peers: {', '.join(self.peers) or 'there are none'}")  # fmt: skip
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
@@ -155,28 +146,37 @@ SMALL = replace(
     table_one=("v1", "v4", "uniform41"),  # the contrasts of claim C1
     hops=(1.0, 1.5, 3.0),  # the paper's 0.5 s takes as long as all of these
     peers=("hdemucs", "umx", "convtasnet-stft"),
-    # the best of eight on the validation songs, in the earlier grid's shorter trainings (`seeds`)
+    # the best of eight on the validation songs, in shorter trainings (results/pilots/rates.csv)
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
     finetuned=("drums", "vocals"),  # with their controls
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
-    # three that take no training; claim C1 at twice the width
-    details=("ten-seconds", "flat", "peak", "wide-v1", "wide-v4"),
+    details=(
+        *("ten-seconds", "flat", "peak"),  # take no training
+        *("wide-v1", "wide-v4"),  # claim C1 at twice the width
+        *("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy", "keep-all", "batch2"),  # left open
+        *("tac", "attention", "shared", "mel41", "notes41", "energy41"),  # beyond the paper
+    ),
     scale=(
         ("train.max_items", (625, 1250, 2500, 10000)),
         ("data.train_songs", (6, 12, 36)),
         ("model.features", (8, 32)),
     ),
-    variants=("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
+    variants=(
+        *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
+        *("fixed", "segment", "energy", "each", "kinds"),  # left open
+    ),
     seeds=(0, 1, 2, 3, 4),
     waiting=(
         "vocals-hdemucs-s*",
         "vocals-wide-*-s0",
+        *(f"vocals-{name}-s0" for name in ("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy")),
+        *(
+            f"vocals-{name}-s0"
+            for name in ("keep-all", "batch2", "tac", "attention", "shared", "mel41", "notes41", "energy41")
+        ),
         "vocals-few-s*",
-        "drums-15dB-s0",
-        "drums-20dB-s0",
-        "drums-half-s0",
-        "drums-quarter-s0",
-        "drums-remixit-s0",
+        *(f"drums-{name}-s0" for name in ("15dB", "20dB", "half", "quarter", "remixit")),
+        *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
         "bass-drums-s*",
         "drums-bass-s*",
         "vocals-ten-seconds-s[1-4]",
@@ -187,64 +187,6 @@ SMALL = replace(
         "drums-[cft]*-s[1-4]",
         "other*-s[1-4]",
     ),
-    claims="seeds",
-    decides=("C1", "C2", "C3"),  # with the five seeds of each
-)
-
-# The claims so far: five seeds of every contrast, in short trainings on the narrow world of generator version 1. They
-# stay until `small` has as many seeds (book/plan.md).
-SEEDS = replace(
-    PAPER,
-    name="seeds",
-    data=DataConfig(  # 136 songs, 3.5 GB; half of the test songs have new timbres
-        source="embedded", train_songs=48, valid_songs=6, test_songs=50, unlabelled_songs=12, shifted_songs=8
-    ),
-    model=SMALL.model,
-    train=replace(
-        SMALL.train,
-        # ours: with so few items the number of steps counts; validation uSDR of one pilot each, vocals: 1.82 dB with
-        # two items a step at 3e-3, 1.30 dB at 6e-3, 1.71 dB with twice the items of half the length, 2.42 dB with this
-        batch_items=1,
-        learning_rate=2e-3,
-        max_items=1200,  # five minutes a model
-        validate_items=400,
-    ),
-    finetune=replace(  # a tenth of training's rate, as the paper's, and a third of its items
-        SMALL.finetune,
-        unlabelled="both",
-        train=replace(SMALL.finetune.train, learning_rate=2e-4, max_items=400, validate_items=100),
-    ),
-    separate=replace(PAPER.separate, hop_seconds=3.0),  # half the cost of 1.5 s for every model alike
-    targets=("vocals", "bass", "drums"),  # those of C2, and the voice
-    table_one=("v1", "v4", "uniform41"),  # the contrast of claim C1, and its control
-    hops=(1.5, 3.0),  # the contrast of C3 alone
-    peers=("hdemucs", "umx", "convtasnet-stft"),
-    rival="hdemucs",  # named before these runs
-    rates=(5e-5, 1.2e-4, 3e-4, 8e-4, 2e-3, 5e-3, 1.2e-2, 3e-2),
-    peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
-    finetuned=("vocals",),  # with its control alone
-    details=(
-        "tac",
-        "attention",
-        "shared",
-        "mel41",
-        "notes41",
-        "energy41",
-        "wide-v1",
-        "wide-v4",
-        "half",
-        "twice",
-        "layer",
-        "mlp2",
-        "nearest",
-        "sum",
-        "waveform",
-        "mean-energy",
-        "keep-all",
-        "batch2",
-    ),  # fmt: skip
-    more_tries=0,  # no such rule was made before these runs
-    seeds=(0, 1, 2, 3, 4),  # a seed draws weights and items; every run of a seed sees the same items in the same order
 )
 
 # A newcomer's minutes: the same world and recipe, fewer songs, shorter trainings; for no claim.
@@ -269,8 +211,6 @@ QUICK = replace(
     details=("ten-seconds",),  # likewise
     seeds=(0,),
     waiting=(),
-    claims="",
-    decides=(),
     carries_claims=False,
     variants=(),  # likewise
 )
@@ -347,12 +287,11 @@ REHEARSAL = replace(
     carries_claims=False,
 )
 
-PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, SEEDS, PREVIEWS, GUITAR, RECOMMENDED, PAPER, REHEARSAL)}
+PROFILES = {p.name: p for p in (TINY, QUICK, SMALL, PREVIEWS, GUITAR, RECOMMENDED, PAPER, REHEARSAL)}
 ABOUT = {  # what each is, in a few words: `bsrnn --help` shows them
     "tiny": "every step in seconds, for the tests; its numbers mean nothing",
     "quick": "few synthetic songs, two minutes a model: a newcomer's first look, for no claim",
     "small": "the committed models and results: synthetic songs, a quarter of an hour a model",
-    "seeds": "five seeds of short trainings on synthetic songs, for the claims that small leaves open",
     "previews": "real music: the free 7 s previews of MUSDB18, and a small model",
     "guitar": "a fifth instrument: eight real songs in folds, an illustration",
     "recommended": "the paper's setting with the replication's longer patience; MUSDB18-HQ and GPUs",

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -56,16 +55,6 @@ class Study:
         self.profile = profiles.profile(profile_name)
         self.grid = runs.grid(profile_name)
         self._finished: dict[str, Finished] = {}
-
-    @cached_property
-    def earlier(self) -> "Study | None":
-        """That of the profile which decides claims that this one does not decide yet; None without its runs."""
-        other = Study(self.profile.claims) if self.profile.claims else None
-        return other if other and other.complete else None
-
-    def deciding(self, claim: str) -> "Study":
-        """That of the profile whose runs decide a claim, "C1" for instance."""
-        return self if self.earlier is None or claim in self.profile.decides else self.earlier
 
     @property
     def complete(self) -> bool:
@@ -132,11 +121,6 @@ class Results:
         """Targets that have a run of this role, in the profile's order."""
         with_runs = {done.run.target for done in self.find(role)}
         return [target for target in self.profile.targets if target in with_runs]
-
-    def with_earlier(self) -> list["Results"]:
-        """These, and those of the profile that decides claims which this one does not decide yet."""
-        earlier = self.study.earlier
-        return [self] if earlier is None else [self, Results(earlier, self.roles)]
 
     def only(self, runs: Collection[Run]) -> "Results":
         """Those of some runs; runs of other profiles are none of these."""

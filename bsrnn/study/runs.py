@@ -43,8 +43,6 @@ ROLES = {
     "variant": "finetuned with one change",
     "teacher": "a model's labels of the unlabelled songs, held against the truth",
     "peer": "another system, trained from scratch on the same songs",
-    "rate": "the base or a peer with a learning rate of the shared grid that is not its own",
-    "tried": "a system with a rate of the shared grid, its own or another; first seed",
     "detail": "the base with one other choice",
     "open": "a detail that the paper leaves open",
     "beyond": "a detail that the paper does not have: another model, split or budget",
@@ -127,8 +125,6 @@ class Run:
             settings["data"] = self._data("train_songs", "test_songs", "hold_out", "excerpt_seconds")
         if self.kind in ("train", "finetune", "baselines"):
             settings["data"] |= self._data("new_songs")
-        if self.kind in ("finetune", "teacher"):
-            settings["data"] |= self._data("shifted_songs")
         if self.kind == "teacher":
             settings["data"] |= self._data("unlabelled_songs", "labelled_songs")
             settings |= {name: asdict(getattr(profile, name)) for name in ("activity", "mixing")}
@@ -199,16 +195,16 @@ def planned(profile_name: str) -> dict[str, Run]:
     runs: dict[str, Run] = {}
 
     def add(roles: set[str], name: str, kind: str, change: str, start: Run | None = None, **settings) -> Run:
-        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target or seed.
+        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target.
 
         Its id begins with the target, or with the fold that is given.
         """
-        of_target, of_seed = settings.pop("target", target), settings.pop("seed", seed)
+        of_target = settings.pop("target", target)
         begins = settings.pop("fold", of_target)
         variant, settled = settings.pop("variant", ""), replace(profile, **settings)
         if not settled.model.channels_apart:  # it needs both
             settled = with_values(settled, {"mixing.item_channels": "both"})
-        run = Run(f"{begins}{name}-s{of_seed}", kind, settled, of_target, of_seed, start, change, variant,
+        run = Run(f"{begins}{name}-s{seed}", kind, settled, of_target, seed, start, change, variant,
                   frozenset(roles))  # fmt: skip
         runs[run.id] = run
         return run
@@ -241,7 +237,6 @@ def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
         "base": True,
         "start": target in profile.finetuned and not profile.few_songs,
         "split": target == "vocals",
-        "tried": (target, seed) == (profile.targets[0], profile.seeds[0]),
         "compared": seed in profile.detail_seeds,
         "scale": bool(profile.scale) and target == profile.targets[0] and seed in profile.detail_seeds,
     }
@@ -283,7 +278,7 @@ def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """Finetuned, control and upper bound of one seed; with the first seed their variants, the teacher, more orders."""
+    """Finetuned, control and upper bound of one seed; with the first seed their variants and the teacher."""
     model, first, start = base.profile.model, base.seed == profile.seeds[0], base
     songs_of, few = profile.data, profile.few_songs
     if few:
@@ -292,40 +287,27 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
         songs_of = replace(songs_of, labelled_songs=few, unlabelled_songs=songs_of.train_songs - few)
     if first and songs_of.source == "embedded" and songs_of.unlabelled_songs:
         add({"teacher"}, "-teacher", "teacher", "as a teacher, before finetuning", start, model=model, data=songs_of)
-    more = [other for other in profile.finetune_seeds if other not in profile.seeds] if first else []
-    for order in (base.seed, *more):
-        tuned = {"finetuned": FINETUNED, "control": CONTROL}
-        if order == base.seed and profile.data.source == "embedded":
-            every = first and base.target == profile.finetuned[0]
-            chosen = profile.variants if every else ("truth",)  # the room is asked for with every seed
-            tuned |= {name: variant_of(name) for name in chosen if name in profile.variants}
-        for name, (words, changed, share) in tuned.items():
-            songs = songs_of.unlabelled_songs
-            data = replace(songs_of, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
-            tuning, variant = replace(profile.finetune, **changed), "" if name == "finetuned" else name
-            role = name if name in ("finetuned", "control") else "variant"
-            add({role}, f"-{name}", "finetune", words, start, model=model, data=data, finetune=tuning, variant=variant,
-                seed=order)  # fmt: skip
+    tuned = {"finetuned": FINETUNED, "control": CONTROL}
+    if profile.data.source == "embedded":
+        every = first and base.target == profile.finetuned[0]
+        chosen = profile.variants if every else ("truth",)  # the room is asked for with every seed
+        tuned |= {name: variant_of(name) for name in chosen if name in profile.variants}
+    for name, (words, changed, share) in tuned.items():
+        songs = songs_of.unlabelled_songs
+        data = replace(songs_of, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
+        tuning, variant = replace(profile.finetune, **changed), "" if name == "finetuned" else name
+        role = name if name in ("finetuned", "control") else "variant"
+        add({role}, f"-{name}", "finetune", words, start, model=model, data=data, finetune=tuning, variant=variant)
 
 
 def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """Other systems; with the first seed all of them, and the base, at each learning rate of the shared grid too."""
-    systems, first = [base], base.seed == profile.seeds[0]
+    """Other systems, trained from scratch on the same items."""
     for system in profile.peers:
-        if base.seed not in dict(profile.peer_seeds).get(system, profile.seeds):
-            continue
         rate = dict(profile.peer_rates).get(system, profile.train.learning_rate)
         # bfloat16 makes none of them faster by a tenth on a CPU
         train = replace(profile.train, precision="float32", learning_rate=rate)
-        peer, roles = replace(peer_of(system), targets=(base.target,)), {"peer", "tried"} if first else {"peer"}
-        systems.append(add(roles, f"-{system}", "train", PEER_NAMES[system], model=peer, train=train))
-    for run in systems if first else ():
-        name = run.without_seed.removeprefix(run.target)
-        for rate in profile.rates:
-            if rate != run.profile.train.learning_rate:
-                settings = {"model": run.profile.model, "train": replace(run.profile.train, learning_rate=rate)}
-                words = f"{run.change}, learning rate {rate:g}"
-                add({"rate", "tried"}, f"{name}-rate{rate:g}", "train", words, **settings)
+        peer = replace(peer_of(system), targets=(base.target,))
+        add({"peer"}, f"-{system}", "train", PEER_NAMES[system], model=peer, train=train)
 
 
 def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:

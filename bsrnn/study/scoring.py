@@ -19,12 +19,10 @@ from bsrnn.study.runs import Run, load
 
 
 def score(run: Run, device: str) -> dict:
-    """What belongs into the run's JSON: ``scores``; ``shifted`` for a finetuning, ``new`` for a training or the
-    estimators without a network that have such test songs."""
+    """What belongs into the run's JSON: ``scores``; ``new`` for a training or the estimators without a network where
+    songs of new timbres are a test of their own."""
     by_kind = {"baselines": _score_baselines, "real": _score_real, "teacher": _score_teacher}
     result = {"scores": by_kind.get(run.kind, _score_model)(run, device)}
-    if run.kind == "finetune" and run.profile.data.shifted_songs:
-        result["shifted"] = _score_model(run, device, "test-shifted")
     if run.kind in ("train", "finetune", "baselines") and run.profile.data.new_songs:
         scored = _score_baselines if run.kind == "baselines" else _score_model
         result["new"] = scored(run, device, "test-new")
@@ -39,12 +37,12 @@ def _score_model(run: Run, device: str, split: str = "test") -> dict:
 
 
 def _score_teacher(run: Run, device: str) -> dict:
-    """A model before its finetuning: its labels of the unlabelled songs, and its scores on the shifted test songs."""
+    """A model before its finetuning: its labels of the unlabelled songs."""
     model = checkpoint.load(run.weights_folder()).to(device)
     unlabelled = unlabelled_of(run.profile).songs
-    rows = label_quality.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
-    shifted = _score_model(run, device, "test-shifted") if run.profile.data.shifted_songs else {}
-    return shifted | {"chunks": rows}
+    return {
+        "chunks": label_quality.judge_songs(model, unlabelled, run.target, run.profile.mixing, run.profile.activity)
+    }
 
 
 def score_model(model: Separator, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:

@@ -86,9 +86,9 @@ def songs_are_here(run: Run) -> bool:
     if data.source == "embedded":
         from bsrnn.data.synthetic import song_folder
 
-        kinds = {"both": ("matched", "shifted"), "none": ()}.get(wanted, (wanted,))
-        kinds = () if data.labelled_songs else kinds  # the unlabelled ones are training songs then
-        splits = {"train": data.train_songs} | {f"unlabelled-{kind}": data.unlabelled_songs for kind in kinds}
+        splits = {"train": data.train_songs}
+        if wanted != "none" and not data.labelled_songs:  # else the unlabelled ones are training songs
+            splits["unlabelled-matched"] = data.unlabelled_songs
         places = [(split, index) for split, count in splits.items() for index in range(count)]
         return all(song_folder(paths.data(), data, *place).is_dir() for place in places)
     if not run.available() or not (Path(data.folder) if data.folder else paths.data() / data.source).is_dir():

@@ -13,6 +13,8 @@ from bsrnn.study import runs
 from bsrnn.study.results import Study
 from bsrnn.study.runs import Run
 
+KINDS = ("tables", "figures")  # folders of artifacts
+
 
 def verify(profile_name: str) -> list[str]:
     """What is wrong with results/<profile>, one line each; [] if nothing is.
@@ -20,8 +22,8 @@ def verify(profile_name: str) -> list[str]:
     Found are: runs without a result, results of a run or key that the registry does not have (stale or stray), results
     whose content contradicts their name, a missing manifest, files that are not as the manifest says, provenance in it
     that is not the results' own, tables that the results would now draw differently, artifacts that the manifest
-    does not know, and numbers in README.md that are not these. (`bsrnn verify` also computes first steps again, see
-    :mod:`bsrnn.workflow.replay`.)
+    does not know, tables and figures that it does not list, and numbers in README.md that are not these. (`bsrnn
+    verify` also computes first steps again, see :mod:`bsrnn.workflow.replay`.)
 
     Raises:
         ConfigError: unknown profile.
@@ -116,6 +118,9 @@ def _verify_artifacts(study: Study, recorded: dict) -> list[str]:
     problems = [
         f"stray: the manifest has {name!r}, the registry has not" for name in recorded if name not in chapters.REGISTRY
     ]
+    folder, known = paths.results(study.profile.name), manifest.files_of(recorded)
+    lying = sorted(path.relative_to(folder).as_posix() for kind in KINDS for path in (folder / kind).glob("*.*"))
+    problems += [f"stray: {name} is of no artifact of this profile" for name in lying if name not in known]
     for artifact in chapters.REGISTRY.values():
         if artifact.left_out(study):
             continue

@@ -11,7 +11,6 @@ from bsrnn.data import songs
 from bsrnn.errors import ConfigError
 from bsrnn.report import comparison as report
 from bsrnn.study import comparison, profiles
-from bsrnn.study.results import Study
 
 pytest.importorskip("papermill", reason="the book extra is not installed")
 
@@ -80,10 +79,9 @@ def test_the_change_is_what_the_chapter_compares(tmp_path, monkeypatch):
     output = tmp_path / "out.ipynb"
     given = ["-p", "change", "model.band_split=v1", "-p", "target", "vocals", "-p", "seeds", "2"]
     assert main([str(REPOSITORY / "book" / "13_change_one_thing.ipynb"), str(output), *given]) == 0
-    name = Study("small").deciding("C1").profile.name  # it has V1 with several seeds
-    plan = comparison.plan(profiles.profile(name), ["model.band_split=v1"], "vocals", 2, tmp_path)
+    plan = comparison.plan(profiles.SMALL, ["model.band_split=v1"], "vocals", 2, tmp_path)
     shown = "\n".join(texts(output))
-    assert f"profile {name}; to train: nothing" in shown
+    assert "profile small; to train: nothing" in shown
     assert report.compared(plan).sentence in shown
 
 

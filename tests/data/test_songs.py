@@ -100,10 +100,10 @@ def test_mixed_formats_and_mono_in_one_song(tmp_path):
 def test_song_json_and_unlabelled_mixtures(tmp_path):
     make_song(tmp_path / "unlabelled-matched" / "m", [])
     (tmp_path / "unlabelled-matched" / "m" / "song.json").write_text(json.dumps({"style": "shuffle"}))
-    tree(tmp_path, train=["a"], unlabelled_shifted=["s"])
+    tree(tmp_path, train=["a"], test_new=["s"])
     (song,) = songs.read_songs(tmp_path, "unlabelled-matched")
     assert song.info == {"style": "shuffle"} and not song.stems and np.all(song.read("mixture") == 0.5)
-    assert names(songs.read_songs(tmp_path, "unlabelled-shifted")) == ["s"]
+    assert names(songs.read_songs(tmp_path, "test-new")) == ["s"]
     assert names(songs.read_songs(tmp_path)) == ["a"]  # None: the labelled ones
 
 

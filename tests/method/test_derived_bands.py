@@ -23,7 +23,7 @@ from bsrnn.bands import (
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.runtime import paths
-from bsrnn.study.profiles import SEEDS
+from bsrnn.study.profiles import SMALL
 
 HZ_PER_BIN = 44100 / 2048
 RULES = [uniform_widths, mel_widths, note_widths]
@@ -221,16 +221,16 @@ def test_nothing_to_be_heard(songs):
         mean_power(songs, "x", 256, 64)
 
 
-@pytest.mark.slow  # reads 250 MB
+@pytest.mark.slow  # reads 108 songs
 def test_the_embedded_vocals_give_energy41():
     """Computed again where the songs are rendered; other processors may round an edge to the next bin."""
     from bsrnn.data.songs import read_songs
     from bsrnn.data.synthetic import dataset
 
-    root = dataset.data_folder(paths.data(), SEEDS.data) / "train"
-    if len(list(root.glob("train-*"))) < SEEDS.data.train_songs:
-        pytest.skip("the 48 training songs of profile seeds are not rendered here")
-    songs = read_songs(root, limit=SEEDS.data.train_songs)
+    root = dataset.data_folder(paths.data(), SMALL.data) / "train"
+    if len(list(root.glob("train-*"))) < SMALL.data.train_songs:
+        pytest.skip("the 108 training songs of profile small are not rendered here")
+    songs = read_songs(root, limit=SMALL.data.train_songs)
     widths = equal_energy_widths(mean_power(songs, "vocals"))
     assert np.abs(edges_of(widths) - edges_of(ENERGY41_VOCALS)).max() <= 1
 

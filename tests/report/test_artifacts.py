@@ -19,6 +19,7 @@ from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.report import chapters, claims, findings, manifest, show, stamps, table_html, tables
 from bsrnn.report.artifact import Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
+from bsrnn.report.chapters import ch08_results, ch09_open_details
 from bsrnn.report.chapters import ch14_scale as scale
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import crossed_effect, holm, measured
@@ -30,9 +31,7 @@ from bsrnn.workflow import verify
 
 PROFILE = "quick"
 # with something to show for every artifact
-QUICK = replace(profiles.QUICK, peers=("hdemucs",), rates=(4e-3, 1e-3), details=(*profiles.QUICK.details, "mel41"))
-# Songs of generator version 1, some of whose timbres and styles the models have not heard
-NARROW = replace(QUICK, data=replace(QUICK.data, generator_version=1, new_songs=0, shifted_songs=4))
+QUICK = replace(profiles.QUICK, peers=("hdemucs",), details=(*profiles.QUICK.details, "mel41"))
 
 
 @pytest.fixture
@@ -188,17 +187,6 @@ def test_results_by_timbre_are_means_of_their_songs(finished):
     assert ("vocals", "BSRNN", "all") not in table.index  # which would leave out the new ones
 
 
-def test_timbres_among_the_test_songs_stand_beside_all_of_them(root, monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, NARROW)
-    fake_results.write_results(PROFILE)
-    table = drawn("results").set_index(["target", "method", "timbre"])
-    scored = result("vocals-s0")["scores"]["songs"]
-    for timbre in ("all", "seen", "new"):
-        songs = [song["usdr"] for song in scored if timbre in ("all", song["timbre"])]
-        assert table.loc[("vocals", "BSRNN", timbre), "usdr_mean"] == pytest.approx(np.mean(songs))
-        assert table.loc[("vocals", "BSRNN", timbre), "songs"] == len(songs)
-
-
 def test_table1_and_table2_hold_the_papers_rows_and_ours(finished):
     one = drawn("table1")
     assert list(one["bands"][:7]) == [22, 19, 14, 23, 28, 26, 41]
@@ -236,15 +224,13 @@ def test_finetuning_counts_add_up_teacher_by_teacher(finished):
 
 
 def test_a_gain_of_several_seeds_has_an_interval_that_holds_it(root, monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(NARROW, seeds=(0, 1)))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, seeds=(0, 1)))
     fake_results.write_results(PROFILE)
     row = drawn("finetuning_gain").set_index("model").loc["finetuned"]
     assert row["seeds"] == "0, 1" and row["low"] < row["over_control"] < row["high"]
 
 
-def test_finetuning_gain_is_paired_song_by_song(root, monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, NARROW)
-    fake_results.write_results(PROFILE)
+def test_finetuning_gain_is_paired_song_by_song(finished):
     gain = drawn("finetuning_gain").set_index("model")
     songs = {id: result(f"vocals{id}-s0")["scores"]["songs"] for id in ("", "-finetuned", "-control")}
     usdr = {id: np.array([song["usdr"] for song in rows]) for id, rows in songs.items()}
@@ -254,46 +240,8 @@ def test_finetuning_gain_is_paired_song_by_song(root, monkeypatch):
     row = gain.loc["finetuned"]
     assert row["over_control"] == pytest.approx((usdr["-finetuned"] - usdr["-control"]).mean())
     assert pd.isna(row["low"]) and pd.isna(row["high"])  # over songs alone: it would leave out another seed
-    seen = [song["usdr"] for song in songs["-finetuned"] if song["timbre"] == "seen"]
-    assert row["seen_usdr"] == pytest.approx(np.mean(seen))
-    shifted = {
-        id: np.array([song["usdr"] for song in result(f"vocals-{id}-s0")["shifted"]["songs"]])
-        for id in ("finetuned", "control")
-    }
-    assert row["shifted_usdr"] == pytest.approx(shifted["finetuned"].mean())
-    assert row["shifted_over_control"] == pytest.approx((shifted["finetuned"] - shifted["control"]).mean())
-    teacher = [song["usdr"] for song in result("vocals-teacher-s0")["scores"]["songs"]]
-    assert gain.loc["start", "shifted_usdr"] == pytest.approx(np.mean(teacher))
-
-
-def test_where_all_test_songs_have_seen_timbres_the_gain_has_no_column_that_repeats_their_mean(finished):
-    gain = drawn("finetuning_gain").set_index("model")
-    assert gain["seen_usdr"].isna().all() and gain["usdr_mean"].notna().all()
     new = [song["usdr"] for song in result("vocals-finetuned-s0")["new"]["songs"]]
-    assert gain.loc["finetuned", "new_usdr"] == pytest.approx(np.mean(new))
-
-
-def test_orders_of_one_start_are_one_seed_of_the_claim_and_pair_by_order(root, monkeypatch):
-    """Five of them would reach the number of seeds that a verdict needs, and say nothing about another start."""
-    quick = replace(QUICK, finetune_seeds=(0, 1, 2, 3, 4), carries_claims=True)
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, quick)
-    fake_results.write_results(PROFILE)
-    row = claims.table(Study(PROFILE)).set_index("claim").loc["C5"]
-    means = {
-        (kind, seed): result(f"vocals-{kind}-s{seed}")["scores"]["summary"]["usdr_mean"]
-        for kind in ("finetuned", "control")
-        for seed in range(5)
-    }
-    gains = [means["finetuned", seed] - means["control", seed] for seed in range(5)]
-    assert row["effect"] == pytest.approx(np.mean(gains)) and row["verdict"] == claims.UNDECIDED
-    assert row["seeds"] == "0" and "1 seed; a verdict needs 5" in row["reason"] and pd.isna(row["low"])
-    gain = drawn("finetuning_gain").set_index("model")
-    assert gain.loc["finetuned", "over_control"] == pytest.approx(np.mean(gains))
-    start = result("vocals-s0")["scores"]["summary"]["usdr_mean"]
-    assert gain.loc["control", "over_start"] == pytest.approx(
-        np.mean([means["control", seed] - start for seed in range(5)])
-    )
-    assert caption_of("finetuning_gain").count("seeds: 0, 1, 2, 3, 4;") == 1
+    assert row["new_usdr"] == pytest.approx(np.mean(new))
 
 
 def test_without_unlabelled_music_the_finetuning_is_left_out_with_its_reason(root, monkeypatch):
@@ -358,7 +306,7 @@ def test_values_are_means_over_seeds(root, monkeypatch):
     assert row["seeds"] == "0, 1"
     assert "seeds: 0, 1" in caption_of("training")
     for artifact in chapters.REGISTRY.values():
-        if not isinstance(artifact.source, Elsewhere) and artifact.id != "claims_earlier":  # it has no earlier grid
+        if not isinstance(artifact.source, Elsewhere):
             artifact.draw(Study(PROFILE))
 
 
@@ -508,13 +456,23 @@ def test_the_same_results_give_the_same_bytes(finished):
         (lambda folder: (folder / "runs/vocals-s0.0123456789ab.json").write_text("{}"), "stale: .*vocals-s0.0123"),
         (lambda folder: (folder / "runs/flute-s0.0123456789ab.json").write_text("{}"), "stray: .*flute-s0"),
         (lambda folder: next(folder.glob("runs/drums-s0.*")).write_text("{"), "damaged: .*drums-s0"),
+        (lambda folder: (folder / "tables/old.csv").write_text("target\n"), "stray: tables/old.csv"),
     ],
-    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "damaged run"],
+    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "damaged run", "stray table"],
 )
 def test_verify_finds(written_once, harm, said):
     harm(written_once / "results" / PROFILE)
     problems = verify.verify(PROFILE)
     assert any(pd.Series([line]).str.match(said).iloc[0] for line in problems), problems
+
+
+def test_a_file_of_an_artifact_that_is_no_more_is_removed_and_nothing_else(written_once, monkeypatch):
+    folder = written_once / "results" / PROFILE
+    (folder / "tables" / "mine.csv").write_text("a user's own")
+    monkeypatch.delitem(chapters.REGISTRY, "table1")
+    manifest.write_all(PROFILE)
+    assert not (folder / "tables" / "table1.csv").exists() and (folder / "tables" / "results.csv").is_file()
+    assert (folder / "tables" / "mine.csv").read_text() == "a user's own"
 
 
 def test_verify_lets_a_run_that_waits_have_a_result(root, monkeypatch):
@@ -660,44 +618,26 @@ def test_paper_profile_says_which_data_it_speaks_of(root, monkeypatch):
     assert table.loc["C1", "paper_data"] == claims.UNDECIDED  # one seed
 
 
-def test_the_claims_come_from_the_profile_that_has_seeds_once_it_is_whole(finished, monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, claims="tiny"))
-    tiny = replace(profiles.TINY, seeds=(0, 1), peers=("hdemucs", "umx"), peer_seeds=(("umx", (0,)),),
-                   details=("mel41",))  # of the first seed  # fmt: skip
-    monkeypatch.setitem(profiles.PROFILES, "tiny", tiny)
-    last = list(runs.grid("tiny"))[-1]
-    fake_results.write_results("tiny", leave_out=(last,))
-    assert set(drawn("claims")["profile"]) == {PROFILE}  # one run is missing
-    fake_results.write_results("tiny")
-    table = drawn("claims")
-    assert set(table["profile"]) == {"tiny"} and table.equals(drawn("claims", "tiny"))
-    assert "profile tiny; seeds: 0, 1;" in caption_of("contrasts").replace(" data:", "")
-    assert set(drawn("results")["profile"]) == {PROFILE}
-    assert set(drawn("grid")["profile"]) == {PROFILE, "tiny"}
-    caption, splits = caption_of("table1"), drawn("table1")
-    assert f"profile {PROFILE}; seeds: 0;" in caption and "profile tiny; seeds: 0, 1;" in caption
-    apart = table_html.of_results(splits, "table1")
-    assert ">seeds</th>" in apart and f"profile {PROFILE}</span>" in apart and "profile tiny</span>" in apart
-    alike = table_html.of_results(drawn("results"), "results")
-    assert f"profile {PROFILE}" not in alike and ">seeds</th>" not in alike  # the caption says it
-    notes = splits.query("profile == 'tiny'").set_index("split")["note"]
-    assert notes["MEL41"] == "one seed, carries no claim"
-    systems = drawn("table3").query("profile == 'tiny'").set_index("model")["seeds"]
+def test_rows_with_fewer_seeds_say_so(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), details=("mel41",), waiting=("vocals-umx-s1",))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, carries_claims=True))
+    fake_results.write_results(PROFILE)
+    systems = drawn("table3").query("profile == @PROFILE").set_index("model")["seeds"]
     trained = [systems[f"{name}, small, from scratch"] for name in ("Hybrid Demucs", "Open-Unmix")]
     assert systems["mixture"] == "0"  # estimators without a network are computed once
     assert trained == ["0, 1", "0"] and systems.index.is_unique and len(systems) == 9
-    splits = drawn("table1").query("profile == 'tiny'").set_index("split")
+    splits = drawn("table1").query("profile == @PROFILE").set_index("split")
     seeds = {"MEL41": "0", "V1": "0, 1", "V7": "0, 1"}
     assert dict(splits["seeds"]) == seeds and splits.loc["MEL41", "bands"] == 41
-    trained = [runs.load(runs.get("tiny", f"vocals-v1-s{seed}"))["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    assert splits.loc["MEL41", "note"] == "one seed, carries no claim" and not splits.loc["V1", "note"]
+    trained = [result(f"vocals-v1-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
     row = splits.loc["V1"]
     assert row["usdr_mean"] == pytest.approx(np.mean(trained)) and row["seed_sd"] > 0
-    content = manifest.write_all(PROFILE)
-    assert "tiny/vocals-s1" in content["artifacts"]["claims"]["runs"]
-    assert content["runs"]["tiny/vocals-s1"]["file"].startswith("../tiny/runs/vocals-s1.")
-    assert verify.verify(PROFILE) == []
-    runs.get("tiny", last).result_path().unlink()
-    assert any("claims" in line for line in verify.verify(PROFILE))  # drawn from another profile than it would be now
+    assert ">seeds</th>" in table_html.of_results(drawn("table1"), "table1")
+
+
+def test_seeds_that_all_rows_have_are_said_in_the_caption_alone(finished):
+    assert ">seeds</th>" not in table_html.of_results(drawn("results"), "results")
 
 
 def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
@@ -928,7 +868,7 @@ def _with_training(name: str, **changed) -> None:
     path.write_text(json.dumps(content))
 
 
-def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_that_was_named(root, monkeypatch):
+def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_of_the_seeds_that_all_have(root, monkeypatch):
     settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
@@ -950,8 +890,10 @@ def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_or_the_one_th
     assert [words.split(". ")[0] for words in shown] == ["**C4", "**C4, Hybrid Demucs"]
     with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, more bands"):
         show.verdict(PROFILE, "C6")
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, rival="hdemucs"))
-    assert drawn("claims").set_index("claim").loc["C4", "contrast"] == "BSRNN - Hybrid Demucs, vocals"
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, waiting=("vocals-umx-s1",)))
+    rows = drawn("claims").set_index("claim")  # Hybrid Demucs is ahead on the seed that both have
+    assert rows.loc["C4", "contrast"] == f"BSRNN - Hybrid Demucs{BEST}, vocals" and rows.loc["C4", "seeds"] == "0, 1"
+    assert rows.loc["C4, Open-Unmix", "seeds"] == "0"
 
 
 def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(root, monkeypatch):
@@ -961,21 +903,6 @@ def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(
     listed = [run.id for run in chapters.get("claims").source.runs(Study(PROFILE))]
     assert listed[:3] == ["vocals-v4-s0", "vocals-v1-s0", "vocals-s0"]  # C1: V4 - V1, then V7 - V4
     assert "vocals-umx-s0" in listed and "vocals-mel41-s0" not in listed and len(set(listed)) == len(listed)
-
-
-def test_while_another_profile_decides_the_own_contrasts_are_shown_without_a_verdict(root, monkeypatch):
-    settings = replace(QUICK, table_one=("v1", "v4"), claims="seeds")
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
-    monkeypatch.setitem(profiles.PROFILES, "seeds", replace(settings, name="seeds", claims="", seeds=(0, 1)))
-    fake_results.write_results(PROFILE)
-    fake_results.write_results("seeds")
-    means = [result(f"vocals-{split}-s0")["scores"]["summary"]["usdr_mean"] for split in ("v4", "v1")]
-    said, band = claims.so_far(Study(PROFILE)), claims.seed_band(Study(PROFILE), "C1")
-    assert f"- C1, V4 - V1, vocals: {means[0] - means[1]:+.2f} dB (seed 0; 8 songs; ±{band:.2f} dB)" in said
-    assert claims.UNDECIDED not in said and "C2" not in said  # which has no runs
-    assert claims.so_far(Study("seeds")) == ""
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, claims=""))
-    assert claims.so_far(Study(PROFILE)) == ""
 
 
 def test_a_caption_says_which_targets_have_fewer_seeds(root, monkeypatch):
@@ -988,58 +915,12 @@ def test_a_caption_says_which_targets_have_fewer_seeds(root, monkeypatch):
     assert "; seeds: 0, 1, 2; " in chapters.get("results").source.stamp(Study(PROFILE))
 
 
-def test_a_profile_decides_the_claims_that_it_names_and_another_the_rest(root, monkeypatch):
-    own = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), peers=("umx",), carries_claims=True)
-    other = replace(own, name="seeds", seeds=(0, 1))
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(own, claims="seeds", decides=("C1", "C3")))
-    monkeypatch.setitem(profiles.PROFILES, "seeds", other)
-    fake_results.write_results(PROFILE)
-    assert set(drawn("claims")["profile"]) == {PROFILE}  # the other has no results yet
-    fake_results.write_results("seeds")
-    rows = drawn("claims").set_index("claim")
-    assert dict(rows["profile"]) == {name: PROFILE if name[:2] in ("C1", "C3") else "seeds" for name in rows.index}
-    assert rows.loc["C1", "seeds"] == "0, 1, 2, 3, 4" and rows.loc["C4", "seeds"] == "0, 1"
-    assert rows.loc["C4", "verdict"] == claims.UNDECIDED
-
-    def means(profile: str, run: str) -> float:
-        return runs.load(runs.get(profile, run))["scores"]["summary"]["usdr_mean"]
-
-    gains = {name: [means(name, f"vocals-v4-s{seed}") - means(name, f"vocals-v1-s{seed}")
-                    for seed in profiles.profile(name).seeds] for name in (PROFILE, "seeds")}  # fmt: skip
-    assert rows.loc["C1", "effect"] == pytest.approx(np.mean(gains[PROFILE]))
-    history = chapters.get("claims_earlier")
-    earlier = history.draw(Study(PROFILE)).set_index("claim")
-    assert set(earlier["profile"]) == {"seeds"} and {"C1", "C3", "C4"} <= set(earlier.index)
-    assert {run.profile.name for run in history.source.runs(Study(PROFILE))} == {"seeds"}
-    assert earlier.loc["C1", "effect"] == pytest.approx(np.mean(gains["seeds"]))
-    said = claims.so_far(Study(PROFILE))
-    assert "- C4" in said and "- C1" not in said and "- C3" not in said
-    turned = claims.turned(Study(PROFILE))
-    assert turned.count("\n- C") == 4 and "- C1, V4 - V1, vocals: undecided, " in turned
-    assert f"{np.mean(gains['seeds']):+.2f} dB" in turned and f"{np.mean(gains[PROFILE]):+.2f} dB" in turned
-    assert claims.turned(Study("seeds")) == ""
-    good = claims.how_good(Study(PROFILE))
-    assert f"Profile {PROFILE}, which decides C1, C3 on vocals: vocals" in good
-    assert "Profile seeds, which decides C2, C4, C5 on vocals: vocals" in good
-    source, study = chapters.get("claims").source, Study(PROFILE)
-    behind = {(run.profile.name, run.id) for run in source.runs(study)}
-    assert (
-        {(PROFILE, "vocals-v4-s4"), ("seeds", "vocals-umx-s1")}
-        <= behind
-        <= {(name, run) for name in (PROFILE, "seeds") for run in runs.grid(name)}
-    )
-    assert not behind & {(PROFILE, "vocals-umx-s1"), ("seeds", "vocals-v4-s0")}
-    assert {"vocals-v4-s4", "seeds/vocals-umx-s1"} <= set(source.ids(study))
-    assert f"profile {PROFILE}; seeds: 0, 1, 2, 3, 4; " in source.stamp(study)
-    assert "profile seeds; seeds: 0, 1; " in source.stamp(study)
-    assert set(drawn("peers")["profile"]) == {"seeds"}  # of the claim that they are for
-    assert "it has no earlier grid" in history.left_out(Study("seeds"))
-
-
 def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contrasts(root, monkeypatch):
-    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"), rival="umx")
+    settings = replace(QUICK, seeds=(0, 1), peers=("hdemucs", "umx"))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
+    for seed in (0, 1):
+        _with_training(f"vocals-umx-s{seed}", best=9.0)
     _with_training("vocals-hdemucs-s1", seed=201, silent=[{"seed": 1, "best": 0.0}, {"seed": 101, "best": 0.02}])
     rows = drawn("claims").set_index("claim")
     said = "vocals-hdemucs-s1 (silent with seed 1, 101)"
@@ -1048,35 +929,47 @@ def test_a_training_that_was_made_again_for_its_silence_stands_beside_its_contra
     assert f"Stayed silent, and trained again with another seed: {said}." in words
 
 
-def test_every_system_is_tried_with_every_rate_and_trained_on_with_its_own(root, monkeypatch):
-    train = replace(QUICK.train, learning_rate=4e-3)
-    settings = replace(QUICK, train=train, seeds=(0, 1), rates=(1e-3, 4e-3, 8e-3), peer_rates=(("hdemucs", 1e-3),))
+def test_every_system_trains_with_its_own_rate_and_all_else_alike(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1), peer_rates=(("hdemucs", 1e-3),))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
-    table = drawn("rates")
-    assert [*zip(table["system"], table["learning_rate"], table["taken"], strict=True)] == [
-        ("BSRNN", "0.001", "-"), ("BSRNN", "0.004", "yes"), ("BSRNN", "0.008", "-"),
-        ("Hybrid Demucs", "0.001", "yes"), ("Hybrid Demucs", "0.004", "-"), ("Hybrid Demucs", "0.008", "-"),
-    ]  # fmt: skip
-    tried = runs.get(PROFILE, "vocals-hdemucs-rate0.004-s0").profile
-    later = runs.get(PROFILE, "vocals-hdemucs-s1").profile
-    assert (tried.train.learning_rate, later.train.learning_rate) == (4e-3, 1e-3)
-    assert replace(tried, train=replace(tried.train, learning_rate=1e-3)) == later  # nothing else differs
-    assert " seeds: 0; " in caption_of("rates")  # not those of the trainings that came of it
-    assert table["valid_usdr"].iloc[4] == result("vocals-hdemucs-rate0.004-s0")["training"]["best"]
+    of_base, of_peer = (runs.get(PROFILE, name).profile.train for name in ("vocals-s0", "vocals-hdemucs-s0"))
+    assert of_peer.learning_rate == 1e-3
+    same = {"learning_rate": of_base.learning_rate, "precision": of_base.precision}
+    assert replace(of_peer, **same) == of_base
     of_peers = drawn("peers")
     assert list(of_peers["system"]) == ["BSRNN", "Hybrid Demucs"] and set(of_peers["seeds"]) == {"0, 1"}
-    assert [len(axes.lines) for axes in drawn("learning").figure.axes] == [4, 4]  # no trials
+    assert [len(axes.lines) for axes in drawn("learning").figure.axes] == [4, 4]
 
 
-def test_the_rate_of_each_system_is_the_best_of_the_grid_on_the_validation_songs():
-    """Of the committed results, where they are whole."""
-    name = Study("small").deciding("C4").profile.name
-    table = drawn("rates", name) if profiles.profile(name).rates else None
-    if table is None:
-        pytest.skip("no rates were tried")
-    best = table.loc[table.groupby("system")["valid_usdr"].idxmax()]
-    assert set(best["taken"]) == {"yes"} and len(table) == len(profiles.profile(name).rates) * len(best)
+def test_the_rate_of_each_system_is_the_best_of_the_pilots_on_the_validation_songs(monkeypatch):
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    tried, small = ch08_results.learning_rates(), profiles.SMALL
+    best = tried.loc[tried.groupby("system")["valid_usdr"].idxmax()].set_index("system")["learning_rate"]
+    taken = {config.PEER_NAMES[system]: rate for system, rate in small.peer_rates} | {
+        "BSRNN": small.train.learning_rate
+    }
+    assert dict(best) == taken and set(tried.groupby("system").size()) == {8}
+    assert dict(tried[tried["taken"] == "yes"].set_index("system")["learning_rate"]) == taken
+
+
+def test_the_short_trainings_are_whole_and_add_up(monkeypatch):
+    """The history's rows: the intervals hold their means, and what stands for one seed has a band."""
+    monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
+    claimed = tables.short_trainings("claims")
+    # the room was not measured, and C4's own contrast was with Hybrid Demucs
+    known = [claim.id for claim in claims.CLAIMS if claim.id not in ("C5, the room", "C4, Hybrid Demucs")]
+    assert list(claimed["what"].str.partition(":")[0]) == known
+    assert ((claimed["low"] < claimed["effect"]) & (claimed["effect"] < claimed["high"])).all()
+    assert set(claimed["seeds"]) == {"0, 1, 2, 3, 4"} and set(claimed["verdict"]) <= {
+        claims.CONSISTENT,
+        claims.INCONSISTENT,
+        claims.UNDECIDED,
+    }
+    others = tables.short_trainings("what the paper leaves open", "beyond the paper")
+    assert len(others) == 20 and others["seed_band"].notna().all() and set(others["seeds"].astype(str)) == {"0"}
+    drawn_rows = ch09_open_details.choices_and_band(others).axes[0]
+    assert len(drawn_rows.get_yticklabels()) == 20
 
 
 # ---- details ----

@@ -15,7 +15,7 @@ from bsrnn.report import comparison as report
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.study import comparison, profiles, runs
 
-SEEDS = profiles.profile("seeds")
+SMALL = profiles.profile("small")
 SONGS = np.array([1.0, 3.0, -2.0, 4.0])  # uSDR of the base in dB: each song is another
 
 
@@ -37,7 +37,7 @@ def write(run, scores):
 
 def made(root, differences, changes=("model.band_split=v1",), target="vocals"):
     """A comparison with these differences in dB, (seeds, songs)."""
-    plan = comparison.plan(SEEDS, list(changes), target, len(differences), root / "c")
+    plan = comparison.plan(SMALL, list(changes), target, len(differences), root / "c")
     for base, changed, row in zip(plan.base, plan.changed, differences, strict=True):
         write(replace(base, folder=plan.folder), SONGS)
         write(replace(changed, folder=plan.folder), SONGS + row)
@@ -72,7 +72,7 @@ def test_two_seeds_leave_the_interval_to_the_songs(root):
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_fewer_than_four_songs_have_no_interval(root, seeds):
-    plan = comparison.plan(SEEDS, ["model.band_split=v1"], "vocals", seeds, root / "c")
+    plan = comparison.plan(SMALL, ["model.band_split=v1"], "vocals", seeds, root / "c")
     for base, changed in zip(plan.base, plan.changed, strict=True):
         write(replace(base, folder=plan.folder), [1.0, 3.0])
         write(replace(changed, folder=plan.folder), [1.0 + base.seed, 4.0 + base.seed])
@@ -91,7 +91,7 @@ def test_fewer_than_four_songs_have_no_interval(root, seeds):
 
 @pytest.mark.parametrize(
     ("profile_name", "seeds", "said"),
-    [("seeds", 1, "; one seed, carries no claim"), ("seeds", 4, "; 4 seeds, carries no claim"), ("seeds", 5, ""),
+    [("small", 1, "; one seed, carries no claim"), ("small", 4, "; 4 seeds, carries no claim"), ("small", 5, ""),
      ("tiny", 5, "; 5 seeds, carries no claim")],
 )  # fmt: skip
 def test_what_is_too_small_says_that_it_carries_no_claim(root, profile_name, seeds, said):
@@ -105,7 +105,7 @@ def test_what_is_too_small_says_that_it_carries_no_claim(root, profile_name, see
 
 
 def test_pairs_are_of_one_song_and_silent_ones_are_left_out(root):
-    plan = comparison.plan(SEEDS, ["model.band_split=v1"], "vocals", 1, root / "c")
+    plan = comparison.plan(SMALL, ["model.band_split=v1"], "vocals", 1, root / "c")
     write(replace(plan.base[0], folder=plan.folder), [1.0, None, 3.0])
     write(replace(plan.changed[0], folder=plan.folder), [2.0, 5.0, 3.5])
     done = report.compared(plan)
@@ -119,58 +119,58 @@ def test_pairs_are_of_one_song_and_silent_ones_are_left_out(root):
 
 def test_the_spread_is_the_deviation_over_seeds_of_such_differences(root):
     of_seed = [0.1, 0.5, -0.3, 0.2, 0.9]
-    grid = runs.grid("seeds")
+    grid = runs.grid("small")
     for seed, difference in enumerate(of_seed):
         write(grid[f"vocals-s{seed}"], SONGS)
         write(grid[f"vocals-v1-s{seed}"], SONGS + difference)
         write(grid[f"vocals-hop1.5-s{seed}"], SONGS + difference / 10)
-    spread = report.spread(SEEDS, "vocals", scored_only=False)
+    spread = report.spread(SMALL, "vocals", scored_only=False)
     assert spread.deviation == pytest.approx(np.std(of_seed, ddof=1))
-    assert (spread.contrasts, spread.seeds, spread.profile, spread.targets) == (1, 5, "seeds", ("vocals",))
+    assert (spread.contrasts, spread.seeds, spread.profile, spread.targets) == (1, 5, "small", ("vocals",))
     assert spread.band(4) == pytest.approx(1.96 * spread.deviation / 2)
-    scored = report.spread(SEEDS, "vocals", scored_only=True)
+    scored = report.spread(SMALL, "vocals", scored_only=True)
     assert scored.deviation == pytest.approx(np.std(of_seed, ddof=1) / 10)
-    assert spread.words == "1 difference between two trainings, vocals, 5 seeds each, profile seeds"
+    assert spread.words == "1 difference between two trainings, vocals, 5 seeds each, profile small"
     assert scored.words.startswith("1 difference between two ways to score the same weights, vocals, ")
-    piano = report.spread(SEEDS, "piano", scored_only=False)  # of all targets that have runs
+    piano = report.spread(SMALL, "piano", scored_only=False)  # of all targets that have runs
     assert piano == spread
     for seed in (2, 3, 4):  # two seeds are left: too few
         grid[f"vocals-v1-s{seed}"].result_path().unlink()
-    assert report.spread(SEEDS, "vocals", scored_only=False) is None
+    assert report.spread(SMALL, "vocals", scored_only=False) is None
 
 
 def test_trainings_of_another_kind_tell_nothing_of_the_spread(root):
     """Other lengths and other songs; a profile that says which one decides its claims is no exception."""
     for seed, difference in enumerate([0.1, 0.5, -0.3]):
-        write(runs.grid("seeds")[f"vocals-s{seed}"], SONGS)
-        write(runs.grid("seeds")[f"vocals-v1-s{seed}"], SONGS + difference)
-    assert report.spread(SEEDS, "vocals", scored_only=False).seeds == 3
-    longer = replace(SEEDS, train=replace(SEEDS.train, max_items=2400))
-    own_songs = replace(SEEDS, data=replace(SEEDS.data, source="folder", folder=str(root)))
-    for other in (longer, own_songs, profiles.profile("small"), profiles.profile("tiny")):
+        write(runs.grid("small")[f"vocals-s{seed}"], SONGS)
+        write(runs.grid("small")[f"vocals-v1-s{seed}"], SONGS + difference)
+    assert report.spread(SMALL, "vocals", scored_only=False).seeds == 3
+    longer = replace(SMALL, train=replace(SMALL.train, max_items=2400))
+    own_songs = replace(SMALL, data=replace(SMALL.data, source="folder", folder=str(root)))
+    for other in (longer, own_songs, profiles.profile("quick"), profiles.profile("tiny")):
         assert report.spread(other, "vocals", scored_only=False) is None
-    faster = replace(SEEDS, train=replace(SEEDS.train, loader_workers=2))  # decides no number
+    faster = replace(SMALL, train=replace(SMALL.train, loader_workers=2))  # decides no number
     assert report.spread(faster, "vocals", scored_only=False).seeds == 3
 
 
 def test_the_bases_own_hop_scored_once_more_is_no_difference(root):
-    of_seed, grid = [0.1, 0.5, -0.3], runs.grid("seeds")
+    of_seed, grid = [0.1, 0.5, -0.3], runs.grid("small")
     for seed, difference in enumerate(of_seed):
         write(grid[f"vocals-s{seed}"], SONGS)
         write(grid[f"vocals-hop3-s{seed}"], SONGS)
         write(grid[f"vocals-hop1.5-s{seed}"], SONGS + difference)
-    assert report.spread(SEEDS, "vocals", scored_only=True).deviation == pytest.approx(np.std(of_seed, ddof=1))
+    assert report.spread(SMALL, "vocals", scored_only=True).deviation == pytest.approx(np.std(of_seed, ddof=1))
 
 
 def test_three_systems_pool_their_three_contrasts(root):
     first, second = np.array([0.0, 0.2, 0.4]), np.array([0.3, -0.3, 0.0])
-    grid = runs.grid("seeds")
+    grid = runs.grid("small")
     for seed in range(3):
         write(grid[f"vocals-s{seed}"], SONGS)
         write(grid[f"vocals-v1-s{seed}"], SONGS + first[seed])
         write(grid[f"vocals-v4-s{seed}"], SONGS + second[seed])
     variances = [np.var(values, ddof=1) for values in (first, second, first - second)]
-    assert report.spread(SEEDS, "vocals", False).deviation == pytest.approx(np.sqrt(np.mean(variances)))
+    assert report.spread(SMALL, "vocals", False).deviation == pytest.approx(np.sqrt(np.mean(variances)))
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_the_files_hold_all_of_it_and_are_the_same_again(root):
 
 
 def test_a_dot_for_each_song_and_seed_and_the_band_of_the_seeds(root):
-    grid = runs.grid("seeds")
+    grid = runs.grid("small")
     for seed, difference in enumerate([0.1, 0.5, -0.3]):
         write(grid[f"vocals-s{seed}"], SONGS)
         write(grid[f"vocals-v4-s{seed}"], SONGS + difference)

@@ -129,10 +129,9 @@ def test_two_seeds_have_the_interval_of_the_analysis_of_variance():
     assert mean_interval(values) == (pytest.approx(values.mean()), *crossed_effect(values).interval())
 
 
-def finished(target, seed, usdr, start_seed=None):
-    """A scored run; with ``start_seed`` a finetuning of such a start."""
-    start = Run("start", "train", profiles.TINY, target, start_seed) if start_seed is not None else None
-    run = Run("it", "finetune" if start else "train", profiles.TINY, target, seed, start)
+def finished(target, seed, usdr):
+    """A scored run."""
+    run = Run("it", "train", profiles.TINY, target, seed)
     return Finished(run, {"scores": {"songs": [{"song": name, "usdr": value} for name, value in usdr.items()]}})
 
 
@@ -162,13 +161,6 @@ def test_differences_are_means_over_targets_of_the_seeds_that_have_all_of_them()
     compared = [(finished("bass", 0, {"a": 1.0, "b": 1.0}), finished("bass", 0, rest)),
                 (finished("drums", 0, {"b": 3.0}), finished("drums", 0, rest))]  # fmt: skip
     assert list(difference_table(compared)) == ["b"]  # a song of one target alone has no mean
-
-
-def test_orders_of_one_start_are_one_seed():
-    compared = [(finished("bass", order, {"a": gain}, start_seed=0), finished("bass", order, {"a": 0.0}, start_seed=0))
-                for order, gain in ((0, 1.0), (7, 2.0))]  # fmt: skip
-    table = difference_table(compared)
-    assert (list(table.index), table.to_numpy().tolist()) == ([0], [[1.5]])
 
 
 def test_holm_goes_from_the_smallest_and_stops_at_the_first_that_fails():

@@ -35,17 +35,18 @@ def claims(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
     monkeypatch.delenv("BSRNN_DATA", raising=False)
-    full = profiles.SEEDS
+    full = profiles.SMALL
     steps = {"max_items": 2, "validate_items": 2}
     tuning = replace(full.finetune.train, batch_items=1, **steps)
     profile = replace(
         full, data=DataConfig(source="folder", folder=str(folder)), train=replace(full.train, **steps),
-        finetune=replace(full.finetune, train=tuning), seeds=(0,), details=(), peers=(), rival="", rates=(),
+        finetune=replace(full.finetune, train=tuning), seeds=(0,), details=(), peers=(), scale=(),
+        few_songs=0, waiting=(), finetuned=("vocals",), variants=(),
     )  # fmt: skip
-    monkeypatch.setitem(profiles.PROFILES, "seeds", profile)
+    monkeypatch.setitem(profiles.PROFILES, "small", profile)
     mixture = sum(audio.read(folder / "song1" / f"{stem}.wav") for stem in ("vocals", "other"))
     audio.write(tmp_path / "data" / "unlabelled" / "music.wav", mixture, RATE)
-    return runs.grid("seeds")
+    return runs.grid("small")
 
 
 def recorded(run):
@@ -55,7 +56,7 @@ def recorded(run):
 def test_the_claims_trainings_run_and_verify_on_this_processor_and_say_in_what(claims, capsys):
     start, tuned = claims["vocals-s0"], claims["vocals-finetuned-s0"]
     for run in (start, tuned):
-        assert cli.main(["run", run.id, "--profile", "seeds"]) == 0
+        assert cli.main(["run", run.id, "--profile", "small"]) == 0
         said = capsys.readouterr().err
         assert said.count("computing in float32 instead") == (GOT["got"] == "float32")
         result = recorded(run)
@@ -63,8 +64,8 @@ def test_the_claims_trainings_run_and_verify_on_this_processor_and_say_in_what(c
         assert result["config"]["train"]["precision"] == "bfloat16"
         assert np.isfinite(result["scores"]["summary"]["usdr_mean"])
     replayed = ["vocals-s0: replayed 2 step(s)", "vocals-finetuned-s0: replayed 2 step(s)"]
-    assert replay.replay("seeds") == ([], replayed)
-    assert cli.main(["verify", "--profile", "seeds", "--replay", "2"]) == 1  # the other runs are missing
+    assert replay.replay("small") == ([], replayed)
+    assert cli.main(["verify", "--profile", "small", "--replay", "2"]) == 1  # the other runs are missing
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith(("missing: ", "note: ")) for line in lines) and f"note: {replayed[0]}" in lines
 
@@ -76,21 +77,21 @@ def test_what_another_processor_recorded_agrees_within_rounding_and_no_further(c
     result["training"]["arithmetic"] = {"asked": "bfloat16", "got": "bfloat16"}
     files.write_json(run.result_path(), result)
     monkeypatch.setattr(replay, "fast_dtype", lambda: "float32")
-    assert replay.replay("seeds") == ([], ["vocals-s0: replayed 2 step(s)"])
+    assert replay.replay("small") == ([], ["vocals-s0: replayed 2 step(s)"])
     result["training"]["first_losses"][1] *= 1.01
     files.write_json(run.result_path(), result)
-    assert replay.replay("seeds")[0] == []
+    assert replay.replay("small")[0] == []
     result["training"]["first_losses"][1] *= 1.02
     files.write_json(run.result_path(), result)
-    [problem] = replay.replay("seeds")[0]
+    [problem] = replay.replay("small")[0]
     assert problem.startswith("differs: step 1 of run vocals-s0 had the loss")
     assert "replayed in float32 instead of bfloat16" in problem
 
 
 def test_what_was_recorded_before_is_taken_for_what_was_asked(monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(REPOSITORY))
-    grid = runs.grid("seeds")
-    names = ("vocals-s0", "vocals-hdemucs-s0", "vocals-finetuned-s0")
+    grid = runs.grid("small")
+    names = ("vocals-s0", "vocals-umx-s0", "drums-finetuned-s0")
     assert [replay.began_in(runs.load(grid[name])) for name in names] == ["bfloat16", "float32", "bfloat16"]
     changed = runs.load(grid["vocals-s0"])
     changed["training"]["arithmetic"] = {"asked": "bfloat16", "got": "float32", "began": "bfloat16"}
@@ -197,4 +198,4 @@ def test_verifying_notes_the_runs_that_did_not_get_what_they_asked_for(claims):
         training = {"arithmetic": {"asked": "bfloat16", "got": got}}
         files.write_json(claims["vocals-s0"].result_path(), {"training": training})
         said = "trained in float32, as their machine has no bfloat16, which the profile asks for: "
-        assert verify.notes("seeds") == [said + ", ".join(expected)] * bool(expected)
+        assert verify.notes("small") == [said + ", ".join(expected)] * bool(expected)

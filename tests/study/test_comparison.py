@@ -55,11 +55,11 @@ def test_both_sides_are_the_profiles_own_runs(root):
     assert (made.base[0].key, made.changed[0].key) == (grid["vocals-s0"].key, grid["vocals-v1-s0"].key)
     hop = plan(["separate.hop_seconds=3"], root / "c")
     assert hop.scored_only and hop.changed[0].key == grid["vocals-hop3-s0"].key
-    tac = plan(["model.tac_factor=3"], root / "c", profile=profiles.profile("seeds"))
-    assert tac.changed[0].key == runs.grid("seeds")["vocals-tac-s0"].key
-    bass = plan(["model.band_split=v7"], root / "c", target="bass", profile=profiles.profile("seeds"))
+    tac = plan(["model.tac_factor=3"], root / "c", profile=profiles.profile("small"))
+    assert tac.changed[0].key == runs.planned("small")["vocals-tac-s0"].key
+    bass = plan(["model.band_split=v7"], root / "c", target="bass", profile=profiles.profile("small"))
     assert bass.base[0].profile.model.band_split == "bass"
-    assert bass.changed[0].key == runs.grid("seeds")["bass-v7-s0"].key
+    assert bass.changed[0].key == runs.grid("small")["bass-v7-s0"].key
 
 
 def test_the_items_are_the_same_unless_the_change_is_about_them(root):
@@ -80,7 +80,7 @@ def test_the_items_are_the_same_unless_the_change_is_about_them(root):
         ("data.source=folder", "use --data for it"),
         ("model.targets=bass", "use --target for it"),
         ("finetune.threshold_db=20", "it decides finetunings alone"),
-        ("data.shifted_songs=2", "it decides finetunings alone"),
+        ("data.unlabelled_songs=2", "it decides finetunings alone"),
         ("train.precision=bfloat16", "it decides how fast, and no number but for its rounding"),
         ("separate.batch_segments=4", "it decides how fast, and no number but for its rounding"),
         ("mixing.gain_db=10", "the base is just so, so there is nothing to compare"),
@@ -197,9 +197,9 @@ def test_other_songs_below_the_same_name_are_another_comparison(root, monkeypatc
     assert first.folder.name.startswith("songs.") and first.folder != second.folder
 
 
-def seeds_with_weights(root):
-    """A folder in which `seeds` need not train its first vocals."""
-    [run] = plan(HOP, root / "d", profile=profiles.profile("seeds")).base
+def small_with_weights(root):
+    """A folder in which `small` need not train its first vocals."""
+    [run] = plan(HOP, root / "d", profile=profiles.profile("small")).base
     folder = replace(run, folder=root / "d").weights_folder()
     checkpoint.save(new_model(run.profile.model, 0), folder)
     write_json(folder / "training.json", {})
@@ -208,12 +208,12 @@ def seeds_with_weights(root):
 
 def test_the_first_profile_that_has_it_all_answers(root):
     for run_id in ("vocals-s0", "vocals-v1-s0"):
-        run = runs.grid("seeds")[run_id]
+        run = runs.grid("small")[run_id]
         write_json(run.result_path(), fake_results.fake(run))
-    assert comparison.answering(["tiny", "seeds", "quick"], SPLIT, "vocals", 1).profile.name == "seeds"
-    assert comparison.answering(["tiny", "seeds", "quick"], SPLIT, "vocals", 2).profile.name == "quick"
-    folder = seeds_with_weights(root)
-    assert comparison.answering(["tiny", "seeds", "quick"], HOP, "vocals", 1, folder).profile.name == "seeds"
+    assert comparison.answering(["tiny", "small", "quick"], SPLIT, "vocals", 1).profile.name == "small"
+    assert comparison.answering(["tiny", "small", "quick"], SPLIT, "vocals", 2).profile.name == "quick"
+    folder = small_with_weights(root)
+    assert comparison.answering(["tiny", "small", "quick"], HOP, "vocals", 1, folder).profile.name == "small"
     with pytest.raises(ConfigError, match="unknown band split"):
         comparison.answering(["tiny"], ["model.band_split=v9"], "vocals", 1)
 

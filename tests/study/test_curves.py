@@ -17,7 +17,7 @@ from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import curves, profiles, runs
 
-SEEDS = profiles.profile("seeds")
+SMALL = profiles.profile("small")
 ITEMS = (400, 800, 1200)
 OF_SEED = [(1.0, 2.0, 2.4), (1.4, 1.6, 2.0), (0.8, 1.8, 3.0)]
 
@@ -29,13 +29,13 @@ def history(usdr, items=ITEMS):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A clone with three seeds of vocals in the profile `seeds`."""
+    """A clone with three seeds of vocals in the profile `small`."""
     (tmp_path / "_config.yml").touch()
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "published").symlink_to(REPOSITORY / "data" / "published")
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     for seed, usdr in enumerate(OF_SEED):
-        run = runs.grid("seeds")[f"vocals-s{seed}"]
+        run = runs.grid("small")[f"vocals-s{seed}"]
         result = fake_results.fake(run)
         result["training"]["history"] = history(usdr)
         write_json(run.result_path(), result)
@@ -43,7 +43,7 @@ def root(tmp_path, monkeypatch):
 
 
 def of_vocals(*changes):
-    base = overrides.with_values(SEEDS, {"model.targets": ("vocals",), "model.band_split": "vocals"})
+    base = overrides.with_values(SMALL, {"model.targets": ("vocals",), "model.band_split": "vocals"})
     return overrides.changed(base, *changes)
 
 
@@ -55,7 +55,7 @@ def folder_of(path, settings, seed=7):
 
 def test_the_band_at_a_number_of_items(root):
     band = curves.band_of(curves._plain(settings_of(of_vocals(), "train", 99)), "train")
-    assert band.of == "the same settings, profile seeds"
+    assert band.of == "the same settings, profile small"
     assert band.at(400) == (0.8, 1.4, 3)
     assert band.at(1200) == (2.0, 3.0, 3)
     assert band.at(600) == pytest.approx((1.3, 1.5, 3))  # half way: 1.5, 1.5 and 1.3
@@ -81,8 +81,8 @@ def test_the_progress_line_has_it_in_one_clause(root):
 
 
 def test_another_setting_is_held_against_the_base_and_other_songs_against_nothing(root):
-    band = curves.band_of(curves._plain(settings_of(of_vocals("mixing.gain_db=3"), "train", 0)), "train", "seeds")
-    assert band.of == "the profile's own settings for vocals, profile seeds" and band.at(400) == (0.8, 1.4, 3)
+    band = curves.band_of(curves._plain(settings_of(of_vocals("mixing.gain_db=3"), "train", 0)), "train", "small")
+    assert band.of == "the profile's own settings for vocals, profile small" and band.at(400) == (0.8, 1.4, 3)
     for other in (of_vocals("data.valid_songs=5"), of_vocals("validate.hop_seconds=1.5"),
                   replace(of_vocals(), name="quick"), of_vocals("model.targets=bass")):  # fmt: skip
         changed = overrides.changed(other, "mixing.gain_db=3")
@@ -91,7 +91,7 @@ def test_another_setting_is_held_against_the_base_and_other_songs_against_nothin
 
 def test_one_finished_run_is_a_line_and_no_band(root):
     for seed in (1, 2):
-        runs.grid("seeds")[f"vocals-s{seed}"].result_path().unlink()
+        runs.grid("small")[f"vocals-s{seed}"].result_path().unlink()
     assert curves.remark(of_vocals(), 99)(400, 1.25) == "+0.25 dB to the one finished run"
 
 
@@ -115,7 +115,7 @@ def test_a_training_that_goes_on_is_read_and_not_disturbed(root):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     [line] = report.sentences([training])
     assert line == (f"{folder}: not finished, 2.20 dB after 800 items: 0.20 dB above 3 seeds' 1.60 to 2.00 "
-                    "(the same settings, profile seeds)")  # fmt: skip
+                    "(the same settings, profile small)")  # fmt: skip
 
 
 def test_a_finished_one_is_drawn_against_the_band_with_others_apart(root):

@@ -142,12 +142,12 @@ def test_many_segments_are_separated_eight_at_a_time(tmp_path):
 
 
 def test_songs_come_one_after_another_with_their_sets_and_silent_ones_give_no_row(tmp_path):
-    make_song(tmp_path, "a", [(1 / 2, 1 / 4)] * 2 + [(0, 0)], info={"split": "unlabelled-shifted"})
+    make_song(tmp_path, "a", [(1 / 2, 1 / 4)] * 2 + [(0, 0)], info={"split": "unlabelled-matched"})
     make_song(tmp_path, "b", [(0, 0)] * 3)
     make_song(tmp_path, "c", [(1 / 4, 1 / 2)] * 2 + [(0, 0)], info={"title": "of no set"})
     found, _ = judge(tmp_path, half)
     got = [(row["song"], row["set"], row["seconds"]) for row in found]
-    assert got == [("a", "unlabelled-shifted", s) for s in (0.0, 3.0)] + [("c", "", s) for s in (0.0, 3.0)]
+    assert got == [("a", "unlabelled-matched", s) for s in (0.0, 3.0)] + [("c", "", s) for s in (0.0, 3.0)]
     assert [row["mixture_usdr"] for row in found] == [near(db(4)), near(db(4)), near(-db(4)), near(-db(4))]
 
 

@@ -43,17 +43,16 @@ def test_quick_has_the_runs_of_its_scope_and_needs_come_first():
 
 def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     roles = {name: run.roles for name, run in runs.grid("quick").items()}
-    assert roles["vocals-s0"] == {"base", "start", "split", "tried", "compared"}
+    assert roles["vocals-s0"] == {"base", "start", "split", "compared"}
     assert roles["drums-s0"] == {"base", "compared"}  # it is not finetuned
     assert roles["vocals-v1-s0"] == {"crossed", "split"} and roles["vocals-hop3-s0"] == {"hop"}
     assert roles["vocals-ten-seconds-s0"] == {"detail", "open"} and roles["vocals-control-s0"] == {"control"}
-    seeds = {name: run.roles for name, run in runs.grid("seeds").items()}
-    assert seeds["vocals-s1"] == {"base", "start", "split"} and seeds["drums-v7-s1"] == {"crossed"}
-    assert seeds["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
-    assert seeds["vocals-wide-v4-s0"] == seeds["drums-shared-s0"] == {"detail", "beyond"}
-    assert seeds["vocals-umx-s0"] == {"peer", "tried"} and seeds["vocals-umx-s1"] == {"peer"}
-    assert seeds["vocals-umx-rate0.002-s0"] == seeds["vocals-rate0.005-s0"] == {"rate", "tried"}
-    every = [run for name in profiles.PROFILES for run in runs.grid(name).values()]
+    small = {name: run.roles for name, run in runs.planned("small").items()}
+    assert small["vocals-s1"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
+    assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
+    assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
+    assert small["vocals-umx-s0"] == small["vocals-umx-s1"] == {"peer"} and small["drums-few-s1"] == {"start"}
+    every = [run for name in profiles.PROFILES for run in runs.planned(name).values()]
     every += with_profile(monkeypatch, scale=(("model.features", (8,)),)).values()
     monkeypatch.undo()
     assert {role for run in every for role in run.roles} == {*runs.ROLES}
@@ -62,11 +61,12 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
-    grid, profile = runs.grid("seeds"), profiles.SEEDS
+    grid, profile = runs.planned("small"), profiles.SMALL
     for seed in profile.seeds:
         wanted = ["vocals", "vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-hop1.5", "vocals-hop3", "bass",
                   "bass-v7", "bass-drums", "drums", "drums-v7", "drums-bass", "vocals-hdemucs", "vocals-umx",
-                  "vocals-convtasnet-stft", "vocals-finetuned", "vocals-control"]  # fmt: skip
+                  "vocals-convtasnet-stft", "vocals-finetuned", "vocals-control", "drums-finetuned",
+                  "drums-control", "drums-truth", "vocals-truth"]  # fmt: skip
         assert all(f"{name}-s{seed}" in grid for name in wanted)
     assert grid["drums-v7-s3"].profile.model.band_split == "v7"
     assert grid["drums-bass-s3"].profile.model.band_split == "bass"
@@ -90,18 +90,8 @@ def test_whatever_waits_is_planned():
             assert any(fnmatchcase(run, pattern) for run in runs.planned(name)), (name, pattern)
 
 
-def test_peers_are_trained_with_every_seed_or_with_those_that_are_named(monkeypatch):
-    peers, some = ("umx", "hdemucs"), (("umx", (0, 2)),)
-    for named, expected in (((), [0, 1, 2]), (some, [0, 2])):
-        grid = with_profile(monkeypatch, peers=peers, seeds=(0, 1, 2), peer_seeds=named, rates=(1e-3,))
-        assert [run.seed for run in grid.values() if run.change == "Open-Unmix"] == expected
-        assert [run.seed for run in grid.values() if run.change == "Hybrid Demucs"] == [0, 1, 2]
-        tried = [f"vocals{system}-rate0.001-s0" for system in ("", "-umx", "-hdemucs")]
-        assert [name for name in grid if "rate" in name] == tried
-
-
 def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
-    names, train = (*ablations.DETAILS, *ablations.EXTRAS), replace(profiles.SEEDS.train, max_items=1000)
+    names, train = (*ablations.DETAILS, *ablations.EXTRAS), replace(profiles.SMALL.train, max_items=1000)
     grid = with_profile(monkeypatch, details=names, seeds=(0, 1, 2), detail_seeds=(0, 1), train=train)
     base = grid["vocals-s0"]
     for name, change in (ablations.DETAILS | ablations.EXTRAS).items():
@@ -146,12 +136,6 @@ def test_a_scale_is_the_base_with_other_sizes_of_one_thing(monkeypatch):
     assert len({run.train_key for run in scale}) == 6
 
 
-def test_a_rival_is_one_of_the_peers():
-    assert replace(profiles.QUICK, peers=("umx",), rival="umx").rival == "umx"
-    with pytest.raises(ConfigError, match="the rival 'hdemucs': expected one of the peers: umx"):
-        replace(profiles.QUICK, peers=("umx",), rival="hdemucs")
-
-
 def test_the_paper_profile_has_every_row_of_its_tables():
     grid = runs.grid("paper")
     vocals = [run for run in grid.values() if run.target == "vocals" and run.kind == "train"]
@@ -177,14 +161,10 @@ def test_a_run_changes_one_thing_of_its_profile():
 
 
 def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
-    grid = with_profile(
-        monkeypatch, variants=tuple(ablations.VARIANTS), finetuned=("vocals", "drums"), finetune_seeds=(0, 1)
-    )
+    grid = with_profile(monkeypatch, variants=tuple(ablations.VARIANTS), finetuned=("vocals", "drums"))
     tuned = grid["vocals-finetuned-s0"]
     for name in ablations.VARIANTS:
         run = grid[f"vocals-{name}-s0"]
-        if name == "matched":  # which is what this profile does
-            continue
         assert run.start == tuned.start and run.key != tuned.key
         if name in ("half", "quarter"):
             assert run.profile.finetune == tuned.profile.finetune
@@ -192,9 +172,7 @@ def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
             assert run.profile.data == tuned.profile.data and run.profile.finetune != tuned.profile.finetune
     songs = [grid[f"vocals-{name}-s0"].profile.data.unlabelled_songs for name in ("half", "quarter")]
     assert songs == [3, 2] and tuned.profile.data.unlabelled_songs == 6
-    assert "drums-truth-s0" in grid and "drums-pseudo-s0" not in grid and "vocals-truth-s1" not in grid
-    again = grid["vocals-finetuned-s1"]
-    assert (again.start, again.seed, again.profile) == (tuned.start, 1, tuned.profile) and again.key != tuned.key
+    assert "drums-truth-s0" in grid and "drums-pseudo-s0" not in grid
 
 
 def test_keys_are_unique_and_are_the_same_every_time():

@@ -296,10 +296,9 @@ def test_the_help_says_in_a_few_words_what_each_profile_is(capsys):
     said = shown(capsys)
     for name, words in profiles.ABOUT.items():
         assert f"{name} {words}" in said and 20 < len(words) < 90
-    minutes = {"quick": profiles.QUICK, "small": profiles.SMALL, "seeds": profiles.SEEDS}
+    minutes = {"quick": profiles.QUICK, "small": profiles.SMALL}
     assert all(settings.data.source == "embedded" and "synthetic" in profiles.ABOUT[name]
                for name, settings in minutes.items())  # fmt: skip
-    assert f"{('one', 'two', 'three', 'four', 'five')[len(profiles.SEEDS.seeds) - 1]} seeds" in profiles.ABOUT["seeds"]
 
 
 def test_each_command_says_what_its_profile_and_its_split_decide(capsys):

@@ -1,6 +1,6 @@
-"""The embedded data set on disk: ``<split>/<song>/{mixture,vocals,drums,bass,other}.wav``, as in MUSDB18-HQ.
+"""The embedded data set on disk: ``<split>/<song>/{mixture,vocals,drums,bass,other}.flac``, as MUSDB18-HQ's in wav.
 
-Songs of generator version 2 are FLAC files: many songs in little space, sample for sample the same.
+FLAC: many songs in little space, sample for sample the same.
 """
 
 import json
@@ -18,20 +18,17 @@ import soundfile
 from tqdm import tqdm
 
 from bsrnn.config import DataConfig
-from bsrnn.data.synthetic import rendering
+from bsrnn.data.synthetic.harmony import SPLITS
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
-from bsrnn.data.synthetic.splits import SPLITS
-from bsrnn.data.synthetic.version2 import rendering as version2_rendering
 from bsrnn.errors import ConfigError, DataError
 
 UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
-FORMATS = {rendering.GENERATOR_VERSION: ".wav", version2_rendering.GENERATOR_VERSION: ".flac"}
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
 
 
 def data_folder(root: Path, config: DataConfig) -> Path:
-    """``<root>/embedded/v1-s0-30s``: everything that decides a song but for its split and number."""
+    """``<root>/embedded/v2-s0-30s``: everything that decides a song but for its split and number."""
     return Path(root) / "embedded" / f"v{config.generator_version}-s{config.seed}-{config.song_seconds:g}s"
 
 
@@ -45,24 +42,15 @@ def count(config: DataConfig, split: str) -> int:
     """Number of songs of a split.
 
     Raises:
-        ConfigError: unknown split; songs of a kind that the generator version does not have.
+        ConfigError: unknown split.
     """
     _check(split)
-    wide = config.generator_version == version2_rendering.GENERATOR_VERSION
-    unknown = ("shifted_songs", config.shifted_songs) if wide else ("new_songs", config.new_songs)
-    if unknown[1]:
-        raise ConfigError(
-            f"DataConfig.{unknown[0]} is {unknown[1]}: generator version {config.generator_version} has "
-            "no such songs; set it to 0, or choose the other generator_version"
-        )
     counts = {
         "train": config.train_songs,
         "valid": config.valid_songs,
         "test": config.test_songs,
-        "test-shifted": config.shifted_songs,
         "test-new": config.new_songs,
         "unlabelled-matched": config.unlabelled_songs,
-        "unlabelled-shifted": 0 if wide else config.unlabelled_songs,
     }
     return counts[split]
 
@@ -94,7 +82,7 @@ def ensure(
         return folder
     soundfont_path()  # complain here, not in a worker
     jobs = min(jobs or _cores(), len(missing))
-    how = config.song_seconds, config.seed, config.generator_version
+    how = config.song_seconds, config.seed
     tasks = [(path, split, index, *how) for path, split, index in missing]
     bar = tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress)
     with bar:
@@ -136,18 +124,16 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _render(path: Path, split: str, index: int, seconds: float, seed: int, generator: int = 1) -> None:
+def _render(path: Path, split: str, index: int, seconds: float, seed: int) -> None:
     """Render one song into a folder beside ``path`` and move it there once it is whole."""
     if path.is_dir():  # another process was faster
         return
-    wide = generator == version2_rendering.GENERATOR_VERSION
-    render = version2_rendering.render_song if wide else render_song
-    stems, metadata = render(split, index, seconds=seconds, seed=seed)
+    stems, metadata = render_song(split, index, seconds=seconds, seed=seed)
     unfinished = path.parent / f"{UNFINISHED}{path.name}-{uuid.uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
         for name, sound in {"mixture": mixture_of(stems), **stems}.items():
-            _write(unfinished / f"{name}{FORMATS[generator]}", sound)
+            _write(unfinished / f"{name}.flac", sound)
         (unfinished / "song.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
         unfinished.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
@@ -158,5 +144,5 @@ def _render(path: Path, split: str, index: int, seconds: float, seed: int, gener
 
 
 def _write(path: Path, sound: np.ndarray) -> None:
-    """(2, L) float on the 16-bit grid -> 16-bit file (wav or flac), exactly."""
+    """(2, L) float on the 16-bit grid -> 16-bit FLAC, exactly."""
     soundfile.write(path, np.rint(sound.T * 2**15).astype(np.int16), SAMPLE_RATE, subtype="PCM_16")

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
-from scipy.signal import butter, oaconvolve, sosfilt
+from scipy.signal import butter, sosfilt
 
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 
@@ -54,19 +54,6 @@ def saturate(sound: np.ndarray, drive: float) -> np.ndarray:
     return sound if peak == 0 else np.tanh(sound / peak * drive) * (peak / np.tanh(drive))
 
 
-def equalise(sound: np.ndarray, gains_db: np.ndarray) -> np.ndarray:
-    """Graphic equaliser: gains at points spread evenly over log frequency, 20 Hz to Nyquist.
-
-    Linear phase; the sound comes out one sample late (the kernel's length is even).
-    """
-    size = 4096
-    frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
-    points = np.linspace(np.log2(20), np.log2(SAMPLE_RATE / 2), len(gains_db))
-    response_db = np.interp(np.log2(np.maximum(frequency, 20)), points, gains_db)
-    kernel = np.roll(np.fft.irfft(10 ** (response_db / 20)), size // 2) * np.hanning(size)
-    return oaconvolve(sound, kernel[None], "same", axes=1)
-
-
 def chorus(sound: np.ndarray, rng: np.random.Generator, depth_seconds: float = 0.0025, mix: float = 0.5) -> np.ndarray:
     """A copy whose delay swings, each channel its own way: widens."""
     time = np.arange(sound.shape[1])
@@ -102,11 +89,6 @@ def room_response(
     for _ in range(8):
         response[:, int(rng.uniform(0.004, 0.045) * SAMPLE_RATE)] += 0.4 * loudest * rng.standard_normal(2)
     return response / np.sqrt((response**2).sum(1, keepdims=True))
-
-
-def reverb(sound: np.ndarray, response: np.ndarray, wet: float) -> np.ndarray:
-    """The sound and ``wet`` times its convolution with ``response`` (2, l), cut at the sound's length."""
-    return sound + wet * oaconvolve(sound, response, axes=1)[:, : sound.shape[1]]
 
 
 def echo(sound: np.ndarray, delay_seconds: float, gain: float) -> np.ndarray:

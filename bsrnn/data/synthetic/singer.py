@@ -104,37 +104,6 @@ class Syllable:
     turns: tuple[tuple[float, float], ...] = ()  # further notes of a melisma: (seconds after the start, MIDI number)
 
 
-def draw_voice(
-    name: str,
-    formant_scale: tuple[float, float],
-    centre: tuple[int, int],
-    vowels: tuple[str, ...],
-    consonants: tuple[str, ...],
-    rng: np.random.Generator,
-) -> Voice:
-    """A singer of one kind: formant scale and centre (MIDI) from the given ranges."""
-    return Voice(
-        name=name,
-        formant_scale=rng.uniform(*formant_scale),
-        centre=int(rng.integers(centre[0], centre[1] + 1)),
-        vowels=vowels,
-        consonants=consonants,
-        tilt_db=rng.uniform(2.5, 8),
-        breath=10 ** rng.uniform(-2.2, -1.2),
-        ring_db=rng.uniform(0, 8),
-        vibrato_hz=rng.uniform(4.8, 6.6),
-        vibrato_semitones=rng.uniform(0.12, 0.55),
-        vibrato_delay_seconds=rng.uniform(0.12, 0.45),
-        glide_seconds=rng.uniform(0.012, 0.04),
-        scoop_semitones=rng.uniform(0, 0.8),
-        jitter=rng.uniform(0.03, 0.09),
-        voiced_upto_hz=rng.uniform(5000, 9000),
-        bandwidth_scale=rng.uniform(0.8, 1.5),
-        sibilance=rng.uniform(0.6, 1.4),
-        drive=rng.uniform(1, 3) if rng.random() < 0.33 else 0.0,
-    )
-
-
 def sing(line: list[Syllable], seconds: float, voice: Voice, rng: np.random.Generator) -> np.ndarray:
     """A line of syllables -> (L,) float, unit RMS where it sounds; silence for an empty line."""
     length = int(seconds * SAMPLE_RATE)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bsrnn.report import artifact, figures, stamps
-from bsrnn.report.artifact import BOTH, Runs
+from bsrnn.report.artifact import Runs
 from bsrnn.report.tables import ordered, ours
 from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ROLES
@@ -38,22 +38,20 @@ def training_curves(results: Results) -> Figure:
     return figure
 
 
-@artifact.table("grid", "What was run", Runs(frozenset(ROLES), of=BOTH))
+@artifact.table("grid", "What was run", Runs(frozenset(ROLES)))
 def what_was_run(results: Results) -> pd.DataFrame:
-    """Every kind of run of this profile, and of the one that decides its claims, with its seeds, mean seconds of
-    training and scoring on one core of a machine that did two runs and other things at a time, and the sum in
-    minutes."""
+    """Every kind of run of this profile, with its seeds, mean seconds of training and scoring on one core of a machine
+    that did two runs and other things at a time, and the sum in minutes."""
     rows = []
-    for of_profile in results.with_earlier():
-        groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
-        for done in of_profile.finished:
-            groups.setdefault((done.run.kind, done.run.without_seed), []).append(done)
-        for (kind, name), group in groups.items():
-            training = [done.training["seconds"] if done.training else 0.0 for done in group]
-            scoring = [done.result["score_seconds"] for done in group]
-            row = {"run": name, "kind": kind, "what": group[0].run.change, "runs": len(group)}
-            row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
-            # None: a result older than this record
-            row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
-            rows.append(row | ours(of_profile, group))
+    groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
+    for done in results.finished:
+        groups.setdefault((done.run.kind, done.run.without_seed), []).append(done)
+    for (kind, name), group in groups.items():
+        training = [done.training["seconds"] if done.training else 0.0 for done in group]
+        scoring = [done.result["score_seconds"] for done in group]
+        row = {"run": name, "kind": kind, "what": group[0].run.change, "runs": len(group)}
+        row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
+        # None: a result older than this record
+        row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
+        rows.append(row | ours(results, group))
     return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")

@@ -21,8 +21,7 @@ from bsrnn.study.results import Finished, Results, mean
 HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin of the histogram
 THRESHOLDS_DB = (10.0, 20.0, 30.0, 40.0)
 # Split that an unlabelled song is of -> words
-SETS = {"unlabelled-matched": "matched", "unlabelled-shifted": "shifted", "train": "training songs unheard so far"}
-GROUPS = ("seen", "new", "shifted")  # of test songs
+SETS = {"unlabelled-matched": "matched", "train": "training songs unheard so far"}
 KINDS = ("labelled", "pseudo", "clean_target", "clean_residual")  # of signals
 LABELS = Runs({"teacher"}, songs=stamps.unlabelled_songs)
 
@@ -316,11 +315,9 @@ def _start_words(results: Results) -> str:
     more=_start_words,
 )
 def finetuning_gain(results: Results) -> pd.DataFrame:
-    """Mean uSDR in dB on the test songs, and apart on those of seen and of new timbres, and on those of other styles
-    and mastering ("shifted"), where the profile has such songs; each model at its best validation, which is at the
-    item named. Over control: the gain in uSDR over a model with the same start and budget that saw labelled songs
-    only; with several seeds or orders of the data its 95 % interval (low and high). Over start, over control and cSDR
-    are of the test songs without the shifted ones."""
+    """Mean uSDR in dB on the test songs, and on songs of new timbres where these are a test of their own, each model at
+    its best validation, at the item named. Over control: the gain in uSDR over a model with the same start
+    and budget that saw labelled songs only; with several seeds its 95 % interval (low and high)."""
     rows = []
     for target in results.targets("finetuned"):
         models = {role: results.find(role, target) for role in ("start", "control", "finetuned")}
@@ -328,72 +325,47 @@ def finetuning_gain(results: Results) -> pd.DataFrame:
             models.setdefault(done.run.change, []).append(done)
         for name, finished in models.items():
             if finished:
-                row = {"target": target, "model": name} | _gains(results, finished, models)
+                row = {"target": target, "model": name} | _gains(finished, models)
                 rows.append(row | ours(results, finished))
-    if any(done.new_songs() for done in results.finished):  # a test of their own: all other songs have seen timbres
-        for row in rows:
-            row["seen_usdr"] = None
-    groups = [f"{group}_usdr" for group in GROUPS]
-    gains = ("over_start", "over_control", "low", "high", "shifted_over_control", "shifted_low", "shifted_high")
+    gains = ("over_start", "over_control", "low", "high")
     columns = ("csdr_median", "csdr_over_control", "songs")
-    return ordered(rows, "target", "model", "best_item", "usdr_mean", *groups, *gains, *columns)
+    return ordered(rows, "target", "model", "best_item", "usdr_mean", "new_usdr", *gains, *columns)
 
 
-def _gains(results: Results, finished: list[Finished], models: dict[str, list[Finished]]) -> dict:
+def _gains(finished: list[Finished], models: dict[str, list[Finished]]) -> dict:
     """Scores of a model's runs, and their gains over the start and the control."""
     summaries, start, control = summaries_of(finished), models["start"], models["control"]
     row: dict[str, Any] = {score: mean_of(summaries, score) for score in ("usdr_mean", "csdr_median")}
     row["songs"] = summaries[0]["usdr_songs"]
     if finished is not start:
         row["best_item"] = ", ".join(str(done.training["best_items"]) for done in finished)
-    for group in GROUPS:
-        scores = [_song_usdr(results, done, group) for done in finished]
-        row[f"{group}_usdr"] = mean([value for of_songs in scores for value in of_songs.values()])
-    row["over_start"], _, _ = _gain(results, finished, start, "all")
+    row["new_usdr"] = mean([song["usdr"] for done in finished for song in done.new_songs()])
+    row["over_start"], _, _ = _gain(finished, start)
     if finished is start or finished is control:
         return row
-    row["over_control"], row["low"], row["high"] = _gain(results, finished, control, "all")
-    shifted = _gain(results, finished, control, "shifted")
-    row["shifted_over_control"], row["shifted_low"], row["shifted_high"] = shifted
+    row["over_control"], row["low"], row["high"] = _gain(finished, control)
     csdr = {done.run.seed: done.scores["summary"]["csdr_median"] for done in control}
     compared = [(done.scores["summary"]["csdr_median"], csdr.get(done.run.seed)) for done in finished]
     return row | {"csdr_over_control": mean([a - b for a, b in compared if None not in (a, b)])}
 
 
-def _gain(results: Results, finished: list[Finished], others: list[Finished], group: str) -> tuple:
-    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed.
-
-    Orders of the data from one start are averaged first where there are several starts: those are what may vary.
-    """
-    by_start: dict[str, list[list[float]]] = {}
+def _gain(finished: list[Finished], others: list[Finished]) -> tuple:
+    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed."""
+    differences = []
     for done in finished:
         for other in others:
             its_start = done.run.start is not None and done.run.start.id == other.run.id
             same_order = (done.run.start, done.run.seed) == (other.run.start, other.run.seed)
-            if done is other or not (its_start or same_order):
-                continue
-            scores, reference = _song_usdr(results, done, group), _song_usdr(results, other, group)
-            row = [scores[song] - reference[song] for song in scores if song in reference]
-            by_start.setdefault(done.run.its_start.id, []).append(row)
-    differences = [row for rows in by_start.values() for row in rows]
+            if done is not other and (its_start or same_order):
+                scores, reference = _song_usdr(done), _song_usdr(other)
+                differences.append([scores[song] - reference[song] for song in scores if song in reference])
     if not differences or not differences[0]:
         return None, None, None
-    if len(by_start) > 1:
-        differences = [np.mean(rows, axis=0) for rows in by_start.values()]
     if len(differences) == 1:  # an interval over songs alone knows nothing of the spread between seeds
         return float(np.mean(differences)), None, None
     return mean_interval(differences)
 
 
-def _song_usdr(results: Results, done: Finished, group: str) -> dict[str, float]:
-    """Song -> uSDR of the test songs, "all" or of a group; the start's shifted ones are scored by its "teacher" run."""
-    if group == "all":
-        songs = done.songs()
-    elif group != "shifted":
-        songs = [song for song in done.songs() + done.new_songs() if song["timbre"] == group]
-    elif "start" in done.run.roles:
-        teachers = results.find("teacher", done.run.target, done.run.seed)
-        songs = [song for teacher in teachers for song in teacher.scores.get("songs", [])]
-    else:
-        songs = done.result.get("shifted", {}).get("songs", [])
-    return {song["song"]: song["usdr"] for song in songs if song["usdr"] is not None}
+def _song_usdr(done: Finished) -> dict[str, float]:
+    """Test song -> uSDR."""
+    return {song["song"]: song["usdr"] for song in done.songs() if song["usdr"] is not None}

@@ -10,7 +10,7 @@ from bsrnn.bands import band_widths
 from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
 from bsrnn.report import artifact, claims, figures, stamps
-from bsrnn.report.artifact import BOTH, EARLIER, Runs
+from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import measured, pairs
@@ -29,17 +29,18 @@ from bsrnn.report.tables import (
     summaries_of,
     whole_counts,
 )
+from bsrnn.runtime import paths
 from bsrnn.study import costs, runs
 from bsrnn.study.results import Finished, Results, Study, mean
 
 PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md, before the first run that it plans
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
-OF_SYSTEMS = "C4"  # the claim that other systems are of
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
 # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
 OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "caveat", "songs_wanted", "new_songs")
-OF_CLAIMS = Runs(claims.ROLES, of=BOTH, listed=claims.runs_compared)
+OF_CLAIMS = Runs(claims.ROLES, listed=claims.runs_compared)
+RATES = "pilots", "rates.csv"  # of results/: how the learning rates of all systems were chosen
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -54,16 +55,9 @@ def _by_method(results: Results, target: str) -> dict[str, list[list[dict]]]:
 
 
 def _groups_of(songs: list[dict]) -> dict[str, list[dict]]:
-    """Group -> songs: first all test songs, then those with "seen" and with "new" timbres where there are both.
-
-    Where the songs of new timbres are a test of their own (generator version 2), all test songs have "seen" ones.
-    """
+    """Group -> songs: all test songs, with "seen" timbres where there are some of "new" ones, which then follow."""
     test_songs, apart = ([song for song in songs if song.get("apart", False) is side] for side in (False, True))
-    timbres = sorted({song["timbre"] for song in test_songs if song["timbre"]}, reverse=True)  # seen, new
-    groups = {"seen" if apart else "all": test_songs}
-    if len(timbres) > 1:
-        groups |= {timbre: [song for song in test_songs if song["timbre"] == timbre] for timbre in timbres}
-    return groups | ({"new": apart} if apart else {})
+    return {"seen": test_songs, "new": apart} if apart else {"all": test_songs}
 
 
 def _behind(results: Results, target: str | None = None) -> dict[str, list[Finished]]:
@@ -123,17 +117,15 @@ def score_bars(table: pd.DataFrame) -> Figure:
 # ---- the paper's tables ----
 
 
-@artifact.table("table1", "Table I, band splits", Runs({"split"}, of=BOTH, source=f"paper, Table I, and {OURS}"))
+@artifact.table("table1", "Table I, band splits", Runs({"split"}, source=f"paper, Table I, and {OURS}"))
 def table1(results: Results) -> pd.DataFrame:
-    """uSDR of vocals for each band split. The paper's rows, then those of this profile, then of the one that decides
-    its claims, with the seeds that each was trained with; rows of different data or profiles must not be compared."""
+    """uSDR of vocals for each band split. The paper's rows, then ours, with the seeds that each was trained
+    with; rows of different data must not be compared."""
     rows = [
         row | {"split": row["split"].upper(), "bands": len(band_widths(row["split"]))}
         for row in published_rows("table1")
     ]
-    for of_profile in results.with_earlier():
-        rows += _our_splits(of_profile)
-    return ordered(rows, "split", "bands", "usdr_mean", "seed_sd", "songs")
+    return ordered(rows + _our_splits(results), "split", "bands", "usdr_mean", "seed_sd", "songs")
 
 
 def _our_splits(results: Results) -> list[dict]:
@@ -162,18 +154,15 @@ def _split_name(scheme: str | tuple) -> str:
     "Table III, comparison of systems",
     Runs(
         {"base", "baselines", "finetuned", "peer"},
-        of=BOTH,
         source=f"paper, Table III, replication (arXiv 2603.09187), and {OURS}",
     ),
 )
 def table3(results: Results) -> pd.DataFrame:
-    """Published scores on MUSDB18 and MUSDB18-HQ, and ours on our data; rows of different data must not be compared,
-    nor those of different profiles, which trained and scored on other songs and for other times. Our cSDR scores a
-    target and its residual as a pair."""
+    """Published scores on MUSDB18 and MUSDB18-HQ, and ours on our data; rows of different data must not be compared.
+    Our cSDR scores a target and its residual as a pair."""
     table = pd.concat([published("table3"), published("replication")], ignore_index=True).assign(**PUBLISHED)
     scores = [name for name in table.columns if name.endswith(("_usdr", "_csdr"))]
-    rows = [row for of_profile in results.with_earlier() for row in _our_systems(of_profile)]
-    table = whole_counts(pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+    table = whole_counts(pd.concat([table, pd.DataFrame(_our_systems(results))], ignore_index=True))
     return table[["model", "source", "data", "profile", *scores, "songs", "seeds", "note"]]  # names may be twice
 
 
@@ -222,28 +211,17 @@ def _scores_of_targets(summaries: dict[str, list[dict]]) -> dict:
 # ---- other systems ----
 
 
-@artifact.table("rates", "The learning rate of each system", Runs({"tried"}, {"rate"}, OF_SYSTEMS))
-def learning_rates(results: Results) -> pd.DataFrame:
-    """Every system was tried with the same learning rates, on the first seed; what was best on the validation songs
-    (mean uSDR in dB) was taken for all seeds."""
-    rows = []
-    for done in results.finished:
-        summary = done.scores["summary"]
-        row: dict[str, Any] = {"target": done.run.target, "system": _system(done)}
-        row |= {"learning_rate": done.run.profile.train.learning_rate, "valid_usdr": done.training["best"]}
-        row |= {"usdr_mean": summary["usdr_mean"], "taken": "-" if "rate" in done.run.roles else "yes"}
-        rows.append(row | ours(results, [done]) | {"songs": summary["songs"]})
-    columns = ("learning_rate", "valid_usdr", "usdr_mean", "taken", "songs")
-    table = ordered(rows, "target", "system", *columns)
-    table = table.sort_values(["system", "learning_rate"], kind="stable", ignore_index=True)  # BSRNN first, by its name
-    return table.assign(learning_rate=table["learning_rate"].map("{:g}".format))  # two decimals would show none
+def learning_rates() -> pd.DataFrame:
+    """Pilots of every system with the same eight learning rates: a row each, uSDR of the validation songs in dB."""
+    folder, name = RATES
+    return pd.read_csv(paths.results(folder) / name)
 
 
 def _system(done: Finished) -> str:
     return PEER_NAMES.get(getattr(done.run.profile.model, "system", ""), "BSRNN")
 
 
-@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, OF_SYSTEMS))
+@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}))
 def other_systems(results: Results) -> pd.DataFrame:
     """Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and seeds;
     sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its 95 % interval over
@@ -281,7 +259,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
 @artifact.figure(
     "learning",
     "Learning curves of the systems",
-    Runs({"base", "peer"}, {"peer"}, OF_SYSTEMS, songs=stamps.validation_songs),
+    Runs({"base", "peer"}, {"peer"}, songs=stamps.validation_songs),
 )
 def learning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed."""
@@ -321,18 +299,6 @@ def table_of_claims(results: Results) -> pd.DataFrame:
     their tests against no difference hold together with 95 % (Holm). Detectable: the true effect that such an interval
     tells from 0 four times in five. New timbres: the same on the songs that are a test of their own, at 95 %; they
     decide nothing."""
-    return claims.table(results.study)
-
-
-@artifact.table(
-    "claims_earlier",
-    "What the earlier grid said to the claims",
-    Runs(claims.ROLES, of=EARLIER, listed=claims.runs_compared),
-    Layout(hidden=OF_CLAIMS_HIDDEN, first=FIRST_OF_A_CLAIM),
-)
-def table_of_earlier_claims(results: Results) -> pd.DataFrame:
-    """As the table of claims, for the grid that decides what this profile does not decide yet: also of those claims
-    that have passed to this profile, for which it is history."""
     return claims.table(results.study)
 
 

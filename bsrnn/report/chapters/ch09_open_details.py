@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.report import artifact, claims, figures
-from bsrnn.report.artifact import BOTH, Runs
+from bsrnn.report.artifact import Runs
 from bsrnn.report.formats import signed
 from bsrnn.report.statistics import EQUAL, measured
 from bsrnn.report.table_html import Layout
@@ -85,17 +85,16 @@ def _against(results: Results, target: str, kind: str) -> list[Finished]:
     return [done for done in results.find("hop", target) if done.run.without_seed == f"{target}-{kind}"]
 
 
-@artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}, BOTH))
+@artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}))
 def other_choices(results: Results) -> pd.DataFrame:
     """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
     difference of the mean uSDR on the test songs in dB. Where the weights are the same, its 95 % interval over songs,
     and over seeds where there are several. Where a model was trained anew with one seed, no interval but a band: two
     standard deviations, over seeds, of the difference of two trained splits of vocals (of two finetunings, where it is
-    one); an effect inside the band may be the seed's. Of this profile, and of the one that decides its claims."""
+    one); an effect inside the band may be the seed's."""
     rows = [
-        comparison.row(of_profile) | {"another choice": comparison.words, "what is left open": comparison.detail}
-        for of_profile in results.with_earlier()
-        for comparison in comparisons(of_profile)
+        comparison.row(results) | {"another choice": comparison.words, "what is left open": comparison.detail}
+        for comparison in comparisons(results)
         if comparison.detail
     ]
     columns = ("what is left open", "effect", "low", "high", "interval_over", "seed_band", "songs")
@@ -103,7 +102,10 @@ def other_choices(results: Results) -> pd.DataFrame:
 
 
 def choices_and_band(table: pd.DataFrame) -> Figure:
-    """The effects of the table of other choices, over the grey band in which another seed may lie."""
+    """Effects of other choices, over the grey band in which another seed may lie, or with their interval.
+
+    table: columns what, target, effect, seed_band, low, high.
+    """
     rows = table.sort_values("effect", ascending=False).reset_index(drop=True)
     figure = figures.new_figure(0.3 * len(rows) + 0.8)
     axes = figure.add_subplot()
@@ -114,24 +116,23 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
             axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.4)
         axes.plot(row.effect, place, "o", color=figures.colour(row.target), markersize=5)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), rows["another choice"], fontsize=figures.SMALL_POINTS)
+    axes.set_yticks(range(len(rows)), rows["what"], fontsize=figures.SMALL_POINTS)
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
     axes.grid(visible=False, axis="y")
     return figure
 
 
-@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}, BOTH))
+@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}))
 def beyond(results: Results) -> pd.DataFrame:
     """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds, vocals' for every target. Work:
     operations of one item forward, for every target that the model has, relative to the base."""
     rows = []
-    for of_profile in results.with_earlier():
-        for comparison in comparisons(of_profile):
-            if not comparison.detail:
-                work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
-                rows.append(comparison.row(of_profile) | {"what is other": comparison.words, "work": work})
+    for comparison in comparisons(results):
+        if not comparison.detail:
+            work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
+            rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
     return ordered(
         rows, "target", "what is other", "effect", "low", "high", "interval_over", "seed_band", "work", "songs"
     )
@@ -145,16 +146,15 @@ def _operations(done: Finished) -> float:
 CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_setting", "test"))
 
 
-@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, of=BOTH, source=LEDGER), CARDS)
+@artifact.table("open_details", "What the paper leaves open", Runs(COMPARED, source=LEDGER), CARDS)
 def open_details(results: Results) -> pd.DataFrame:
     """What the paper, the authors' public code and the replication say, what is done here and which test holds it, and
     what another choice was measured to change."""
-    table, profiles = published("open_details"), results.with_earlier()
+    table = published("open_details")
     table["our_setting"] = [setting(results.profile, key) for key in table["config_key"]]
-    told: dict[str, list[str]] = {"number of seeds": list(filter(None, map(_spread, profiles)))}
-    for of_profile in profiles:
-        for comparison in comparisons(of_profile):
-            told.setdefault(comparison.detail, []).extend(_told(comparison, of_profile))
+    told: dict[str, list[str]] = {"number of seeds": list(filter(None, [_spread(results)]))}
+    for comparison in comparisons(results):
+        told.setdefault(comparison.detail, []).extend(_told(comparison, results))
     table["measured"] = ["; ".join(told.get(detail, ())) or "-" for detail in table["detail"]]
     columns = ["detail", "paper", "authors_code", "replication", "our_choice", "config_key", "our_setting", "test"]
     return table[[*columns, "measured"]].assign(profile=results.profile.name)

@@ -21,15 +21,13 @@ FALLBACK = (
 
 
 def page_data(profile_name: str) -> dict:
-    """What book/_static/explore_contrasts.js draws: the contrasts of a profile, and of the one that decides its claims.
+    """What book/_static/explore_contrasts.js draws: the contrasts of a profile.
 
     Raises:
         ConfigError: unknown profile. MissingResult: a run without a result; the message names the command.
     """
     study = Study(profile_name)
-    rows = _of_claims(study)
-    for results in Results(study, ch09_open_details.COMPARED).with_earlier():
-        rows += _of_choices(results)
+    rows = [*_of_claims(study), *_of_choices(Results(study, ch09_open_details.COMPARED))]
     return {"contrasts": sorted(rows, key=lambda row: (CLAIMS, OPEN, BEYOND).index(row["group"])), "source": OURS}
 
 
@@ -72,7 +70,7 @@ def _dots(profile: Profile, compared: Sequence[Pair]) -> dict:
     differences = difference_table(compared)
     seeds = []
     for seed, of_songs in differences.iterrows():
-        behind = [pair for pair in compared if _seed(pair) == seed]
+        behind = [pair for pair in compared if pair[0].run.seed == seed]
         seeds.append(
             {
                 "seed": int(seed),
@@ -81,12 +79,6 @@ def _dots(profile: Profile, compared: Sequence[Pair]) -> dict:
             }
         )
     return {"songs": list(differences.columns), "seeds": seeds, "banner": banner(profile)}
-
-
-def _seed(pair: Pair) -> int:
-    """As in :func:`bsrnn.report.statistics.difference_table`: finetunings of one start are one seed."""
-    run = pair[0].run
-    return run.its_start.seed if run.kind == "finetune" else run.seed
 
 
 def _files(finished: Iterable[Finished]) -> list[str]:
