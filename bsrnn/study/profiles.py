@@ -167,7 +167,7 @@ SMALL = replace(
     ),
     seeds=(0, 1, 2, 3, 4),
     waiting=(
-        "vocals-hdemucs-s*",
+        "vocals-hdemucs-s[1-4]",
         "vocals-wide-*-s0",
         *(f"vocals-{name}-s0" for name in ("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy")),
         *(
@@ -184,7 +184,6 @@ SMALL = replace(
         "vocals-peak-s[1-4]",
         "vocals-umx-s[1-4]",
         "vocals-convtasnet-stft-s[1-4]",
-        "drums-[cft]*-s[1-4]",
         "other*-s[1-4]",
     ),
 )
