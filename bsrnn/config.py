@@ -252,7 +252,7 @@ class FinetuneConfig:
 
     train: TrainConfig = field(default_factory=lambda: TrainConfig(learning_rate=1e-4))
     threshold_db: Annotated[float, within(0, 1000, above=True)] = 30.0  # of both energy rules
-    # "both", "matched": all there are, in words of a time with two kinds; "none": the control, labelled songs alone
+    # "both" and "matched" are the same, all there are: run keys hold the two names. "none": the control
     unlabelled: Literal["both", "matched", "none"] = "both"
     self_boosting: bool = True  # the student replaces the teacher whenever its validation is better
     # paper; "truth": the unlabelled songs' own stems, where there are any (upper bound)

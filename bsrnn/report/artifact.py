@@ -16,6 +16,7 @@ from bsrnn.report import figures, stamps
 from bsrnn.report.stamps import OURS
 from bsrnn.report.table_html import PLAIN, Layout
 from bsrnn.runtime import paths
+from bsrnn.study import runs
 from bsrnn.study.results import Results, Study
 from bsrnn.study.runs import Run
 
@@ -55,6 +56,8 @@ class Runs:
             "real": "its runs need ffmpeg, which is not installed here",
             "finetune": f"its runs need unlabelled music in {paths.shown(paths.unlabelled())}",
         }
+        if not wanted and any(run.roles & roles for run in runs.planned(study.profile.name).values()):
+            return "its runs are planned, and wait for computing time"
         return reasons[wanted[0]] if wanted else "the profile has no such runs"
 
     def draw(self, function: Callable, study: Study):
@@ -66,8 +69,8 @@ class Runs:
     def stamp(self, study: Study, claim: bool = True) -> str:
         """Source, data, profile, seeds, songs and claim in one line; claim: whether with the last."""
         results = self.results(study)
-        if self.listed and (runs := self.listed(results)):
-            results = results.only(runs)
+        if self.listed and (listed := self.listed(results)):
+            results = results.only(listed)
         return stamps.stamp(results, self.source, self.songs, claim=claim)
 
     def results(self, study: Study) -> Results:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from bsrnn.report import formats
+from bsrnn.report.claim_list import MARGIN_DB, ROOM_DB
 from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
@@ -118,11 +119,13 @@ def _better(difference: float) -> str:
 def _better_within(row: pd.Series) -> str:
     """The gain over the control with its interval; none of one seed, whose interval would be over songs alone."""
     low, high = row.get("low"), row.get("high")
-    return _better(row["over_control"]) + ("" if pd.isna(low) or _one_seed(row) else f" [{low:+.2f}, {high:+.2f}]")
+    return _better(row["over_control"]) + (
+        "" if pd.isna(low) or _one_seed(row["seeds"]) else f" [{low:+.2f}, {high:+.2f}]"
+    )
 
 
-def _one_seed(row: pd.Series) -> bool:
-    return "," not in str(row["seeds"])
+def _one_seed(seeds: str) -> bool:
+    return "," not in str(seeds)
 
 
 def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
@@ -132,19 +135,22 @@ def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
     """
     if pd.isna(tuned.get("over_control")):
         return []
-    if _one_seed(tuned):
+    if _one_seed(tuned["seeds"]):
         return [
             "Each is one training: with another seed the order may be another one, and nothing follows from this one"
         ]
     if tuned["low"] > 0:
         return ["So the unlabelled songs helped beyond more training"]
-    if tuned["high"] > 0:
+    if tuned["high"] >= MARGIN_DB:
         return ["Whether the unlabelled songs helped beyond more training, these seeds do not tell"]
+    ruled_out = f"So a gain of {MARGIN_DB:g} dB from the unlabelled songs, beyond more training, is ruled out"
     if bound is None or pd.isna(bound["low"]):
-        return ["So the unlabelled songs did not help beyond more training"]
+        return [ruled_out]
+    if bound["high"] < ROOM_DB:
+        return [f"{ruled_out}. But even their true stems gain less than {ROOM_DB:g} dB: labels had no room to help"]
     if bound["low"] > 0:
-        return ["So these songs have something to teach, and the teacher's labels did not pass it on"]
-    return ["So not even true stems of these songs helped: more songs are not what the model lacks"]
+        return [f"{ruled_out}. Their true stems have something to teach, and the teacher's labels did not pass it on"]
+    return [f"{ruled_out}. Whether there was room for labels, these seeds do not tell"]
 
 
 def choices(table: pd.DataFrame) -> str:
@@ -209,24 +215,6 @@ def _never(claims: list[str]) -> str:
     return f"{', '.join(claims)}: with none, as the seeds alone move {'it' if len(claims) == 1 else 'them'} too much"
 
 
-def rates(table: pd.DataFrame) -> str:
-    """Of the learning rates: by how much the one that was taken led, on one seed."""
-    said = []
-    for system, rows in table.groupby("system", sort=False):
-        scores = rows.set_index("learning_rate")["valid_usdr"].sort_values(ascending=False)
-        if len(scores) > 1:
-            lead = scores.iloc[0] - scores.iloc[1]
-            best, second = map(formats.plain, map(float, scores.index[:2]))
-            said.append(f"{system} {best}, {lead:.2f} dB before {second}")
-    if not said:
-        return ""
-    return (
-        f"The learning rate that did best on the validation songs, and its lead over the next: {'; '.join(said)}. Each "
-        "was tried with one seed. Where the lead is no larger than what another seed changes, chance took part in the "
-        "choice."
-    )
-
-
 def guitar(table: pd.DataFrame) -> str:
     """Of the guitar's table: what the designed split changes, and whether the models beat the trained filter."""
     said = []
@@ -267,8 +255,9 @@ def systems(table: pd.DataFrame) -> str:
     """Of the other systems: all of them, the best one first."""
     said = []
     for target, rows in table.groupby("target", sort=False):
-        scores = rows.set_index("system")["usdr_mean"].sort_values(ascending=False)
-        said.append(f"{target}: {', '.join(f'{system} {score:.2f} dB' for system, score in scores.items())}")
+        best_first = rows.sort_values("usdr_mean", ascending=False).itertuples()
+        told = [f"{row.system} {row.usdr_mean:.2f} dB" + " (one seed)" * _one_seed(row.seeds) for row in best_first]
+        said.append(f"{target}: {', '.join(told)}")
     words = ". ".join(words[0].upper() + words[1:] for words in said)
     return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
 
@@ -336,7 +325,6 @@ FINDINGS: dict[str, Finding] = {
     "results": shares,
     "finetuning_gain": finetuning,
     "details": choices,
-    "rates": rates,
     "claims": of_claims,
     "scale": scale,
     "guitar": guitar,
@@ -354,6 +342,24 @@ def oracle(table: pd.DataFrame, target: str, compared: Iterable[str]) -> str:
     place = list(scores.index).index("v7") + 1
     ahead = "" if place == 1 else f" {place - 1} of the others {'does' if place == 2 else 'do'} better than V7."
     return f"{target.capitalize()}, splits of 41 bands: {words}.{ahead}"
+
+
+def rates(table: pd.DataFrame) -> str:
+    """Of the pilots of learning rates: by how much the one that was taken led, on one seed."""
+    said = []
+    for system, rows in table.groupby("system", sort=False):
+        scores = rows.set_index("learning_rate")["valid_usdr"].sort_values(ascending=False)
+        if len(scores) > 1:
+            lead = scores.iloc[0] - scores.iloc[1]
+            best, second = map(formats.plain, map(float, scores.index[:2]))
+            said.append(f"{system} {best}, {lead:.2f} dB before {second}")
+    if not said:
+        return ""
+    return (
+        f"The learning rate that did best on the validation songs, and its lead over the next: {'; '.join(said)}. Each "
+        "was tried with one seed. Where the lead is no larger than what another seed changes, chance took part in the "
+        "choice."
+    )
 
 
 def trainings(table: pd.DataFrame) -> str:

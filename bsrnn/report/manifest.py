@@ -50,11 +50,12 @@ def write_all(profile_name: str) -> dict:
             "runs": artifact.source.ids(study),
             "caption": artifact.caption(study),
         }
-    for name in files_of(_last(folder)) - files_of(entries):
-        (folder / name).unlink(missing_ok=True)
+    gone = {name: entry for name, entry in _last(folder).items() if name not in chapters.REGISTRY}
     manifest = {"profile": profile_name, "artifacts": entries, "runs": provenance(study)}
     manifest["checkpoints"] = checkpoints(profile_name)
     write_json(folder / "manifest.json", manifest)
+    for name in files_of(gone) - files_of(entries):
+        (folder / name).unlink(missing_ok=True)
     return manifest
 
 
@@ -110,7 +111,7 @@ def short_results(study: Study):
 def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
-    verdicts = claims.overview(study).drop(columns=["seeds", "songs"])  # the line below says how many
+    verdicts = claims.overview(study).drop(columns=["profile", "songs"])  # the line below says which
     parts = [claims.how_good(study), tables.to_markdown(verdicts), claims.beside(study)]
     parts += [chapters.get("claims").source.stamp(study)]
     parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]

@@ -87,7 +87,7 @@ DETAILS: dict[str, Change] = {
     "keep-all": Change("no source is ever dropped", {"mixing.drop_probability": 0.0}, "dropping"),
     "batch2": Change("two items a step, so half of the steps", {"train.batch_items": 2}, "batch on fewer GPUs"),
 }
-# Beyond the paper: other models, more of the same
+# Beyond the paper: other models and splits
 EXTRAS: dict[str, Change] = {
     "tac": Change("stereo module (TAC)", {"model.tac_factor": 3}),
     "attention": Change("attention over frames, two heads", {"model.attention_heads": 2}),

@@ -16,7 +16,7 @@ from bsrnn.study.runs import Run
 
 # a training's files, in float32 copies of its model: three resume files of weights and two moments each, two models
 STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
-# bytes a second: four stems and their mixture, stereo, 16 bit; FLAC takes 0.3 of it, by benchmarks/rendering.py
+# bytes a second: four stems and their mixture, stereo, 16 bit; FLAC takes 0.3 of it
 RENDERED = 0.4 * 5 * 44100 * 2 * 2
 ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 

@@ -109,9 +109,7 @@ SMALL = replace(
     PAPER,
     name="small",
     # 186 songs of 30 s in FLAC, 1.3 GB: one wide world, and 16 songs of timbres that no training song has
-    data=DataConfig(
-        source="embedded", generator_version=2, train_songs=108, valid_songs=12, test_songs=50, new_songs=16
-    ),
+    data=DataConfig(source="embedded", train_songs=108, valid_songs=12, test_songs=50, new_songs=16),
     model=replace(PAPER_MODEL, features=16, modules=2),  # 0.15 s an item of 3 s of one channel on one core
     mixing=replace(PAPER.mixing, item_channels="one"),  # ours: two channels are nearly alike, and cost twice
     loss=replace(PAPER.loss, stft_scale="unit"),  # ours: waveform and spectrum weigh alike

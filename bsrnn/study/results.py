@@ -123,9 +123,9 @@ class Results:
         return [target for target in self.profile.targets if target in with_runs]
 
     def only(self, runs: Collection[Run]) -> "Results":
-        """Those of some runs; runs of other profiles are none of these."""
-        chosen, kept = copy(self), {(run.profile.name, run.id) for run in runs}
-        chosen.finished = [done for done in self.finished if (self.profile.name, done.run.id) in kept]
+        """Those of some runs."""
+        chosen, kept = copy(self), {run.id for run in runs}
+        chosen.finished = [done for done in self.finished if done.run.id in kept]
         return chosen
 
 

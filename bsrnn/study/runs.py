@@ -45,7 +45,7 @@ ROLES = {
     "peer": "another system, trained from scratch on the same songs",
     "detail": "the base with one other choice",
     "open": "a detail that the paper leaves open",
-    "beyond": "a detail that the paper does not have: another model, split or budget",
+    "beyond": "a detail that the paper does not have: another model or split",
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "real": "the real recording",

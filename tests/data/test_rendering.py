@@ -203,7 +203,7 @@ def test_pools_hold_together():
         assert len(style.kick) == len(style.snare) in (12, 16) and 60 <= style.tempo[0] < style.tempo[1] <= 180
 
 
-# --- what is widened
+# --- what is drawn
 
 
 def place(name, value):
@@ -364,7 +364,3 @@ def test_flac_asks_for_the_room_that_it_takes(tmp_path, rendered, monkeypatch):
     assert asked == [pytest.approx(0.4 * 3 * 2.0 * 882_000)]
     written = sum(path.stat().st_size for path in rendered[1].rglob("*.flac"))
     assert written < 6 * 2.0 * 882_000 * 0.6  # short songs are seldom at rest
-
-
-def test_counts_are_those_of_the_settings():
-    assert [count(WIDE_DATA, split) for split in SPLITS] == [2, 1, 1, 1, 1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import sosfreqz
 
-from bsrnn.data.synthetic import desk, singing
+from bsrnn.data.synthetic import desk, singing, synths
 from bsrnn.data.synthetic.machines import LEVELS, MACHINES, machine_sounds
 from bsrnn.data.synthetic.ranges import RANGES, Draws
 from bsrnn.data.synthetic.singer import Syllable
@@ -99,6 +99,18 @@ def test_synthesisers_are_in_tune(waveform):
     assert abs(heard / 220 - round(heard / 220)) < 0.02
     partials = sum(energy[np.abs(hz - 220 * k) < 15].sum() for k in range(1, 80))
     assert partials > 0.9 * energy.sum()
+
+
+def test_sawtooth_has_few_aliases():
+    """Partials of 2.5 kHz above Nyquist fold to other frequencies; the rounded jump keeps them 30 dB down."""
+    step = np.full(SAMPLE_RATE, 2500 / SAMPLE_RATE)
+    wave = synths._saw(np.cumsum(step) % 1, step)
+    magnitude = np.abs(np.fft.rfft(wave * np.hanning(SAMPLE_RATE)))  # bins of 1 Hz
+    harmonic = np.zeros(len(magnitude), bool)
+    for k in range(0, 9):
+        harmonic[max(0, 2500 * k - 3) : 2500 * k + 4] = True
+    below = np.arange(len(magnitude)) < 10000
+    assert magnitude[~harmonic & below].max() < 10 ** (-30 / 20) * magnitude[harmonic].max()
 
 
 def test_a_slide_begins_elsewhere():

@@ -140,7 +140,7 @@ def test_the_spread_is_the_deviation_over_seeds_of_such_differences(root):
 
 
 def test_trainings_of_another_kind_tell_nothing_of_the_spread(root):
-    """Other lengths and other songs; a profile that says which one decides its claims is no exception."""
+    """Other lengths and other songs."""
     for seed, difference in enumerate([0.1, 0.5, -0.3]):
         write(runs.grid("small")[f"vocals-s{seed}"], SONGS)
         write(runs.grid("small")[f"vocals-v1-s{seed}"], SONGS + difference)

@@ -3,7 +3,7 @@
 Labelled, unlabelled, validation and test songs are drawn alike from one wide pool of timbres; they share no song, no
 progression and no seed. Songs of timbres that no training song has are a split of their own, "test-new".
 
-``ranges`` names every widened parameter with its range and where that is from, ``timbres`` what sounds and what is held
+``ranges`` names every drawn parameter with its range and where that is from, ``timbres`` what sounds and what is held
 back, ``grooves``, ``harmony`` and ``form`` what is played. ``composing`` (with ``melody`` and ``parts``) writes a
 ``score``; ``drums``, ``tones`` and ``singing`` play it with ``soundfont``, ``synths``, ``machines`` and ``singer``;
 ``desk`` mixes with ``effects``, ``rendering`` masters, and ``dataset`` puts songs on disk. (This is version 2 of the

@@ -33,7 +33,7 @@ CONTRASTS = {
     "bass solo": 0.04,
     "without bass": 0.08,
 }
-# What song number i has for certain. Seven, so that even and odd test songs meet all of them
+# What song number i has for certain
 FEATURES = ("a cappella", "instrumental", "", "drum solo", "plain", "bass solo", "")
 SECTION_DB = {"verse": -1.5, "chorus": 1.0, "intro": -2.0, "break": -2.5, "duet": -2.5}
 

@@ -1,7 +1,7 @@
-"""Every widened parameter: its range, and where that is from. A song's draws are recorded beside it, in song.json.
+"""Every drawn parameter: its range, and where that is from. A song's draws are recorded beside it, in song.json.
 
 Sources: "ours" is what we take real pop, rock, electronic, hip-hop and folk records to span, by the habits of the
-trade; measured it is against two real recordings only (test_synthetic_realism.py). Prame 1994 and 1997 (JASA 96
+trade; measured it is against two real recordings only (test_realism.py). Prame 1994 and 1997 (JASA 96
 and 102): vibrato of singers, 6 Hz on average, 0.3 to 1.2 semitones deep. Friberg and Sundstrom 2002 (Music Perception
 19): the long eighth of swing is 1 to 3.5 times the short one. The kinds of voices in ``timbres`` follow Peterson and
 Barney 1952 (JASA 24): formants of men lie some 15 % below those of women, of children as much above.
@@ -37,7 +37,7 @@ RANGES = {
     "tuning, semitones": Range(-0.5, 0.5, "ours: old records and tapes run a quarter tone off"),
     "swing place": Range(0, 1, "Friberg and Sundstrom 2002: off-beats late by up to a sixth of a beat, ratio 2"),
     "human timing, s": Range(0.0, 0.015, "ours: quantised to loose"),
-    "loudness swing": Range(0.0, 1.8, "ours: share of version 1's 2 to 3 dB between verse and chorus"),
+    "loudness swing": Range(0.0, 1.8, "ours: share of form.SECTION_DB's 2 to 3 dB between verse and chorus"),
     # singers
     "vibrato rate, Hz": Range(4.0, 7.5, "Prame 1994, widened by 1 Hz for pop"),
     "vibrato depth, semitones": Range(0.05, 1.2, "Prame 1997", log=True),

@@ -84,7 +84,6 @@ class _Stroke(NamedTuple):
     seconds: float
     detune: float
     bend: Callable[[np.ndarray], np.ndarray] | None
-    centred: bool
 
 
 @dataclass(frozen=True)
@@ -220,14 +219,13 @@ class SoundFont:
         *,
         detune: float = 0.0,
         bend: Callable[[np.ndarray], np.ndarray] | None = None,
-        centred: bool = True,
     ) -> np.ndarray:
         """One note, (2, L) float32; L covers ``seconds`` and the release.
 
-        key: MIDI number; velocity: 1 to 127; detune: semitones; bend: times in seconds -> semitones;
-        centred: ignore the pan of the soundfont (stereo presets keep theirs only with False).
+        key: MIDI number; velocity: 1 to 127; detune: semitones; bend: times in seconds -> semitones. Every note
+        is in the middle: the soundfont's own panning is left out.
         """
-        stroke = _Stroke(key, velocity, seconds, detune, bend, centred)
+        stroke = _Stroke(key, velocity, seconds, detune, bend)
         voices = [self._voice(z, stroke) for z in self.presets[bank, program] if z.sounds(key, velocity)]
         out = np.zeros((2, max((v.shape[1] for v in voices), default=64)), np.float32)
         for voice in voices:
@@ -236,7 +234,7 @@ class SoundFont:
 
     def _voice(self, zone: Zone, stroke: _Stroke) -> np.ndarray:
         """One zone of a note, (2, L) float32."""
-        key, velocity, seconds, detune, bend, centred = stroke
+        key, velocity, seconds, detune, bend = stroke
         g, header = zone.generators, self._headers[zone.sample]
         start = int(header["start"]) + g[START] + 32768 * g[START_COARSE]
         end = int(header["end"]) + g[END] + 32768 * g[END_COARSE]
@@ -280,8 +278,8 @@ class SoundFont:
                 sound = lfilter([1 - pole], [1, -pole], sound)
         gain = (velocity / 127) ** 1.6 * 10 ** (-0.04 * g[ATTENUATION] / 20)
         sound = (sound * _envelope(g, length, seconds, release) * gain).astype(np.float32)
-        angle = (np.clip(0 if centred else g[PAN] / 500, -1, 1) + 1) * np.pi / 4
-        return np.sqrt(np.float32(2)) * np.stack([sound * np.float32(np.cos(angle)), sound * np.float32(np.sin(angle))])
+        left, right = (np.float32(turn(np.pi / 4)) for turn in (np.cos, np.sin))  # equal, but for the last bit
+        return np.sqrt(np.float32(2)) * np.stack([sound * left, sound * right])
 
 
 def _interpolate(pcm: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from bsrnn.study.results import Finished, Results, mean
 HIGHEST_DB = 50.0  # drops beyond it, up to silence, lie in the last bin of the histogram
 THRESHOLDS_DB = (10.0, 20.0, 30.0, 40.0)
 # Split that an unlabelled song is of -> words
-SETS = {"unlabelled-matched": "matched", "train": "training songs unheard so far"}
+SETS = {"unlabelled-matched": "songs of their own", "train": "training songs unheard so far"}
 KINDS = ("labelled", "pseudo", "clean_target", "clean_residual")  # of signals
 LABELS = Runs({"teacher"}, songs=stamps.unlabelled_songs)
 
@@ -311,7 +311,7 @@ def _start_words(results: Results) -> str:
 @artifact.table(
     "finetuning_gain",
     "Gain of the finetuning",
-    Runs({"start", "finetuned", "control", "variant", "teacher"}, {"finetuned"}),
+    Runs({"start", "finetuned", "control", "variant"}, {"finetuned"}),
     more=_start_words,
 )
 def finetuning_gain(results: Results) -> pd.DataFrame:
@@ -355,8 +355,8 @@ def _gain(finished: list[Finished], others: list[Finished]) -> tuple:
     for done in finished:
         for other in others:
             its_start = done.run.start is not None and done.run.start.id == other.run.id
-            same_order = (done.run.start, done.run.seed) == (other.run.start, other.run.seed)
-            if done is not other and (its_start or same_order):
+            same_seed = (done.run.start, done.run.seed) == (other.run.start, other.run.seed)
+            if done is not other and (its_start or same_seed):
                 scores, reference = _song_usdr(done), _song_usdr(other)
                 differences.append([scores[song] - reference[song] for song in scores if song in reference])
     if not differences or not differences[0]:

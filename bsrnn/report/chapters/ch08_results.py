@@ -32,6 +32,7 @@ from bsrnn.report.tables import (
 from bsrnn.runtime import paths
 from bsrnn.study import costs, runs
 from bsrnn.study.results import Finished, Results, Study, mean
+from bsrnn.study.runs import Run
 
 PLAN_COMMIT = "6194662cc06874a337be515536f7116acf726e38"  # brought book/plan.md, before the first run that it plans
 TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
@@ -39,6 +40,13 @@ TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
 # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
 OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "caveat", "songs_wanted", "new_songs")
+
+
+def _compared(results: Results) -> list[Run]:
+    """The peers, and the bases of the target that they are for."""
+    return [done.run for done in results.finished if done.run.target in results.targets("peer")]
+
+
 OF_CLAIMS = Runs(claims.ROLES, listed=claims.runs_compared)
 RATES = "pilots", "rates.csv"  # of results/: how the learning rates of all systems were chosen
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
@@ -221,12 +229,12 @@ def _system(done: Finished) -> str:
     return PEER_NAMES.get(getattr(done.run.profile.model, "system", ""), "BSRNN")
 
 
-@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}))
+@artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, listed=_compared))
 def other_systems(results: Results) -> pd.DataFrame:
-    """Systems trained from scratch by the same loop: same items in the same order, loss, schedule, steps and seeds;
-    sized so that a step takes about as long as BSRNN's. Above it: BSRNN minus the system, with its 95 % interval over
-    seeds and songs, or over songs alone where one seed was run. GFLOP: of one item forward; seconds of a machine that
-    did two runs and other things at a time."""
+    """Systems trained from scratch by the same loop: same items in the same order, loss, schedule and steps; sized
+    so that a step takes about as long as BSRNN's on the same item in float32. Above it: BSRNN minus the system,
+    with its 95 % interval over seeds and songs, or over songs alone where one seed was run. GFLOP: of one item
+    forward; seconds of a machine that did two runs and other things at a time."""
     rows = []
     for target in results.targets("peer"):
         base = results.find("base", target)
@@ -259,7 +267,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
 @artifact.figure(
     "learning",
     "Learning curves of the systems",
-    Runs({"base", "peer"}, {"peer"}, songs=stamps.validation_songs),
+    Runs({"base", "peer"}, {"peer"}, songs=stamps.validation_songs, listed=_compared),
 )
 def learning_curves(results: Results) -> Figure:
     """Mean uSDR of the validation songs against steps, and against the operations spent; a curve a seed."""

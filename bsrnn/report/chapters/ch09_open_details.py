@@ -102,21 +102,19 @@ def other_choices(results: Results) -> pd.DataFrame:
 
 
 def choices_and_band(table: pd.DataFrame) -> Figure:
-    """Effects of other choices, over the grey band in which another seed may lie, or with their interval.
+    """Effects of other choices, over the grey band in which another seed may lie; of vocals where no target is named.
 
-    table: columns what, target, effect, seed_band, low, high.
+    table: columns what, target, effect, seed_band.
     """
     rows = table.sort_values("effect", ascending=False).reset_index(drop=True)
     figure = figures.new_figure(0.3 * len(rows) + 0.8)
     axes = figure.add_subplot()
     for place, row in enumerate(rows.itertuples()):
-        if not pd.isna(row.seed_band):
-            axes.barh(place, 2 * row.seed_band, left=-row.seed_band, height=0.8, color=figures.LIGHT)
-        if not pd.isna(row.low):
-            axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.4)
+        axes.barh(place, 2 * row.seed_band, left=-row.seed_band, height=0.8, color=figures.LIGHT)
         axes.plot(row.effect, place, "o", color=figures.colour(row.target), markersize=5)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), rows["what"], fontsize=figures.SMALL_POINTS)
+    names = rows["what"].where(rows["target"] == "vocals", rows["what"] + " (" + rows["target"] + ")")
+    axes.set_yticks(range(len(rows)), names, fontsize=figures.SMALL_POINTS)
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
     axes.grid(visible=False, axis="y")
@@ -125,7 +123,7 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
 
 @artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}))
 def beyond(results: Results) -> pd.DataFrame:
-    """Models, splits and budgets that the paper does not have, against the base, as in the table above: difference of
+    """Models and splits that the paper does not have, against the base, as in the table above: difference of
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds, vocals' for every target. Work:
     operations of one item forward, for every target that the model has, relative to the base."""
     rows = []
