@@ -181,7 +181,6 @@ SMALL = replace(
         "vocals-flat-s[1-4]",
         "vocals-peak-s[1-4]",
         "vocals-umx-s[1-4]",
-        "vocals-convtasnet-stft-s[1-4]",
         "other*-s[1-4]",
     ),
 )
