@@ -205,7 +205,8 @@ def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
     table = pd.read_csv(REPOSITORY / "results" / "small" / "tables" / "claims.csv").set_index("claim")
     for claim in ("C1", "C4"):
         row = table.loc[claim]
-        assert f"- **{claim}.** {row.statement} *{row.our_analogue.capitalize()}* ({row.contrast}: " in said
+        verdict = row.our_analogue.capitalize() + ", and the other way round" * bool(row.high < 0)
+        assert f"- **{claim}.** {row.statement} *{verdict}* ({row.contrast}: " in said
         interval = "" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]"
         assert f"{row.effect:+.2f} dB{interval}" in said
     show.outcome("recommended", "C1")  # whose runs have no results
