@@ -1,6 +1,7 @@
 """The chapter on what the paper leaves open: the ledger, and what another choice does to the scores."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,13 +9,14 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.formats import signed
-from bsrnn.report.statistics import EQUAL, measured
+from bsrnn.report.statistics import EQUAL, measured, pairs
 from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.ablations import DETAILS, EXTRAS, FINETUNING_DETAILS, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
+from bsrnn.study.runs import Run
 
 ONE_SEED = "songs, one seed"
 COMPARED = {"base", "hop", "detail", "finetuned", "variant"}
@@ -85,7 +87,18 @@ def _against(results: Results, target: str, kind: str) -> list[Finished]:
     return [done for done in results.find("hop", target) if done.run.without_seed == f"{target}-{kind}"]
 
 
-@artifact.table("details", "What another choice does", Runs(COMPARED, {"open", "variant"}))
+def _behind(results: Results, left_open: bool) -> list[Run]:
+    """The runs of both sides of every comparison, of choices that the paper leaves open or of those beyond it."""
+    compared = [comparison for comparison in comparisons(results) if bool(comparison.detail) is left_open]
+    both = [done.run for part in compared for pair in pairs(part.changed, part.against) for done in pair]
+    return list({run.id: run for run in both}.values())
+
+
+OPEN = Runs(COMPARED, {"open", "variant"}, listed=partial(_behind, left_open=True))
+BEYOND = Runs({"beyond", "compared"}, {"beyond"}, listed=partial(_behind, left_open=False))
+
+
+@artifact.table("details", "What another choice does", OPEN)
 def other_choices(results: Results) -> pd.DataFrame:
     """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
     difference of the mean uSDR on the test songs in dB. Where the weights are the same, its 95 % interval over songs,
@@ -121,7 +134,7 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@artifact.table("beyond", "Beyond the paper", Runs({"beyond", "compared"}, {"beyond"}))
+@artifact.table("beyond", "Beyond the paper", BEYOND)
 def beyond(results: Results) -> pd.DataFrame:
     """Models and splits that the paper does not have, against the base, as in the table above: difference of
     the mean uSDR in dB with its 95 % interval, or with the band of the seeds, vocals' for every target. Work:
