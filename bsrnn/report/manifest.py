@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bsrnn.errors import ConfigError
+from bsrnn.errors import BSRNNError, ConfigError
 from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json, write_text
@@ -65,9 +65,12 @@ def files_of(entries: dict) -> set[str]:
 
 
 def _last(folder: Path) -> dict:
-    """The artifacts of the manifest that is there; none where there is no such file."""
-    path = folder / "manifest.json"
-    return read_json(path)["artifacts"] if path.is_file() else {}
+    """The artifacts of the manifest that is there; none where there is no such file, or it is damaged."""
+    try:
+        entries = read_json(folder / "manifest.json")["artifacts"]
+        return entries if files_of(entries) else {}
+    except (BSRNNError, KeyError, TypeError, AttributeError):  # it is about to be written anew
+        return {}
 
 
 def checkpoints(profile_name: str) -> dict[str, str]:

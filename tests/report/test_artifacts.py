@@ -476,6 +476,14 @@ def test_a_file_of_an_artifact_that_is_no_more_is_removed_and_nothing_else(writt
     assert (folder / "tables" / "mine.csv").read_text() == "a user's own"
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"artifacts": {"x": {}}}'])
+def test_a_damaged_manifest_is_written_anew(written_once, content):
+    path = written_once / "results" / PROFILE / "manifest.json"
+    path.write_text(content)
+    manifest.write_all(PROFILE)
+    assert verify.verify(PROFILE) == []
+
+
 def test_verify_lets_a_run_that_waits_have_a_result(root, monkeypatch):
     """Computed by hand, as a page may advise; nobody asks for it, and with another key it is stale like any."""
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, waiting=("drums-real-s0",)))

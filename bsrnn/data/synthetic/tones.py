@@ -27,6 +27,12 @@ def remembered(play: Callable[[Note], np.ndarray]) -> Player:
     return player
 
 
+def _of_preset(program: int, note: Note, tune: float, bend: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
+    """A note of the soundfont, (1, L). ``bend``: seconds -> semitones."""
+    velocity = int(np.clip(note.velocity * 120, 15, 127))
+    return soundfont().note(0, program, round(note.pitch), velocity, note.seconds, detune=tune, bend=bend)[:1]
+
+
 def recorded(program: int, tune: float) -> Player:
     """A preset of the soundfont."""
 
@@ -34,15 +40,7 @@ def recorded(program: int, tune: float) -> Player:
         def bend(time: np.ndarray) -> np.ndarray:
             return note.slide * np.exp(-time / 0.04)
 
-        return soundfont().note(
-            0,
-            program,
-            round(note.pitch),
-            int(np.clip(note.velocity * 120, 15, 127)),
-            note.seconds,
-            detune=tune,
-            bend=bend if note.slide else None,
-        )[:1]
+        return _of_preset(program, note, tune, bend if note.slide else None)
 
     return remembered(play)
 
@@ -58,15 +56,7 @@ def recorded_solo(program: int, tune: float, rng: np.random.Generator) -> Player
             wave = depth * np.clip(time / 0.3 - 0.5, 0, 1) * np.sin(2 * np.pi * rate_hz * time + phase)
             return wave + scoop * np.exp(-time / 0.04)
 
-        return soundfont().note(
-            0,
-            program,
-            round(note.pitch),
-            int(np.clip(note.velocity * 120, 15, 127)),
-            note.seconds,
-            detune=tune,
-            bend=bend,
-        )[:1]
+        return _of_preset(program, note, tune, bend)
 
     return play
 
