@@ -10,6 +10,7 @@ from bsrnn.config import LossConfig
 from bsrnn.errors import ConfigError
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
+from bsrnn.runtime.captured import Captured
 from bsrnn.runtime.threads import on_each_core
 
 
@@ -19,8 +20,13 @@ def objective(model: Separator, mixture: Tensor, targets: Tensor, config: LossCo
     Args:
         mixture: (B, C, L). targets: (B, S, C, L).
     """
+    return distance(model, model.estimate_both(mixture), targets, config)
+
+
+def distance(model: Separator, estimates: tuple[Tensor, Tensor], targets: Tensor, config: LossConfig) -> Tensor:
+    """Equation 1 of what ``model.estimate_both`` gave, the spectrograms and the signals of its estimates; a scalar."""
     spectral_weight = weight_of_plain_stft(config, model.window)
-    estimate, signals = model.estimate_both(mixture)
+    estimate, signals = estimates
     if estimate.shape[:3] != targets.shape[:3]:
         got, expected = tuple(targets.shape), tuple(estimate.shape[:3])
         raise ValueError(f"got targets of shape {got}, expected (B, S, C, L) with (B, S, C) {expected}")
@@ -38,10 +44,24 @@ def weight_of_plain_stft(config: LossConfig, window: Tensor) -> float | Tensor:
     return config.spectral_weight / window.square().sum().sqrt() if unit else config.spectral_weight
 
 
+class Estimate(nn.Module):
+    """The part of a model between the STFTs as a module, which is what is recorded: torch's inverse STFT cannot be, it
+    looks at its window's sum."""
+
+    def __init__(self, model: Separator):
+        super().__init__()
+        self.model = model
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Mixture spectrogram (B, C, F, T) -> estimated spectrograms (B, S, C, F, T)."""
+        return self.model.estimate(spectrogram)
+
+
 class Objective(nn.Module):
     """The loss as a module, which is what DistributedDataParallel wraps.
 
     Args:
+        recorded: the model's kernels are recorded, for batches of one shape on a GPU (:mod:`bsrnn.runtime.captured`).
         precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
             in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
             :func:`bsrnn.runtime.precision.usable_dtype`.
@@ -50,16 +70,22 @@ class Objective(nn.Module):
         ConfigError: unknown precision.
     """
 
-    def __init__(self, model: Separator, loss: LossConfig, precision: str = "float32"):
+    def __init__(self, model: Separator, loss: LossConfig, precision: str = "float32", recorded: bool = False):
         super().__init__()
         if precision not in ("float32", "bfloat16"):
             raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
         self.model, self.loss, self.in_bfloat16 = model, loss, precision == "bfloat16"
+        self.recorded = Captured(Estimate(model)) if recorded else None
 
     def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
         """(B, C, L), (B, S, C, L) -> a scalar."""
-        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.in_bfloat16):
-            return objective(self.model, mixture, targets, self.loss)
+        kept = self.recorded is None  # a recording casts the weights anew each time
+        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.in_bfloat16, cache_enabled=kept):
+            if self.recorded is None:
+                return objective(self.model, mixture, targets, self.loss)
+            spectrograms = self.recorded(self.model.stft(mixture))
+            estimates = spectrograms, self.model.istft(spectrograms, mixture.shape[-1])
+            return distance(self.model, estimates, targets, self.loss)
 
 
 def gradients(learner: nn.Module, mixture: Tensor, targets: Tensor, loss: LossConfig, micro_items: int = 0) -> Tensor:

@@ -94,15 +94,16 @@ class RandomMixes(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         generator = np.random.default_rng((self.seed, index))
-        signals = {}
-        for source, segments in self.segments.items():
-            song, start = segments.draw(self.samples, generator)
-            factor = gain(self.config, generator)
-            # a dropped source is not read: most of an item's time goes into files
-            silence = np.zeros((2, self.samples), np.float32)
-            signals[source] = factor * read_chunk(song, source, start, self.samples) if factor else silence
+        drawn = {
+            source: (*segments.draw(self.samples, generator), gain(self.config, generator))
+            for source, segments in self.segments.items()
+        }
         channels = drawn_channels(self.config, generator)  # last, so that it shifts no other draw
-        signals = {source: signal[channels] for source, signal in signals.items()}
+        silence = np.zeros((2, self.samples), np.float32)[channels]
+        signals = {  # a dropped source is not read: most of an item's time goes into files
+            source: factor * read_chunk(song, source, start, self.samples)[channels] if factor else silence
+            for source, (song, start, factor) in drawn.items()
+        }
         mixture = np.sum(list(signals.values()), axis=0)
         targets = np.stack([signals[target] for target in self.targets])
         mixture, targets = normalise_peak(mixture, targets)

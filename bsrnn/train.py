@@ -226,7 +226,14 @@ class Trainer:
         restored = self._folder and resume.restore(self._folder, model, self.optimiser, source, self.average)
         self.progress = restored or Progress()
         self.progress.arithmetic = arithmetic(config.precision, self.progress.arithmetic, device)
-        self.learner = distributed.wrap(Objective(model, loss, self.progress.arithmetic["got"]))
+        self.learner = distributed.wrap(Objective(model, loss, self.progress.arithmetic["got"], self._recorded))
+
+    @property
+    def _recorded(self) -> bool:
+        """Whether the model's kernels are: by one GPU, and of a whole batch, since the gradients of one piece would lie
+        where those of the next go."""
+        whole = not self.config.micro_items or self.config.micro_items >= self.config.batch_items
+        return distributed.size() == 1 and self.model.window.is_cuda and self.model.same_kernels and whole
 
     @property
     def folder(self) -> Path:

@@ -104,6 +104,7 @@ class BSRNN(Separator):
     """
 
     config: ModelConfig
+    same_kernels = True
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

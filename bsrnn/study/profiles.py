@@ -35,6 +35,8 @@ class Profile(Settings):
     detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
     # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
+    long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
@@ -154,24 +156,31 @@ SMALL = replace(
         *("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy", "keep-all", "batch2"),  # left open
         *("tac", "attention", "shared", "mel41", "notes41", "energy41"),  # beyond the paper
     ),
+    detail_seeds=(0, 1, 2),  # fewer would call no effect one
     scale=(
         ("train.max_items", (625, 1250, 2500, 10000)),
         ("data.train_songs", (6, 12, 36)),
         ("model.features", (8, 32)),
     ),
+    long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
+    long_splits=("v1", "v4"),
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
     waiting=(
+        "*-long-s[0-4]",
         "vocals-hdemucs-s[1-4]",
-        "vocals-wide-*-s0",
-        *(f"vocals-{name}-s0" for name in ("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy")),
         *(
-            f"vocals-{name}-s0"
+            f"vocals-{name}-s[0-2]"
+            for name in ("wide-*", "layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy")
+        ),
+        *(
+            f"vocals-{name}-s[0-2]"
             for name in ("keep-all", "batch2", "tac", "attention", "shared", "mel41", "notes41", "energy41")
         ),
+        *(f"vocals-{size}*-s[12]" for size in ("items", "songs", "features")),
         "vocals-few-s*",
         *(f"drums-{name}-s0" for name in ("15dB", "20dB", "half", "quarter", "remixit")),
         *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
@@ -198,7 +207,10 @@ QUICK = replace(
     targets=("vocals", "drums"),  # a voice and a kit: what fits the time
     table_one=("v1",),  # the coarsest split against V7
     hops=PAPER.hops,
+    detail_seeds=(0,),
     scale=(),
+    long_items=0,
+    long_splits=(),
     peers=(),
     peer_rates=(),
     crossed=(),

@@ -29,6 +29,7 @@ from bsrnn.study.profiles import profile as named_profile
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
+ITEMS = "train.max_items"
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
 # What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
 ROLES = {
@@ -48,6 +49,7 @@ ROLES = {
     "beyond": "a detail that the paper does not have: another model or split",
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
+    "long": "a base, or a split of vocals, with all else the same and many more items",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
 }
@@ -224,6 +226,7 @@ def planned(profile_name: str) -> dict[str, Run]:
             if target in profile.finetuned:
                 _add_finetunings(add, profile, base)
             _add_details(add, profile, base)
+            _add_long(add, profile, base)
             if target == profile.targets[0]:
                 _add_scale(add, profile, base)
                 _add_peers(add, profile, base)
@@ -336,13 +339,28 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     for name, sizes in profile.scale if base.seed in profile.detail_seeds else ():
         what = name.rpartition(".")[2].removeprefix("max_").removeprefix("train_")
         for size in sizes:
-            changed: dict[str, object] = {name: size}
-            if name == "train.max_items":
-                validated = base.profile.train.max_items // base.profile.train.validate_items
-                changed["train.validate_items"] = size // validated
-            settings = with_values(base.profile, changed)
+            settings = _with_items(base, size) if name == ITEMS else with_values(base.profile, {name: size})
             parts = {part: getattr(settings, part) for part in ("model", "data", "train")}
             add({"scale"}, f"-{what}{size}", "train", f"{size} {what}", variant=name, **parts)
+
+
+def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
+    """The base and some splits of vocals with many more items."""
+    if not profile.long_items:
+        return
+    settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
+    on_scale = base.target == profile.targets[0] and base.seed in profile.detail_seeds
+    roles = {"long", "scale"} if on_scale else {"long"}
+    add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
+    for scheme in profile.long_splits if base.target == "vocals" else ():
+        split = with_values(settings.model, {"band_split": scheme})
+        add({"long"}, f"-{scheme}-long", "train", f"split {scheme.upper()}, {words}", model=split, train=settings.train)
+
+
+def _with_items(base: Run, items: int) -> Profile:
+    """The base's settings with a training of another length, which is validated as often."""
+    validated = base.profile.train.max_items // base.profile.train.validate_items
+    return with_values(base.profile, {ITEMS: items, "train.validate_items": items // validated})
 
 
 def peer_of(system: str) -> PeerConfig:

@@ -48,7 +48,10 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert roles["vocals-v1-s0"] == {"crossed", "split"} and roles["vocals-hop3-s0"] == {"hop"}
     assert roles["vocals-ten-seconds-s0"] == {"detail", "open"} and roles["vocals-control-s0"] == {"control"}
     small = {name: run.roles for name, run in runs.planned("small").items()}
-    assert small["vocals-s1"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
+    assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
+    assert small["vocals-long-s0"] == {"long", "scale"} and small["vocals-v4-long-s0"] == small["drums-long-s0"] == {
+        "long"
+    }
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
     assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
     assert small["vocals-umx-s0"] == small["vocals-umx-s1"] == {"peer"} and small["drums-few-s1"] == {"start"}
