@@ -69,10 +69,11 @@ def scale(table: pd.DataFrame) -> str:
     said = []
     for what, rows in table.groupby("what", sort=False):
         least, most = (rows.loc[rows["size"].idxmin()], rows.loc[rows["size"].idxmax()])
-        gain, doublings = most["usdr_mean"] - least["usdr_mean"], math.log2(most["size"] / least["size"])
+        # of the same seeds as the base's, which the means need not be of
+        gain, doublings = most["effect"] - least["effect"], math.log2(most["size"] / least["size"])
         words = f"From {least['size']:g} to {most['size']:g} {what}: {least['usdr_mean']:.2f} to "
         words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
-        if not pd.isna(most["new_usdr_mean"]):
+        if not pd.isna(most["new_usdr_mean"]) and least["seeds"] == most["seeds"]:
             words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
         best = rows.loc[rows["usdr_mean"].idxmax()]
         if best["size"] not in (least["size"], most["size"]):
@@ -92,6 +93,22 @@ def scale(table: pd.DataFrame) -> str:
             f"{'lies' if beyond == 1 else 'lie'} farther from the base than that"
         )
     return f"{'. '.join(said)}."
+
+
+def longer(table: pd.DataFrame) -> str:
+    """Of the trainings with many more items: what they gain, and where they lie between the filters and the mask."""
+    said = []
+    for target, rows in table.groupby("target", sort=False):
+        least, most = (rows.loc[rows["items"].idxmin()], rows.loc[rows["items"].idxmax()])
+        gained = f"{target} {least['usdr_mean']:.2f} to {most['usdr_mean']:.2f} dB"
+        beside = [
+            f"{_beside(most['usdr_mean'] - most[method])} the {words}"
+            for method, words in (("wiener", "trained filter"), ("wiener_oracle", "filter that knows the song"))
+        ]
+        of_mask = f"{most['of_the_mask']:.0%} of the mask's score, before {least['of_the_mask']:.0%}"
+        said.append(f"{gained}: {', '.join(beside)}, {of_mask}")
+    items = sorted(set(table["items"]))
+    return f"From {items[0]} to {items[-1]} items: {'; '.join(said)}." if said else ""
 
 
 def finetuning(table: pd.DataFrame) -> str:
@@ -327,6 +344,7 @@ FINDINGS: dict[str, Finding] = {
     "details": choices,
     "claims": of_claims,
     "scale": scale,
+    "long": longer,
     "guitar": guitar,
 }
 TABLES = {"songs": "results"}  # of a figure: the table with its numbers

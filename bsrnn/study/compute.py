@@ -17,7 +17,7 @@ from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state, peak_memory_gb
 from bsrnn.study import curves, scoring
 from bsrnn.study.results import Study, is_silence
-from bsrnn.study.runs import STAGES, Run, load
+from bsrnn.study.runs import STAGES, Run, load, planned
 from bsrnn.tool import cards
 from bsrnn.train import validation_scores
 
@@ -35,6 +35,10 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
     with alone(_lock_path(run)):
         if distributed.agree(path.is_file()):
             return read_json(path)
+        if twin := _finished_twin(run):
+            result = load(twin) | {name: describe(run, device)[name] for name in ("id", "change", "start")}
+            write_json(path, result)
+            return result
         torch.set_num_threads(threads or run.threads)
         keep_freed_memory()
         _ensure_start(run, device)
@@ -47,6 +51,15 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         result["memory_gb"] = peak_memory_gb(device)
         write_json(path, result)
     return result
+
+
+def _finished_twin(run: Run) -> Run | None:
+    """A run of the profile that has been computed under another name, with the same settings, songs and seed."""
+    if run.kind not in TRAINERS or run.home != paths.results(run.profile.name):
+        return None
+    known = planned(run.profile.name)
+    same = (other for other in known.values() if run.id in known and other.key == run.key and other.id != run.id)
+    return next((other for other in same if other.finished()), None)
 
 
 def _lock_path(run: Run) -> Path:

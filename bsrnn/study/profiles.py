@@ -170,26 +170,17 @@ SMALL = replace(
     ),
     seeds=(0, 1, 2, 3, 4),
     waiting=(
-        "*-long-s[0-4]",
-        "vocals-hdemucs-s[1-4]",
-        *(
-            f"vocals-{name}-s[0-2]"
-            for name in ("wide-*", "layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy")
-        ),
-        *(
-            f"vocals-{name}-s[0-2]"
-            for name in ("keep-all", "batch2", "tac", "attention", "shared", "mel41", "notes41", "energy41")
-        ),
-        *(f"vocals-{size}*-s[12]" for size in ("items", "songs", "features")),
-        "vocals-few-s*",
-        *(f"drums-{name}-s0" for name in ("15dB", "20dB", "half", "quarter", "remixit")),
-        *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
-        "bass-drums-s*",
-        "drums-bass-s*",
-        "vocals-ten-seconds-s[1-4]",
-        "vocals-flat-s[1-4]",
-        "vocals-peak-s[1-4]",
-        "vocals-umx-s[1-4]",
+        *(f"{target}-long-s[1-4]" for target in ("vocals", "bass", "other")),
+        *("drums-long-s[2-4]", "vocals-v[14]-long-s*"),
+        *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
+        *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
+        *("vocals-nearest-s1", *(f"vocals-{name}-s2" for name in ("mlp2", "sum", "plain-stft"))),
+        *(f"vocals-{size}-s[12]" for size in ("items625", "items1250", "items2500", "songs6", "songs12")),
+        *("vocals-songs36-s1", "vocals-features8-s2"),
+        *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
+        *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
+        *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
+        *("bass-drums-s*", "drums-bass-s*"),
         "other*-s[1-4]",
     ),
 )

@@ -34,6 +34,11 @@ class Finished:
         """{"songs", "summary"}, or such a dict for every method."""
         return self.result["scores"]
 
+    @property
+    def on_processor(self) -> bool:
+        """Whether no GPU computed it: its seconds are those of processor cores."""
+        return self.result["device"].startswith("CPU")
+
     def songs(self, method: str = "") -> list[dict]:
         """A row a test song; ``method``: of the estimators without a network."""
         return (self.scores[method] if method else self.scores)["songs"]

@@ -49,7 +49,8 @@ ROLES = {
     "beyond": "a detail that the paper does not have: another model or split",
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
-    "long": "a base, or a split of vocals, with all else the same and many more items",
+    "long": "a base with all else the same and many more items",
+    "long split": "a split of vocals, likewise",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
 }
@@ -354,7 +355,14 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
     for scheme in profile.long_splits if base.target == "vocals" else ():
         split = with_values(settings.model, {"band_split": scheme})
-        add({"long"}, f"-{scheme}-long", "train", f"split {scheme.upper()}, {words}", model=split, train=settings.train)
+        add(
+            {"long split"},
+            f"-{scheme}-long",
+            "train",
+            f"split {scheme.upper()}, {words}",
+            model=split,
+            train=settings.train,
+        )
 
 
 def _with_items(base: Run, items: int) -> Profile:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bsrnn.config import TARGETS, DataConfig
+from bsrnn.data import songs
 from bsrnn.data.synthetic import SPLITS, count, dataset, ensure, song_folder
 from bsrnn.errors import ConfigError, DataError
 
@@ -89,12 +90,27 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
 def test_leftovers_are_swept_but_not_what_another_process_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "render_song", fake_song)
     parent = song_folder(tmp_path, SMALL, "valid", 0).parent
-    for name, age in ((".unfinished-old", 3600), (".unfinished-young", 5)):
+    for name, age in ((".old.partial", 3600), (".young.partial", 5)):
         (parent / name).mkdir(parents=True)
         (parent / name / "bass.flac").write_bytes(b"")
         os.utime(parent / name, (time.time() - age,) * 2)
     ensure(SMALL, tmp_path, ("valid",), jobs=1, progress=False)
-    assert sorted(p.name for p in parent.iterdir()) == [".unfinished-young", "valid-0000"]
+    assert sorted(p.name for p in parent.iterdir()) == [".young.partial", "valid-0000"]
+
+
+def test_a_song_that_another_process_is_writing_is_no_song_yet(tmp_path, monkeypatch):
+    monkeypatch.setenv("BSRNN_DATA", str(tmp_path))
+    monkeypatch.setattr(dataset, "render_song", fake_song)
+    ensure(SMALL, tmp_path, ("unlabelled-matched",), jobs=1, progress=False)
+    seen, write = [], dataset._write
+
+    def looking(path, sound):  # in the middle of writing
+        write(path, sound)
+        seen.append([song.name for song in songs.load(SMALL, "unlabelled-matched")])
+
+    monkeypatch.setattr(dataset, "_write", looking)
+    ensure(replace(SMALL, unlabelled_songs=2), tmp_path, ("unlabelled-matched",), jobs=1, progress=False)
+    assert len(seen) == 5 and all(names == ["unlabelled-matched-0000"] for names in seen)
 
 
 def test_the_slower_of_two_processes_keeps_the_song_of_the_faster(tmp_path, monkeypatch):

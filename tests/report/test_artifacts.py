@@ -831,6 +831,27 @@ def test_the_scale_is_the_base_and_other_sizes_of_one_thing_at_a_time(root, monk
     assert "From 300 to 4800 training items" in findings.scale(table)
 
 
+def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets(root, monkeypatch):
+    every = replace(QUICK, targets=config.TARGETS, seeds=(0, 1), long_items=4800, waiting=("drums-long-s1",))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, every)
+    fake_results.write_results(PROFILE)
+    table = drawn("long").set_index(["target", "items"])
+    of_seeds = [result(f"vocals-long-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in (0, 1)]
+    assert table.loc[("vocals", 4800), "usdr_mean"] == pytest.approx(np.mean(of_seeds), abs=1e-4)
+    drums = result("drums-s0")["scores"]["summary"]["usdr_mean"]  # of the seed that the longer training has
+    assert table.loc[("drums", 1200), "usdr_mean"] == pytest.approx(drums, abs=1e-4)
+    assert table.loc[("drums", 1200), "seeds"] == "0" and table.loc[("mean", 4800), "seeds"] == "0, 1 (drums: 0)"
+    mean = table.loc[("mean", 4800)]
+    assert mean["usdr_mean"] == pytest.approx(table.xs(4800, level="items")["usdr_mean"].iloc[:4].mean(), abs=1e-4)
+    assert mean["of_the_mask"] == pytest.approx(mean["usdr_mean"] / mean["ratio_mask"], abs=1e-4)
+    assert "mean" in findings.longer(table.reset_index())
+    for name, run in runs.grid(PROFILE).items():
+        if name.startswith("other-long"):
+            run.result_path().unlink()
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(every, waiting=("drums-long-s1", "other-long-s*")))
+    assert "mean" not in set(drawn("long")["target"])
+
+
 def test_few_songs_stand_beside_all_of_them(root, monkeypatch):
     fewer = ("vocals-few-s1", "vocals-finetuned-s1", "vocals-control-s1")  # then the base's other seed is left out, too
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, few_songs=2, seeds=(0, 1), waiting=fewer))

@@ -43,6 +43,7 @@ def test_scale_is_told_by_the_doubling():
     rows = [("songs", 6, 1.0, 0.5, -1.5), ("songs", 48, 2.5, 2.0, 0.0), ("songs", 12, 9.0, 9.0, 6.5),
             ("items", 5, 1.0, None, 0.5), ("items", 20, 0.5, None, 0.0)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean", "effect"])
+    table = table.assign(seeds="0")
     said = findings.scale(table.assign(seed_band=None))
     assert said == (
         "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12 (9.00 dB). "
@@ -52,6 +53,16 @@ def test_scale_is_told_by_the_doubling():
     nothing = ", in all no more than another seed alone may move it: no gain can be told"  # 0.5 dB, not 1.5
     assert banded.startswith(f"{said[:-1]}{nothing}. ") and banded.endswith(
         "such trainings are 0.60 dB; of 3 sizes with one seed 2 lie farther from the base than that."
+    )
+
+
+def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
+    rows = [("bass", 5, 1.0, 0.1), ("bass", 40, 2.5, 0.25), ("mean", 5, 1.0, 0.1), ("mean", 40, 4.0, 0.4)]
+    table = pd.DataFrame(rows, columns=["target", "items", "usdr_mean", "of_the_mask"])
+    assert findings.longer(table.assign(wiener=1.5, wiener_oracle=3.0, ratio_mask=10.0)) == (
+        "From 5 to 40 items: bass 1.00 to 2.50 dB: 1.00 dB above the trained filter, 0.50 dB below the filter that "
+        "knows the song, 25% of the mask's score, before 10%; mean 1.00 to 4.00 dB: 2.50 dB above the trained filter, "
+        "1.00 dB above the filter that knows the song, 40% of the mask's score, before 10%."
     )
 
 

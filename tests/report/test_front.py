@@ -190,8 +190,12 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     cost, verdicts, method, choices = [output.data for output in shown]
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "results/small/runs").glob("*.json")]
     runs = [run for run in runs if run["id"] in Study("small").grid]  # another run's result may wait
-    trained = [run["training"]["seconds"] for run in runs if run["training"]]
-    assert f"Profile small: {len(runs)} runs, {len(trained)} of them trainings. {sum(trained) / 3600:.1f} hours" in cost
+    trained = [run for run in runs if run["training"]]
+    assert f"Profile small: {len(runs)} runs, {len(trained)} of them trainings." in cost
+    for device in {run["device"] for run in runs}:
+        seconds = sum(run["training"]["seconds"] for run in trained if run["device"] == device)
+        scoring = sum(run["score_seconds"] for run in runs if run["device"] == device)
+        assert f"{seconds / 3600:.1f} hours of training and {scoring / 3600:.1f} of scoring on {device} with" in cost
     assert verdicts.count("\n- **C") == 5 and "On the paper's own data none was tested." in verdicts
     sizes = {run["training"]["parameters"] for run in bases_of("small")}
     assert all(f"{size:,}" in method for size in (min(sizes), max(sizes)))

@@ -74,6 +74,18 @@ def test_a_finished_run_is_read_a_lost_result_scored_again_and_lost_weights_trai
     assert (run.weights_folder() / "model.safetensors").read_bytes() == weights
 
 
+def test_a_run_that_has_been_computed_under_another_name_is_not_computed_again(grid, monkeypatch):
+    run = grid["vocals-s0"]
+    twin = replace(run, id="vocals-again-s0", change="again")
+    monkeypatch.setattr(compute, "planned", lambda name: {each.id: each for each in (run, twin)})
+    first = json.loads(json.dumps(compute.compute(run)))
+    monkeypatch.setattr(recipes, "Trainer", None)
+    assert compute.compute(twin) == first | {"id": "vocals-again-s0", "change": "again"} == runs.load(twin)
+    other = replace(twin, id="vocals-s1", seed=1)
+    with pytest.raises(TypeError):  # there is no Trainer to train it
+        compute.compute(other)
+
+
 def _staying_silent(monkeypatch, seeds):
     """Trainings with these seeds end at silence; the list holds the seeds of all that were trained."""
     trained, train = [], recipes.train_model

@@ -49,9 +49,8 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert roles["vocals-ten-seconds-s0"] == {"detail", "open"} and roles["vocals-control-s0"] == {"control"}
     small = {name: run.roles for name, run in runs.planned("small").items()}
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
-    assert small["vocals-long-s0"] == {"long", "scale"} and small["vocals-v4-long-s0"] == small["drums-long-s0"] == {
-        "long"
-    }
+    assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
+    assert small["vocals-v4-long-s0"] == {"long split"}
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
     assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
     assert small["vocals-umx-s0"] == small["vocals-umx-s1"] == {"peer"} and small["drums-few-s1"] == {"start"}
@@ -181,9 +180,12 @@ def test_variants_change_one_thing_of_the_finetuning_each(monkeypatch):
 def test_keys_are_unique_and_are_the_same_every_time():
     for name in profiles.PROFILES:
         if profiles.profile(name).data.source == "embedded":
-            keys = [run.key for run in runs.grid(name).values()]
-            assert len(set(keys)) == len(keys)
-            assert keys == [run.key for run in runs.grid(name).values()]
+            keys = {run.id: run.key for run in runs.grid(name).values()}
+            for seed in profiles.profile(name).seeds:  # a start of the finetunings, and a size of the page on scale
+                keys.pop(f"vocals-songs6-s{seed}", None)
+            assert len(set(keys.values())) == len(keys)
+            again = runs.grid(name)
+            assert all(again[id].key == key for id, key in keys.items())
 
 
 def test_more_test_songs_score_again_but_train_nothing_again(monkeypatch):

@@ -23,7 +23,7 @@ from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.errors import ConfigError, DataError
 
-UNFINISHED = ".unfinished-"  # prefix of a song folder that is being written
+UNFINISHED = ".*.partial"  # a song folder that is being written, which whoever looks for songs passes over
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
 
 
@@ -115,7 +115,7 @@ def _cores() -> int:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left behind."""
-    for left in folder.glob(f"{UNFINISHED}*"):
+    for left in folder.glob(UNFINISHED):
         try:
             old = time.time() - left.stat().st_mtime > STALE_SECONDS
         except FileNotFoundError:  # its process has just finished it
@@ -129,7 +129,7 @@ def _render(path: Path, split: str, index: int, seconds: float, seed: int) -> No
     if path.is_dir():  # another process was faster
         return
     stems, metadata = render_song(split, index, seconds=seconds, seed=seed)
-    unfinished = path.parent / f"{UNFINISHED}{path.name}-{uuid.uuid4().hex}"
+    unfinished = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
     try:
         unfinished.mkdir(parents=True)
         for name, sound in {"mixture": mixture_of(stems), **stems}.items():

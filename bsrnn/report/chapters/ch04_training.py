@@ -40,18 +40,18 @@ def training_curves(results: Results) -> Figure:
 
 @artifact.table("grid", "What was run", Runs(frozenset(ROLES)))
 def what_was_run(results: Results) -> pd.DataFrame:
-    """Every kind of run of this profile, with its seeds, mean seconds of training and scoring on one core of a machine
-    that did two runs and other things at a time, and the sum in minutes."""
+    """Every kind of run of this profile, with its seeds, the device, mean seconds of training and scoring, and the sum
+    in minutes. CPU: one core of a machine that did two runs and other things at a time; a GPU did thirty at a time."""
     rows = []
-    groups: dict[tuple[str, str], list[Finished]] = {}  # the same run with other seeds
+    groups: dict[tuple[str, str, str], list[Finished]] = {}  # the same run with other seeds
     for done in results.finished:
-        groups.setdefault((done.run.kind, done.run.without_seed), []).append(done)
-    for (kind, name), group in groups.items():
+        groups.setdefault((done.run.kind, done.run.without_seed, done.result["device"]), []).append(done)
+    for (kind, name, device), group in groups.items():
         training = [done.training["seconds"] if done.training else 0.0 for done in group]
         scoring = [done.result["score_seconds"] for done in group]
-        row = {"run": name, "kind": kind, "what": group[0].run.change, "runs": len(group)}
+        row = {"run": name, "kind": kind, "what": group[0].run.change, "device": device, "runs": len(group)}
         row |= {"train_seconds": mean(training), "score_seconds": mean(scoring)}
         # None: a result older than this record
         row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
         rows.append(row | ours(results, group))
-    return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes")
+    return ordered(rows, "run", "kind", "what", "device", "runs", "train_seconds", "score_seconds", "minutes")

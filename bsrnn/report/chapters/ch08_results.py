@@ -234,7 +234,7 @@ def other_systems(results: Results) -> pd.DataFrame:
     """Systems trained from scratch by the same loop: same items in the same order, loss, schedule and steps; sized
     so that a step takes about as long as BSRNN's on the same item in float32. Above it: BSRNN minus the system,
     with its 95 % interval over seeds and songs, or over songs alone where one seed was run. GFLOP: of one item
-    forward; seconds of a machine that did two runs and other things at a time."""
+    forward; seconds of a machine that did two runs and other things at a time, without runs on a GPU."""
     rows = []
     for target in results.targets("peer"):
         base = results.find("base", target)
@@ -256,7 +256,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
     return {
         "parameters": trained[0].training["parameters"],
         "gflop": costs.forward_operations(profile.model, profile.mixing.chunk_seconds) / 1e9,
-        "train_seconds": mean([done.training["seconds"] for done in trained]),
+        "train_seconds": mean([done.training["seconds"] for done in trained if done.on_processor]),
         "usdr_mean": mean_of(summaries, "usdr_mean"),
         "seed_sd": seed_deviation(summaries),
         "csdr_median": mean_of(summaries, "csdr_median"),

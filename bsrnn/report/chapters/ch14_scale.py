@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bsrnn.config import TARGETS
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import GREY, colour
@@ -10,6 +11,7 @@ from bsrnn.report.statistics import measured, pairs
 from bsrnn.report.tables import METHODS, mean_of, ordered, ours, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results
+from bsrnn.study.runs import Run
 
 AXES = {
     "train.max_items": "training items",
@@ -18,6 +20,7 @@ AXES = {
 }
 FILTERS = {"wiener": ":", "wiener_oracle": "--"}
 SIZED = Runs({"scale", "baselines"}, {"scale"})
+BESIDE = ("wiener", "wiener_oracle", "ratio_mask")  # of bsrnn.report.tables.METHODS
 
 
 def _size(done: Finished, axis: str) -> int:
@@ -38,8 +41,9 @@ def along(results: Results, axis: str) -> list[list[Finished]]:
 def more_of_each(results: Results) -> pd.DataFrame:
     """The base with other numbers of training items, songs or features, all else the same: mean uSDR on the test songs
     and on songs of new timbres, the difference from the base on the test songs, and the work: operations of the whole
-    training, forward, relative to the base's. A size with one seed has a band instead of an interval: two standard
-    deviations, over seeds, of the difference of two trainings; a difference inside it may be the seed's."""
+    training, forward, relative to the base's. The difference is of the same seeds, with its 95 % interval over songs
+    and seeds. A size with one seed has a band instead: two standard deviations, over seeds, of the difference of two
+    trainings; a difference inside it may be the seed's."""
     base = [done for done in results.find("scale") if not done.run.variant]
     band = claims.seed_band(results.study, "C1")  # of vocals, trained as these are
     rows = []
@@ -47,10 +51,13 @@ def more_of_each(results: Results) -> pd.DataFrame:
         for trained in along(results, axis) if len(along(results, axis)) > 1 else ():
             row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": _test_score(trained)}
             row |= {"new_usdr_mean": _new_score(trained), "work": _work(trained[0]) / _work(base[0])}
-            row["effect"] = measured(trained, base)["effect"]
-            row["seed_band"] = band if trained[0].run.variant and len(trained) == 1 else None
+            difference, several = measured(trained, base), len(trained) > 1
+            row |= {
+                name: difference[name] if several or name == "effect" else None for name in ("effect", "low", "high")
+            }
+            row["seed_band"] = band if trained[0].run.variant and not several else None
             rows.append(row | ours(results, trained))
-    return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "seed_band", "work")
+    return ordered(rows, "what", "size", "usdr_mean", "new_usdr_mean", "effect", "low", "high", "seed_band", "work")
 
 
 def _test_score(seeds: list[Finished]) -> float | None:
@@ -65,6 +72,46 @@ def _new_score(seeds: list[Finished]) -> float | None:
 def _work(done: Finished) -> float:
     profile = done.run.profile
     return costs.forward_operations(profile.model, profile.mixing.chunk_seconds) * profile.train.max_items
+
+
+def _longer(results: Results) -> list[tuple[list[Finished], list[Finished]]]:
+    """Of each target: the bases, and with many more items the trainings of the same seeds."""
+    by_target = [
+        pairs(results.find("long", target), results.find("base", target)) for target in results.targets("long")
+    ]
+    return [([base for _, base in both], [long for long, _ in both]) for both in by_target if both]
+
+
+def _behind_longer(results: Results) -> list[Run]:
+    return [done.run for both in _longer(results) for trained in both for done in trained]
+
+
+@artifact.table("long", "Many more items", Runs({"base", "long", "baselines"}, {"long"}, listed=_behind_longer))
+def many_more_items(results: Results) -> pd.DataFrame:
+    """Each target with the profile's items and with many more, all else the same, of the same seeds: mean uSDR on the
+    test songs and on songs of new timbres, beside what the filters and the mask have on the test songs. Share of the
+    mask's: silence has 0. Mean: of the targets, where all four are there."""
+    compared = _longer(results)
+    rows = [_beside_filters(results, trained) for both in compared for trained in both]
+    if {row["target"] for row in rows} == set(TARGETS):
+        for number in range(2):
+            of_targets = pd.DataFrame(rows[number : 2 * len(compared) : 2])
+            trained = [done for both in compared for done in both[number]]
+            means = of_targets[["usdr_mean", "new_usdr_mean", *BESIDE]].mean().to_dict()
+            rows.append({"target": "mean", "items": rows[number]["items"]} | means | ours(results, trained))
+    for row in rows:
+        row["of_the_mask"] = row["usdr_mean"] / row["ratio_mask"]
+    return ordered(rows, "target", "items", "usdr_mean", "new_usdr_mean", *BESIDE, "of_the_mask")
+
+
+def _beside_filters(results: Results, trained: list[Finished]) -> dict:
+    """The scores of one target's trainings, and what estimators without a network have."""
+    target = trained[0].run.target
+    estimators = results.find("baselines", target)[0].scores
+    row = {"target": target, "items": trained[0].training["items"]}
+    row |= {"usdr_mean": _test_score(trained), "new_usdr_mean": _new_score(trained)}
+    row |= {name: estimators[name]["summary"]["usdr_mean"] for name in BESIDE}
+    return row | ours(results, trained)
 
 
 def from_few_songs(results: Results) -> str:
