@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from bsrnn.report import formats
+from bsrnn.report import formats, scale_findings
 from bsrnn.report.claim_list import MARGIN_DB, ROOM_DB
 from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
 MODEL, FILTER, KNOWING_FILTER, MASK = (METHODS[name] for name in ("model", "wiener", "wiener_oracle", "ratio_mask"))
 NAMES = {"UNIFORM41": "41 equal bands"}  # of splits, in words
+SEEDS_FOR_AN_EFFECT = 3  # ours (book/plan.md): fewer call no effect of an open choice one
 FINETUNED, CONTROL, START = "finetuned", "control", "start"
 
 
@@ -62,53 +63,6 @@ def shares(table: pd.DataFrame) -> str:
             reached = f"{(model - low) / (high - low):.0%} of the way" if model >= low else "below the filter"
             said.append(f"{target}: {reached} (model {model:.2f} dB, filter {low:.2f} dB, mask {high:.2f} dB)")
     return f"From the filter that knows the song to the mask that knows the stems: {'; '.join(said)}." if said else ""
-
-
-def scale(table: pd.DataFrame) -> str:
-    """Of the table on scale: what the largest of each gains over the smallest, in all and a doubling."""
-    said = []
-    for what, rows in table.groupby("what", sort=False):
-        least, most = (rows.loc[rows["size"].idxmin()], rows.loc[rows["size"].idxmax()])
-        # of the same seeds as the base's, which the means need not be of
-        gain, doublings = most["effect"] - least["effect"], math.log2(most["size"] / least["size"])
-        words = f"From {least['size']:g} to {most['size']:g} {what}: {least['usdr_mean']:.2f} to "
-        words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
-        if not pd.isna(most["new_usdr_mean"]) and least["seeds"] == most["seeds"]:
-            words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
-        best = rows.loc[rows["usdr_mean"].idxmax()]
-        if best["size"] not in (least["size"], most["size"]):
-            words += f", best with {best['size']:g} ({best['usdr_mean']:.2f} dB)"
-        bands = rows["seed_band"].dropna()
-        if len(bands) and abs(gain) <= bands.iloc[0]:
-            words += ", in all no more than another seed alone may move it: no gain can be told"
-        said.append(words)
-    if not said:
-        return ""
-    one_seed = table[table["seed_band"].notna()]
-    if len(one_seed):
-        beyond = int((one_seed["effect"].abs() > one_seed["seed_band"]).sum())
-        said.append(
-            "Two standard deviations, over seeds, of a difference of two such trainings are "
-            f"{one_seed['seed_band'].iloc[0]:.2f} dB; of {len(one_seed)} sizes with one seed {beyond} "
-            f"{'lies' if beyond == 1 else 'lie'} farther from the base than that"
-        )
-    return f"{'. '.join(said)}."
-
-
-def longer(table: pd.DataFrame) -> str:
-    """Of the trainings with many more items: what they gain, and where they lie between the filters and the mask."""
-    said = []
-    for target, rows in table.groupby("target", sort=False):
-        least, most = (rows.loc[rows["items"].idxmin()], rows.loc[rows["items"].idxmax()])
-        gained = f"{target} {least['usdr_mean']:.2f} to {most['usdr_mean']:.2f} dB"
-        beside = [
-            f"{_beside(most['usdr_mean'] - most[method])} the {words}"
-            for method, words in (("wiener", "trained filter"), ("wiener_oracle", "filter that knows the song"))
-        ]
-        of_mask = f"{most['of_the_mask']:.0%} of the mask's score, before {least['of_the_mask']:.0%}"
-        said.append(f"{gained}: {', '.join(beside)}, {of_mask}")
-    items = sorted(set(table["items"]))
-    return f"From {items[0]} to {items[-1]} items: {'; '.join(said)}." if said else ""
 
 
 def finetuning(table: pd.DataFrame) -> str:
@@ -171,7 +125,21 @@ def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
 
 
 def choices(table: pd.DataFrame) -> str:
-    """Of the other choices: which trainings with one seed lie beyond the band of the seeds."""
+    """Of the other choices: what three seeds call an effect, and which trainings with one lie beyond the band."""
+    return " ".join(filter(None, [_of_several_seeds(table), _of_one_seed(table)]))
+
+
+def _of_several_seeds(table: pd.DataFrame) -> str:
+    """An effect is called one from three seeds on (book/plan.md); two have an interval, which is in the table."""
+    rows = table[table["low"].notna() & (table["seeds"].astype(str).str.count(",") >= SEEDS_FOR_AN_EFFECT - 1)]
+    called = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    if rows.empty:
+        return ""
+    words = f"Of {len(rows)} choices with three seeds or more, the interval leaves out 0 for {len(called)}"
+    return f"{words}: {_effects(called)}." if len(called) else f"{words}."
+
+
+def _of_one_seed(table: pd.DataFrame) -> str:
     retrained = table[table["seed_band"].notna()]
     if retrained.empty:
         return ""
@@ -282,12 +250,10 @@ def systems(table: pd.DataFrame) -> str:
 def on_real_music(table: pd.DataFrame) -> str:
     """Of the real recording: each model beside the filter that has learnt from the same songs, the best one first."""
     scores = table.pivot(index="target", columns="method", values="usdr").sort_values(MODEL, ascending=False)
-    said = [f"{target} {row[MODEL]:.2f} dB, {_beside(row[MODEL] - row[FILTER])}" for target, row in scores.iterrows()]
+    said = [
+        f"{target} {row[MODEL]:.2f} dB, {formats.beside(row[MODEL] - row[FILTER])}" for target, row in scores.iterrows()
+    ]
     return f"On this clip the models score: {'; '.join(said)} the filter learnt from the same songs." if said else ""
-
-
-def _beside(difference: float) -> str:
-    return f"{abs(difference):.2f} dB {'above' if difference >= 0 else 'below'}"
 
 
 def failures(table: pd.DataFrame) -> str:
@@ -343,8 +309,8 @@ FINDINGS: dict[str, Finding] = {
     "finetuning_gain": finetuning,
     "details": choices,
     "claims": of_claims,
-    "scale": scale,
-    "long": longer,
+    "scale": scale_findings.scale,
+    "long": scale_findings.longer,
     "guitar": guitar,
 }
 TABLES = {"songs": "results"}  # of a figure: the table with its numbers

@@ -78,6 +78,11 @@ HEADINGS = {
 }
 
 
+def beside(difference: float) -> str:
+    """ "0.50 dB above", or below, of a difference in dB."""
+    return f"{abs(difference):.2f} dB {'above' if difference >= 0 else 'below'}"
+
+
 def heading(column: Hashable) -> str:
     """A column's name as a reader sees it; what stands for two levels of columns is joined."""
     if isinstance(column, tuple):

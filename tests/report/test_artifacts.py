@@ -16,7 +16,7 @@ from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.report import chapters, claims, findings, manifest, show, stamps, table_html, tables
+from bsrnn.report import chapters, claims, manifest, scale_findings, show, stamps, table_html, tables
 from bsrnn.report.artifact import Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
 from bsrnn.report.chapters import ch08_results, ch09_open_details
@@ -828,7 +828,7 @@ def test_the_scale_is_the_base_and_other_sizes_of_one_thing_at_a_time(root, monk
     assert (table[table["size"] == 1200]["effect"] == 0).all() and 3 < table["work"].iloc[-1] < 4
     figure = drawn("scale_curves")
     assert [axes.get_xlabel() for axes in figure.axes] == ["training items", "features N"]
-    assert "From 300 to 4800 training items" in findings.scale(table)
+    assert "From 300 to 4800 training items" in scale_findings.scale(table)
 
 
 def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets(root, monkeypatch):
@@ -844,7 +844,7 @@ def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets
     mean = table.loc[("mean", 4800)]
     assert mean["usdr_mean"] == pytest.approx(table.xs(4800, level="items")["usdr_mean"].iloc[:4].mean(), abs=1e-4)
     assert mean["of_the_mask"] == pytest.approx(mean["usdr_mean"] / mean["ratio_mask"], abs=1e-4)
-    assert "mean" in findings.longer(table.reset_index())
+    assert "mean" in scale_findings.longer(table.reset_index())
     for name, run in runs.grid(PROFILE).items():
         if name.startswith("other-long"):
             run.result_path().unlink()

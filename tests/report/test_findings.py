@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from bsrnn.report import findings
+from bsrnn.report import findings, scale_findings
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
@@ -44,12 +44,12 @@ def test_scale_is_told_by_the_doubling():
             ("items", 5, 1.0, None, 0.5), ("items", 20, 0.5, None, 0.0)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean", "effect"])
     table = table.assign(seeds="0")
-    said = findings.scale(table.assign(seed_band=None))
+    said = scale_findings.scale(table.assign(seed_band=None))
     assert said == (
         "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12 (9.00 dB). "
         "From 5 to 20 items: 1.00 to 0.50 dB, -0.25 dB a doubling."
     )
-    banded = findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
+    banded = scale_findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
     nothing = ", in all no more than another seed alone may move it: no gain can be told"  # 0.5 dB, not 1.5
     assert banded.startswith(f"{said[:-1]}{nothing}. ") and banded.endswith(
         "such trainings are 0.60 dB; of 3 sizes with one seed 2 lie farther from the base than that."
@@ -59,7 +59,7 @@ def test_scale_is_told_by_the_doubling():
 def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
     rows = [("bass", 5, 1.0, 0.1), ("bass", 40, 2.5, 0.25), ("mean", 5, 1.0, 0.1), ("mean", 40, 4.0, 0.4)]
     table = pd.DataFrame(rows, columns=["target", "items", "usdr_mean", "of_the_mask"])
-    assert findings.longer(table.assign(wiener=1.5, wiener_oracle=3.0, ratio_mask=10.0)) == (
+    assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=3.0, ratio_mask=10.0)) == (
         "From 5 to 40 items: bass 1.00 to 2.50 dB: 1.00 dB above the trained filter, 0.50 dB below the filter that "
         "knows the song, 25% of the mask's score, before 10%; mean 1.00 to 4.00 dB: 2.50 dB above the trained filter, "
         "1.00 dB above the filter that knows the song, 40% of the mask's score, before 10%."
@@ -94,12 +94,18 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
     assert without_control.endswith("its start 3.00 dB (0.10 dB worse).")
 
 
-def test_choices_count_what_lies_beyond_the_band():
-    rows = [("a", 0.7, 0.8), ("b", -0.9, 0.8), ("c", 0.1, 0.8), ("same weights", -2.0, None)]
-    said = findings.choices(pd.DataFrame(rows, columns=["another choice", "effect", "seed_band"]))
+def test_choices_count_what_lies_beyond_the_band_and_call_an_effect_one_from_three_seeds():
+    rows = [("a", 0.7, 0.8, None, "0"), ("b", -0.9, 0.8, None, "0"), ("c", 0.1, 0.8, None, "0"),
+            ("same weights", -2.0, None, None, "0"), ("two", 0.9, None, 0.1, "0, 1"),
+            ("yes", 0.3, None, 0.2, "0, 1, 2"), ("no", 0.3, None, 0.4, "0, 1, 4")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["another choice", "effect", "seed_band", "half", "seeds"])
+    table = table.assign(low=table["effect"] - table["half"], high=table["effect"] + table["half"])
+    said = findings.choices(table)
+    assert said.startswith("Of 2 choices with three seeds or more, the interval leaves out 0 for 1: *yes* (+0.30 dB). ")
     assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
     assert "The largest gain is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
-    assert findings.choices(pd.DataFrame(rows[3:], columns=["another choice", "effect", "seed_band"])) == ""
+    assert findings.choices(table[3:5]) == ""
+    assert findings.choices(table[-1:]).endswith("leaves out 0 for 0.")
 
 
 def test_rates_tell_the_lead_of_the_best():
