@@ -5,9 +5,9 @@ ConfigError where it is made. Where the paper leaves a detail open the comment s
 *authors' code* (their public code for the SDX 2023 challenge), *replication* (arXiv 2603.09187) or *ours*.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from bsrnn.bands import band_widths
 from bsrnn.runtime.limits import (
@@ -31,6 +31,18 @@ TARGETS = ("vocals", "drums", "bass", "other")
 Window = Annotated[int, within(2, 65_536, why="memory")]  # of an STFT, in samples
 Fade = Literal["triangle", "tenth", "flat"]  # of a segment where it overlaps others
 Kind = Literal["pseudo", "clean_target", "clean_residual"]  # what an unlabelled chunk can be
+Default = TypeVar("Default")
+
+
+def speed(default: Default) -> Default:
+    """Of a setting that decides how fast, and no number but for its rounding."""
+    return field(default=default, metadata={"speed": True})
+
+
+def later(default: Default) -> Default:
+    """Of a setting that came later, at whose default all is as before: left out of keys there, so that a new option
+    throws away no result."""
+    return field(default=default, metadata={"later": True})
 
 
 def _check_stft(settings: "ModelConfig | PeerConfig") -> None:
@@ -61,12 +73,12 @@ class ModelConfig:
     # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist)
     band_edges: Literal["floor", "nearest"] = "floor"
     # paper: not given; authors' code: float32's; replication: 1e-7
-    normalisation_eps: Annotated[float, within(0, 1, above=True)] = 2.0**-23
+    normalisation_eps: Annotated[float, within(0, 1, above=True)] = later(2.0**-23)
     # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
-    tac_factor: Annotated[int, within(0, 64)] = 0
+    tac_factor: Annotated[int, within(0, 64)] = later(0)
     # of attention over frames, N / heads values each; 0: none (paper); replication: 2
-    attention_heads: Annotated[int, within(0, 4096)] = 0
-    attention_features: Size = 16  # of queries and keys, in each head and subband (replication)
+    attention_heads: Annotated[int, within(0, 4096)] = later(0)
+    attention_features: Size = later(16)  # of queries and keys, in each head and subband (replication)
 
     def __post_init__(self):
         check(self)
@@ -147,15 +159,15 @@ class DataConfig:
     valid_songs: CountOrNone = 0
     test_songs: CountOrNone = 0
     unlabelled_songs: CountOrNone = 0  # mixtures
-    new_songs: CountOrNone = 0  # test songs of timbres that no training song has
+    new_songs: CountOrNone = later(0)  # test songs of timbres that no training song has
     # only the first so many training songs are labelled, the others are the unlabelled ones; 0: all are labelled
-    labelled_songs: CountOrNone = 0
+    labelled_songs: CountOrNone = later(0)
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
     seed: Seed = 0
     generator_version: Annotated[int, within(2, 2)] = 2  # of the embedded songs; what version 1 made is no more
     # a fold of the songs in a folder: these are scored, all others train, and none validates; (): the folder's splits
-    hold_out: tuple[str, ...] = ()
-    excerpt_seconds: NotNegative = 0.0  # of each test song its middle is scored; 0: all of it
+    hold_out: tuple[str, ...] = later(())
+    excerpt_seconds: NotNegative = later(0.0)  # of each test song its middle is scored; 0: all of it
 
     def __post_init__(self):
         check(self)
@@ -195,7 +207,7 @@ class MixingConfig:
     gain_db: Annotated[float, within(0, 200)] = 10.0
     drop_probability: Share = 0.1  # of each source (replication)
     # replication: both; authors' code: each is an item. "one" (ours): drawn for each item, all sources alike
-    item_channels: Literal["both", "one"] = "both"
+    item_channels: Literal["both", "one"] = later("both")
 
     def __post_init__(self):
         check(self)
@@ -209,7 +221,7 @@ class LossConfig:
     waveform_weight: NotNegative = 1.0
     reduction: Literal["mean", "sum"] = "mean"
     # "unit" (ours): over the root of the window's energy: weights 1 to 1, not 25 to 1
-    stft_scale: Literal["plain", "unit"] = "plain"
+    stft_scale: Literal["plain", "unit"] = later("plain")
 
     def __post_init__(self):
         check(self)
@@ -229,16 +241,16 @@ class TrainConfig:
     decay_items: Count = 320_000  # paper: two epochs of 10 000 batches of 16
     clip_norm: Positive = 5.0
     # a step, of an average of the weights that is validated and kept; 0: the weights themselves (paper)
-    ema_decay: Annotated[float, within(0, 0.999_999)] = 0.0
+    ema_decay: Annotated[float, within(0, 0.999_999)] = later(0.0)
     max_items: Count = 16_000_000  # paper: 100 epochs
     validate_items: Count = 160_000  # paper: once an epoch
     patience: CountOrNone = 10  # validations without a better one; 0 = never stop early
     max_bad_steps: Count = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
     # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
-    micro_items: CountOrNone = 2
+    micro_items: CountOrNone = speed(2)
     # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
-    precision: Literal["float32", "bfloat16"] = "float32"
-    loader_workers: Workers = 4  # item i depends on (seed, i) alone, so the number changes no bit
+    precision: Literal["float32", "bfloat16"] = speed("float32")
+    loader_workers: Workers = speed(4)  # item i depends on (seed, i) alone, so the number changes no bit
 
     def __post_init__(self):
         check(self)
@@ -268,9 +280,9 @@ class FinetuneConfig:
     # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual
     pools: Literal["signals", "kinds", "remixit"] = "signals"
     # Speed alone
-    teacher_batch: Count = 16  # chunks that the teacher separates at once
+    teacher_batch: Count = speed(16)  # chunks that the teacher separates at once
     # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
-    teacher_ahead: bool = False
+    teacher_ahead: bool = speed(False)
 
     def __post_init__(self):
         check(self)
@@ -290,10 +302,10 @@ class SeparateConfig:
 
     segment_seconds: Seconds = 3.0
     hop_seconds: Seconds = 0.5
-    batch_segments: Count = 8
+    batch_segments: Count = speed(8)
     # paper: not given; linear fades over half a segment. "tenth": replication
-    window: Fade = "triangle"
-    peak: bool = False  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
+    window: Fade = later("triangle")
+    peak: bool = later(False)  # scale the mixture to peak 1 before the model, and back after it (paper: not said)
 
     def __post_init__(self):
         check(self)
@@ -343,26 +355,17 @@ class Settings:
 
 # ---- which of them tell two trainings apart ----
 
-# Settings that decide how fast, and no number but for its rounding
-SPEED = ("loader_workers", "batch_segments", "micro_items", "teacher_batch", "teacher_ahead", "precision")
-# Settings that came later, with the value at which all is as before: left out of the key there, so that a new option
-# throws away no result.
-ADDED: dict[str, object] = {
-    "shifted_songs": 0,  # older results have it; generator version 1 made such songs
-    "new_songs": 0,
-    "labelled_songs": 0,
-    "normalisation_eps": 2.0**-23,
-    "tac_factor": 0,
-    "attention_heads": 0,
-    "attention_features": 16,
-    "window": "triangle",
-    "peak": False,
-    "item_channels": "both",
-    "stft_scale": "plain",
-    "ema_decay": 0.0,
-    "hold_out": (),
-    "excerpt_seconds": 0.0,
-}
+_SECTIONS = (ModelConfig, PeerConfig, DataConfig, ActivityConfig, MixingConfig, LossConfig, TrainConfig, FinetuneConfig,
+             SeparateConfig)  # fmt: skip
+
+
+def _marked(mark: str) -> dict[str, object]:
+    """Name -> default of the settings that are marked so."""
+    return {each.name: each.default for section in _SECTIONS for each in fields(section) if mark in each.metadata}
+
+
+SPEED = tuple(_marked("speed"))
+ADDED = _marked("later") | {"shifted_songs": 0}  # older results have this one; generator version 1 made such songs
 
 
 def deciding(settings: dict) -> dict:
