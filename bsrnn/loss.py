@@ -62,9 +62,9 @@ class Objective(nn.Module):
 
     Args:
         recorded: the model's kernels are recorded, for batches of one shape on a GPU (:mod:`bsrnn.runtime.captured`).
-        precision: "bfloat16": products and LSTMs inside the model are computed in it; weights, STFTs and the loss stay
-            in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot: see
-            :func:`bsrnn.runtime.precision.usable_dtype`.
+        precision: "bfloat16": products inside the model are computed in it, and on a CPU its LSTMs; weights, STFTs and
+            the loss stay in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot:
+            see :func:`bsrnn.runtime.precision.usable_dtype`.
 
     Raises:
         ConfigError: unknown precision.

@@ -3,6 +3,8 @@
 Axes as in :mod:`bsrnn.models.bsrnn`.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -81,4 +83,7 @@ class ResidualRNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (steps, sequences, N)
         # one group: statistics of each sequence over its steps and features (authors' code)
         normal = torch.addcmul(self.bias, standardise(x, (0, 2), self.eps), self.weight).to(x.dtype)
-        return x + project(self.linear, self.rnn(normal)[0])
+        # on a GPU autocast has float16 alone for LSTMs, in which small gradients vanish: they stay in x's own type
+        with torch.autocast("cuda", enabled=False) if x.is_cuda else nullcontext():
+            states = self.rnn(normal)[0]
+        return x + project(self.linear, states)

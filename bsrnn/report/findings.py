@@ -149,7 +149,7 @@ def _of_one_seed(table: pd.DataFrame) -> str:
     words += f": {_effects(beyond)}." if len(beyond) else "."
     best = retrained.loc[retrained["effect"].idxmax()]
     inside = "inside" if best["effect"] <= best["seed_band"] else "beyond"
-    words += f" The largest gain is {_effects([best])}, {inside} its band of ±{best['seed_band']:.2f} dB."
+    words += f" The largest gain among these is {_effects([best])}, {inside} its band of ±{best['seed_band']:.2f} dB."
     return words + " An effect inside the band may be the seed's doing; it only says what is worth several seeds."
 
 

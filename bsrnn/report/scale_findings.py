@@ -8,22 +8,24 @@ from bsrnn.report import formats
 
 
 def scale(table: pd.DataFrame) -> str:
-    """Of the table on scale: what the largest of each gains over the smallest, in all and a doubling."""
+    """Of the table on scale: what the largest of each gains over the smallest, in all and a doubling.
+
+    Both are measured against the base with the same seeds: their means need not be of the same.
+    """
     said = []
     for what, rows in table.groupby("what", sort=False):
         least, most = (rows.loc[rows["size"].idxmin()], rows.loc[rows["size"].idxmax()])
-        # of the same seeds as the base's, which the means need not be of
         gain, doublings = most["effect"] - least["effect"], math.log2(most["size"] / least["size"])
-        words = f"From {least['size']:g} to {most['size']:g} {what}: {least['usdr_mean']:.2f} to "
-        words += f"{most['usdr_mean']:.2f} dB, {gain / doublings:+.2f} dB a doubling"
+        words = (
+            f"From {least['size']:g} to {most['size']:g} {what}: {gain:+.2f} dB, {gain / doublings:+.2f} dB a doubling"
+        )
         if not pd.isna(most["new_usdr_mean"]) and least["seeds"] == most["seeds"]:
             words += f" (new timbres {(most['new_usdr_mean'] - least['new_usdr_mean']) / doublings:+.2f} dB)"
-        best = rows.loc[rows["usdr_mean"].idxmax()]
+        best = rows.loc[rows["effect"].idxmax()]
         if best["size"] not in (least["size"], most["size"]):
-            words += f", best with {best['size']:g} ({best['usdr_mean']:.2f} dB)"
-        bands = rows["seed_band"].dropna()
-        if len(bands) and abs(gain) <= bands.iloc[0]:
-            words += ", in all no more than another seed alone may move it: no gain can be told"
+            words += f", best with {best['size']:g}"
+        if all(_may_be_none(row) for row in (least, most)):
+            words += "; neither end can be told from the base: no gain is seen"
         said.append(words)
     if not said:
         return ""
@@ -38,17 +40,23 @@ def scale(table: pd.DataFrame) -> str:
     return f"{'. '.join(said)}."
 
 
+def _may_be_none(row: pd.Series) -> bool:
+    """Whether a difference from the base lies within its band, or its interval holds 0, or it is the base."""
+    if not pd.isna(row["seed_band"]):
+        return abs(row["effect"]) <= row["seed_band"]
+    return row["effect"] == 0 or (not pd.isna(row["low"]) and row["low"] <= 0 <= row["high"])
+
+
 def longer(table: pd.DataFrame) -> str:
     """Of the trainings with many more items: what they gain, and where they lie between the filters and the mask."""
     said = []
     for target, rows in table.groupby("target", sort=False):
         least, most = (rows.loc[rows["items"].idxmin()], rows.loc[rows["items"].idxmax()])
-        gained = f"{target} {least['usdr_mean']:.2f} to {most['usdr_mean']:.2f} dB"
-        beside = [
+        beside = " and ".join(
             f"{formats.beside(most['usdr_mean'] - most[method])} the {words}"
             for method, words in (("wiener", "trained filter"), ("wiener_oracle", "filter that knows the song"))
-        ]
-        of_mask = f"{most['of_the_mask']:.0%} of the mask's score, before {least['of_the_mask']:.0%}"
-        said.append(f"{gained}: {', '.join(beside)}, {of_mask}")
-    items = sorted(set(table["items"]))
-    return f"From {items[0]} to {items[-1]} items: {'; '.join(said)}." if said else ""
+        )
+        words = f"{target[0].upper()}{target[1:]}: {least['usdr_mean']:.2f} dB with {least['items']} items, "
+        words += f"{most['usdr_mean']:.2f} dB with {most['items']}, {beside}"
+        said.append(f"{words}, {most['of_the_mask']:.0%} of what the mask has.")
+    return " ".join(said)

@@ -82,10 +82,9 @@ def cost(profile_name: str) -> None:
     """Runs, trainings, hours and memory behind the committed numbers."""
     results = Results(Study(profile_name), runs.ROLES)
     trained = [done for done in results.finished if done.training]
-    memory = max((done.result.get("memory_gb") or 0.0 for done in trained), default=0.0)
     said = (
-        f"Profile {results.profile.name}: {len(results.finished)} runs, {len(trained)} of them trainings. "
-        f"If one follows the other: {_hours(results.finished)}. At most {memory:.1f} GB a process."
+        f"Profile {results.profile.name}: {len(results.finished)} runs, {len(trained)} of them trainings. Added up, as "
+        f"they ran side by side: {_hours(results.finished)}."
     )
     display(Markdown(said))
 
@@ -94,13 +93,16 @@ def _hours(finished: list[Finished]) -> str:
     """Of training and of scoring, on each kind of machine."""
     kinds: dict[tuple[str, int], list[Finished]] = {}
     for done in finished:
+        if "copied_from" in done.result:  # another run's, which is counted
+            continue
         kinds.setdefault((done.result["device"], done.result["threads"]), []).append(done)
     said = []
     for (device, threads), runs_there in sorted(kinds.items()):
         training = sum(done.training["seconds"] for done in runs_there if done.training) / 3600
         scoring = sum(done.result["score_seconds"] for done in runs_there) / 3600
+        memory = max(done.result.get("memory_gb") or 0.0 for done in runs_there)
         said.append(
             f"{training:.1f} hours of training and {scoring:.1f} of scoring on {device} with {threads} "
-            f"thread{'s' * (threads != 1)}"
+            f"thread{'s' * (threads != 1)}, at most {memory:.1f} GB a process"
         )
     return "; ".join(said)

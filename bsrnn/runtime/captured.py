@@ -14,7 +14,8 @@ class Captured(nn.Module):
 
     Args:
         module: on a CUDA device, with the same kernels for every input of a shape, and without hooks. Changed in place:
-            its own ``forward`` plays the recording.
+            its own ``forward`` plays the recording. The type of the inputs, whether they have gradients, and autocast
+            must stay as they were; nothing else may use the device while it records.
     """
 
     def __init__(self, module: nn.Module):
@@ -28,6 +29,7 @@ class Captured(nn.Module):
         if not self._shapes:
             # a recording's own stream is not the one that its gradients come from; torch takes care of that
             torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
-            torch.cuda.make_graphed_callables(self.module, tuple(value.clone() for value in inputs))
+            with torch.cuda.device(inputs[0].device):
+                torch.cuda.make_graphed_callables(self.module, tuple(value.clone() for value in inputs))
             self._shapes = shapes
         return self.module(*inputs) if shapes == self._shapes else type(self.module).forward(self.module, *inputs)

@@ -35,8 +35,10 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
     with alone(_lock_path(run)):
         if distributed.agree(path.is_file()):
             return read_json(path)
-        if twin := _finished_twin(run):
-            result = load(twin) | {name: describe(run, device)[name] for name in ("id", "change", "start")}
+        twin = _finished_twin(run)
+        if twin and distributed.size() == 1:
+            own = {name: describe(run, device)[name] for name in ("id", "change", "start")}
+            result = load(twin) | own | {"copied_from": twin.id}
             write_json(path, result)
             return result
         torch.set_num_threads(threads or run.threads)
@@ -161,13 +163,17 @@ def publish(profile_name: str) -> list[Path]:
     """
     written = []
     for target, run in Study(profile_name).best_models().items():
-        if not (run.weights_folder() / "training.json").is_file():
-            continue  # a clone has the published copy, and not the training's own
+        folder = paths.results(profile_name) / "checkpoints" / target
+        if not (run.weights_folder() / "training.json").is_file():  # a clone has the published copy alone
+            published = read_json(folder / "config.json")["id"] if (folder / "config.json").is_file() else "none"
+            if published != run.id:
+                terminal.say("note", f"{target}: run {run.id!r} is the best on the validation songs, but its weights "
+                                     f"are not here; what is published stays as it is ({published})")  # fmt: skip
+            continue
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
         info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
         info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
-        folder = paths.results(profile_name) / "checkpoints" / target
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
         cards.write(folder)
         written.append(folder)

@@ -170,8 +170,7 @@ SMALL = replace(
     ),
     seeds=(0, 1, 2, 3, 4),
     waiting=(
-        *(f"{target}-long-s[1-4]" for target in ("vocals", "bass", "other")),
-        *("drums-long-s[2-4]", "vocals-v[14]-long-s*"),
+        *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
         *("vocals-nearest-s1", *(f"vocals-{name}-s2" for name in ("mlp2", "sum", "plain-stft"))),

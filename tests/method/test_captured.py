@@ -1,11 +1,14 @@
 """Recorded steps on a GPU are those that are taken one kernel at a time."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from bsrnn.config import LossConfig, ModelConfig, TrainConfig
 from bsrnn.loss import Estimate
+from bsrnn.models.layers import ResidualRNN
 from bsrnn.train import Supervised, Trainer, new_model
 
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -51,3 +54,25 @@ def test_the_recorded_part_never_waits_for_a_value():
         assert all(weight.grad is not None for weight in estimate.parameters())
         with pytest.raises(DataDependentOutputException):  # the inverse STFT asks, and is therefore left out
             estimate.model.istft(spectrogram[:, :, None], 8000)
+
+
+@needs_gpu
+def test_lstms_keep_float32_where_products_are_in_bfloat16():
+    """Autocast would compute them in float16, where small gradients are zero."""
+    block, sound = ResidualRNN(4, 8).cuda(), torch.randn(5, 3, 4, device="cuda")
+    seen = []
+    block.rnn.register_forward_hook(lambda _, inputs, outputs: seen.append((inputs[0].dtype, outputs[0].dtype)))
+    with torch.autocast("cuda", torch.bfloat16):
+        assert block(sound).dtype == torch.float32
+    assert seen == [(torch.float32, torch.float32)]
+
+
+@pytest.mark.parametrize(("batch", "micro", "whole"), [(1, 2, True), (4, 0, True), (4, 4, True), (4, 2, False)])
+def test_a_batch_is_recorded_where_it_is_taken_in_one_piece(batch, micro, whole, monkeypatch):
+    config = TrainConfig(batch_items=batch, micro_items=micro, max_items=100, loader_workers=0)
+    trainer = Trainer(new_model(MODEL, 0), Supervised([], config), config)  # type: ignore[arg-type]
+    assert not trainer._recorded  # on a CPU
+    trainer.model = SimpleNamespace(window=SimpleNamespace(is_cuda=True), same_kernels=True)
+    assert trainer._recorded is whole
+    trainer.model.same_kernels = False
+    assert not trainer._recorded

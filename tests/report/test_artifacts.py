@@ -296,7 +296,7 @@ def test_ledger_reads_our_settings(finished):
 def test_values_are_means_over_seeds(root, monkeypatch):
     from dataclasses import replace
 
-    two = replace(profiles.profile(PROFILE), seeds=(0, 1), scale=(("model.features", (8,)),))
+    two = replace(profiles.profile(PROFILE), seeds=(0, 1), scale=(("model.features", (8,)),), long_items=2400)
     monkeypatch.setitem(profiles.PROFILES, PROFILE, two)
     fake_results.write_results(PROFILE)
     table = drawn("results").set_index(["target", "method", "timbre"])
@@ -829,6 +829,13 @@ def test_the_scale_is_the_base_and_other_sizes_of_one_thing_at_a_time(root, monk
     figure = drawn("scale_curves")
     assert [axes.get_xlabel() for axes in figure.axes] == ["training items", "features N"]
     assert "From 300 to 4800 training items" in scale_findings.scale(table)
+    two = replace(QUICK, scale=sizes, seeds=(0, 1), detail_seeds=(0, 1), waiting=("vocals-features32-s1",))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, two)
+    fake_results.write_results(PROFILE)
+    table = drawn("scale").set_index(["what", "size"])
+    several, one = table.loc[("training items", 4800)], table.loc[("features N", 32)]
+    assert several["low"] < several["effect"] < several["high"] and pd.isna(several["seed_band"])
+    assert pd.isna(one["low"]) and pd.isna(one["high"]) and (several["seeds"], one["seeds"]) == ("0, 1", "0")
 
 
 def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets(root, monkeypatch):
@@ -844,7 +851,7 @@ def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets
     mean = table.loc[("mean", 4800)]
     assert mean["usdr_mean"] == pytest.approx(table.xs(4800, level="items")["usdr_mean"].iloc[:4].mean(), abs=1e-4)
     assert mean["of_the_mask"] == pytest.approx(mean["usdr_mean"] / mean["ratio_mask"], abs=1e-4)
-    assert "mean" in scale_findings.longer(table.reset_index())
+    assert " Mean: " in scale_findings.longer(table.reset_index())
     for name, run in runs.grid(PROFILE).items():
         if name.startswith("other-long"):
             run.result_path().unlink()

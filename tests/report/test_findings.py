@@ -43,26 +43,30 @@ def test_scale_is_told_by_the_doubling():
     rows = [("songs", 6, 1.0, 0.5, -1.5), ("songs", 48, 2.5, 2.0, 0.0), ("songs", 12, 9.0, 9.0, 6.5),
             ("items", 5, 1.0, None, 0.5), ("items", 20, 0.5, None, 0.0)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "size", "usdr_mean", "new_usdr_mean", "effect"])
-    table = table.assign(seeds="0")
+    table = table.assign(seeds="0", low=None, high=None)
     said = scale_findings.scale(table.assign(seed_band=None))
     assert said == (
-        "From 6 to 48 songs: 1.00 to 2.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12 (9.00 dB). "
-        "From 5 to 20 items: 1.00 to 0.50 dB, -0.25 dB a doubling."
+        "From 6 to 48 songs: +1.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12. "
+        "From 5 to 20 items: -0.50 dB, -0.25 dB a doubling."
     )
+    none = "; neither end can be told from the base: no gain is seen"  # of 0.5 dB within its band, not of 1.5
     banded = scale_findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
-    nothing = ", in all no more than another seed alone may move it: no gain can be told"  # 0.5 dB, not 1.5
-    assert banded.startswith(f"{said[:-1]}{nothing}. ") and banded.endswith(
+    assert banded.startswith(f"{said[:-1]}{none}. ") and banded.endswith(
         "such trainings are 0.60 dB; of 3 sizes with one seed 2 lie farther from the base than that."
     )
+    several = table.assign(seed_band=None, low=table["effect"] - 0.6, high=table["effect"] + 0.6)
+    assert scale_findings.scale(several) == f"{said[:-1]}{none}."
+    several["seeds"] = ["0", "0, 1", "0", "0", "0"]  # the means of new timbres are of other seeds then
+    assert "new timbres" not in scale_findings.scale(several)
 
 
 def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
     rows = [("bass", 5, 1.0, 0.1), ("bass", 40, 2.5, 0.25), ("mean", 5, 1.0, 0.1), ("mean", 40, 4.0, 0.4)]
     table = pd.DataFrame(rows, columns=["target", "items", "usdr_mean", "of_the_mask"])
     assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=3.0, ratio_mask=10.0)) == (
-        "From 5 to 40 items: bass 1.00 to 2.50 dB: 1.00 dB above the trained filter, 0.50 dB below the filter that "
-        "knows the song, 25% of the mask's score, before 10%; mean 1.00 to 4.00 dB: 2.50 dB above the trained filter, "
-        "1.00 dB above the filter that knows the song, 40% of the mask's score, before 10%."
+        "Bass: 1.00 dB with 5 items, 2.50 dB with 40, 1.00 dB above the trained filter and 0.50 dB below the filter "
+        "that knows the song, 25% of what the mask has. Mean: 1.00 dB with 5 items, 4.00 dB with 40, 2.50 dB above the "
+        "trained filter and 1.00 dB above the filter that knows the song, 40% of what the mask has."
     )
 
 
@@ -103,7 +107,7 @@ def test_choices_count_what_lies_beyond_the_band_and_call_an_effect_one_from_thr
     said = findings.choices(table)
     assert said.startswith("Of 2 choices with three seeds or more, the interval leaves out 0 for 1: *yes* (+0.30 dB). ")
     assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
-    assert "The largest gain is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
+    assert "The largest gain among these is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
     assert findings.choices(table[3:5]) == ""
     assert findings.choices(table[-1:]).endswith("leaves out 0 for 0.")
 

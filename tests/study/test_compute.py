@@ -80,7 +80,11 @@ def test_a_run_that_has_been_computed_under_another_name_is_not_computed_again(g
     monkeypatch.setattr(compute, "planned", lambda name: {each.id: each for each in (run, twin)})
     first = json.loads(json.dumps(compute.compute(run)))
     monkeypatch.setattr(recipes, "Trainer", None)
-    assert compute.compute(twin) == first | {"id": "vocals-again-s0", "change": "again"} == runs.load(twin)
+    assert (
+        compute.compute(twin)
+        == first | {"id": "vocals-again-s0", "change": "again", "copied_from": "vocals-s0"}
+        == runs.load(twin)
+    )
     other = replace(twin, id="vocals-s1", seed=1)
     with pytest.raises(TypeError):  # there is no Trainer to train it
         compute.compute(other)

@@ -115,7 +115,7 @@ def _cores() -> int:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left behind."""
-    for left in folder.glob(UNFINISHED):
+    for left in [*folder.glob(UNFINISHED), *folder.glob(".unfinished-*")]:  # an older version's name
         try:
             old = time.time() - left.stat().st_mtime > STALE_SECONDS
         except FileNotFoundError:  # its process has just finished it

@@ -41,7 +41,7 @@ def training_curves(results: Results) -> Figure:
 @artifact.table("grid", "What was run", Runs(frozenset(ROLES)))
 def what_was_run(results: Results) -> pd.DataFrame:
     """Every kind of run of this profile, with its seeds, the device, mean seconds of training and scoring, and the sum
-    in minutes. CPU: one core of a machine that did two runs and other things at a time; a GPU did thirty at a time."""
+    in minutes. CPU: one core of a machine that did two runs and other things at a time; a GPU did many."""
     rows = []
     groups: dict[tuple[str, str, str], list[Finished]] = {}  # the same run with other seeds
     for done in results.finished:

@@ -101,10 +101,10 @@ BEYOND = Runs({"beyond", "compared"}, {"beyond"}, listed=partial(_behind, left_o
 @artifact.table("details", "What another choice does", OPEN)
 def other_choices(results: Results) -> pd.DataFrame:
     """One choice other than the base's, or than the finetuning's, trained or separated so with the same seeds:
-    difference of the mean uSDR on the test songs in dB. Where the weights are the same, its 95 % interval over songs,
-    and over seeds where there are several. Where a model was trained anew with one seed, no interval but a band: two
-    standard deviations, over seeds, of the difference of two trained splits of vocals (of two finetunings, where it is
-    one); an effect inside the band may be the seed's."""
+    difference of the mean uSDR on the test songs in dB, with its 95 % interval over songs, and over seeds where there
+    are several. Where a model was trained anew with one seed, no interval but a band: two standard deviations, over
+    seeds, of the difference of two trained splits of vocals (of two finetunings, where it is one); an effect inside
+    the band may be the seed's."""
     rows = [
         comparison.row(results) | {"another choice": comparison.words, "what is left open": comparison.detail}
         for comparison in comparisons(results)
