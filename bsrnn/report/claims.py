@@ -21,7 +21,7 @@ from bsrnn.config import PEER_NAMES
 from bsrnn.report.claim_list import CLAIMS as CLAIMS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim, is_of
-from bsrnn.report.stamps import OURS, claim_words, data_words
+from bsrnn.report.stamps import OURS, claim_words, data_words, seeds_of
 from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of
 from bsrnn.report.tables import mean_of, summaries_of
 from bsrnn.runtime.terminal import counted
@@ -272,7 +272,8 @@ def overview(study: Study) -> pd.DataFrame:
 
 def how_good(study: Study) -> str:
     """How good the models are whose differences the claims are about, beside a filter that needs no network."""
-    levels, below = _levels(Results(study, {"base", "baselines"}))
+    results = Results(study, {"base", "long", "baselines"})
+    levels, below = _levels(results, "base")
     if not levels:
         return ""
     words = (
@@ -280,15 +281,19 @@ def how_good(study: Study) -> str:
         "0 dB, beside that of a fixed filter, one gain for each frequency, learnt from the training songs:"
     )
     weak_words = "Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
-    said = f"- Profile {study.profile.name}: {'; '.join(levels)}."
-    return "\n".join([words, "", said, *(["", weak_words] if below else [])])
+    said = [f"- Profile {study.profile.name}: {'; '.join(levels)}."]
+    if longer := results.find("long"):
+        times = longer[0].training["items"] / study.profile.train.max_items
+        after = f"- After {times:g} times as many items, seed {seeds_of(longer)} (no verdict is of these)"
+        said.append(f"{after}: {'; '.join(_levels(results, 'long')[0])}.")
+    return "\n".join([words, "", *said, *(["", weak_words] if below else [])])
 
 
-def _levels(scores: Results) -> tuple[list[str], bool]:
-    """Of each target the model beside the filter, in words; and whether any model lies below it."""
+def _levels(scores: Results, role: str) -> tuple[list[str], bool]:
+    """Of each target the models of a role beside the filter, in words; and whether any of them lies below it."""
     said, below = [], False
-    for target in scores.targets("base"):
-        model = mean_of(summaries_of(scores.find("base", target)), "usdr_mean")
+    for target in scores.targets(role):
+        model = mean_of(summaries_of(scores.find(role, target)), "usdr_mean")
         known = mean_of([done.scores["wiener"]["summary"] for done in scores.find("baselines", target)], "usdr_mean")
         if model is not None and known is not None:
             below |= model < known

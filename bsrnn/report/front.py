@@ -21,7 +21,7 @@ from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
 from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
-from bsrnn.study.results import Results, Study, mean, trained_model
+from bsrnn.study.results import Finished, Results, Study, mean, trained_model
 
 SONGS_TO_CHOOSE_FROM = 4  # the first test songs, which the chapters render too
 MEGABYTES = 2.6  # of the front page's player: 20 s of nine tracks, and the page stays below three
@@ -135,20 +135,32 @@ def best_first(of_targets: Mapping[str, Mapping[str, float]]) -> dict[str, Mappi
 def quality(profile_name: str) -> None:
     """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
-    results = Results(study, {"base", "baselines"})
+    results = Results(study, {"base", "long", "baselines"})
     number, new = stamps.scored_songs(results).removesuffix(" scored"), _on_new_songs(results)
-    seeds = stamps.seeds_of(results.finished)
+    seeds = stamps.seeds_of(results.find("base"))
     lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
         mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
         of_new = f"; on songs of new timbres {new[target]:.1f} dB" if target in new else ""
         lines.append(f"- {_score(target, of_target)}{of_new}{mask if 'ratio_mask' in of_target else ''}.")
+    if longer := results.find("long"):
+        lines += ["", _after_more_items(study, longer)]
     if any("wiener" in of_target for of_target in scores(study).values()):
         lines += ["", "The fixed filter has one gain for each frequency. It has learnt from the same songs."]
     if new:
         lines[-1] += " Songs of new timbres have voices, kits and instruments that no training song has."
     display(Markdown("\n".join(lines)))
     display(HTML(trace.folded(chapters.get("results"), study)))
+
+
+def _after_more_items(study: Study, longer: list[Finished]) -> str:
+    """What the models that have learnt from many more items score."""
+    by_target: dict[str, list[dict]] = {}
+    for done in longer:
+        by_target.setdefault(done.run.target, []).append(done.scores["summary"])
+    said = [f"{target} {tables.mean_of(of_target, 'usdr_mean'):.1f} dB" for target, of_target in by_target.items()]
+    times = longer[0].training["items"] / study.profile.train.max_items
+    return f"After {times:g} times as many training items, seed {stamps.seeds_of(longer)}: **{', '.join(said)}**."
 
 
 def _on_new_songs(results: Results) -> dict[str, float]:

@@ -36,7 +36,7 @@ class Profile(Settings):
     # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
-    long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long
+    long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long, of the first seed
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()

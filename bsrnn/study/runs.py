@@ -346,14 +346,14 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """The base and some splits of vocals with many more items."""
+    """The base with many more items; of the first seed some splits of vocals, too."""
     if not profile.long_items:
         return
     settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
     on_scale = base.target == profile.targets[0] and base.seed in profile.detail_seeds
     roles = {"long", "scale"} if on_scale else {"long"}
     add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
-    for scheme in profile.long_splits if base.target == "vocals" else ():
+    for scheme in profile.long_splits if base.target == "vocals" and base.seed == profile.seeds[0] else ():
         split = with_values(settings.model, {"band_split": scheme})
         add(
             {"long split"},

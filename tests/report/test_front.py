@@ -13,6 +13,7 @@ from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
 from bsrnn.runtime.files import read_json
 from bsrnn.study.results import Study
+from bsrnn.study.runs import load
 
 RATE = 8000
 
@@ -122,6 +123,9 @@ def test_the_words_on_the_models_have_the_scores_of_the_runs(clone, shown):
                        for run in bases_of("small") if run["target"] == target])  # fmt: skip
         assert f"**{target} {score:.1f} dB**" in said and f"new timbres {new:.1f} dB" in said
     assert len(expected) > 1
+    longer = [run for run in Study("small").grid.values() if "long" in run.roles]
+    words = [f"{run.target} {load(run)['scores']['summary']['usdr_mean']:.1f} dB" for run in longer]
+    assert longer and f"After 8 times as many training items, seed 0: **{', '.join(words)}**." in said
     order = sorted(expected, key=expected.get, reverse=True)
     assert [said.index(f"**{target} {expected[target]:.1f} dB**") for target in order] == sorted(
         said.index(f"**{target} {expected[target]:.1f} dB**") for target in order
