@@ -174,7 +174,7 @@ SMALL = replace(
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
         *("vocals-nearest-s1", *(f"vocals-{name}-s2" for name in ("mlp2", "sum", "plain-stft"))),
-        *(f"vocals-{size}-s[12]" for size in ("items625", "items1250", "items2500", "songs6", "songs12")),
+        *(f"vocals-{size}-s[12]" for size in ("items625", "items1250", "items2500", "songs12")),
         *("vocals-songs36-s1", "vocals-features8-s2"),
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
