@@ -79,8 +79,10 @@ HEADINGS = {
 
 
 def beside(difference: float) -> str:
-    """ "0.50 dB above", or below, of a difference in dB."""
-    return f"{abs(difference):.2f} dB {'above' if difference >= 0 else 'below'}"
+    """ "0.50 dB above", or below, of a difference in dB; "level with" where two decimals show none."""
+    if abs(difference) < 0.005:
+        return "level with"
+    return f"{abs(difference):.2f} dB {'above' if difference > 0 else 'below'}"
 
 
 def heading(column: Hashable) -> str:

@@ -58,5 +58,5 @@ def longer(table: pd.DataFrame) -> str:
         )
         words = f"{target[0].upper()}{target[1:]}: {least['usdr_mean']:.2f} dB with {least['items']} items, "
         words += f"{most['usdr_mean']:.2f} dB with {most['items']}, {beside}"
-        said.append(f"{words}, {most['of_the_mask']:.0%} of what the mask has.")
-    return " ".join(said)
+        said.append(f"- {words}, {most['of_the_mask']:.0%} of what the mask has.")
+    return "\n".join(said)

@@ -860,7 +860,7 @@ def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets
     mean = table.loc[("mean", 4800)]
     assert mean["usdr_mean"] == pytest.approx(table.xs(4800, level="items")["usdr_mean"].iloc[:4].mean(), abs=1e-4)
     assert mean["of_the_mask"] == pytest.approx(mean["usdr_mean"] / mean["ratio_mask"], abs=1e-4)
-    assert " Mean: " in scale_findings.longer(table.reset_index())
+    assert "\n- Mean: " in scale_findings.longer(table.reset_index())
     for name, run in runs.grid(PROFILE).items():
         if name.startswith("other-long"):
             run.result_path().unlink()

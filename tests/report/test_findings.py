@@ -63,10 +63,11 @@ def test_scale_is_told_by_the_doubling():
 def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
     rows = [("bass", 5, 1.0, 0.1), ("bass", 40, 2.5, 0.25), ("mean", 5, 1.0, 0.1), ("mean", 40, 4.0, 0.4)]
     table = pd.DataFrame(rows, columns=["target", "items", "usdr_mean", "of_the_mask"])
-    assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=3.0, ratio_mask=10.0)) == (
-        "Bass: 1.00 dB with 5 items, 2.50 dB with 40, 1.00 dB above the trained filter and 0.50 dB below the filter "
-        "that knows the song, 25% of what the mask has. Mean: 1.00 dB with 5 items, 4.00 dB with 40, 2.50 dB above the "
-        "trained filter and 1.00 dB above the filter that knows the song, 40% of what the mask has."
+    assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=2.501, ratio_mask=10.0)) == (
+        "- Bass: 1.00 dB with 5 items, 2.50 dB with 40, 1.00 dB above the trained filter and level with the filter "
+        "that knows the song, 25% of what the mask has.\n"
+        "- Mean: 1.00 dB with 5 items, 4.00 dB with 40, 2.50 dB above the "
+        "trained filter and 1.50 dB above the filter that knows the song, 40% of what the mask has."
     )
 
 

@@ -54,4 +54,4 @@ def what_was_run(results: Results) -> pd.DataFrame:
         # None: a result older than this record
         row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
         rows.append(row | ours(results, group))
-    return ordered(rows, "run", "kind", "what", "device", "runs", "train_seconds", "score_seconds", "minutes")
+    return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes", "device")

@@ -155,5 +155,5 @@ def score_against_size(results: Results) -> Figure:
         panel.set_xticks(sizes, [str(size) for size in sizes], rotation=35, ha="right")
         panel.minorticks_off()
         figures.style(panel, AXES[axis], "mean uSDR (dB)" if axis == axes_with_runs[0] else "", "")
-    figures.legend(panels[0])
+    figures.legend_above(figure, panels[0], 4)
     return figure
