@@ -15,7 +15,7 @@ from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
 from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.provenance import code_state, peak_memory_gb
-from bsrnn.study import curves, scoring
+from bsrnn.study import curves, profiles, scoring
 from bsrnn.study.results import Study, is_silence
 from bsrnn.study.runs import STAGES, Run, load, planned
 from bsrnn.tool import cards
@@ -57,9 +57,10 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
 
 def _finished_twin(run: Run) -> Run | None:
     """A run of the profile that has been computed under another name, with the same settings, songs and seed."""
-    if run.kind not in TRAINERS or run.home != paths.results(run.profile.name):
-        return None
-    known = planned(run.profile.name)
+    name = run.profile.name
+    if run.kind not in TRAINERS or run.home != paths.results(name) or name not in profiles.PROFILES:
+        return None  # a run of no grid
+    known = planned(name)
     same = (other for other in known.values() if run.id in known and other.key == run.key and other.id != run.id)
     return next((other for other in same if other.finished()), None)
 
