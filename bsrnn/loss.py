@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bsrnn.config import LossConfig
 from bsrnn.errors import ConfigError
 from bsrnn.models.base import Separator
+from bsrnn.models.bsrnn import BSRNN
 from bsrnn.runtime import distributed
 from bsrnn.runtime.captured import Captured
 from bsrnn.runtime.threads import on_each_core
@@ -45,10 +46,10 @@ def weight_of_plain_stft(config: LossConfig, window: Tensor) -> float | Tensor:
 
 
 class Estimate(nn.Module):
-    """The part of a model between the STFTs as a module, which is what is recorded: torch's inverse STFT cannot be, it
-    looks at its window's sum."""
+    """BSRNN between the STFTs as a module, which is what is recorded: the same kernels for any batch of a shape.
+    Torch's inverse STFT cannot be recorded, it looks at its window's sum."""
 
-    def __init__(self, model: Separator):
+    def __init__(self, model: BSRNN):
         super().__init__()
         self.model = model
 
@@ -61,7 +62,7 @@ class Objective(nn.Module):
     """The loss as a module, which is what DistributedDataParallel wraps.
 
     Args:
-        recorded: the model's kernels are recorded, for batches of one shape on a GPU (:mod:`bsrnn.runtime.captured`).
+        recorded: BSRNN's kernels are recorded, for batches of one shape on a GPU (:mod:`bsrnn.runtime.captured`).
         precision: "bfloat16": products inside the model are computed in it, and on a CPU its LSTMs; weights, STFTs and
             the loss stay in float32. bfloat16 has float32's range, so that no loss need be scaled. Some CPUs cannot:
             see :func:`bsrnn.runtime.precision.usable_dtype`.
@@ -75,7 +76,7 @@ class Objective(nn.Module):
         if precision not in ("float32", "bfloat16"):
             raise ConfigError(f"unknown precision {precision!r}: expected 'float32' or 'bfloat16'")
         self.model, self.loss, self.in_bfloat16 = model, loss, precision == "bfloat16"
-        self.recorded = Captured(Estimate(model)) if recorded else None
+        self.recorded = Captured(Estimate(model)) if recorded and isinstance(model, BSRNN) else None
 
     def forward(self, mixture: Tensor, targets: Tensor) -> Tensor:
         """(B, C, L), (B, S, C, L) -> a scalar."""

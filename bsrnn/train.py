@@ -230,10 +230,10 @@ class Trainer:
 
     @property
     def _recorded(self) -> bool:
-        """Whether the model's kernels are: by one GPU, and of a whole batch, since the gradients of one piece would lie
+        """Whether BSRNN's kernels are: by one GPU, and of a whole batch, since the gradients of one piece would lie
         where those of the next go."""
         whole = not self.config.micro_items or self.config.micro_items >= self.config.batch_items
-        return distributed.size() == 1 and self.model.window.is_cuda and self.model.same_kernels and whole
+        return distributed.size() == 1 and self.device.startswith("cuda") and whole
 
     @property
     def folder(self) -> Path:

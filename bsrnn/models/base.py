@@ -17,12 +17,10 @@ class Separator(nn.Module, ABC):
     """A model of mixture (B, C, L) -> estimates (B, S, C, L), with the STFT that its loss is computed on.
 
     ``items_apart``: whether the items of a batch leave each other alone in training, so that it may be taken in pieces.
-    ``same_kernels``: whether ``estimate`` takes the same kernels for any batch of a shape: a GPU may record them.
     A subclass also has ``forward``.
     """
 
     items_apart = True
-    same_kernels = False
     widths: list[int] = []  # of the subbands, in bins; none
     window: Tensor  # of the STFT
 
@@ -38,10 +36,6 @@ class Separator(nn.Module, ABC):
     @abstractmethod
     def compute_in(self, dtype: torch.dtype) -> Self:
         """Do nearly all of the work in a dtype; the model itself, changed in place."""
-
-    def estimate(self, spectrogram: Tensor) -> Tensor:
-        """Spectrogram (B, C, F, T) of a mixture -> those (B, S, C, F, T) of the estimates; not all models have this."""
-        raise NotImplementedError
 
     def stft(self, audio: Tensor) -> Tensor:
         """(B.., L) -> (B.., F, T) complex, at least one axis before L.

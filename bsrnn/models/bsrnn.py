@@ -104,7 +104,6 @@ class BSRNN(Separator):
     """
 
     config: ModelConfig
-    same_kernels = True
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bsrnn.config import PEER_NAMES, PEERS, PeerConfig, deciding
+from bsrnn.config import PEER_NAMES, deciding, peer_of
 from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
@@ -227,7 +227,8 @@ def planned(profile_name: str) -> dict[str, Run]:
             if target in profile.finetuned:
                 _add_finetunings(add, profile, base)
             _add_details(add, profile, base)
-            _add_long(add, profile, base)
+            if profile.long_items:
+                _add_long(add, profile, base)
             if target == profile.targets[0]:
                 _add_scale(add, profile, base)
                 _add_peers(add, profile, base)
@@ -347,11 +348,8 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The base with many more items; of the first seed some splits of vocals, too."""
-    if not profile.long_items:
-        return
     settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
-    on_scale = base.target == profile.targets[0] and base.seed in profile.detail_seeds
-    roles = {"long", "scale"} if on_scale else {"long"}
+    roles = {"long"} | (base.roles & {"scale"})  # a size of that page, where the base is one
     add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
     for scheme in profile.long_splits if base.target == "vocals" and base.seed == profile.seeds[0] else ():
         split = with_values(settings.model, {"band_split": scheme})
@@ -369,13 +367,6 @@ def _with_items(base: Run, items: int) -> Profile:
     """The base's settings with a training of another length, which is validated as often."""
     validated = base.profile.train.max_items // base.profile.train.validate_items
     return with_values(base.profile, {ITEMS: items, "train.validate_items": items // validated})
-
-
-def peer_of(system: str) -> PeerConfig:
-    """Another system's settings. Raises ConfigError: nobody knows it."""
-    if system not in PEERS:
-        raise ConfigError(f"unknown peer {system!r}: expected one of {', '.join(PEERS)}")
-    return PEERS[system]
 
 
 def detail_of(words: str, profile: Profile) -> tuple[str, str]:

@@ -1,13 +1,11 @@
 """Recorded steps on a GPU are those that are taken one kernel at a time."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from bsrnn.config import LossConfig, ModelConfig, TrainConfig
-from bsrnn.loss import Estimate
+from bsrnn.config import PEERS, LossConfig, ModelConfig, TrainConfig
+from bsrnn.loss import Estimate, Objective
 from bsrnn.models.layers import ResidualRNN
 from bsrnn.train import Supervised, Trainer, new_model
 
@@ -18,11 +16,12 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 def trained(recorded: bool, precision: str, shapes: list[int]) -> tuple[list[float], torch.Tensor]:
     """Losses of a few steps, and the weights after them; ``shapes``: samples of each step's items."""
     model = new_model(MODEL, 0)
-    model.same_kernels = recorded
     config = TrainConfig(batch_items=2, max_items=100, validate_items=100, precision=precision, loader_workers=0)
     source = Supervised([], config)  # type: ignore[arg-type]  # the batches come from below
     trainer = Trainer(model, source, config, LossConfig(), "cuda")
-    assert (trainer.learner.recorded is not None) is recorded
+    assert trainer.learner.recorded
+    if not recorded:
+        trainer.learner = Objective(model, LossConfig(), precision)
     generator = torch.Generator().manual_seed(0)
     losses = []
     for samples in shapes:
@@ -72,7 +71,10 @@ def test_a_batch_is_recorded_where_it_is_taken_in_one_piece(batch, micro, whole,
     config = TrainConfig(batch_items=batch, micro_items=micro, max_items=100, loader_workers=0)
     trainer = Trainer(new_model(MODEL, 0), Supervised([], config), config)  # type: ignore[arg-type]
     assert not trainer._recorded  # on a CPU
-    trainer.model = SimpleNamespace(window=SimpleNamespace(is_cuda=True), same_kernels=True)
+    trainer.device = "cuda:1"
     assert trainer._recorded is whole
-    trainer.model.same_kernels = False
-    assert not trainer._recorded
+
+
+def test_other_systems_are_not_recorded():
+    assert Objective(new_model(MODEL, 0), LossConfig(), recorded=True).recorded
+    assert not Objective(new_model(PEERS["convtasnet-stft"], 0), LossConfig(), recorded=True).recorded
