@@ -129,6 +129,11 @@ def choices(table: pd.DataFrame) -> str:
     return " ".join(filter(None, [_of_several_seeds(table), _of_one_seed(table)]))
 
 
+def beyond(table: pd.DataFrame) -> str:
+    """Of what the paper does not have: the same."""
+    return choices(table.rename(columns={"what is other": "another choice"}))
+
+
 def _of_several_seeds(table: pd.DataFrame) -> str:
     """An effect is called one from three seeds on (book/plan.md); two have an interval, which is in the table."""
     rows = table[table["low"].notna() & (table["seeds"].astype(str).str.count(",") >= SEEDS_FOR_AN_EFFECT - 1)]
@@ -308,6 +313,7 @@ FINDINGS: dict[str, Finding] = {
     "results": shares,
     "finetuning_gain": finetuning,
     "details": choices,
+    "beyond": beyond,
     "claims": of_claims,
     "scale": scale_findings.scale,
     "long": scale_findings.longer,

@@ -110,6 +110,7 @@ def test_choices_count_what_lies_beyond_the_band_and_call_an_effect_one_from_thr
     assert "Of 3 trainings with one seed, 1 lies beyond the band of the seeds: *b* (-0.90 dB)." in said
     assert "The largest gain among these is *a* (+0.70 dB), inside its band of ±0.80 dB." in said
     assert findings.choices(table[3:5]) == ""
+    assert findings.beyond(table.rename(columns={"another choice": "what is other"})) == said
     assert findings.choices(table[-1:]).endswith("leaves out 0 for 0.")
 
 
