@@ -121,17 +121,11 @@ def data_loading(options) -> dict:
     start = paths.results("small") / "checkpoints" / tuned.target
     profile = tuned.profile  # whose songs are the labelled and the unlabelled ones
     unlabelled = recipes.unlabelled_of(profile)
-    took = {}
-    for ahead in (False, True):
-        settings = replace(profile, finetune=replace(profile.finetune, teacher_ahead=ahead))
-        source = recipes.semi_supervised(settings, tuned.target, 0, unlabelled, checkpoint.load(start))
-        asked = source.ask_teacher = _Timed(source.ask_teacher)
-        learner = checkpoint.load(start)
-        share, took[ahead] = _waiting(source.batches(0), learner, settings.finetune.train, steps, asked.reset)
-        if not ahead:  # in a thread of its own the teacher's time is not the step's
-            result["share_of_the_teacher"] = asked.seconds / took[ahead]
-            result["share_waiting_for_songs_in_finetuning"] = share - asked.seconds / took[ahead]
-    result["teacher_ahead_vs_in_turn"] = took[False] / took[True]
+    source = recipes.semi_supervised(profile, tuned.target, 0, unlabelled, checkpoint.load(start))
+    asked = source.ask_teacher = _Timed(source.ask_teacher)
+    share, took = _waiting(source.batches(0), checkpoint.load(start), profile.finetune.train, steps, asked.reset)
+    result["share_of_the_teacher"] = asked.seconds / took
+    result["share_waiting_for_songs_in_finetuning"] = share - asked.seconds / took
     return result
 
 

@@ -259,6 +259,7 @@ class TrainConfig:
     # paper: not given; "bfloat16": of products inside the model; weights, loss stay float32
     precision: Literal["float32", "bfloat16"] = speed("float32")
     loader_workers: Workers = speed(4)  # item i depends on (seed, i) alone, so the number changes no bit
+    cuda_graphs: bool = speed(True)  # on one GPU: a step's kernels are recorded once and started together
 
     def __post_init__(self):
         check(self)
@@ -287,10 +288,7 @@ class FinetuneConfig:
     # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals; "remixit": as RemixIT
     # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual
     pools: Literal["signals", "kinds", "remixit"] = "signals"
-    # Speed alone
     teacher_batch: Count = speed(16)  # chunks that the teacher separates at once
-    # it labels the next batches in a thread while the student learns: no gain on two cores, which both want
-    teacher_ahead: bool = speed(False)
 
     def __post_init__(self):
         check(self)

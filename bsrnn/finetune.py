@@ -17,7 +17,6 @@ What the paper leaves open is a setting of :class:`bsrnn.config.FinetuneConfig`;
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import NamedTuple
@@ -202,22 +201,16 @@ class SemiSupervised:
     def batches(self, first_item: int) -> Iterator[Batch]:
         """(mixture (B, C, L), targets (B, 1, C, L)) from an item on.
 
-        The teacher labels the chunks of several batches at once; with ``config.teacher_ahead`` in a thread, while the
-        student learns from those before. It never works across a validation, after which it may be another.
+        The teacher labels the chunks of several batches at once, never across a validation, after which it may be
+        another.
         """
-        groups = (group for group in self._groups() if group[-1] >= first_item)
-        with ThreadPoolExecutor(1, "teacher") as thread:
-            ahead: Future[list[tuple[Batch, Counter[str]]]] | None = None
-            following = next(groups, None)
-            while following:
-                group, following = following, next(groups, None)
-                batches = ahead.result() if ahead else self.label(group)
-                may_go_ahead = self.config.teacher_ahead and not self._validates_after(group[-1])
-                ahead = thread.submit(self.label, following) if following and may_go_ahead else None
-                for first, (batch, counts) in zip(group, batches, strict=True):
-                    if first >= first_item:  # a resumed training may begin within a group
-                        self.counts += counts
-                        yield batch
+        for group in self._groups():
+            if group[-1] < first_item:
+                continue
+            for first, (batch, counts) in zip(group, self.label(group), strict=True):
+                if first >= first_item:  # a resumed training may begin within a group
+                    self.counts += counts
+                    yield batch
 
     def label(self, firsts: Sequence[int]) -> list[tuple[Batch, Counter[str]]]:
         """The batches that begin at these items, each with its counts; the teacher is asked once for all."""

@@ -232,8 +232,9 @@ class Trainer:
     def _recorded(self) -> bool:
         """Whether BSRNN's kernels are: by one GPU, and of a whole batch, since the gradients of one piece would lie
         where those of the next go."""
-        whole = not self.config.micro_items or self.config.micro_items >= self.config.batch_items
-        return distributed.size() == 1 and self.device.startswith("cuda") and whole
+        config = self.config
+        whole = not config.micro_items or config.micro_items >= config.batch_items
+        return config.cuda_graphs and distributed.size() == 1 and self.device.startswith("cuda") and whole
 
     @property
     def folder(self) -> Path:

@@ -17,7 +17,6 @@ from torch import Tensor, distributed, nn
 from bsrnn.errors import ConfigError
 
 WAIT = timedelta(hours=1)  # for the slowest process, which may be reading songs; then the training fails and says so
-_beside: "distributed.ProcessGroup | None" = None  # of `by_shares`, which may run in a thread beside the training
 
 
 @contextmanager
@@ -40,14 +39,11 @@ def started(device: str = "cpu") -> Iterator[str]:
         device = f"cuda:{local_rank}"
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    global _beside
     distributed.init_process_group(backend, timeout=WAIT)
-    _beside = distributed.new_group(backend="gloo", timeout=WAIT)
     try:
         yield device
     finally:
         distributed.destroy_process_group()
-        _beside = None
 
 
 def _together() -> bool:
@@ -117,18 +113,14 @@ def by_shares(function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
 
     The items (B, ...), on the CPU, must be the same in every process, and the function must map each by itself to one
     of a shape of its own, on the CPU. Where they cannot be shared equally, the last shares are filled up with zeros,
-    whose results are thrown away. One process computes all at once. May be called in one thread beside the training's:
-    the exchange has a group of its own.
+    whose results are thrown away. One process computes all at once.
     """
     if size() == 1 or not len(items):
         return function(items)
     part = -(-len(items) // size())
     mine = items[rank() * part : (rank() + 1) * part]
     filled = torch.cat([mine, items.new_zeros(part - len(mine), *items.shape[1:])])
-    result = function(filled).contiguous()
-    parts = [torch.empty_like(result) for _ in range(size())]
-    distributed.all_gather(parts, result, group=_beside)
-    return torch.cat(parts)[: len(items)]
+    return gather(function(filled))[: len(items)]
 
 
 def copy_first(values: dict[str, Tensor]) -> None:

@@ -1,6 +1,7 @@
 """Computing a run: train or finetune, then score; each stage is kept, so that a killed run goes on where it was."""
 
 import platform
+import shutil
 import time
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
         if twin and distributed.size() == 1:
             own = {name: describe(run, device)[name] for name in ("id", "change", "start")}
             result = load(twin) | own | {"copied_from": twin.id}
+            if twin.weights_folder().is_dir():  # what starts from this run looks for them here
+                shutil.copytree(twin.weights_folder(), run.weights_folder(), dirs_exist_ok=True)
             write_json(path, result)
             return result
         torch.set_num_threads(threads or run.threads)

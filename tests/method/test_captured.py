@@ -1,5 +1,7 @@
 """Recorded steps on a GPU are those that are taken one kernel at a time."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
@@ -73,6 +75,8 @@ def test_a_batch_is_recorded_where_it_is_taken_in_one_piece(batch, micro, whole,
     assert not trainer._recorded  # on a CPU
     trainer.device = "cuda:1"
     assert trainer._recorded is whole
+    trainer.config = replace(config, cuda_graphs=False)
+    assert not trainer._recorded
 
 
 def test_other_systems_are_not_recorded():

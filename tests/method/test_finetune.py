@@ -1,7 +1,6 @@
 """The semi-supervised sampler: the energy rules on constructed cases, pools, self-boosting, resuming."""
 
 import itertools
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,7 +210,7 @@ def finetunings(folder, unlabelled, tmp_path_factory):
     checkpoint.save(new_model(MODEL, 0), root / "start")
 
     def finetune(name, **settings):
-        settings = {"teacher_batch": 4, "teacher_ahead": False} | settings
+        settings = {"teacher_batch": 4} | settings
         train = replace(TRAIN, learning_rate=1e-2, max_items=16, ema_decay=settings.pop("ema_decay", 0.0))
         mixing = MixingConfig(chunk_seconds=0.25, item_channels=settings.pop("item_channels", "both"))
         profile = Profile(
@@ -233,8 +232,8 @@ def same_weights(one, other):
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize(("step", "ahead"), [(2, False), (4, True), (6, False), (6, True), (8, False)])
-def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatch, step, ahead):
+@pytest.mark.parametrize("step", [2, 4, 6, 8])
+def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatch, step):
     """Killed before a group, within one, and after its teacher was replaced: what the teacher knows must come back."""
     finetune, root = finetunings
     whole = finetune("whole")
@@ -249,10 +248,10 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatc
         return real(*arguments)
 
     monkeypatch.setattr(Trainer, "step", failing)
-    name = f"killed-{step}-{ahead}"
+    name = f"killed-{step}"
     with pytest.raises(Killed):
-        finetune(name, teacher_ahead=ahead)
-    resumed = finetune(name, teacher_ahead=ahead)
+        finetune(name)
+    resumed = finetune(name)
     assert len(steps) == 8 + 1  # none was repeated
     for key in ("valid_usdr", "loss", "counts", "teacher", "teacher_replaced"):
         assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
@@ -357,19 +356,16 @@ def test_the_teacher_labels_in_groups_and_never_across_a_validation(labelled, un
     assert source.counts == one_by_one.counts and source.counts["labelled"] == 8
 
 
-def test_in_a_thread_the_teacher_stays_behind_the_next_validation(labelled, unlabelled):
-    """Were it ahead across one, half of its labels would come from a teacher that is no more."""
+def test_the_teacher_labels_no_batch_beyond_the_next_validation(labelled, unlabelled):
+    """Else some of its labels would come from a teacher that is no more."""
     scale = [0.5]
-    source = sampler(labelled, unlabelled, lambda mixture: mixture * scale[0], teacher_batch=2, teacher_ahead=True)
-    seen = []
-    real = source.ask_teacher
-    source.ask_teacher = lambda mixtures: seen.append((scale[0], threading.current_thread().name)) or real(mixtures)
+    source = sampler(labelled, unlabelled, lambda mixture: mixture * scale[0], teacher_batch=100)
+    seen, real = [], source.ask_teacher
+    source.ask_teacher = lambda mixtures: seen.append(scale[0]) or real(mixtures)
     for number, _ in enumerate(source.batches(0)):
         if number == 1:  # the second batch ends at the validation of item 4
             scale[0] = 0.25
-    assert [factor for factor, _ in seen] == [0.5, 0.5, 0.25, 0.25]
-    # the first of each half is made when it is asked for, the second ahead of it
-    assert [name.startswith("teacher") for _, name in seen] == [False, True, False, True]
+    assert seen == [0.5, 0.25]
 
 
 # ---- the paper's open choices ----

@@ -85,6 +85,8 @@ def test_a_run_that_has_been_computed_under_another_name_is_not_computed_again(g
         == first | {"id": "vocals-again-s0", "change": "again", "copied_from": "vocals-s0"}
         == runs.load(twin)
     )
+    weights = [each.weights_folder() / "model.safetensors" for each in (run, twin)]
+    assert weights[0] != weights[1] and weights[0].read_bytes() == weights[1].read_bytes()  # for what starts from them
     other = replace(twin, id="vocals-s1", seed=1)
     with pytest.raises(TypeError):  # there is no Trainer to train it
         compute.compute(other)
