@@ -123,14 +123,22 @@ def _training(profile: Profile, config: TrainConfig, teacher: bool) -> float:
     return config.max_items * (3 + teacher) * forward + checks
 
 
+def _scored_songs(run) -> tuple[int, float]:
+    """How many songs a run is scored on, and the seconds of one; the real recording is a clip of 6 s."""
+    if run.kind == "real":
+        return 1, 6.0
+    _, _, test, seconds = _songs(run.profile.data)
+    return test, seconds
+
+
 def work(run) -> tuple[float, float]:
     """Operations of a run's training, which several processes share equally, and of its scoring, which one does."""
     profile = run.profile
-    _, _, test, seconds = _songs(profile.data) if run.kind != "real" else (0, 0, 1, 6.0)
+    songs, seconds = _scored_songs(run)
     training = 0.0
     if run.kind in ("train", "finetune"):
         training = _training(profile, _train_config(run), _has_teacher(run))
-    return training, 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, test, seconds)
+    return training, 0.0 if run.kind == "baselines" else _scoring(profile.model, profile.separate, songs, seconds)
 
 
 def scored_gb(run) -> float:
@@ -175,8 +183,8 @@ def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
     """
     rate = GPU_RATE if device.startswith("cuda") else CORE_RATE
     training, scoring = work(run)
-    _, _, test, seconds = _songs(run.profile.data)
-    scores = test * seconds / 20  # of a song's twentieth: both metrics
+    songs, seconds = _scored_songs(run)
+    scores = songs * seconds / 20  # of a song's twentieth: both metrics
     return Cost(training / (rate * processes) + scoring / rate + scores, memory_gb(run, processes))
 
 

@@ -76,6 +76,13 @@ def test_what_is_asked_follows_settings_device_and_processes():
     assert saved == pytest.approx(together / costs.GPU_RATE * 7 / 8)
 
 
+def test_the_real_recording_is_scored_alone():
+    """One clip of 6 s, and not the data set's 50 songs of four minutes."""
+    real = runs.planned("paper")["vocals-real-s0"]
+    separating = costs.work(real)[1] / costs.CORE_RATE
+    assert costs.of_run(real).seconds - separating == pytest.approx(6 / 20)
+
+
 def test_an_item_of_one_channel_takes_half_of_a_stereo_one_and_validations_what_they_did():
     for name in ("vocals-s0", "drums-finetuned-s0"):
         mono = runs.grid("small")[name]
