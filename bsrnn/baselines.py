@@ -25,9 +25,11 @@ METHODS = {
 
 
 def _stft(audio: np.ndarray, config: ModelConfig | PeerConfig) -> Tensor:
-    """(C, L) -> (C, F, T) complex."""
+    """(C, L) -> (C, F, T) complex; zeros follow a song that is too short for the reflection at its edges."""
     window = torch.hann_window(config.n_fft)
-    return torch.stft(torch.from_numpy(audio), config.n_fft, config.hop_samples, window=window, return_complex=True)
+    lacking = max(0, config.n_fft // 2 + 1 - audio.shape[1])
+    padded = torch.from_numpy(np.pad(audio, ((0, 0), (0, lacking))))
+    return torch.stft(padded, config.n_fft, config.hop_samples, window=window, return_complex=True)
 
 
 def _filtered(spectrogram: Tensor, gains: Tensor, samples: int, config: ModelConfig | PeerConfig) -> np.ndarray:
