@@ -80,6 +80,20 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch
     return model.compute_in(DTYPES[usable_dtype(dtype, device)]).to(device).eval()
 
 
+def info_of(folder: Path) -> dict:
+    """What :func:`save` was given beside a model; {} where no model lies, or it says nothing of itself.
+
+    Raises:
+        DataError: the config.json in ``folder`` describes no model.
+    """
+    path = folder / CONFIG
+    values = read_json(path) if path.is_file() else {}
+    info = values.get("info", {}) if isinstance(values, dict) else None
+    if not isinstance(info, dict):
+        raise DataError(f"{path} describes no model: expected what is known of it under 'info'; get or train it again")
+    return info
+
+
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Values in ``dtype``; whole numbers, which count something, stay what they are."""
     return value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()

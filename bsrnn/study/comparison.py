@@ -150,10 +150,8 @@ class Comparison:
         if _trained(replace(base, folder=self.folder).weights_folder()):
             return None
         published = paths.results(self.profile.name) / "checkpoints" / base.target
-        path = published / checkpoint.CONFIG
-        info = read_json(path).get("info", {}) if path.is_file() else {}
         known = _lookup(base, self.homes)
-        return published if known and info.get("train_key") == base.train_key else None
+        return published if known and checkpoint.info_of(published).get("train_key") == base.train_key else None
 
     def take_weights(self) -> None:
         """Put weights that are there already where the bases to be scored expect them."""

@@ -169,8 +169,7 @@ def publish(profile_name: str) -> list[Path]:
     for target, run in Study(profile_name).best_models().items():
         folder = paths.results(profile_name) / "checkpoints" / target
         if not (run.weights_folder() / "training.json").is_file():  # a clone has the published copy alone
-            known = read_json(folder / "config.json")["info"] if (folder / "config.json").is_file() else {}
-            if known.get("train_key") != run.train_key:
+            if checkpoint.info_of(folder).get("train_key") != run.train_key:
                 terminal.say("note", f"{target}: run {run.id!r} is the best on the validation songs, but its weights "
                                      "are not here; what is published stays as it is")  # fmt: skip
             continue

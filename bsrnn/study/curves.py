@@ -75,9 +75,9 @@ class Training:
     band: Band | None
 
 
-def remark(settings: Settings, seed: int, kind: str = "train"):
+def remark(settings: Settings, seed: int):
     """What a training says beside each validation, see :data:`bsrnn.train.Remark`."""
-    band = band_of(_plain(settings_of(settings, kind, seed)), kind, settings.name)
+    band = band_of(_plain(settings_of(settings, "train", seed)), "train", settings.name)
     return band.place if band else lambda items, usdr: ""
 
 
@@ -92,7 +92,7 @@ def read(folder: Path) -> Training:
     if done.is_file():
         values = read_json(done)
         history = values.get("history") if isinstance(values, dict) else None
-        if not isinstance(history, list):
+        if not isinstance(history, list) or not all(map(_is_validation, history)):
             raise DataError(f"{done} describes no training: expected its history of validations")
     elif state:
         history = state.history
@@ -102,12 +102,14 @@ def read(folder: Path) -> Training:
     else:
         raise ConfigError(f"{folder} holds no training: expected a folder as `bsrnn train --out` makes, with "
                           "training.json, or resume/ while it goes on")  # fmt: skip
-    kept = [entry for entry in history if entry["valid_usdr"] is not None]
+    kept = _validations(history)
     if not kept:
         why = "it has no validation songs" if history else "its first validation is still to come"
         raise ConfigError(f"{folder}: no curve to draw: {why}")
     curve = _curve(folder.name, kept)
     settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    if not isinstance(settings, dict) or not isinstance(settings.get("model", {}), dict):
+        raise DataError(f"{folder / SETTINGS} describes no training: expected its settings by name")
     kind = "finetune" if "finetune" in settings else "train"
     band = band_of(deciding(settings), kind, _profile_of(folder)) if settings else None
     return Training(folder, curve, not done.is_file(), band)
@@ -130,7 +132,7 @@ def band_of(settings: dict, kind: str, profile_name: str = "") -> Band | None:
     if not alike:
         return None
     alike = [run for run in alike if run.profile.name == alike[0].profile.name]
-    curves = [_curve(f"seed {run.seed}", _validations(runs.load(run))) for run in alike]
+    curves = [_curve(f"seed {run.seed}", _validations(runs.load(run)["training"]["history"])) for run in alike]
     curves = [curve for curve in curves if curve.items]
     return Band(f"{words}, profile {alike[0].profile.name}", tuple(curves)) if curves else None
 
@@ -160,8 +162,17 @@ def _validated(settings: dict) -> tuple:
     return (targets, *(settings.get(section) for section in VALIDATED_ALIKE))
 
 
-def _validations(result: dict) -> list[dict]:
-    return [entry for entry in result["training"]["history"] if entry["valid_usdr"] is not None]
+def _is_validation(entry: object) -> bool:
+    """Whether an entry of a history read from a file is as trainings write it."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("items"), int)
+        and isinstance(entry.get("valid_usdr", ""), float | int | None)
+    )
+
+
+def _validations(history: list[dict]) -> list[dict]:
+    return [entry for entry in history if entry["valid_usdr"] is not None]
 
 
 def _curve(name: str, history: list[dict]) -> Curve:
@@ -170,6 +181,4 @@ def _curve(name: str, history: list[dict]) -> Curve:
 
 def _profile_of(folder: Path) -> str:
     """The profile that the model in a folder was trained by; "" where it does not say."""
-    path = folder / checkpoint.CONFIG
-    info = read_json(path).get("info", {}) if path.is_file() else {}
-    return str(info.get("profile", ""))
+    return str(checkpoint.info_of(folder).get("profile", ""))

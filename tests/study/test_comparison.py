@@ -7,7 +7,7 @@ import pytest
 
 from bsrnn import checkpoint
 from bsrnn.data.songs import Song
-from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.study import comparison, compute, profiles, runs
@@ -155,6 +155,14 @@ def test_published_weights_are_scored_in_both_ways_and_apart(root, computed):
     computed.clear()
     comparison.carry_out(plan(SPLIT, root / "c"))  # a training is held against the training's own scores
     assert computed == ["train vocals-band_split=v1-s0", "score vocals-band_split=v1-s0"]
+
+
+def test_published_weights_that_do_not_say_whose_they_are(root):
+    base = runs.grid("tiny")["vocals-s0"]
+    write_json(base.result_path(), fake_results.fake(base))
+    write_json(paths.results("tiny") / "checkpoints" / "vocals" / "config.json", [])
+    with pytest.raises(DataError, match=r"config\.json describes no model: expected what is known of it under 'info'"):
+        plan(HOP, root / "c").trainings()
 
 
 def test_weights_of_another_training_are_not_taken(root, computed):

@@ -9,7 +9,7 @@ from places import REPOSITORY
 
 from bsrnn import checkpoint, train
 from bsrnn.config import settings_of
-from bsrnn.errors import ConfigError
+from bsrnn.errors import ConfigError, DataError
 from bsrnn.report import curves as report
 from bsrnn.report import tables
 from bsrnn.resume import Progress
@@ -177,6 +177,27 @@ def test_a_folder_without_a_curve_is_refused_in_one_line(root, files, said):
         write_json(root / "empty" / name, values)
     with pytest.raises(ConfigError) as refused:
         curves.read(root / "empty")
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("settings.json", [1], "settings.json describes no training: expected its settings by name"),
+        ("settings.json", {"model": [1]}, "settings.json describes no training: expected its settings by name"),
+        ("config.json", [], "config.json describes no model: expected what is known of it under 'info'"),
+        ("config.json", {"info": 3}, "config.json describes no model: expected what is known of it under 'info'"),
+        ("training.json", {"history": [{"items": 400}]}, "training.json describes no training: expected its history"),
+        ("training.json", {"history": [{"valid_usdr": 1.0}]}, "training.json describes no training: expected its"),
+        ("training.json", {"history": [7]}, "training.json describes no training: expected its history"),
+    ],
+)
+def test_files_that_hold_something_else_are_named_in_one_line(root, name, values, said):
+    folder = folder_of(root / "models" / "odd", of_vocals())
+    write_json(folder / "training.json", {"history": history((1.0,))})
+    write_json(folder / name, values)
+    with pytest.raises(DataError) as refused:
+        curves.read(folder)
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
