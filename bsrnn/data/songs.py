@@ -37,6 +37,7 @@ from bsrnn.data.song_folders import LABELLED, SPLITS
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
+from bsrnn.runtime.limits import named
 from bsrnn.runtime.terminal import note, say
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
@@ -113,6 +114,7 @@ def read_songs(
     targets: Iterable[str] = (),
     sample_rate: int = 44100,
     limit: int | None = None,
+    musdb: bool = False,
 ) -> list[Song]:
     """Find and check the songs of a data set, sorted by name.
 
@@ -122,13 +124,25 @@ def read_songs(
         targets: stems that every song must have.
         sample_rate: rate that every file must have, in Hz.
         limit: the first so many songs only.
+        musdb: the songs are MUSDB's, whichever of them are there.
 
     Raises:
         ConfigError: unknown split.
         DataError: missing or empty folder, split that is not there, song without a wanted stem, stems of unequal length
             or rate, more than two channels, damaged file. The message says what was got, expected, and what to do.
     """
-    return _read_songs(Path(root), split, tuple(targets), sample_rate, limit, musdb=False)
+    _check_split(split)
+    root, targets = Path(root), tuple(targets)
+    if not root.is_dir():
+        what = "a file" if root.exists() else "no such folder"
+        raise DataError(f"{root}: {what}; {LAYOUT}; check the path")
+    folders = _song_folders(root, split, musdb, limit)
+    songs = [_song(folder, targets, sample_rate) for folder in folders[:limit]]
+    alone = sorted(song.name for song in songs if targets and len(song.stems) == 1 and not song.mixture)
+    if alone:
+        note(f"{root}: {len(alone)} song(s) with one stem and no mixture, from which nothing can be separated: "
+             f"{', '.join(alone[: walking.NAMED])}{', ...' if len(alone) > walking.NAMED else ''}")  # fmt: skip
+    return sorted(songs, key=lambda song: song.name)
 
 
 def load(
@@ -146,8 +160,7 @@ def load(
     Raises:
         ConfigError: unknown split. DataError: as :func:`read_songs`, or not the songs that the data set is known by.
     """
-    if split is not None and split not in SPLITS:
-        raise _unknown_split(split)
+    _check_split(split)
     if data.hold_out:
         found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
     else:
@@ -198,22 +211,27 @@ def _load(
             if count > 0:
                 root = ensure(data, paths.data(), splits=(name,), limit=limit)
                 # the split's folder alone, whole: what else is rendered yet must not change what it holds
-                songs += _read_songs(root / name, None, targets, sample_rate, count, musdb=False)
+                songs += read_songs(root / name, targets=targets, sample_rate=sample_rate, limit=count)
         if not songs:
             raise NoSongs(
                 f"the embedded data set has no {split or 'labelled'} songs in this profile (its counts are "
                 "0); choose a profile or DataConfig with more"
             )
         return sorted(songs, key=lambda song: song.name)[:limit]
-    root = Path(data.folder) if data.folder else paths.data() / data.source
+    root = folder_of(data)
     own = data.source in ("folder", "guitar")
     if not root.is_dir() and data.source != "folder":
         how = fretsonfire.HOW_TO_GET if data.source == "guitar" else musdb_source.how_to_get(data.source, root)
         raise DataError(f"{root}: no such folder; {how}")
-    found = _read_songs(root, split, targets, sample_rate, limit, musdb=not own)
+    found = read_songs(root, split, targets=targets, sample_rate=sample_rate, limit=limit, musdb=not own)
     if data.source == "guitar":
         fretsonfire.require_recorded({song.name: song.info.get("digest", "") for song in found})
     return found
+
+
+def folder_of(data: DataConfig) -> Path:
+    """Where the songs of a data set lie, or would lie."""
+    return Path(data.folder) if data.folder else paths.data() / data.source
 
 
 def read_mixture(path: str | Path, sample_rate: int = 44100) -> Song:
@@ -286,22 +304,9 @@ def musdb_clip(folder_to_cache: str | Path) -> Song | None:
     return None if folder is None else _song(folder, (), 44100)
 
 
-def _read_songs(
-    root: Path, split: str | None, targets: tuple[str, ...], sample_rate: int, limit: int | None, musdb: bool
-) -> list[Song]:
-    """``musdb``: the songs are MUSDB's, whichever of them are there."""
-    if split is not None and split not in SPLITS:
-        raise _unknown_split(split)
-    if not root.is_dir():
-        what = "a file" if root.exists() else "no such folder"
-        raise DataError(f"{root}: {what}; {LAYOUT}; check the path")
-    folders = _song_folders(root, split, musdb, limit)
-    songs = [_song(folder, targets, sample_rate) for folder in folders[:limit]]
-    alone = sorted(song.name for song in songs if targets and len(song.stems) == 1 and not song.mixture)
-    if alone:
-        note(f"{root}: {len(alone)} song(s) with one stem and no mixture, from which nothing can be separated: "
-             f"{', '.join(alone[: walking.NAMED])}{', ...' if len(alone) > walking.NAMED else ''}")  # fmt: skip
-    return sorted(songs, key=lambda song: song.name)
+def _check_split(split: str | None) -> None:
+    if split is not None:
+        named("split", split, dict.fromkeys(SPLITS))
 
 
 def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None) -> list[Path]:
@@ -323,8 +328,11 @@ def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None)
     song_folders.note_unused(root, bool(available))
     if not chosen:
         there = f"folders {_listed(available)}" if available else f"{len(found)} song(s) and no split folders"
+        if split is None:
+            raise NoSongs(f"{root}: no labelled songs, got {there}; expected songs in {', '.join(LABELLED)}; make one "
+                          "of these folders, or ask for a split that is there")  # fmt: skip
         raise NoSongs(
-            f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / str(split)}; "
+            f"{root}: no songs in split {split!r}, got {there}; expected songs in {root / split}; "
             "make that folder, or ask for another split"
         )
     chosen = sorted(chosen, key=lambda path: path.name)
@@ -394,7 +402,3 @@ def _bytes(name: str) -> bytes:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
-
-
-def _unknown_split(split: str) -> ConfigError:
-    return ConfigError(f"unknown split {split!r}, expected one of {', '.join(SPLITS)}; choose one of these")

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from bsrnn.config import DataConfig
 from bsrnn.data import songs
@@ -16,8 +15,9 @@ def without_held_out(unlabelled: Mixtures, data: DataConfig, sample_rate: int) -
 
     sample_rate: of the model, Hz; songs of any other cannot be read.
     """
-    root = Path(data.folder) if data.folder else paths.data() / data.source
-    if data.source == "embedded" or not any(_inside(song.mixture, root) for song in unlabelled.songs):
+    mixtures = [song.mixture.resolve() for song in unlabelled.songs if song.mixture]
+    root = songs.folder_of(data).resolve()
+    if data.source == "embedded" or not any(mixture.is_relative_to(root) for mixture in mixtures):
         return unlabelled
     held_out = set()
     for split in ("valid", "test"):
@@ -26,10 +26,6 @@ def without_held_out(unlabelled: Mixtures, data: DataConfig, sample_rate: int) -
             held_out |= {path.resolve().parent for song in found for path in song.stems.values()}
     kept = [song for song in unlabelled.songs if not song.mixture or song.mixture.resolve().parent not in held_out]
     return replace(unlabelled, songs=kept, held_out=[song.name for song in unlabelled.songs if song not in kept])
-
-
-def _inside(path: Path | None, folder: Path) -> bool:
-    return path is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def unlabelled_songs(data: DataConfig, which: str, sample_rate: int, limit: int | None = None) -> Mixtures:

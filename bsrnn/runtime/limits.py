@@ -9,13 +9,15 @@ and stays 3.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import lru_cache
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from bsrnn.errors import ConfigError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,17 @@ def require(fine: bool, got: str, expected: str) -> None:
     """Raise ConfigError for settings that do not go together."""
     if not fine:
         raise ConfigError(f"got {got}: expected {expected}")
+
+
+def named(kind: str, name: str, known: Mapping[str, Value]) -> Value:
+    """What is known by a name; ``kind`` is what a message calls it.
+
+    Raises:
+        ConfigError: nothing is; the message lists the names.
+    """
+    if name not in known:
+        raise ConfigError(f"unknown {kind} {name!r}: expected one of {', '.join(known)}")
+    return known[name]
 
 
 def section(settings) -> str:

@@ -157,8 +157,10 @@ def test_songs_of_one_number_differ_between_splits_and_seeds():
 
 
 def test_other_splits_have_no_songs():
-    with pytest.raises(ConfigError, match="unknown split 'test-shifted': choose from train, valid"):
+    with pytest.raises(ConfigError, match="unknown split 'test-shifted': expected one of train, valid"):
         draw_progression("test-shifted", Draws(np.random.default_rng(0)))
+    with pytest.raises(ConfigError, match="unknown split 'nope': expected one of train, valid"):
+        rendering.render_song("nope", 0)
 
 
 # --- what is held back

@@ -299,10 +299,19 @@ def test_missing_empty_and_loose(tmp_path):
 
 def test_unknown_and_absent_split(tmp_path):
     tree(tmp_path, train=["a", "b"])
-    with pytest.raises(ConfigError, match="unknown split 'dev', expected one of train, valid, test, unlab"):
+    with pytest.raises(ConfigError, match="unknown split 'dev': expected one of train, valid, test, unlab"):
         songs.read_songs(tmp_path, "dev")
     with pytest.raises(DataError, match=r"no songs in split 'test', got folders 'train'; expected songs in .*test; "):
         songs.read_songs(tmp_path, "test")
+
+
+def test_a_folder_that_holds_unlabelled_songs_alone(tmp_path):
+    make_song(tmp_path / "unlabelled-matched" / "s", ())
+    with pytest.raises(DataError) as refused:
+        songs.read_songs(tmp_path)
+    assert "None" not in str(refused.value)
+    assert "no labelled songs, got folders 'unlabelled-matched'; expected songs in train, valid, test" in str(refused.value)
+    assert len(songs.read_songs(tmp_path, "unlabelled-matched")) == 1
 
 
 def test_song_lacking_a_stem(tmp_path):

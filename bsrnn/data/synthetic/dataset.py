@@ -21,7 +21,8 @@ from bsrnn.config import DataConfig
 from bsrnn.data.synthetic.harmony import SPLITS
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
-from bsrnn.errors import ConfigError, DataError
+from bsrnn.errors import DataError
+from bsrnn.runtime.limits import named
 
 UNFINISHED = ".*.partial"  # a song folder that is being written, which whoever looks for songs passes over
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
@@ -34,7 +35,7 @@ def data_folder(root: Path, config: DataConfig) -> Path:
 
 def song_folder(root: Path, config: DataConfig, split: str, index: int) -> Path:
     """Where a song lies, rendered or not. Profiles of different sizes share songs: each takes the first n."""
-    _check(split)
+    named("split", split, SPLITS)
     return data_folder(root, config) / split / f"{split}-{index:04d}"
 
 
@@ -44,7 +45,6 @@ def count(config: DataConfig, split: str) -> int:
     Raises:
         ConfigError: unknown split.
     """
-    _check(split)
     counts = {
         "train": config.train_songs,
         "valid": config.valid_songs,
@@ -52,7 +52,7 @@ def count(config: DataConfig, split: str) -> int:
         "test-new": config.new_songs,
         "unlabelled-matched": config.unlabelled_songs,
     }
-    return counts[split]
+    return named("split", split, counts)
 
 
 def ensure(
@@ -101,11 +101,6 @@ def ensure(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     return folder
-
-
-def _check(split: str) -> None:
-    if split not in SPLITS:
-        raise ConfigError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
 
 
 def _cores() -> int:

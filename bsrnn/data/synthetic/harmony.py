@@ -3,7 +3,7 @@
 import hashlib
 
 from bsrnn.data.synthetic.ranges import Draws
-from bsrnn.errors import ConfigError
+from bsrnn.runtime.limits import named
 
 MODES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -39,8 +39,7 @@ def draw_progression(split: str, draws: Draws) -> tuple[int, ...]:
     Raises:
         ConfigError: unknown split.
     """
-    if split not in SHARES:
-        raise ConfigError(f"unknown split {split!r}: choose from {', '.join(SHARES)}")
+    named("split", split, SHARES)
     length = draws.pick((4, 4, 4, 8))
     while True:
         degrees = [int(draws.pick(range(7), DEGREE_WEIGHTS)) for _ in range(length)]

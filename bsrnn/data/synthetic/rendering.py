@@ -16,6 +16,7 @@ from bsrnn.data.synthetic.singing import perform_vocals
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 from bsrnn.data.synthetic.timbres import pool_of
 from bsrnn.data.synthetic.tones import perform_bass, perform_other
+from bsrnn.runtime.limits import named
 
 GENERATOR_VERSION = 2  # a song is a function of this, seed, split, index and seconds
 # mean and deviation; ours: the two real clips of the tests, and karaoke where voice and band are alike, lie within
@@ -30,8 +31,8 @@ def render_song(split: str, index: int, *, seconds: float = 30.0, seed: int = 0)
     Raises:
         ConfigError: unknown split.
     """
+    rng = np.random.default_rng([GENERATOR_VERSION, seed, named("split", split, SPLITS), index])
     pool = pool_of(split)
-    rng = np.random.default_rng([GENERATOR_VERSION, seed, SPLITS[split], index])
     compose_rng, drums_rng, bass_rng, other_rng, vocals_rng, mix_rng = rng.spawn(6)
     draws = Draws(compose_rng)
     score = compose(split, pool, seconds, index, draws)
