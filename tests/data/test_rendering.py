@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+import soundfont_names
 
 from bsrnn.config import TARGETS, DataConfig, settings_of
 from bsrnn.data import songs
@@ -171,7 +172,7 @@ def sources(pool):
 
 
 def recordings(pool):
-    return set().union(*(soundfont().sample_names(0, s) for s in sources(pool) if isinstance(s, int)))
+    return set().union(*(soundfont_names.of_recordings(0, s) for s in sources(pool) if isinstance(s, int)))
 
 
 def test_new_timbres_share_nothing_with_the_wide_world():

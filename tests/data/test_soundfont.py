@@ -5,6 +5,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+import soundfont_names
 
 from bsrnn.data.synthetic import effects, singer, soundfont_hash, synths
 from bsrnn.data.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, SoundFont, soundfont, soundfont_path
@@ -33,10 +34,11 @@ def test_hash_is_that_of_the_file():
 
 def test_known_presets():
     font = soundfont()
-    assert font.names[0, 0] == "Piano 1" and font.names[DRUM_BANK, 0] == "Standard"
+    names = soundfont_names.of_presets()
+    assert names[0, 0] == "Piano 1" and names[DRUM_BANK, 0] == "Standard" and names.keys() == font.presets.keys()
     assert len(font.presets) == 136
-    assert "Piano C5" in font.sample_names(0, 0)
-    assert font.sample_names(DRUM_BANK, 0, key=42) == {"High Hat Closed"}
+    assert "Piano C5" in soundfont_names.of_recordings(0, 0)
+    assert soundfont_names.of_recordings(DRUM_BANK, 0, key=42) == {"High Hat Closed"}
 
 
 @pytest.mark.parametrize("program", [0, 16, 33, 73, 81])
@@ -84,9 +86,9 @@ def test_strings_are_in_tune(pitch):
 
 def plain_voice() -> singer.Voice:
     return singer.Voice(
-        name="test", formant_scale=1.0, centre=60, vowels=("a",), consonants=("s",), tilt_db=5.0, breath=0.02,
-        ring_db=0.0, vibrato_hz=5.5, vibrato_semitones=0.0, vibrato_delay_seconds=0.2, glide_seconds=0.02,
-        scoop_semitones=0.0, jitter=0.0, voiced_upto_hz=7000.0, bandwidth_scale=1.0, sibilance=1.0, drive=0.0,
+        formant_scale=1.0, tilt_db=5.0, breath=0.02, ring_db=0.0, vibrato_hz=5.5, vibrato_semitones=0.0,
+        vibrato_delay_seconds=0.2, glide_seconds=0.02, scoop_semitones=0.0, jitter=0.0, voiced_upto_hz=7000.0,
+        bandwidth_scale=1.0, sibilance=1.0, drive=0.0,
     )  # fmt: skip
 
 

@@ -3,48 +3,11 @@
 import numpy as np
 
 from bsrnn.data.synthetic import desk, effects
-from bsrnn.data.synthetic.machines import machine_sounds
+from bsrnn.data.synthetic.machines import DRUMS, machine_sounds
 from bsrnn.data.synthetic.ranges import Draws
 from bsrnn.data.synthetic.score import Score
 from bsrnn.data.synthetic.soundfont import DRUM_BANK, SAMPLE_RATE, soundfont
 
-# Drum -> keys of the General MIDI drum map to choose from
-KEYS = {
-    "kick": (35, 36),
-    "snare": (38, 40),
-    "clap": (39,),
-    "rim": (37,),
-    "hat": (42, 44),
-    "open": (46,),
-    "ride": (51, 53, 59),
-    "crash": (49, 52, 57),
-    "tom high": (48, 50),
-    "tom low": (41, 45),
-    "shaker": (69, 70, 82),
-    "tambourine": (54,),
-    "bongo high": (60, 62, 63),
-    "bongo low": (61, 64),
-    "cowbell": (56,),
-    "claves": (75, 76),
-}
-PANS = {
-    "kick": 0.0,
-    "snare": 0.05,
-    "rim": 0.1,
-    "clap": 0.1,
-    "hat": 0.35,
-    "open": 0.35,
-    "ride": -0.4,
-    "crash": 0.5,
-    "tom high": 0.3,
-    "tom low": -0.4,
-    "shaker": -0.5,
-    "tambourine": 0.6,
-    "bongo high": 0.45,
-    "bongo low": -0.45,
-    "cowbell": -0.3,
-    "claves": 0.3,
-}
 CYMBALS = ("hat", "open", "ride", "crash", "shaker", "tambourine")
 
 
@@ -56,7 +19,7 @@ class Recorder:
         self.program = kit.program
         self.computed = machine_sounds(draws.pick(kit.machines), draws)
         self.share = 1.0 if kit.program is None else draws("machine share") ** 2  # mostly the recordings
-        self.keys = {drum: draws.pick(keys) for drum, keys in KEYS.items()}
+        self.keys = {name: draws.pick(drum.keys) for name, drum in DRUMS.items()}
         self.detune = {drum: draws("drum tuning, semitones") for drum in ("kick", "snare", "tom high", "hat")}
         self.decay = {drum: draws("drum decay") for drum in ("kick", "snare", "open", "crash")}
         self.width, self.side = draws("drum width"), rng.choice((-1, 1))
@@ -71,7 +34,7 @@ class Recorder:
         return self.made[step]
 
     def _make(self, drum: str, velocity: int) -> np.ndarray:
-        position = effects.pan_gains(self.side * self.width * PANS[drum])
+        position = effects.pan_gains(self.side * self.width * DRUMS[drum].pan)
         made = position * self.computed[drum] * (velocity / 127) ** 1.6 * self.share
         if self.program is not None:
             note = soundfont().note(

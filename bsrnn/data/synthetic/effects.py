@@ -99,12 +99,12 @@ def echo(sound: np.ndarray, delay_seconds: float, gain: float) -> np.ndarray:
     return sound + low_pass(repeat, 3500, order=1)
 
 
-def limiter_gain(mixture: np.ndarray, threshold: float, window_seconds: float = 0.01) -> np.ndarray:
+def limiter_gain(mixture: np.ndarray, threshold: float) -> np.ndarray:
     """(L,) gains that hold a mixture (2, L) below ``threshold``.
 
     Applied to every stem alike, so that limited stems still sum to the limited mixture.
     """
-    window = max(int(window_seconds * SAMPLE_RATE), 3) | 1
+    window = int(0.01 * SAMPLE_RATE) | 1  # samples, odd: one in the middle
     peak = maximum_filter1d(np.abs(mixture).max(0), window)
     need = np.minimum(1.0, threshold / np.maximum(peak, 1e-9))
     return uniform_filter1d(need, window)

@@ -1,6 +1,7 @@
 """The form of a song: its sections, and which targets sound in each. All ours."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,33 +10,31 @@ from bsrnn.data.synthetic.score import Section
 
 PASSAGE_SECONDS = 6.0  # passages without a target last this long at least: finetuning looks at 3 s chunks
 
-# Section -> which targets sound (probabilities; vocals, drums, bass, other)
-SOUNDING = {
-    "intro": (0, 0.5, 0.5, 1),
-    "verse": (1, 0.93, 0.92, 0.92),
-    "chorus": (1, 1, 1, 1),
-    "break": (0.6, 0, 0.4, 1),
-    "instrumental": (0, 1, 1, 1),
-    "beat": (0.6, 1, 0.6, 0),
-    "a cappella": (1, 0, 0, 0),
-    "duet": (1, 0.2, 0, 1),
-    "drum solo": (0, 1, 0, 0),
-    "bass solo": (0, 0, 1, 0),
-    "without bass": (1, 0.6, 0, 1),
+
+class Kind(NamedTuple):
+    """Of sections."""
+
+    chances: tuple[float, float, float, float]  # that vocals, drums, bass and other sound
+    weight: float = 0.0  # how often it stands between verses and choruses, among all contrasts; 0: it is none
+    level_db: float = 0.0
+
+
+KINDS = {
+    "intro": Kind((0, 0.5, 0.5, 1), level_db=-2.0),
+    "verse": Kind((1, 0.93, 0.92, 0.92), level_db=-1.5),
+    "chorus": Kind((1, 1, 1, 1), level_db=1.0),
+    "break": Kind((0.6, 0, 0.4, 1), 0.24, -2.5),
+    "instrumental": Kind((0, 1, 1, 1), 0.22),
+    "beat": Kind((0.6, 1, 0.6, 0), 0.18),
+    "a cappella": Kind((1, 0, 0, 0), 0.1),
+    "duet": Kind((1, 0.2, 0, 1), 0.1, -2.5),
+    "drum solo": Kind((0, 1, 0, 0), 0.04),
+    "bass solo": Kind((0, 0, 1, 0), 0.04),
+    "without bass": Kind((1, 0.6, 0, 1), 0.08),
 }
-CONTRASTS = {
-    "break": 0.24,
-    "instrumental": 0.22,
-    "beat": 0.18,
-    "a cappella": 0.1,
-    "duet": 0.1,
-    "drum solo": 0.04,
-    "bass solo": 0.04,
-    "without bass": 0.08,
-}
+CONTRASTS = {name: kind.weight for name, kind in KINDS.items() if kind.weight}
 # What song number i has for certain
 FEATURES = ("a cappella", "instrumental", "", "drum solo", "plain", "bass solo", "")
-SECTION_DB = {"verse": -1.5, "chorus": 1.0, "intro": -2.0, "break": -2.5, "duet": -2.5}
 
 
 def draw_form(bars: int, bar_seconds: float, feature: str, rng: np.random.Generator) -> list[Section]:
@@ -59,7 +58,7 @@ def draw_form(bars: int, bar_seconds: float, feature: str, rng: np.random.Genera
             name = str(rng.choice(names, p=weights / weights.sum()))
         full = name in ("verse", "chorus")
         length = min(max(passage_bars, 4 if full and bar_seconds < 2.6 else 2), bars - bar)
-        chances = (1, 1, 1, 1) if plain else SOUNDING[name]
+        chances = (1, 1, 1, 1) if plain else KINDS[name].chances
         sounds = tuple(t for t, chance in zip(TARGETS, chances, strict=True) if rng.random() < chance)
         sections.append(Section(name, bar, length, sounds))
         bar, previous = bar + length, name

@@ -4,6 +4,8 @@
 "hard" overdrives. Held back: "modal" adds up the modes of struck membranes and plates, "chip" is a game console.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from bsrnn.data.synthetic.effects import band_pass, high_pass, low_pass
@@ -11,25 +13,35 @@ from bsrnn.data.synthetic.ranges import Draws
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
 
 MACHINES = ("sine", "fm", "noise", "hard", "modal", "chip")
-LEVELS = {
-    "kick": 1.0,
-    "snare": 0.95,
-    "clap": 0.7,
-    "rim": 0.5,
-    "hat": 0.2,
-    "open": 0.18,
-    "ride": 0.18,
-    "crash": 0.25,
-    "tom high": 0.85,
-    "tom low": 0.9,
-    "shaker": 0.15,
-    "tambourine": 0.18,
-    "bongo high": 0.5,
-    "bongo low": 0.5,
-    "cowbell": 0.25,
-    "claves": 0.3,
-}
 MEMBRANE = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501)  # modes of an ideal circular membrane
+
+
+class Drum(NamedTuple):
+    """One of a kit."""
+
+    keys: tuple[int, ...]  # of the General MIDI drum map, to choose a recording from
+    pan: float  # -1 left, 1 right
+    level: float  # largest sample of the computed sound
+
+
+DRUMS = {
+    "kick": Drum((35, 36), 0.0, 1.0),
+    "snare": Drum((38, 40), 0.05, 0.95),
+    "clap": Drum((39,), 0.1, 0.7),
+    "rim": Drum((37,), 0.1, 0.5),
+    "hat": Drum((42, 44), 0.35, 0.2),
+    "open": Drum((46,), 0.35, 0.18),
+    "ride": Drum((51, 53, 59), -0.4, 0.18),
+    "crash": Drum((49, 52, 57), 0.5, 0.25),
+    "tom high": Drum((48, 50), 0.3, 0.85),
+    "tom low": Drum((41, 45), -0.4, 0.9),
+    "shaker": Drum((69, 70, 82), -0.5, 0.15),
+    "tambourine": Drum((54,), 0.6, 0.18),
+    "bongo high": Drum((60, 62, 63), 0.45, 0.5),
+    "bongo low": Drum((61, 64), -0.45, 0.5),
+    "cowbell": Drum((56,), -0.3, 0.25),
+    "claves": Drum((75, 76), 0.3, 0.3),
+}
 
 
 def _time(seconds: float) -> np.ndarray:
@@ -130,7 +142,7 @@ def _shaken(rng: np.random.Generator, seconds: float, low_hz: float) -> np.ndarr
 
 
 def machine_sounds(machine: str, draws: Draws) -> dict[str, np.ndarray]:
-    """One sound (L,) for each of :data:`LEVELS`, at its level."""
+    """One sound (L,) for each of :data:`DRUMS`, at its level."""
     rng = draws.rng
     low_hz, hat = draws("hat band, Hz"), draws("hat decay, s")
     tom_hz = rng.uniform(70, 130)
@@ -152,4 +164,4 @@ def machine_sounds(machine: str, draws: Draws) -> dict[str, np.ndarray]:
         "cowbell": _blip(rng.uniform(500, 800), rng.uniform(0.04, 0.12), rng.uniform(1.4, 1.6)),
         "claves": _blip(rng.uniform(1800, 2800), rng.uniform(0.01, 0.03), rng.uniform(1.0, 1.1)),
     }
-    return {name: sounds[name] / np.abs(sounds[name]).max() * level for name, level in LEVELS.items()}
+    return {name: sounds[name] / np.abs(sounds[name]).max() * drum.level for name, drum in DRUMS.items()}

@@ -37,7 +37,7 @@ RANGES = {
     "tuning, semitones": Range(-0.5, 0.5, "ours: old records and tapes run a quarter tone off"),
     "swing place": Range(0, 1, "Friberg and Sundstrom 2002: off-beats late by up to a sixth of a beat, ratio 2"),
     "human timing, s": Range(0.0, 0.015, "ours: quantised to loose"),
-    "loudness swing": Range(0.0, 1.8, "ours: share of form.SECTION_DB's 2 to 3 dB between verse and chorus"),
+    "loudness swing": Range(0.0, 1.8, "ours: share of form.KINDS' 2 to 3 dB between verse and chorus"),
     # singers
     "vibrato rate, Hz": Range(4.0, 7.5, "Prame 1994, widened by 1 Hz for pop"),
     "vibrato depth, semitones": Range(0.05, 1.2, "Prame 1997", log=True),

@@ -8,7 +8,7 @@ from bsrnn.config import TARGETS
 from bsrnn.data.synthetic import desk, effects
 from bsrnn.data.synthetic.composing import compose
 from bsrnn.data.synthetic.drums import perform_drums
-from bsrnn.data.synthetic.form import SECTION_DB
+from bsrnn.data.synthetic.form import KINDS
 from bsrnn.data.synthetic.harmony import SPLITS
 from bsrnn.data.synthetic.ranges import Draws
 from bsrnn.data.synthetic.score import Score
@@ -99,7 +99,7 @@ def mix(dry: Mapping[str, np.ndarray], sections: list[np.ndarray], score: Score,
 def _dynamics(score: Score, length: int, draws: Draws) -> np.ndarray:
     """(length,) gains: choruses are louder than verses."""
     swing = draws("loudness swing")
-    bars = [swing * SECTION_DB.get(section.name, 0.0) for section in score.sections for _ in range(section.bars)]
+    bars = [swing * KINDS[section.name].level_db for section in score.sections for _ in range(section.bars)]
     centres = (np.arange(score.bars) + 0.5) * score.bar_seconds * SAMPLE_RATE
     return 10 ** (np.interp(np.arange(length), centres, bars) / 20)
 

@@ -67,13 +67,9 @@ CONSONANTS = {
 
 @dataclass(frozen=True)
 class Voice:
-    """A singer's traits. The pool decides formants and range, the rest is drawn freely."""
+    """A singer's traits. The pool decides the formants, the rest is drawn freely."""
 
-    name: str
     formant_scale: float
-    centre: int  # MIDI number in the middle of the range
-    vowels: tuple[str, ...]
-    consonants: tuple[str, ...]
     tilt_db: float  # loss an octave above 900 Hz
     breath: float
     ring_db: float  # singer's formant near 3 kHz

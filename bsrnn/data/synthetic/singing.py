@@ -9,7 +9,7 @@ from bsrnn.data.synthetic.ranges import Draws
 from bsrnn.data.synthetic.score import Score
 from bsrnn.data.synthetic.singer import Syllable, Voice
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE
-from bsrnn.data.synthetic.timbres import CONSONANTS, VOWELS, Pool, VoiceKind
+from bsrnn.data.synthetic.timbres import Pool, VoiceKind
 from bsrnn.data.synthetic.tones import recorded
 
 MARGIN_SECONDS = 0.2  # around a phrase: consonants begin before it
@@ -17,14 +17,12 @@ PHONATIONS = ("modal", "breathy", "raspy", "pressed", "whisper")
 
 
 def draw_voice(kind: VoiceKind, phonation: str, draws: Draws) -> Voice:
-    """A singer: the kind decides length of the vocal tract and range, the rest is drawn."""
+    """A singer: the kind decides the length of the vocal tract, the rest is drawn."""
     vibrato, driven = draws.chance("vibrato"), draws.chance("voice drive")
+    formant_scale = draws.rng.uniform(*kind.formant_scale)
+    draws.rng.integers(kind.centre[0], kind.centre[1] + 1)  # of no use, but without it all later draws would be others
     voice = Voice(
-        name=kind.name,
-        formant_scale=draws.rng.uniform(*kind.formant_scale),
-        centre=int(draws.rng.integers(kind.centre[0], kind.centre[1] + 1)),
-        vowels=VOWELS,
-        consonants=CONSONANTS,
+        formant_scale=formant_scale,
         tilt_db=draws("spectral tilt, dB/octave"),
         breath=draws("breath"),
         ring_db=draws("singer's formant, dB"),

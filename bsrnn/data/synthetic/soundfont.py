@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from scipy.signal import lfilter
@@ -30,29 +29,16 @@ FILTER, PAN, INSTRUMENT, SAMPLE = 8, 17, 41, 53
 ATTACK, HOLD, DECAY, SUSTAIN, RELEASE = 34, 35, 36, 37, 38  # time in 1200 log2(seconds); sustain in centibels
 KEY_RANGE, VELOCITY_RANGE, FIXED_KEY, ATTENUATION = 43, 44, 46, 48
 COARSE_TUNE, FINE_TUNE, LOOP_MODE, SCALE_TUNING, ROOT_KEY = 51, 52, 54, 56, 58
+AT_ZERO = (
+    *(START, END, LOOP_START, LOOP_END, START_COARSE, END_COARSE, LOOP_START_COARSE, LOOP_END_COARSE),
+    *(PAN, SUSTAIN, ATTENUATION, COARSE_TUNE, FINE_TUNE, LOOP_MODE),
+)
 DEFAULTS = {
-    START: 0,
-    END: 0,
-    LOOP_START: 0,
-    LOOP_END: 0,
-    START_COARSE: 0,
-    END_COARSE: 0,
-    LOOP_START_COARSE: 0,
-    LOOP_END_COARSE: 0,
+    **dict.fromkeys(AT_ZERO, 0),
+    **dict.fromkeys((ATTACK, HOLD, DECAY, RELEASE), -12000),
+    **dict.fromkeys((FIXED_KEY, ROOT_KEY), -1),
     FILTER: 13500,
-    PAN: 0,
-    ATTACK: -12000,
-    HOLD: -12000,
-    DECAY: -12000,
-    SUSTAIN: 0,
-    RELEASE: -12000,
-    FIXED_KEY: -1,
-    ATTENUATION: 0,
-    COARSE_TUNE: 0,
-    FINE_TUNE: 0,
-    LOOP_MODE: 0,
     SCALE_TUNING: 100,
-    ROOT_KEY: -1,
 }
 ADDED_BY_PRESET = (FILTER, PAN, ATTACK, HOLD, DECAY, SUSTAIN, RELEASE, ATTENUATION, COARSE_TUNE, FINE_TUNE)
 
@@ -74,16 +60,6 @@ SAMPLE_RECORD = np.dtype(
         ("type", "<u2"),
     ]
 )
-
-
-class _Stroke(NamedTuple):
-    """How a note is played; as the arguments of :meth:`SoundFont.note`."""
-
-    key: int
-    velocity: int
-    seconds: float
-    detune: float
-    bend: Callable[[np.ndarray], np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -137,10 +113,6 @@ def _chunks(data: bytes) -> dict[bytes, tuple[int, int]]:
     return found
 
 
-def _text(name: bytes) -> str:
-    return name.split(b"\0")[0].decode("latin1")
-
-
 class SoundFont:
     """Presets of an SF2 file. ``presets``: (bank, program) -> list of :class:`Zone`."""
 
@@ -166,12 +138,10 @@ class SoundFont:
             for first, last in zip(instruments[:-1], instruments[1:], strict=True)
         ]
         self.presets: dict[tuple[int, int], list[Zone]] = {}
-        self.names: dict[tuple[int, int], str] = {}
         for first, last in zip(presets[:-1], presets[1:], strict=True):
             outer = self._zones(preset_bags, preset_generators, first["bag"], last["bag"], INSTRUMENT)
             key = (int(first["bank"]), int(first["program"]))
             self.presets[key] = [self._combine(o, i) for o in outer for i in parts[o[INSTRUMENT]]]
-            self.names[key] = _text(first["name"])
 
     @staticmethod
     def _zones(bags: np.ndarray, generators: np.ndarray, first: int, last: int, terminal: int) -> list[dict[int, int]]:
@@ -204,11 +174,6 @@ class SoundFont:
             generators[op] += outer.get(op, 0)
         return Zone(narrowed(KEY_RANGE), narrowed(VELOCITY_RANGE), inner[SAMPLE], generators)
 
-    def sample_names(self, bank: int, program: int, key: int | None = None) -> set[str]:
-        """Names of the recordings behind a preset (one key of it): two presets that share one share timbre."""
-        zones = self.presets[bank, program]
-        return {_text(self._headers[z.sample]["name"]) for z in zones if key is None or z.keys[0] <= key <= z.keys[1]}
-
     def note(  # noqa: PLR0913 -- what MIDI says of a note
         self,
         bank: int,
@@ -225,16 +190,23 @@ class SoundFont:
         key: MIDI number; velocity: 1 to 127; detune: semitones; bend: times in seconds -> semitones. Every note
         is in the middle: the soundfont's own panning is left out.
         """
-        stroke = _Stroke(key, velocity, seconds, detune, bend)
-        voices = [self._voice(z, stroke) for z in self.presets[bank, program] if z.sounds(key, velocity)]
+        zones = [zone for zone in self.presets[bank, program] if zone.sounds(key, velocity)]
+        voices = [self._voice(zone, key, velocity, seconds, detune, bend) for zone in zones]
         out = np.zeros((2, max((v.shape[1] for v in voices), default=64)), np.float32)
         for voice in voices:
             out[:, : voice.shape[1]] += voice
         return out
 
-    def _voice(self, zone: Zone, stroke: _Stroke) -> np.ndarray:
-        """One zone of a note, (2, L) float32."""
-        key, velocity, seconds, detune, bend = stroke
+    def _voice(
+        self,
+        zone: Zone,
+        key: int,
+        velocity: int,
+        seconds: float,
+        detune: float,
+        bend: Callable[[np.ndarray], np.ndarray] | None,
+    ) -> np.ndarray:
+        """One zone of a note, (2, L) float32; arguments as those of :meth:`note`."""
         g, header = zone.generators, self._headers[zone.sample]
         start = int(header["start"]) + g[START] + 32768 * g[START_COARSE]
         end = int(header["end"]) + g[END] + 32768 * g[END_COARSE]
