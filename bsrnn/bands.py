@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 
 from bsrnn.errors import ConfigError, DataError
+from bsrnn.runtime.limits import named
 
 Steps = Sequence[tuple[float, float]]
 
@@ -262,11 +263,11 @@ def derived_widths(name: str, n_fft: int = 2048, sample_rate: int = 44100) -> tu
     Raises:
         ConfigError: unknown name, fewer bins than bands, or ``energy41`` at a resolution that it was not computed for.
     """
-    rules = {"uniform41": uniform_widths, "mel41": mel_widths, "notes41": note_widths}
-    if name in rules:
-        return tuple(rules[name](BANDS, n_fft, sample_rate))
-    if name != "energy41":
-        raise ConfigError(f"unknown derived band split {name!r}: expected one of {', '.join(DERIVED)}")
+    rules = {"uniform41": uniform_widths, "mel41": mel_widths, "notes41": note_widths, "energy41": _energy_widths}
+    return tuple(named("derived band split", name, rules)(BANDS, n_fft, sample_rate))
+
+
+def _energy_widths(bands: int, n_fft: int, sample_rate: int) -> Sequence[int]:
     if (n_fft, sample_rate) != (2048, 44100):
         raise ConfigError(
             f"band split 'energy41' at n_fft {n_fft}, {sample_rate} Hz: its widths were computed for 2048 at 44100 Hz; "

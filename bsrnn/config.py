@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
 
 from bsrnn.bands import band_widths
-from bsrnn.errors import ConfigError
 from bsrnn.runtime.limits import (
     Count,
     CountOrNone,
@@ -148,13 +147,6 @@ PEER_NAMES = {
     "convtasnet": "Conv-TasNet",
     "convtasnet-stft": "Conv-TasNet on an STFT",
 }
-
-
-def peer_of(system: str) -> PeerConfig:
-    """Another system's settings. Raises ConfigError: nobody knows it."""
-    if system not in PEERS:
-        raise ConfigError(f"unknown peer {system!r}: expected one of {', '.join(PEERS)}")
-    return PEERS[system]
 
 
 @dataclass(frozen=True)

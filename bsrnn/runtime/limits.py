@@ -69,8 +69,8 @@ def check(settings: object) -> None:
     for name, hint in _hints(kind).items():
         value = getattr(settings, name)
         if not fits(value, hint):
-            raise ConfigError(f"got {section(settings)}.{name} {_shown(value)}: expected {words(hint)}"
-                              f"{_example(kind, name)}")  # fmt: skip
+            section = kind.__name__.removesuffix("Config").lower()  # as in a profile: "train" of a TrainConfig
+            raise ConfigError(f"got {section}.{name} {_shown(value)}: expected {words(hint)}{_example(kind, name)}")
 
 
 def require(fine: bool, got: str, expected: str) -> None:
@@ -88,11 +88,6 @@ def named(kind: str, name: str, known: Mapping[str, Value]) -> Value:
     if name not in known:
         raise ConfigError(f"unknown {kind} {name!r}: expected one of {', '.join(known)}")
     return known[name]
-
-
-def section(settings) -> str:
-    """What settings are called in a profile: "train" for a TrainConfig."""
-    return type(settings).__name__.removesuffix("Config").lower()
 
 
 def fits(value, hint) -> bool:

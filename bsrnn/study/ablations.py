@@ -4,8 +4,6 @@ choice. The grid of :mod:`bsrnn.study.runs` takes from here what a profile names
 
 from dataclasses import dataclass, field
 
-from bsrnn.errors import ConfigError
-
 # In words, changed finetuning settings, share of the unlabelled songs
 Finetuning = tuple[str, dict, float]
 FINETUNED: Finetuning = ("finetuned", {}, 1)
@@ -101,26 +99,3 @@ EXTRAS: dict[str, Change] = {
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),
 }
-
-
-def change_of(name: str) -> Change:
-    """A change that a profile names among its details.
-
-    Raises:
-        ConfigError: nobody knows it.
-    """
-    known = DETAILS | EXTRAS
-    if name not in known:
-        raise ConfigError(f"unknown detail {name!r}: expected one of {', '.join(known)}")
-    return known[name]
-
-
-def variant_of(name: str) -> Finetuning:
-    """A finetuning that a profile names among its variants.
-
-    Raises:
-        ConfigError: nobody knows it.
-    """
-    if name not in VARIANTS:
-        raise ConfigError(f"unknown variant {name!r}: expected one of {', '.join(VARIANTS)}")
-    return VARIANTS[name]

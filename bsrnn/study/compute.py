@@ -3,6 +3,7 @@
 import platform
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def describe(run: Run, device: str = "cpu") -> dict:
         "change": run.change,
         "start": run.start.id if run.start else None,
         "profile": run.profile.name,
-        "config": run.profile.asdict(),
+        "config": asdict(run.profile),
         "data": data_recipe(run.profile),
         "stages": dict(STAGES),
         "versions": versions,

@@ -8,13 +8,13 @@ Schedules count **items** (one mixture of ``chunk_seconds``), not epochs, whose 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bsrnn.config import TARGETS, DataConfig, ModelConfig, Settings
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import overrides
-from bsrnn.runtime.limits import CountOrNone, Names, Positive, Seconds, Seed, require
+from bsrnn.runtime.limits import CountOrNone, Names, Positive, Seconds, Seed, named, require
 from bsrnn.study import guitar
 
 
@@ -73,10 +73,6 @@ class Profile(Settings):
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""
         return dict(self.splits).get(target, target)
-
-    def asdict(self) -> dict:
-        """Plain dict for JSON."""
-        return asdict(self)
 
 
 PAPER_MODEL = ModelConfig()
@@ -304,9 +300,7 @@ def profile(name: str) -> Profile:
     Raises:
         ConfigError: there is none of this name.
     """
-    if name not in PROFILES:
-        raise ConfigError(f"unknown profile {name!r}: expected one of {', '.join(PROFILES)}")
-    return PROFILES[name]
+    return named("profile", name, PROFILES)
 
 
 # ---- what a chapter's parameters say ----

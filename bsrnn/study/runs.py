@@ -17,13 +17,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bsrnn.config import PEER_NAMES, deciding, peer_of
+from bsrnn.config import PEER_NAMES, PEERS, deciding
 from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
+from bsrnn.runtime.limits import named
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, FINETUNED, change_of, variant_of
+from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 
@@ -296,7 +297,7 @@ def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> No
     if profile.data.source == "embedded":
         every = first and base.target == profile.finetuned[0]
         chosen = profile.variants if every else ("truth",)  # the room is asked for with every seed
-        tuned |= {name: variant_of(name) for name in chosen if name in profile.variants}
+        tuned |= {name: named("variant", name, VARIANTS) for name in chosen if name in profile.variants}
     for name, (words, changed, share) in tuned.items():
         songs = songs_of.unlabelled_songs
         data = replace(songs_of, unlabelled_songs=max(1, round(share * songs)) if songs else 0)
@@ -311,14 +312,14 @@ def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         rate = dict(profile.peer_rates).get(system, profile.train.learning_rate)
         # bfloat16 makes none of them faster by a tenth on a CPU
         train = replace(profile.train, precision="float32", learning_rate=rate)
-        peer = replace(peer_of(system), targets=(base.target,))
+        peer = replace(named("peer", system, PEERS), targets=(base.target,))
         add({"peer"}, f"-{system}", "train", PEER_NAMES[system], model=peer, train=train)
 
 
 def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The changes that a profile names: scored with every base, or trained with some seeds."""
     for of_target, name in (detail_of(words, profile) for words in profile.details):
-        change = change_of(name)
+        change = named("detail", name, DETAILS | EXTRAS)
         if of_target != base.target or (not change.scored_only and base.seed not in profile.detail_seeds):
             continue
         settings = with_values(base.profile, change.changed)
@@ -353,14 +354,8 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
     for scheme in profile.long_splits if base.target == "vocals" and base.seed == profile.seeds[0] else ():
         split = with_values(settings.model, {"band_split": scheme})
-        add(
-            {"long split"},
-            f"-{scheme}-long",
-            "train",
-            f"split {scheme.upper()}, {words}",
-            model=split,
-            train=settings.train,
-        )
+        of_split = f"split {scheme.upper()}, {words}"
+        add({"long split"}, f"-{scheme}-long", "train", of_split, model=split, train=settings.train)
 
 
 def _with_items(base: Run, items: int) -> Profile:

@@ -1,5 +1,7 @@
 """Changing a profile's settings by name."""
 
+from dataclasses import asdict
+
 import pytest
 
 from bsrnn.errors import ConfigError
@@ -22,8 +24,8 @@ from bsrnn.study import profiles
 def test_one_setting_is_changed_and_no_other(assignment, read):
     new = overrides.changed(profiles.QUICK, assignment)
     assert read(new) and not read(profiles.QUICK)
-    old, section = profiles.QUICK.asdict(), assignment.split(".")[0].split("=")[0]
-    assert {name: value for name, value in new.asdict().items() if name != section} == {
+    old, section = asdict(profiles.QUICK), assignment.split(".")[0].split("=")[0]
+    assert {name: value for name, value in asdict(new).items() if name != section} == {
         name: value for name, value in old.items() if name != section
     }
 

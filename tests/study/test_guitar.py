@@ -7,7 +7,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -225,12 +225,6 @@ def test_every_song_is_held_out_once_a_kind_and_never_trains_then():
     assert [{guitar.artist(name) for name in fold.test} for fold in made[4:]] == [{"Muldjord"}, {"Sectoid"}]
     assert all(len(fold.test) == 4 for fold in made[4:])
     assert guitar.folds(names[::-1]) == made
-
-
-@pytest.mark.parametrize("names", [[], ["A - 1", "A - 2", "A - 3", "A - 4"], ["A - 1", "B - 1"]])
-def test_too_few_songs_or_artists(names):
-    with pytest.raises(DataError, match="at least two artists with 4 songs each"):
-        guitar.folds(names)
 
 
 def test_the_guitar_split_costs_what_v7_does():
@@ -506,7 +500,7 @@ def test_committed_results_are_those_of_the_registry(committed):
     for run in grid.values():
         result = runs.load(run)
         assert (result["id"], result["key"], result["train_key"]) == (run.id, run.key, run.train_key)
-        now = runs.deciding(run.profile.asdict())
+        now = runs.deciding(asdict(run.profile))
         for part in ("model", "mixing", "activity", "loss", "train", "separate", "data"):
             assert runs.deciding(result["config"][part]) == json.loads(json.dumps(now[part]))
         scores = result["scores"]

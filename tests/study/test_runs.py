@@ -117,7 +117,7 @@ def test_a_detail_is_its_base_with_one_other_choice(monkeypatch):
     with pytest.raises(ConfigError, match="unknown detail 'tca': expected one of ten-seconds, flat"):
         with_profile(monkeypatch, details=("tca",))
     with pytest.raises(ConfigError, match="unknown variant 'turth': expected one of truth, pseudo"):
-        ablations.variant_of("turth")
+        with_profile(monkeypatch, variants=("turth",), finetuned=("vocals",))
 
 
 def test_a_scale_is_the_base_with_other_sizes_of_one_thing(monkeypatch):
