@@ -10,32 +10,14 @@ last whole chunk is not used, and a track shorter than a segment is one segment.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from bsrnn.config import ActivityConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
 from bsrnn.runtime.terminal import say
-
-
-class Readable(Protocol):
-    """What is needed of a :class:`bsrnn.data.songs.Song`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def frames(self) -> int: ...
-
-    @property
-    def sample_rate(self) -> int: ...
-
-    def read(self, stem: str, start: int = 0, frames: int = -1) -> np.ndarray: ...
-
-
-SongT = TypeVar("SongT", bound=Readable)
 
 ENERGIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rms": lambda x: np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=(0, 2))),
@@ -49,7 +31,7 @@ def chunk_samples(sample_rate: int, config: ActivityConfig) -> int:
     return round(config.segment_seconds / config.chunks * sample_rate)
 
 
-def chunk_energies(song: Readable, stem: str, config: ActivityConfig = ActivityConfig()) -> np.ndarray:
+def chunk_energies(song: Song, stem: str, config: ActivityConfig = ActivityConfig()) -> np.ndarray:
     """Energy of every whole chunk of a stem, (chunks,); silent chunks get ``config.floor``.
 
     The stem is read a minute at a time, so that memory does not grow with its length.
@@ -87,12 +69,12 @@ def salient_chunks(energies: np.ndarray, config: ActivityConfig = ActivityConfig
     return starts[share > config.active_share]
 
 
-def salient_segments(song: Readable, stem: str, config: ActivityConfig = ActivityConfig()) -> np.ndarray:
+def salient_segments(song: Song, stem: str, config: ActivityConfig = ActivityConfig()) -> np.ndarray:
     """First sample of every salient segment of a stem, (segments,)."""
     return salient_chunks(chunk_energies(song, stem, config), config) * chunk_samples(song.sample_rate, config)
 
 
-class Segments(Generic[SongT]):
+class Segments:
     """The salient segments of one stem over many songs.
 
     Args:
@@ -110,10 +92,9 @@ class Segments(Generic[SongT]):
 
     def __init__(
         self,
-        songs: Sequence[SongT],
+        songs: Sequence[Song],
         stem: str,
         config: ActivityConfig = ActivityConfig(),
-        threads: int = 2,
         skip_unreadable: bool = False,
     ):
         self.stem = stem
@@ -121,18 +102,18 @@ class Segments(Generic[SongT]):
         self.unreadable: dict[str, str] = {}
         broken: set[int] = set()
 
-        def segments(song: SongT) -> np.ndarray:
+        def segments(song: Song) -> np.ndarray:
             try:
                 return salient_segments(song, stem, config)
             except DataError as error:
                 if not skip_unreadable:
                     raise
                 say("passed over", str(error))
-                self.unreadable[str(getattr(song, "mixture", None) or song.name)] = str(error)
+                self.unreadable[str(song.mixture or song.name)] = str(error)
                 broken.add(id(song))
                 return np.zeros(0, int)
 
-        with ThreadPoolExecutor(threads) as pool:  # reading files is what takes the time
+        with ThreadPoolExecutor(2) as pool:  # reading files is what takes the time
             finding = pool.map(segments, songs)
             found = list(tqdm(finding, f"salient segments of {stem}", len(songs), unit="song", delay=5))
         kept = [(song, starts) for song, starts in zip(songs, found, strict=True) if len(starts)]
@@ -150,12 +131,12 @@ class Segments(Generic[SongT]):
     def __len__(self) -> int:
         return sum(map(len, self.starts))
 
-    def draw(self, samples: int, generator: np.random.Generator) -> tuple[SongT, int]:
+    def draw(self, samples: int, generator: np.random.Generator) -> tuple[Song, int]:
         """A random song, and the first of ``samples`` samples inside a random salient segment of it (fig. 2)."""
         song, start, offset = self.draw_within(samples, generator)
         return song, start + offset
 
-    def draw_within(self, samples: int, generator: np.random.Generator) -> tuple[SongT, int, int]:
+    def draw_within(self, samples: int, generator: np.random.Generator) -> tuple[Song, int, int]:
         """The same, in parts: song, first sample of the segment, and how far into it the samples begin."""
         which = int(generator.integers(len(self.songs)))
         song, starts = self.songs[which], self.starts[which]

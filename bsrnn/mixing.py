@@ -4,28 +4,21 @@ Item ``i`` of a set depends on (seed, i) alone: any number of loader workers giv
 resumes at item ``i``, and two runs with one seed see the same data in the same order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from bsrnn.activity import Readable, Segments
+from bsrnn.activity import Segments
 from bsrnn.config import ActivityConfig, MixingConfig, ModelConfig, PeerConfig
+from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.runtime.terminal import say
 
 
-class Multitrack(Readable, Protocol):
-    """A :class:`bsrnn.activity.Readable` that says which stems it has."""
-
-    @property
-    def stems(self) -> Iterable[str]: ...
-
-
-def read_chunk(song: Readable, stem: str, start: int, samples: int) -> np.ndarray:
+def read_chunk(song: Song, stem: str, start: int, samples: int) -> np.ndarray:
     """``samples`` samples from ``start``, (C, samples); zeros where the song has ended."""
     audio = song.read(stem, start, max(0, min(samples, song.frames - start)))
     return np.pad(audio, ((0, 0), (0, samples - audio.shape[1])))
@@ -76,7 +69,7 @@ class RandomMixes(Dataset):
 
     def __init__(
         self,
-        segments: Mapping[str, Segments[Multitrack]],
+        segments: Mapping[str, Segments],
         targets: Sequence[str],
         config: MixingConfig,
         items: int,
@@ -111,8 +104,8 @@ class RandomMixes(Dataset):
 
 
 def index_sources(
-    songs: Sequence[Multitrack], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
-) -> dict[str, Segments[Multitrack]]:
+    songs: Sequence[Song], config: ActivityConfig = ActivityConfig(), targets: Sequence[str] = ()
+) -> dict[str, Segments]:
     """Salient segments of every stem that any of the songs has, by stem name.
 
     A stem that is silent everywhere is left out, with a line on standard error; but not one of ``targets``.
