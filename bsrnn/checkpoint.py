@@ -17,6 +17,7 @@ from bsrnn.models.base import Separator
 from bsrnn.models.other_systems import build
 from bsrnn.runtime import hub
 from bsrnn.runtime.files import atomic_write, read_json, refuse_pointer, write_json
+from bsrnn.runtime.limits import named
 from bsrnn.runtime.precision import usable_dtype
 from bsrnn.runtime.system_errors import check_readable, reading
 
@@ -34,9 +35,8 @@ def save(model: Separator, folder: Path, info: dict | None = None, dtype: str = 
         ConfigError: unknown dtype. BSRNNError: the disk is full; an older model in ``folder`` is intact.
     """
     folder = Path(folder)
-    if dtype not in DTYPES:
-        raise ConfigError(f"unknown dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    tensors = {name: _stored(value, DTYPES[dtype]) for name, value in model.state_dict().items()}
+    kept = named("dtype", dtype, DTYPES)
+    tensors = {name: _stored(value, kept) for name, value in model.state_dict().items()}
     with atomic_write(folder / WEIGHTS) as temporary:
         save_file(tensors, temporary)
         with open(temporary, "rb+") as handle:
@@ -131,12 +131,14 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def parse_tensors(data: bytes) -> tuple[dict[str, torch.Tensor], dict | None]:
-    """Tensors and state of what :func:`write_tensors` wrote; DataError if it is truncated or corrupt."""
+def parse_tensors(data: bytes) -> tuple[dict[str, torch.Tensor], dict]:
+    """Tensors and state of what :func:`write_tensors` wrote; DataError if it is truncated, corrupt, or has no state."""
     try:
         tensors = parse(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError) as error:
         raise DataError(f"cannot be read as safetensors ({error}): truncated or corrupt") from error
     state = header.get("__metadata__", {}).get("state")
-    return tensors, None if state is None else json.loads(state)
+    if state is None:
+        raise DataError("holds tensors alone, expected the state of a training beside them")
+    return tensors, json.loads(state)

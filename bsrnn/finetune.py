@@ -102,10 +102,6 @@ class TeacherLabels(NamedTuple):
         )
         return TeacherLabels(mixtures, estimates, [0] * len(places))
 
-    def kinds(self, threshold_db: float) -> list[str]:
-        """What the energy rules say of each."""
-        return classify(self.mixtures, self.estimates, threshold_db)
-
 
 class Pools(NamedTuple):
     """The targets and the residuals that a batch draws from, and how often what was decided and drawn."""
@@ -304,9 +300,8 @@ class SemiSupervised:
         judged = chunks if self.config.energy_over == "chunk" else labels
         targets, residuals = (_by_channel(pool) if each else list(pool) for pool in (draw.targets, draw.residuals))
         pools = Pools(*([], []) if remixit else (targets, residuals), Counter({"labelled": len(targets)}))
-        for kind, mixture, estimate in zip(
-            judged.kinds(self.config.threshold_db), chunks.mixtures.numpy(), chunks.estimates.numpy(), strict=True
-        ):
+        kinds = classify(judged.mixtures, judged.estimates, self.config.threshold_db)
+        for kind, mixture, estimate in zip(kinds, chunks.mixtures.numpy(), chunks.estimates.numpy(), strict=True):
             pools.counts[kind] += 1
             if remixit:
                 pools.add("pseudo", mixture, estimate)

@@ -7,10 +7,8 @@ else. Items follow from the seed and their number, so that there is no random st
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from bsrnn import checkpoint
@@ -69,7 +67,7 @@ def restore(out: Path, model: Separator, optimiser, source, average: AveragedMod
     data = distributed.copy_bytes(_newest(out) if distributed.rank() == 0 else None)
     if data is None:
         return None
-    tensors, state = _parse(data)
+    tensors, state = checkpoint.parse_tensors(data)
     parts = {
         prefix: {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         for prefix in ("model.", "optimiser.", "source.", "average.")
@@ -101,21 +99,13 @@ def peek(out: Path) -> Progress | None:
     return None
 
 
-def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and values of a resume file; DataError if it is truncated or another kind of file."""
-    tensors, state = checkpoint.parse_tensors(data)
-    if state is None:
-        raise DataError("holds tensors alone, expected the state of a training beside them")
-    return tensors, state
-
-
 def _newest(out: Path) -> bytes | None:
     """The newest whole resume file."""
     for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
         with reading(path, "the state of a training"):
             data = path.read_bytes()
         try:
-            _parse(data)
+            checkpoint.parse_tensors(data)
         except DataError as error:
             say("passed over", f"{path}: {error}; going on from the one before it")
             continue

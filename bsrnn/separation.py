@@ -34,34 +34,26 @@ def fade(samples: int, window: Fade = "triangle") -> Tensor:
     return (steepness[window] * triangle).clamp(max=1)
 
 
-def separate_blocks(  # noqa: PLR0913 -- keywords with defaults
-    model: Separator,
-    read: Read,
-    samples: int,
-    channels: int,
-    *,
-    segment_seconds: float = 3.0,
-    hop_seconds: float = 0.5,
-    batch_segments: int = 8,
-    window: Fade = "triangle",
+def separate_blocks(
+    model: Separator, read: Read, samples: int, channels: int, settings: SeparateConfig
 ) -> Iterator[np.ndarray]:
     """Estimates in order, block by block, (S, C, l) each; together they have ``samples`` samples.
 
     Memory holds one batch of segments, whatever the song's length: ``read`` is asked for each stretch as it is needed.
+    ``settings.peak`` is not looked at: nobody knows the peak of a song that is still being read.
 
     Raises:
         ConfigError: a segment or hop that cannot work.
     """
-    settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
     segment, hop = settings.samples(model.config)
-    device, weight = model.window.device, fade(segment, window)
+    device, weight = model.window.device, fade(segment, settings.window)
     first = hop - segment  # sample at which the first segment starts: T - P zeros before the song
     starts = range(first, samples, hop)
     total = torch.zeros(len(model.config.targets), channels, segment)  # of the samples from `position` on
     weights = torch.zeros(segment)
     heard = np.zeros((channels, segment), np.float32)  # the segment before the first
-    for index in range(0, len(starts), batch_segments):
-        batch_starts, segments = starts[index : index + batch_segments], []
+    for index in range(0, len(starts), settings.batch_segments):
+        batch_starts, segments = starts[index : index + settings.batch_segments], []
         for start in batch_starts:  # each sample is read once
             new = _read_padded(read, start + segment - hop, hop, samples, channels)
             heard = np.concatenate([heard[:, hop:], new], -1)
@@ -140,10 +132,7 @@ def separate(  # noqa: PLR0913 -- settings with defaults
         lambda start, length: mixture[:, start : start + length],
         samples,
         len(mixture),
-        segment_seconds=segment_seconds,
-        hop_seconds=hop_seconds,
-        batch_segments=batch_segments,
-        window=window,
+        SeparateConfig(*settings),
     )
     empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
     estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)

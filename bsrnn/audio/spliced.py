@@ -98,7 +98,7 @@ class Spliced:
     """The parts of a file, one after the other; of soundfile.SoundFile what :class:`bsrnn.audio.files.Reader` uses."""
 
     def __init__(self, path: Path, parts: tuple[Part, ...], subtype: str):
-        self.path, self.parts, self.subtype, self.extra_info = path, parts, subtype, ""
+        self.path, self.parts, self.subtype = path, parts, subtype
         self.starts = [0, *accumulate(part.frames for part in parts)]
         self.frames, self.samplerate, self.channels = self.starts[-1], parts[0].sample_rate, parts[0].channels
         self._position, self._index, self._at = 0, -1, 0  # of the file; the open part, and the next sample in it

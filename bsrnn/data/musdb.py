@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from bsrnn.audio import files as audio
 from bsrnn.audio.walking import hidden
@@ -71,8 +72,6 @@ def decode(root: Path, cache: Path, folder: str, names: Iterable[str]) -> None:
             f"{root} holds MUSDB18's {STEM_SUFFIX} files, which musdb decodes, but musdb cannot be used "
             f"({error}); {HOW_TO_GET}"
         ) from error
-    from tqdm import tqdm
-
     try:
         tracks = [track for track in musdb.DB(root=str(root), subsets=[folder]) if track.name in missing]
     except _decoder_errors() as error:  # musdb reads all headers at once and does not say which file it was

@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bsrnn.bands import band_widths
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, PeerConfig, SeparateConfig, TrainConfig
+from bsrnn.study import runs
 from bsrnn.study.profiles import Profile
 
 # floating point operations a second that a training reaches
@@ -20,6 +22,7 @@ LSTM_VALUES = 62  # floats kept for the backward pass, a position, feature and R
 SCORE_VALUES = 80  # floats that a forward pass holds at its widest, a position and feature: measured, V6 at full size
 PYTHON_GB = 1.0  # torch, songs, one segment
 MARGIN = 2.0  # on what is asked of a queue; a run that is cut off goes on where it was
+LONGEST_MINUTES = 2880  # that a queue is asked for
 SONG_SECONDS = 240.0  # of a real song, in the mean (MUSDB18: 10 h in 150 songs)
 # train, valid, test; the guitar's in most of its folds
 SONGS = {"musdb18hq": (86, 14, 50), "musdb18": (86, 14, 50), "previews": (80, 14, 50), "guitar": (6, 0, 2)}
@@ -35,8 +38,6 @@ class Cost:
 
 def positions(model: ModelConfig, seconds: float) -> float:
     """Frames times subbands of one stereo item, over both channels."""
-    from bsrnn.bands import band_widths
-
     bands = len(band_widths(model.band_split, model.n_fft, model.sample_rate, model.band_edges))
     return CHANNELS * bands * (seconds * model.sample_rate / model.hop_samples + 1)
 
@@ -188,13 +189,13 @@ def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
     return Cost(training / (rate * processes) + scoring / rate + scores, memory_gb(run, processes))
 
 
-def asked(run, device: str = "cpu", processes: int = 1, longest_minutes: int = 2880) -> dict[str, int]:
+def asked(run, device: str = "cpu", processes: int = 1) -> dict[str, int]:
     """What to ask of a queue: ``mem_mb``, ``runtime`` in minutes, ``gpu``; a margin included."""
     cost = of_run(run, device, processes)
     gpus = processes if device.startswith("cuda") else 0
     memory = 8.0 * processes if gpus else cost.memory_gb * processes  # beside GPUs: loaders and songs
     minutes = math.ceil(10 + MARGIN * cost.seconds / 60)
-    return {"mem_mb": math.ceil(1000 * MARGIN * memory), "runtime": min(minutes, longest_minutes), "gpu": gpus}
+    return {"mem_mb": math.ceil(1000 * MARGIN * memory), "runtime": min(minutes, LONGEST_MINUTES), "gpu": gpus}
 
 
 KINDS = {"train": "trainings, scored", "finetune": "finetunings, scored", "separate": "weights scored again"}
@@ -209,8 +210,6 @@ def summary(profile_names: Sequence[str], processes: int = 8) -> list[dict]:
     Raises:
         ConfigError: unknown profile.
     """
-    from bsrnn.study import runs
-
     rows = []
     for name in profile_names:
         grid = runs.grid(name).values()

@@ -6,7 +6,7 @@ paper's open choices (3 s or 6 s, energies over which of them, channels together
 chunk, without training.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +48,9 @@ def judge_songs(
     rows = []
     index = model.config.targets.index(target)
     for song in songs:
-        for batch in _batches(_pieces(song, mixing, activity), BATCH):
+        pieces = _pieces(song, mixing, activity)
+        for first in range(0, len(pieces), BATCH):
+            batch = pieces[first : first + BATCH]
             mixtures, truths = (
                 torch.from_numpy(np.stack([read_chunk(song, stem, start, length) for start, length, _ in batch]))
                 for stem in ("mixture", target)
@@ -82,11 +84,6 @@ def _pieces(song: Song, mixing: MixingConfig, activity: ActivityConfig) -> list[
         if offsets:
             pieces.append((start, length, offsets))
     return pieces
-
-
-def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
 
 
 class _Chunks(NamedTuple):

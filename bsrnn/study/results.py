@@ -112,14 +112,10 @@ class Results:
         self.study, self.profile, self.roles = study, study.profile, roles
         self.finished = [study.finished(run) for run in study.present(roles)]
 
-    def find(self, role: str = "", target: str | None = None, seed: int | None = None) -> list[Finished]:
-        """Those of a role, a target and a seed, in the grid's order; each if it is named."""
+    def find(self, role: str = "", target: str | None = None) -> list[Finished]:
+        """Those of a role and a target, in the grid's order; each if it is named."""
         return [
-            done
-            for done in self.finished
-            if (not role or role in done.run.roles)
-            and target in (None, done.run.target)
-            and seed in (None, done.run.seed)
+            done for done in self.finished if (not role or role in done.run.roles) and target in (None, done.run.target)
         ]
 
     def targets(self, role: str) -> list[str]:

@@ -3,6 +3,8 @@
 import time
 from dataclasses import asdict
 
+import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from bsrnn import baselines, checkpoint, metrics
@@ -57,21 +59,19 @@ def score_model(model: Separator, profile: Profile, split: str = "test", label: 
         for target, estimate in estimates.items():
             scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)
             rows[target].append(_row(song) | scored | {"seconds": seconds})
-    return {target: {"songs": part, "summary": metrics.aggregate(part)} for target, part in rows.items()}
+    return {target: _with_summary(part) for target, part in rows.items()}
 
 
 def _score_baselines(run: Run, device: str, split: str = "test") -> dict:
     """Every method of bsrnn.baselines on the songs of a split: method -> songs and summary."""
-    rate = run.profile.model.sample_rate
-    train_songs = songs.load(run.profile.data, "train", targets=(run.target,), sample_rate=rate)
-    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
+    gains, rate = _wiener_gains(run), run.profile.model.sample_rate
     rows: dict[str, list] = {method: [] for method in baselines.METHODS}
     test_songs = songs.load(run.profile.data, split, targets=(run.target,), sample_rate=rate)
     for song in tqdm(test_songs, desc=f"{run.id}, {split}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
-        mixture, reference = song.read("mixture"), song.read(run.target)
-        for method, estimate in baselines.estimates(song, run.target, gains, run.profile.model).items():
-            rows[method].append(_row(song) | metrics.score(reference, mixture, estimate, song.sample_rate))
-    return {method: {"songs": found, "summary": metrics.aggregate(found)} for method, found in rows.items()}
+        estimates = baselines.estimates(song, run.target, gains, run.profile.model)
+        for method, row in _scored(song, run.target, estimates).items():
+            rows[method].append(row)
+    return {method: _with_summary(found) for method, found in rows.items()}
 
 
 def _score_real(run: Run, device: str) -> dict:
@@ -79,18 +79,31 @@ def _score_real(run: Run, device: str) -> dict:
     song = songs.musdb_clip(paths.data() / "real")
     if song is None:
         raise DataError(f"run {run.id!r} needs the real recording, which could not be read; see the line above")
+    estimates = baselines.estimates(song, run.target, _wiener_gains(run), run.profile.model)
+    model = checkpoint.load(run.weights_folder()).to(device)
+    separated = separate(model, song.read("mixture"), song.sample_rate, **asdict(run.profile.separate))
+    estimates["model"] = separated[run.target]
+    return {method: _with_summary([row]) for method, row in _scored(song, run.target, estimates).items()}
+
+
+def _wiener_gains(run: Run) -> Tensor:
+    """Of the training songs."""
     rate = run.profile.model.sample_rate
     train_songs = songs.load(run.profile.data, "train", targets=(run.target,), sample_rate=rate)
-    gains = baselines.wiener_gains(train_songs, run.target, run.profile.model)
-    model = checkpoint.load(run.weights_folder()).to(device)
-    mixture, reference = song.read("mixture"), song.read(run.target)
-    estimates = baselines.estimates(song, run.target, gains, run.profile.model)
-    estimates["model"] = separate(model, mixture, song.sample_rate, **asdict(run.profile.separate))[run.target]
-    rows = {
+    return baselines.wiener_gains(train_songs, run.target, run.profile.model)
+
+
+def _scored(song: Song, target: str, estimates: dict[str, np.ndarray]) -> dict[str, dict]:
+    """The row of each method's estimate (C, L)."""
+    mixture, reference = song.read("mixture"), song.read(target)
+    return {
         method: _row(song) | metrics.score(reference, mixture, estimate, song.sample_rate)
         for method, estimate in estimates.items()
     }
-    return {method: {"songs": [row], "summary": metrics.aggregate([row])} for method, row in rows.items()}
+
+
+def _with_summary(rows: list[dict]) -> dict:
+    return {"songs": rows, "summary": metrics.aggregate(rows)}
 
 
 def _row(song: Song) -> dict:

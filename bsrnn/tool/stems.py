@@ -14,6 +14,7 @@ import numpy as np
 from bsrnn.audio.files import Reader, Writer
 from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.resampling import resample_blocks
+from bsrnn.config import SeparateConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.base import Separator
 from bsrnn.runtime.files import atomic_write, temporary_beside
@@ -150,15 +151,8 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
 
 def _estimates(model: Separator, reader: Reader, own: Reader, segment: float, hop: float) -> Iterator[np.ndarray]:
     """Blocks (S, C, l) at the file's own rate, as many samples as it has, or a few more."""
-    blocks = separate_blocks(
-        model,
-        reader.read,
-        reader.frames,
-        reader.channels,
-        segment_seconds=segment,
-        hop_seconds=hop,
-        batch_segments=max(1, BATCH_CHANNELS // reader.channels),
-    )
+    settings = SeparateConfig(segment, hop, max(1, BATCH_CHANNELS // reader.channels))
+    blocks = separate_blocks(model, reader.read, reader.frames, reader.channels, settings)
     return resample_blocks(blocks, reader.frames, reader.sample_rate, own.sample_rate)
 
 

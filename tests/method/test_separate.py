@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsrnn.audio import files as audio
-from bsrnn.config import ModelConfig
+from bsrnn.config import ModelConfig, SeparateConfig
 from bsrnn.errors import ConfigError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.separation import fade, separate, separate_blocks
@@ -114,7 +114,7 @@ def test_blocks_from_disk_equal_the_song_in_memory(tmp_path):
         asked.append((start, frames))
         return audio.read(tmp_path / "mixture.wav", start, frames)
 
-    blocks = list(separate_blocks(model, read, 5300, 2, segment_seconds=0.5, hop_seconds=0.2, batch_segments=3))
+    blocks = list(separate_blocks(model, read, 5300, 2, SeparateConfig(0.5, 0.2, 3)))
     assert all(block.shape[:2] == (2, 2) and block.shape[2] <= 200 for block in blocks)
     assert np.array_equal(np.concatenate(blocks, -1), whole)  # bit for bit
     assert all(0 <= start and start + frames <= 5300 and frames <= 500 for start, frames in asked)
@@ -129,7 +129,7 @@ def test_reading_keeps_pace_with_writing():
         return mixture[:, start : start + frames]
 
     given_out = 0
-    for block in separate_blocks(Fake(), read, 5000, 2, segment_seconds=0.5, hop_seconds=0.1, batch_segments=4):
+    for block in separate_blocks(Fake(), read, 5000, 2, SeparateConfig(0.5, 0.1, 4)):
         given_out += block.shape[-1]
         assert position[0] - given_out <= 4 * 10 + 50
     assert given_out == 5000
