@@ -3,9 +3,6 @@
 Both need ffmpeg and ffprobe; nothing else in the library does.
 """
 
-import os
-import secrets
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from tqdm import tqdm
 from bsrnn.audio import files as audio
 from bsrnn.audio.walking import hidden
 from bsrnn.errors import BSRNNError, DataError
-from bsrnn.runtime.files import write_json
+from bsrnn.runtime.files import atomic_folder, write_json
 
 # mus.yaml of musdb 0.4.3, "validation_tracks" (all lie in train/); a test compares the two
 MUSDB_VALIDATION = (
@@ -158,18 +155,11 @@ def how_to_get(source: str, root: Path) -> str:
 
 
 def _store(song: Path, stems: dict[str, np.ndarray], sample_rate: int, subtype: str, note: dict) -> None:
-    """Write a song's folder under a hidden name, then rename it: it is whole or absent, whoever else writes it."""
-    temporary = song.with_name(f".{song.name}.{secrets.token_hex(4)}.partial")
-    try:
+    """Write a song's folder; it is whole or absent, whoever else writes it."""
+    with atomic_folder(song) as unfinished:
         for name, stem in stems.items():
-            audio.write(temporary / f"{name}.wav", stem, sample_rate, subtype)
-        write_json(temporary / "song.json", note)
-        os.replace(temporary, song)
-    except OSError:
-        if not song.is_dir():  # else a process beside this one was faster, with the same samples
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            audio.write(unfinished / f"{name}.wav", stem, sample_rate, subtype)
+        write_json(unfinished / "song.json", note)
 
 
 def _decoder_errors() -> tuple[type[Exception], ...]:

@@ -56,6 +56,29 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside ``path``, whose name begins with a dot; on leaving, put it in the place of ``path``.
+
+    Where another process has put the same there meanwhile, that one stays. If the body fails, the folder is removed and
+    the error goes on.
+
+    Raises:
+        BSRNNError: the folder cannot be made.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with writing(path):
+            unfinished.mkdir(parents=True)
+        yield unfinished
+        os.replace(unfinished, path)
+    except OSError:
+        if not path.is_dir():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
 def temporary_beside(path: Path, ending: str | None = None) -> Iterator[Path]:
     """An empty hidden file in the folder of ``path``, removed on leaving; ``ending``: instead of that of ``path``.
 

@@ -7,12 +7,9 @@ of an earlier comparison, is found by its key and not computed again. What is ne
 
 import hashlib
 import json
-import multiprocessing
 import re
 import shutil
-import signal
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from bsrnn.config import SPEED, TARGETS, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.training_songs import with_songs
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.runtime import overrides, paths
+from bsrnn.runtime import overrides, paths, processes
 from bsrnn.runtime.files import atomic_write, read_json, write_json
 from bsrnn.runtime.terminal import counted
 from bsrnn.study import compute, profiles
@@ -224,24 +221,12 @@ def carry_out(comparison: Comparison, device: str = "cpu", threads: int | None =
     missing = comparison.missing()
     first = [run for run in missing if run.kind == "train"]
     for batch in (first, [run for run in missing if run.kind != "train"]):  # these score the weights of the first
-        _compute(batch, device, threads, jobs)
+        processes.share_out(_compute, [(run, device, threads) for run in batch], jobs, tidy=False)
     return comparison.pairs()
 
 
-def _compute(batch: list[Run], device: str, threads: int | None, jobs: int) -> None:
-    if min(jobs, len(batch)) < 2:
-        for run in batch:
-            compute.compute(run, device=device, threads=threads)
-        return
-    spawn = multiprocessing.get_context("spawn")  # the forked copy of a process with OpenMP threads may hang
-    with ProcessPoolExecutor(jobs, spawn, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
-        futures = [pool.submit(_compute, [run], device, threads, 1) for run in batch]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:  # an interrupt too: do not begin with the others
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _compute(run: Run, device: str, threads: int | None) -> None:
+    compute.compute(run, device=device, threads=threads)
 
 
 # ---- what can be compared ----
@@ -327,7 +312,7 @@ def _copy_weights(source: Path, run: Run, known: Finished | None) -> None:
     """Weights as if the run had been trained there: its settings first, so that nobody trains over them."""
     folder = run.weights_folder()
     settings = with_songs(settings_of(run.profile, "train", run.seed), run.profile)
-    write_json(folder / "settings.json", json.loads(json.dumps(settings)))
+    write_json(folder / "settings.json", settings)
     for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
         with atomic_write(folder / name) as temporary:
             shutil.copyfile(source / name, temporary)

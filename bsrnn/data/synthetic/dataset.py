@@ -4,13 +4,9 @@ FLAC: many songs in little space, sample for sample the same.
 """
 
 import json
-import multiprocessing
-import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +18,8 @@ from bsrnn.data.synthetic.harmony import SPLITS
 from bsrnn.data.synthetic.rendering import mixture_of, render_song
 from bsrnn.data.synthetic.soundfont import SAMPLE_RATE, soundfont_path
 from bsrnn.errors import DataError
+from bsrnn.runtime import processes
+from bsrnn.runtime.files import atomic_folder
 from bsrnn.runtime.limits import named
 
 UNFINISHED = ".*.partial"  # a song folder that is being written, which whoever looks for songs passes over
@@ -81,31 +79,11 @@ def ensure(
     if not missing:
         return folder
     soundfont_path()  # complain here, not in a worker
-    jobs = min(jobs or _cores(), len(missing))
     how = config.song_seconds, config.seed
     tasks = [(path, split, index, *how) for path, split, index in missing]
-    bar = tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress)
-    with bar:
-        if jobs == 1:
-            for task in tasks:
-                _render(*task)
-                bar.update()
-            return folder
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = [pool.submit(_render, *task) for task in tasks]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    bar.update()
-            except BaseException:  # an interrupt too: do not render the rest first
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    with tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress) as bar:
+        processes.share_out(_render, tasks, jobs or processes.cores(), bar.update)
     return folder
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _sweep(folder: Path) -> None:
@@ -120,22 +98,17 @@ def _sweep(folder: Path) -> None:
 
 
 def _render(path: Path, split: str, index: int, seconds: float, seed: int) -> None:
-    """Render one song into a folder beside ``path`` and move it there once it is whole."""
+    """Render one song into the folder ``path``."""
     if path.is_dir():  # another process was faster
         return
     stems, metadata = render_song(split, index, seconds=seconds, seed=seed)
-    unfinished = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
     try:
-        unfinished.mkdir(parents=True)
-        for name, sound in {"mixture": mixture_of(stems), **stems}.items():
-            _write(unfinished / f"{name}.flac", sound)
-        (unfinished / "song.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        with atomic_folder(path) as unfinished:
+            for name, sound in {"mixture": mixture_of(stems), **stems}.items():
+                _write(unfinished / f"{name}.flac", sound)
+            (unfinished / "song.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
     except (OSError, soundfile.SoundFileError) as error:
-        if not path.is_dir():  # else: another process was faster, and its song is the same
-            raise DataError(f"cannot write {path}: {error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        raise DataError(f"cannot write {path}: {error}") from error
 
 
 def _write(path: Path, sound: np.ndarray) -> None:
