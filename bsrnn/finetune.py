@@ -32,6 +32,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.mixing import check_channels, drawn_channels, gain, normalise_peak, read_chunk
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
+from bsrnn.train import ItemSource
 
 EPS = 1e-12  # of an energy: silence against silence is 0 dB, not undefined
 Pool = list[tuple[str, np.ndarray]]  # (kind, (C, L))
@@ -135,8 +136,8 @@ def _by_channel(pool: Pool) -> Pool:
     return [(kind, channel[None]) for kind, signal in pool for channel in signal]
 
 
-class SemiSupervised:
-    """Batches for finetuning; an :class:`bsrnn.train.ItemSource`.
+class SemiSupervised(ItemSource):
+    """Batches for finetuning.
 
     A batch depends on the seed, its first item, the songs and the teacher alone. The labelled signals and the gains
     are the same whatever the unlabelled songs are, so that a run and its control differ in nothing else. Of several

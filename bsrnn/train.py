@@ -2,10 +2,11 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -39,27 +40,34 @@ class TrainingError(BSRNNError, RuntimeError):
     """Training that cannot go on, with what was saved to look into it."""
 
 
-class ItemSource(Protocol):
+class ItemSource(ABC):
     """Where batches come from: random mixes, or the semi-supervised sampler of bsrnn.finetune.
 
     Each of several processes has a source of its own, which must give the same batches; it learns from its share of
-    each. A source may have ``shares(first_item, part)`` in addition, which makes that slice of each batch alone.
+    each.
     """
 
+    @abstractmethod
     def batches(self, first_item: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(mixture (B, C, L), targets (B, S, C, L)) from an item on."""
 
+    def shares(self, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """This slice of each batch."""
+        return ((mixture[part], targets[part]) for mixture, targets in self.batches(first_item))
+
     def validated(self, model: Separator, score: float | None) -> dict:
         """Called after every validation, None: without songs; gives what belongs into the history."""
+        return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """What a resumed training needs: tensors, and values for JSON."""
+        return {}, {}
 
-    def restore(self, tensors: dict[str, Tensor], values: dict) -> None:
+    def restore(self, tensors: dict[str, Tensor], values: dict) -> None:  # noqa: B027 -- nothing, where there is no state
         """The inverse of :meth:`state`."""
 
 
-class Supervised:
+class Supervised(ItemSource):
     """Batches of random mixes; item i depends on the set's seed and i alone."""
 
     def __init__(self, mixes: RandomMixes, config: TrainConfig):
@@ -69,7 +77,7 @@ class Supervised:
         return self.shares(first_item, slice(0, self.config.batch_items))
 
     def shares(self, first_item: int, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
-        """A slice of each batch: its items are independent, so that nobody need make those of another process."""
+        """Items are independent, so that nobody need make those of another process."""
         size = self.config.batch_items
         firsts = range(first_item, len(self.mixes) - size + 1, size)
         workers = self.config.loader_workers
@@ -81,15 +89,6 @@ class Supervised:
             multiprocessing_context="spawn" if workers else None,
         )
         return iter(loader)
-
-    def validated(self, model: Separator, score: float | None) -> dict:
-        return {}
-
-    def state(self) -> tuple[dict[str, Tensor], dict]:
-        return {}, {}
-
-    def restore(self, tensors: dict[str, Tensor], values: dict) -> None:
-        pass
 
 
 def new_model(config: ModelConfig | PeerConfig, seed: int) -> Separator:
@@ -285,7 +284,7 @@ class Trainer:
             dynamic_ncols=True,
             disable=not writes,
         )
-        for mixture, targets in iter(()) if self.finished else self._shares():
+        for mixture, targets in () if self.finished else self.source.shares(progress.items, self.share):
             self.step(mixture, targets)
             if progress.bad_steps >= self.config.max_bad_steps:
                 self._give_up(mixture, targets)
@@ -351,15 +350,6 @@ class Trainer:
         """Write where the training is, to go on from there."""
         resume.save(self.folder, self.model, self.optimiser, self.source, self.progress, self.average)
 
-    def _shares(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's part of each batch that is left."""
-        first_item, part = self.progress.items, self.share
-        if distributed.size() == 1:
-            return self.source.batches(first_item)
-        if hasattr(self.source, "shares"):
-            return self.source.shares(first_item, part)
-        return ((mixture[part], targets[part]) for mixture, targets in self.source.batches(first_item))
-
     def _give_up(self, mixture: Tensor, targets: Tensor) -> None:
         """Save the batch that was last, and raise TrainingError."""
         path, first_item = self.folder / "bad_batch.safetensors", self.progress.items - self.config.batch_items
@@ -370,18 +360,6 @@ class Trainer:
             f"{self.progress.bad_steps} steps in a row with a non-finite loss or gradient at item {first_item}: the "
             f"last batch is in {path}; lower the learning rate or look at the data"
         )
-
-
-def fit(
-    model: Separator,
-    source: ItemSource,
-    validate: Validation,
-    config: TrainConfig,
-    folder: Path,
-    loss: LossConfig = LossConfig(),
-) -> Progress:
-    """A whole training on the CPU; arguments and errors as those of :class:`Trainer` and its ``run``."""
-    return Trainer(model, source, config, loss, folder=folder).run(validate)
 
 
 def first_losses(

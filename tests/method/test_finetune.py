@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from whole_training import fit
 
 from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import read, write
@@ -24,7 +25,7 @@ from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, Teacher, classify, kind_of
 from bsrnn.mixing import normalise_peak
 from bsrnn.study.profiles import Profile
-from bsrnn.train import Trainer, fit, new_model
+from bsrnn.train import Trainer, new_model
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)

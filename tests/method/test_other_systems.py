@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_train import weights
+from whole_training import fit
 
 import bsrnn
 from bsrnn import checkpoint, recipes
@@ -32,7 +33,7 @@ from bsrnn.runtime.files import read_json, write_json
 from bsrnn.study import compute, costs, profiles, runs
 from bsrnn.study.profiles import Profile
 from bsrnn.tool import cards
-from bsrnn.train import fit, new_model
+from bsrnn.train import new_model
 
 pytest.importorskip("torchaudio")
 pytest.importorskip("openunmix")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from whole_training import fit
 
 from bsrnn import checkpoint, recipes
 from bsrnn.audio.files import write
@@ -19,7 +20,7 @@ from bsrnn.runtime import precision
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.locks import alone
 from bsrnn.study.profiles import Profile
-from bsrnn.train import Supervised, TrainingError, fit, learning_rate, new_model, validation_usdr
+from bsrnn.train import ItemSource, TrainingError, learning_rate, new_model, validation_usdr
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -53,7 +54,7 @@ def profile(folder):
     )
 
 
-class Repeat(Supervised):
+class Repeat(ItemSource):
     """The same batch for ever, and a note of which items were asked for."""
 
     def __init__(self, mixture, targets, steps=10_000):
@@ -104,11 +105,8 @@ def test_an_stft_over_its_windows_energy_has_the_energy_of_a_noise():
         torch.testing.assert_close(objective(model, target[:, 0], target, loss), expected, rtol=1e-5, atol=0)
 
 
-class Steps(Supervised):
+class Steps(ItemSource):
     """Four batches of noise, of which the second is not finite."""
-
-    def __init__(self):
-        pass
 
     def batches(self, first_item):
         generator = torch.Generator().manual_seed(0)

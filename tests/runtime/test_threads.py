@@ -177,7 +177,7 @@ print("on import", asked)
     ("code", "said"),
     [
         ("bsrnn.cli.main(['run', 'no such run', '--profile', 'tiny'])", "asked [(-8, 1)]"),
-        ("bsrnn.train.fit(None, None, None, None, None)", "asked [(-8, 1), (-4, 0), (-1, -1), (-2, 67108864)]"),
+        ("bsrnn.train.Trainer(None, None, None)", "asked [(-8, 1), (-4, 0), (-1, -1), (-2, 67108864)]"),
     ],
 )
 def test_the_commands_and_a_training_change_malloc_and_an_import_does_not(code, said):

@@ -31,7 +31,7 @@ from bsrnn.loss import Objective, gradients, objective
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json
 from bsrnn.study.profiles import Profile
-from bsrnn.train import new_model
+from bsrnn.train import ItemSource, new_model
 
 RATE = 44100
 MODEL = ModelConfig(targets=("low",), band_split=(8, 16, 233), n_fft=512, hop_samples=256, features=4, modules=1)
@@ -92,16 +92,14 @@ def batch():
     return torch.randn(4, 2, 4000, generator=generator), torch.randn(4, 1, 2, 4000, generator=generator)
 
 
-class Whole:
-    """A source that cannot make a share by itself, as finetuning's pools: the loop takes its slice."""
+class Whole(ItemSource):
+    """A source that cannot make a share by itself, as finetuning's pools: it takes its slice of the whole."""
 
     def __init__(self, inner):
         self.inner = inner
 
-    def __getattr__(self, name):
-        if name == "shares":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
+    def batches(self, first_item):
+        return self.inner.batches(first_item)
 
 
 # ---- what each of two processes does ----
