@@ -15,6 +15,7 @@ from bsrnn.audio import walking
 from bsrnn.audio.kinds import KINDS, to_wav
 from bsrnn.audio.walking import stem_name
 from bsrnn.errors import DataError
+from bsrnn.runtime.limits import named
 from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 
@@ -28,6 +29,12 @@ SPLIT_NAMES = {
 SUM_PLACES, SUM_SAMPLES = 8, 4096  # where in a song, and how many samples, a stem is compared with the others' sum
 SUM_STEP = 2.0**-15  # of 16 bit: by so much for each stem the sum of rounded stems may be off
 AUDIBLE = 1e-3  # largest sample below which a place counts as silent
+
+
+def check_split(split: str | None) -> None:
+    """ConfigError for a split that nobody knows; None: of all."""
+    if split is not None:
+        named("split", split, dict.fromkeys(SPLITS))
 
 
 def split_folders(root: Path) -> dict[str, dict[str, Path]]:

@@ -33,11 +33,10 @@ from bsrnn.config import DataConfig
 from bsrnn.data import fretsonfire, song_folders
 from bsrnn.data import musdb as musdb_source
 from bsrnn.data.musdb import MUSDB_VALIDATION
-from bsrnn.data.song_folders import LABELLED, SPLITS
+from bsrnn.data.song_folders import LABELLED
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
-from bsrnn.runtime.limits import named
 from bsrnn.runtime.terminal import note, say
 
 HELD_OUT = 7  # one song in so many, for validation and as many for testing (ours)
@@ -120,7 +119,7 @@ def read_songs(
 
     Args:
         root: folder in one of the layouts of this module.
-        split: one of :data:`SPLITS`; None = all labelled songs.
+        split: one of :data:`bsrnn.data.song_folders.SPLITS`; None = all labelled songs.
         targets: stems that every song must have.
         sample_rate: rate that every file must have, in Hz.
         limit: the first so many songs only.
@@ -131,7 +130,7 @@ def read_songs(
         DataError: missing or empty folder, split that is not there, song without a wanted stem, stems of unequal length
             or rate, more than two channels, damaged file. The message says what was got, expected, and what to do.
     """
-    _check_split(split)
+    song_folders.check_split(split)
     root, targets = Path(root), tuple(targets)
     if not root.is_dir():
         what = "a file" if root.exists() else "no such folder"
@@ -160,7 +159,7 @@ def load(
     Raises:
         ConfigError: unknown split. DataError: as :func:`read_songs`, or not the songs that the data set is known by.
     """
-    _check_split(split)
+    song_folders.check_split(split)
     if data.hold_out:
         found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
     else:
@@ -302,11 +301,6 @@ def musdb_clip(folder_to_cache: str | Path) -> Song | None:
     """
     folder = musdb_source.decode_clip(Path(folder_to_cache))
     return None if folder is None else _song(folder, (), 44100)
-
-
-def _check_split(split: str | None) -> None:
-    if split is not None:
-        named("split", split, dict.fromkeys(SPLITS))
 
 
 def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None) -> list[Path]:
