@@ -1,7 +1,17 @@
-"""`python -m bsrnn` is `bsrnn`."""
+"""`bsrnn`, and `python -m bsrnn`: the command line, whose imports take a moment in which it can be interrupted, too."""
 
 import sys
 
-from bsrnn.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command of the process's arguments; its exit code."""
+    try:
+        from bsrnn import cli
+    except KeyboardInterrupt:
+        print("bsrnn: interrupted; nothing was begun", file=sys.stderr)
+        return 130
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

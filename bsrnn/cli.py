@@ -299,6 +299,7 @@ def _evaluate(options) -> None:
         check(preflight.device, options.device)
         profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
         check(preflight.place, options.out, *score_files.FILES)
+        check(score_files.check_free, options.out)
         if profile and model:
             check(needs.data, profile.data, options.split, model.config.targets, model.config.sample_rate)
     assert profile and model, RAISED
@@ -344,8 +345,10 @@ def _verify(options) -> int:
     from bsrnn.workflow.replay import replay
     from bsrnn.workflow.verify import notes, verify
 
+    title = f"bsrnn verify --profile {options.profile}"
     if options.out:
         preflight.place(options.out.parent, options.out.name)
+        preflight.ours(options.out, title)
     problems = verify(options.profile)
     replayed = replay(options.profile, options.replay)
     problems += replayed[0]
@@ -353,7 +356,7 @@ def _verify(options) -> int:
     lines = [*(problems or [fine]), *(f"note: {note}" for note in notes(options.profile) + replayed[1])]
     print(*lines, sep="\n")
     if options.out:
-        write_text(options.out, "\n".join(lines) + "\n")
+        write_text(options.out, "\n".join([f"{title}:", *lines]) + "\n")
     return 1 if problems else 0
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from bsrnn import checkpoint
+from bsrnn import checkpoint, resume
 from bsrnn.config import Settings, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
@@ -147,7 +146,7 @@ def _run(
     trained["memory_gb"] = peak_memory_gb(trainer.device)
     if distributed.rank() == 0:
         write_json(trainer.folder / "training.json", trained)
-        shutil.rmtree(trainer.folder / "resume", ignore_errors=True)
+        resume.remove(trainer.folder)
     return trained
 
 
@@ -160,6 +159,8 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     path = folder / "settings.json"
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
     if not distributed.agree(_holds_work(folder)):
+        if distributed.agree(path.is_file() and not _of_a_training(path)):
+            raise ConfigError(f"{path} is of no training, and would be replaced: choose another --out")
         return lambda: write_json(path, settings) if distributed.rank() == 0 else None
     if not path.is_file():
         raise ConfigError(f"{folder} holds a model, but no training of this program: choose another --out")
@@ -175,7 +176,13 @@ def _claim(folder: Path, settings: dict) -> Callable[[], None]:
     return lambda: None
 
 
+def _of_a_training(path: Path) -> bool:
+    """Whether a settings.json is a training's, of this or an older version."""
+    kept = read_json(path)
+    return isinstance(kept, dict) and {"model", "seed"} <= kept.keys()
+
+
 def _holds_work(folder: Path) -> bool:
     """Whether something in a folder would be lost: weights, a finished training, or the state of an unfinished one."""
     made = (folder / checkpoint.WEIGHTS, folder / "training.json")
-    return any(path.is_file() for path in made) or any((folder / "resume").glob("*.safetensors"))
+    return any(path.is_file() for path in made) or bool(resume.files(folder))

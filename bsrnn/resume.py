@@ -5,6 +5,8 @@ else. Items follow from the seed and their number, so that there is no random st
 """
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,9 +17,12 @@ from bsrnn import checkpoint
 from bsrnn.errors import DataError
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
+from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.system_errors import reading, writing
 from bsrnn.runtime.terminal import say
 
+DIGITS = 12  # of a resume file's name: how many items were learnt from
+OURS = re.compile(rf"\d{{{DIGITS}}}\.safetensors")
 RESUME_FILES = 2  # kept: should the newest be truncated, the one before is used
 
 
@@ -55,11 +60,25 @@ def save(
     tensors |= {f"source.{name}": value for name, value in extra.items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()} if average else {}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    path = out / "resume" / f"{progress.items:012d}.safetensors"
+    path = out / "resume" / f"{progress.items:0{DIGITS}d}.safetensors"
     checkpoint.write_tensors(path, tensors, {"progress": asdict(progress), "source": values})
-    for old in sorted(path.parent.glob("[0-9]*.safetensors"))[:-RESUME_FILES]:
+    for old in files(out)[:-RESUME_FILES]:
         with writing(old, "cannot be removed"):
             old.unlink()
+
+
+def files(out: Path) -> list[Path]:
+    """The resume files of the training in a folder, the oldest first; whatever else lies beside them is not ours."""
+    return sorted(path for path in (out / "resume").glob("*.safetensors") if OURS.fullmatch(path.name))
+
+
+def remove(out: Path) -> None:
+    """Remove the resume files of a finished training, and their folder, where nothing else lies in it."""
+    with suppress(OSError):  # the training is whole, with or without them
+        remove_leftovers(out / "resume")
+        for path in files(out):
+            path.unlink()
+        (out / "resume").rmdir()
 
 
 def restore(out: Path, model: Separator, optimiser, source, average: AveragedModel | None = None) -> Progress | None:
@@ -88,7 +107,7 @@ def peek(out: Path) -> Progress | None:
 
     It may be running: nothing is locked, and no tensor is read.
     """
-    for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
+    for path in reversed(files(out)):
         try:
             with safe_open(path, "numpy") as file:
                 state = (file.metadata() or {}).get("state")
@@ -101,7 +120,7 @@ def peek(out: Path) -> Progress | None:
 
 def _newest(out: Path) -> bytes | None:
     """The newest whole resume file."""
-    for path in sorted((out / "resume").glob("[0-9]*.safetensors"), reverse=True):
+    for path in reversed(files(out)):
         with reading(path, "the state of a training"):
             data = path.read_bytes()
         try:

@@ -40,7 +40,11 @@ PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 RATES = (100, 768_000)  # Hz: what is taken for a rate; at 1 Hz, some seconds' samples would be resampled to hours
 SYSTEM_ERROR = 2  # libsndfile's number for whatever the system refuses
-STREAMED = 0x7FFFFFFF  # a wav written to a pipe declares a length as large as this, for want of the true one
+STREAMED = 0x7FFFFFFF  # a file written to a pipe declares a length as large as this, for want of the true one
+# libsndfile shortens a cut-off file silently and only notes it in its log: of wav, of aiff, of au, and of w64 and rf64,
+# for which it notes the whole file's length
+CUT = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) +: (\d+) \(should be (\d+)\)", re.MULTILINE)
+CUT_VOC = "Seems to be a truncated file."
 
 
 @dataclass(frozen=True)
@@ -352,12 +356,12 @@ def _problem_of(handle: soundfile.SoundFile | Spliced) -> str | None:
         )
     if isinstance(handle, Spliced):
         return _change_of(handle)
-    # libsndfile shortens a cut-off wav silently and only notes it in its log
-    if cut := re.search(r"^data : (\d+) \(should be (\d+)\)", handle.extra_info, re.MULTILINE):
-        promised, present = map(int, cut.groups())
-        if present < promised < STREAMED:
-            return f"cut off, {present} of {promised} bytes of samples; it is damaged: get or render it again"
-    return None
+    log = handle.extra_info
+    for promised, present in (map(int, cut.groups()) for cut in CUT.finditer(log)):
+        unknown = 1 << 62 if handle.format in ("W64", "RF64") else STREAMED
+        if present < promised < unknown:
+            return f"cut off, {present} of {promised} bytes; it is damaged: get or render it again"
+    return "cut off before its end; it is damaged: get or render it again" if CUT_VOC in log else None
 
 
 def _change_of(handle: Spliced) -> str | None:

@@ -17,4 +17,5 @@ MPEG = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
 def to_wav(path: Path) -> str:
     """The command that makes a wav of a file, beside it."""
     new = path.with_name(f"{path.stem}{'-new' * (path.suffix.lower() == '.wav')}.wav")
-    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(new))}"
+    old, made = (shlex.quote(f"./{name}" if str(name).startswith("-") else str(name)) for name in (path, new))
+    return f"ffmpeg -i {old} {made}"

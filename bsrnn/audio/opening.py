@@ -3,11 +3,13 @@
 - MPEG audio: :mod:`bsrnn.audio.mpeg` walks its frames.
 - Ogg (Vorbis, Opus, FLAC) may be several files joined, by its own rules; libsndfile reads the first. Of Vorbis it finds
   no place within the last page (its issue 885), so that is read from before it.
-- flac that was written to a pipe does not know its length; libsndfile then takes the largest number for it. Nor does
-  it find places in a flac that has tags before it.
+- flac that was written to a pipe does not know its length; libsndfile then takes the largest number for it. One whose
+  header promises too few samples is known by the number in its last frame's header (RFC 9639, 9.1). Nor does libsndfile
+  find places in a flac that has tags before it.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +23,9 @@ from bsrnn.audio.spliced import Decoder, Part, Pieces, Spliced
 
 UNKNOWN = 1 << 62  # so many samples or more: a length that nobody knows
 FLAC_LENGTH = 21  # place of the 36 bits of a flac's length, the upper 4 within this byte
+FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]")  # with which a header begins; the last bit: frames of unlike lengths
+FLAC_LENGTHS = {1: 192} | {code: 576 << code - 2 for code in range(2, 6)} | {code: 1 << code for code in range(8, 16)}
+FLAC_TAIL = 1 << 18  # bytes at the end of a flac, in which its last frame begins: encoders make shorter ones
 COUNTED = 1 << 16  # samples that are decoded at a time
 PAGE = 27  # bytes of an Ogg page's header
 
@@ -47,7 +52,9 @@ def open_whole(path: Path) -> tuple[soundfile.SoundFile | Spliced, str]:
         parts, remark = walked.parts, walked.remark
     elif handle.format == "OGG":
         parts, remark = _ogg_parts(*known)
-    elif handle.format == "FLAC" and (handle.frames >= UNKNOWN or not _begins_with(path, b"fLaC")):
+    elif handle.format == "FLAC" and (
+        not _begins_with(path, b"fLaC") or not _flac_reaches(*known) <= handle.frames < UNKNOWN
+    ):
         parts, remark = _flac_parts(*known), ""
     else:
         return handle, ""
@@ -126,11 +133,53 @@ def _flac_parts(path: Path, size: int, modified: int) -> tuple[Part, ...]:
     with open(path, "rb") as file:
         start = mpeg.tags_end(file, size)
         file.seek(start)
-        head = bytearray(file.read(FLAC_LENGTH + 5))
-    with Pieces(path, Part(((start, size),), 0, 0, 0)) as content, Decoder(content) as decoder:
+        head = file.read(FLAC_LENGTH + 5)
+    rest = start + len(head), size
+    with Pieces(path, Part((head, rest), 0, 0, 0)) as content, Decoder(content) as decoder:
         samples, rate, channels = decoder.frames, decoder.samplerate, decoder.channels
-        if samples >= UNKNOWN:
+    if not _flac_reaches(path, size, modified) <= samples < UNKNOWN:
+        with Pieces(path, Part((_flac_head(head, 0), rest), 0, 0, 0)) as content, Decoder(content) as decoder:
             samples = sum(iter(lambda: len(decoder.read(COUNTED, dtype="float32")), 0))
-    head[FLAC_LENGTH] = head[FLAC_LENGTH] & 0xF0 | samples >> 32
-    head[FLAC_LENGTH + 1 :] = (samples & 0xFFFFFFFF).to_bytes(4, "big")
-    return (Part((bytes(head), (start + len(head), size)), samples, rate, channels),)
+    return (Part((_flac_head(head, samples), rest), samples, rate, channels),)
+
+
+def _flac_head(head: bytes, samples: int) -> bytes:
+    """The beginning of a flac that promises so many samples; 0: it does not know how many."""
+    upper = head[FLAC_LENGTH] & 0xF0 | samples >> 32
+    return head[:FLAC_LENGTH] + bytes([upper]) + (samples & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+@lru_cache(maxsize=4096)
+def _flac_reaches(path: Path, size: int, modified: int) -> int:
+    """The samples of a flac up to the end of its last frame, by that frame's own header; 0 where none is found."""
+    with open(path, "rb") as file:
+        file.seek(mpeg.tags_end(file, size) + 10)
+        usual = int.from_bytes(file.read(2), "big")  # samples of each frame but the last, where all are alike
+        file.seek(max(0, size - FLAC_TAIL))
+        tail = file.read()
+    for found in reversed(list(FLAC_FRAME.finditer(tail))):
+        header = tail[found.start() : found.start() + 16]
+        if len(header) < 6:
+            continue
+        coded = 8 - (header[4] ^ 0xFF).bit_length()  # bytes of the frame's number, spelt as in UTF-8
+        place = 4 + (coded or 1)  # of what else is spelt out: the frame's length, the rate
+        code, rate = header[2] >> 4, header[2] & 15
+        spelt = {6: 1, 7: 2}.get(code, 0)
+        end = place + spelt + {12: 1, 13: 2, 14: 2}.get(rate, 0)
+        if end < len(header) and _crc8(header[:end]) == header[end]:
+            number = header[4] & 0x7F >> coded
+            for byte in header[5:place]:
+                number = number << 6 | byte & 0x3F
+            length = int.from_bytes(header[place : place + spelt], "big") + 1 if spelt else FLAC_LENGTHS.get(code, 0)
+            return (number if header[1] & 1 else number * usual) + length
+    return 0
+
+
+def _crc8(data: bytes) -> int:
+    """The check that ends a flac frame's header."""
+    check = 0
+    for byte in data:
+        check ^= byte
+        for _ in range(8):
+            check = (check << 1 ^ 0x07 * (check >> 7)) & 0xFF
+    return check

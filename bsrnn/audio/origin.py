@@ -35,6 +35,8 @@ class Origin:
 def of_stem(path: Path) -> tuple[Origin, int] | None:
     """What a stem's file says of itself, and its length in samples; None: ``bsrnn separate`` did not write it."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return None
         with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
             comment, frames = sound.comment, sound.frames
         if not comment.startswith(MARK):

@@ -24,6 +24,7 @@ except ImportError:  # Windows, where leftovers of killed processes stay
 
 LEFTOVER = re.compile(r"\.[0-9a-f]{8}\.partial(\.\w+)*$")
 _in_use: set[str] = set()  # temporary files of this process: some libraries put another file in their place
+OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors tells of what the system refuses
 NEARLY_NOTHING = 1 << 16  # bytes free on a disk that counts as full, once writing to it has failed
 
 
@@ -148,11 +149,16 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def _full_disk_named(path: Path) -> Iterator[None]:
-    """BSRNNError that says what to do, in whatever words a full disk is reported."""
+    """BSRNNError that says what to do, in whatever words a full disk is reported; what else the system refuses is its
+    own error, also where a library keeps but the number of it."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, BSRNNError) or not _disk_full(error, path.parent):  # one of several files: said once
+        if isinstance(error, BSRNNError):  # one of several files: said once
+            raise
+        if not _disk_full(error, path.parent):
+            if not isinstance(error, OSError) and (number := OS_ERROR.search(str(error))):
+                raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
             raise
         raise BSRNNError(
             f"disk full while writing {path}: {error}; nothing was changed, an older file is intact; "
@@ -220,14 +226,14 @@ def read_json(path: str | Path) -> Any:
     path = Path(path)
     with reading(path, "a JSON file"):
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
         except FileNotFoundError as error:
             raise DataError(
                 f"{path}: no such file; expected a JSON file; check the path, or run what writes it"
             ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, and lists in lists
             raise DataError(
-                f"{path}: not readable as JSON ({error}); it is damaged: delete it and run what wrote it again"
+                f"{path}: not readable as JSON ({error}); correct it, or move it away and run what wrote it again"
             ) from error
 
 

@@ -35,9 +35,19 @@ def within(least: float, most: float = math.inf, *, above: bool = False, why: st
     return Rule(lower + upper, lambda value: (least < value if above else least <= value) and value <= most)
 
 
+NAME_BYTES = 200  # of a stem: with an ending, and what marks an unfinished file, no more than disks take
+
+
 def _can_be_files(names: tuple[str, ...]) -> bool:
-    allowed = all(name and not name.startswith(".") and not set(name) & set("/\\\0\n\r") for name in names)
-    return bool(names) and len(set(names)) == len(names) and allowed
+    return bool(names) and len(set(names)) == len(names) and all(map(_can_be_file, names))
+
+
+def _can_be_file(name: str) -> bool:
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:  # half of a letter, which JSON can spell
+        return False
+    return 0 < length <= NAME_BYTES and not name.startswith(".") and not set(name) & set("/\\\0\n\r")
 
 
 TRILLION = 10**12  # of anything counted; more is a slip of the finger, and no longer a length to Python
@@ -54,8 +64,8 @@ NotNegative = Annotated[float, within(0, 10**9)]
 Share = Annotated[float, within(0, 1)]
 Seconds = Annotated[float, within(0, 600, above=True, why=MINUTES)]  # of what a model sees at a time
 Names = Annotated[
-    tuple[str, ...], Rule("that can be the names of files, at least one and each once, without / \\ or a leading dot",
-                          _can_be_files)
+    tuple[str, ...], Rule("that can be the names of files, at least one and each once, without / \\ or a leading dot, "
+                          f"of {NAME_BYTES} bytes at most", _can_be_files)
 ]  # fmt: skip
 
 

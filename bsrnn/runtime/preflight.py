@@ -30,7 +30,7 @@ class Checks:
         try:
             return check(*args, **named)
         except BSRNNError as error:
-            self.errors.append(error)
+            self.errors += error.errors if isinstance(error, SeveralErrors) else [error]
         except OSError as error:
             if not of_a_path(error):
                 raise
@@ -69,6 +69,16 @@ def place(path: Path, *files: str) -> None:
         if os.path.isdir(path / name):
             raise BSRNNError(f"{path / name}: cannot be written: a folder is there, and no file; move it away, or "
                              "choose another --out")  # fmt: skip
+
+
+def ours(path: Path, mark: str) -> None:
+    """ConfigError for a file that is there and lacks the ``mark`` by which ours are known: it would be replaced."""
+    if path.is_file():
+        with reading(path):
+            known = mark.encode() in path.read_bytes()
+        if not known:
+            raise ConfigError(f"{path} is there already, is not of this command, and would be replaced: choose another "
+                              "--out, or move it away")  # fmt: skip
 
 
 def _nearest(path: Path) -> Path:

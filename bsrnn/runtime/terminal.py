@@ -61,7 +61,13 @@ class Command:
 
 
 def print_any_name() -> None:
-    """Print what the terminal's encoding lacks, and names that are no UTF-8, as escapes: no song fails for its name."""
+    """Print what the terminal's encoding lacks, and names that are no UTF-8, as escapes: no song fails for its name.
+
+    What is printed to a stream that was closed before we began, as daemons do, goes nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- as long as the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not where a test or a notebook has put something else
             stream.reconfigure(errors="backslashreplace")

@@ -33,10 +33,10 @@ def trained_on(info: dict) -> str:
     """The data of config.json's ``info``, in words."""
     if "imported" in info:
         return "what its publisher says; it was imported"
-    data = info.get("data") or {}
+    data = _part(info, "data")
     if data.get("source") == "folder":
         return f"a user's own songs, in {data.get('folder') or 'a folder'!r}"
-    return DATA.get(data.get("source", ""), "unknown data: its config.json does not say")
+    return DATA.get(str(data.get("source")), "unknown data: its config.json does not say")
 
 
 def describe(folder: str | Path) -> str:
@@ -46,7 +46,7 @@ def describe(folder: str | Path) -> str:
         DataError: no readable config.json.
     """
     values = _read(Path(folder))
-    info = values.get("info") or {}
+    info = _part(values, "info")
     score = _score(info)
     return f"{', '.join(values['model']['targets'])}: trained on {trained_on(info)}{f'; {score}' if score else ''}"
 
@@ -66,8 +66,8 @@ def card(folder: str | Path) -> str:
     """The card of the model in ``folder``, with the head that the Hugging Face Hub reads."""
     folder = Path(folder)
     values = _read(folder)
-    model, info = values["model"], values.get("info") or {}
-    targets, data = ", ".join(model["targets"]), info.get("data") or {}
+    model, info = values["model"], _part(values, "info")
+    targets, data = ", ".join(model["targets"]), _part(info, "data")
     ours = data.get("source") == "embedded"
     licence = MIT if ours else OPEN
     with safe_open(folder / WEIGHTS, "np") as file:
@@ -77,7 +77,7 @@ def card(folder: str | Path) -> str:
         ("Separates", targets),
         ("Trained on", f"{trained_on(info)}: `{json.dumps(data, sort_keys=True)}`" if data else trained_on(info)),
         ("Seed", info.get("seed")),
-        (f"Items ({ITEMS[info.get('item_channels', 'both')]}) seen", info.get("items")),
+        (f"Items ({ITEMS.get(str(info.get('item_channels')), ITEMS['both'])}) seen", info.get("items")),
         ("Run", f"`{info['id']}`, key `{info['key']}`" if {"id", "key"} <= info.keys() else None),
         ("Profile", f"`{info['profile']}`" if info.get("profile") else None),
         ("Scores", _score(info)),
@@ -122,11 +122,18 @@ def _read(folder: Path) -> dict:
     return values
 
 
+def _part(values: dict, name: str) -> dict:
+    """What a model says of itself under a name; {} where it says nothing, or what cannot be meant: it works as well."""
+    part = values.get(name)
+    return part if isinstance(part, dict) else {}
+
+
 def _score(info: dict) -> str:
-    summary = info.get("summary") or {}
-    if summary.get("usdr_mean") is None:
+    summary = _part(info, "summary")
+    usdr, songs = summary.get("usdr_mean"), summary.get("usdr_songs")
+    if not (isinstance(usdr, int | float) and isinstance(songs, int)):
         return ""
-    return f"uSDR {summary['usdr_mean']:.2f} dB (mean of {summary['usdr_songs']} held-out songs of that data)"
+    return f"uSDR {usdr:.2f} dB (mean of {songs} held-out songs of that data)"
 
 
 def _sizes(model: dict) -> str:

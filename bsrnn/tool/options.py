@@ -30,7 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         self._given = sys.argv[1:] if args is None else list(args)
-        for text in self._given:  # or else -other.wav would be read as --out ther.wav
+        options = self._given[: self._given.index("--")] if "--" in self._given else self._given
+        for text in options:  # or else -other.wav would be read as --out ther.wav
             if text.startswith("-") and Path(text).suffix and os.path.isfile(text):
                 self.error(f"got {text!r}")
         return super().parse_known_args(self._given, namespace)

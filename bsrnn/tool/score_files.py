@@ -4,9 +4,17 @@ import csv
 import io
 from pathlib import Path
 
+from bsrnn.runtime import preflight
 from bsrnn.runtime.files import write_json, write_text
 
 FILES = ("scores.json", "scores.csv")
+MARKS = ('"csdr_frames_kept"', "target,song,")  # by which they are known
+
+
+def check_free(folder: Path) -> None:
+    """ConfigError where a file of these names is not of ``bsrnn evaluate``."""
+    for name, mark in zip(FILES, MARKS, strict=True):
+        preflight.ours(folder / name, mark)
 
 
 def write(folder: Path, scores: dict, conditions: dict) -> None:

@@ -83,6 +83,9 @@ def read(path: Path) -> Any:
         DataError: no such file, not of this format, truncated, damaged, or asking for something to be run.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise DataError(f"{path}: {what}, expected a checkpoint that torch.save wrote; check the path")
     refuse_pointer(path)
     try:
         with open(path, "rb") as file:

@@ -11,6 +11,7 @@ from bsrnn.runtime.paths import place
 EXAMPLES = """example: bsrnn curve models/piano
          bsrnn curve models/a models/b --out both.svg"""
 ENDINGS = (".svg", ".png")
+MARK = "bsrnn curve"  # in each file that it draws
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -29,11 +30,13 @@ def run(options) -> None:
     with preflight.all_at_once() as check:
         check(_ending, out)
         check(preflight.place, out.parent, out.name)
+        check(preflight.ours, out, MARK)
         read = [check(curves.read, folder) for folder in options.folders]
     trainings = [training for training in read if training]
     print(*report.sentences(trainings), sep="\n")
     with atomic_write(out) as temporary:
-        temporary.write_bytes(figures.figure_bytes(report.draw(trainings), out.suffix[1:].lower()))
+        drawn = figures.figure_bytes(report.draw(trainings), out.suffix[1:].lower(), {"Source": MARK})
+        temporary.write_bytes(drawn)
     print(out)
 
 

@@ -212,6 +212,23 @@ def test_cut_off_file(tmp_path, name, pattern):
         audio.read(path)
 
 
+KINDS = [("WAV", "PCM_16"), ("WAVEX", "PCM_24"), ("WAV", "IMA_ADPCM"), ("RF64", "PCM_16"), ("W64", "FLOAT"),
+         ("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("AIFF", "ULAW"), ("AU", "PCM_16"), ("VOC", "PCM_16"),
+         ("CAF", "PCM_24"), ("CAF", "ALAC_16")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "subtype"), KINDS, ids=lambda value: value.lower())
+@pytest.mark.parametrize("share", [0.5, 0.98])
+def test_a_cut_off_file_of_any_kind_is_refused_and_a_whole_one_read(tmp_path, kind, subtype, share):
+    """libsndfile would take what is left of most of them, and say nothing."""
+    path = tmp_path / f"a.{'wav' if kind == 'WAVEX' else kind.lower()}"
+    soundfile.write(path, tone().T, RATE, subtype, format=kind)
+    assert audio.info(path).frames >= tone().shape[1]  # some encodings fill their last block up
+    path.write_bytes(path.read_bytes()[: round(share * path.stat().st_size)])
+    with pytest.raises(DataError, match="cut off|not readable as audio"):
+        audio.read(path)
+
+
 def test_header_without_samples(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 2)), RATE)
     with pytest.raises(DataError, match="a header without samples"):

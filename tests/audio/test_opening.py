@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from bsrnn.audio import files as audio
-from bsrnn.audio import mpeg
+from bsrnn.audio import mpeg, opening
 from bsrnn.errors import DataError
 
 RATE = 44100
@@ -253,6 +253,33 @@ def test_a_flac_that_does_not_know_its_length(tmp_path):
     assert audio.info(path) == audio.AudioInfo(3 * RATE, RATE, 2)
     assert np.array_equal(audio.read(path), right)
     assert_stretches_are_the_whole(path)
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\0\4abcd"])
+@pytest.mark.parametrize("promised", [1, 1000, 50_000, 88_199, 88_201])
+def test_a_flac_that_promises_another_length(tmp_path, promised, tag):
+    """Too few samples are not taken for all; too many are missed when they are read."""
+    path, sound = tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, (88_200, 2))
+    soundfile.write(path, sound, RATE, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[22:26] = promised.to_bytes(4, "big")  # the lower 32 bits of the length
+    path.write_bytes(tag + content)
+    if promised > len(sound):
+        with pytest.raises(DataError, match="cut off|cannot be decoded"):
+            audio.read(path)
+    else:
+        assert np.abs(audio.read(path).T - sound).max() <= 2**-15
+
+
+@pytest.mark.parametrize("samples", [1, 16, 4095, 4096, 4097, 100_000])
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_a_flac_reaches_as_far_as_its_last_frame(tmp_path, samples, channels):
+    path = tmp_path / "a.flac"
+    for loud in (0, 0.3):
+        sound = loud * np.random.default_rng(0).uniform(-1, 1, (samples, channels))
+        soundfile.write(path, sound, RATE, "PCM_24")
+        status = path.stat()
+        assert opening._flac_reaches(path, status.st_size, status.st_mtime_ns) == samples
 
 
 def test_a_flac_with_a_tag_before_it(tmp_path):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bsrnn.audio import kinds, walking
+from bsrnn.audio import files as audio
+from bsrnn.audio import kinds, origin, walking
+from bsrnn.errors import DataError
 
 
 def make(folder, *names):
@@ -97,3 +99,18 @@ def test_usual_names_of_the_mixture(name):
 def test_the_command_that_converts_can_be_run(tmp_path):
     assert kinds.to_wav(Path("a b/it's.m4a")) == """ffmpeg -i 'a b/it'"'"'s.m4a' 'a b/it'"'"'s.wav'"""
     assert kinds.to_wav(Path("x.wav")) == "ffmpeg -i x.wav x-new.wav"  # not onto itself
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+@pytest.mark.timeout(20)
+def test_a_pipe_among_songs_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert origin.of_stem(tmp_path / "pipe.wav") is None
+    found = walking.below(tmp_path)
+    assert found.songs == [tmp_path / "pipe.wav"]  # opening it says what it is
+    with pytest.raises(DataError, match=r"pipe\.wav: no regular file, expected audio"):
+        audio.info(tmp_path / "pipe.wav")
+
+
+def test_the_command_for_a_name_that_looks_like_an_option():
+    assert kinds.to_wav(Path("-x.m4a")) == "ffmpeg -i ./-x.m4a ./-x.wav"

@@ -238,6 +238,18 @@ def test_a_killed_training_goes_on_to_the_same_weights(profile, tmp_path, monkey
     assert not (tmp_path / "killed" / "resume").exists()
 
 
+def test_what_others_have_put_beside_resume_files_stays(profile, tmp_path):
+    """A folder of a user's that is called resume, too."""
+    names = ("cv.doc", "2024.safetensors", "000000000004.safetensors.bak")
+    (tmp_path / "m" / "resume").mkdir(parents=True)
+    for name in names:
+        (tmp_path / "m" / "resume" / name).write_text("mine")
+    recipes.train_model(profile, 0, tmp_path / "m")
+    assert {path.name: path.read_text() for path in (tmp_path / "m" / "resume").iterdir()} == dict.fromkeys(
+        names, "mine"
+    )
+
+
 RECIPE = {
     "one channel": {"mixing": MixingConfig(chunk_seconds=0.5, item_channels="one")},
     "unit": {"loss": LossConfig(stft_scale="unit")},
@@ -291,7 +303,7 @@ def test_of_two_resume_files_a_newest_that_is_not_whole_is_passed_over(
 ):
     recipes.train_model(profile, 0, tmp_path / "whole")
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.recipes.shutil.rmtree", lambda *arguments, **named: None)
+    monkeypatch.setattr("bsrnn.resume.remove", lambda folder: None)
     recipes.train_model(profile, 0, tmp_path / "cut")
     files = sorted((tmp_path / "cut" / "resume").iterdir())
     assert [int(path.stem) for path in files] == [10, 12]
@@ -324,7 +336,7 @@ def test_two_trainings_never_write_into_one_folder_together(profile, tmp_path, c
 def test_the_first_losses_are_kept_through_a_restart(profile, tmp_path, monkeypatch):
     """For `bsrnn verify` to compute them again."""
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
-    monkeypatch.setattr("bsrnn.recipes.shutil.rmtree", lambda *arguments, **named: None)
+    monkeypatch.setattr("bsrnn.resume.remove", lambda folder: None)
     whole = recipes.train_model(profile, 0, tmp_path)
     (tmp_path / "training.json").unlink()
     assert recipes.train_model(profile, 0, tmp_path)["first_losses"] == whole["first_losses"]

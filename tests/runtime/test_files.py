@@ -97,12 +97,31 @@ def test_json_refuses_other_objects(tmp_path):
         write_json(tmp_path / "run.json", {"a": {1, 2}})
 
 
-@pytest.mark.parametrize("content", [b'{"a": 1', b"", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [b'{"a": 1', b"", b"\xff\xfe", b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000],
+    ids=lambda text: text[:6],
+)
 def test_damaged_json_is_named(tmp_path, content):
     path = tmp_path / "run.json"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"run\.json: not readable as JSON.*delete it"):
+    with pytest.raises(DataError, match=r"run\.json: not readable as JSON.*correct it, or move it away"):
         read_json(path)
+
+
+def test_json_that_an_editor_has_saved_is_read(tmp_path):
+    (tmp_path / "run.json").write_text('{"a": "ä"}', encoding="utf-8-sig")
+    assert read_json(tmp_path / "run.json") == {"a": "ä"}
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.EACCES])
+def test_what_the_system_refuses_a_library_is_said_as_if_we_had_been(tmp_path, number):
+    """safetensors keeps the number of the error in its text alone."""
+    path = tmp_path / "model.safetensors"
+    refused = RuntimeError(f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})")
+    with pytest.raises(BSRNNError, match=r"model\.safetensors: cannot be written: "), atomic_write(path):
+        raise refused
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_json_is_named(tmp_path):

@@ -14,7 +14,7 @@ from bsrnn import checkpoint, cli, config, recipes, train
 from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig
 from bsrnn.data import synthetic
-from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.errors import BSRNNError, ConfigError, DataError, SeveralErrors
 from bsrnn.runtime import files, preflight
 from bsrnn.study import compute, needs, profiles, scoring
 from bsrnn.tool import score_files
@@ -64,6 +64,10 @@ def test_one_error_is_raised_as_it_is_and_several_as_a_line_each():
     with pytest.raises(BSRNNError, match="^/x: no permission; .*\n/y: no perm"), preflight.all_at_once() as check:
         for path in ("/x", "/y"):
             check(os_error, path)
+    with pytest.raises(BSRNNError, match="^a\nb\nc$"), preflight.all_at_once() as check:
+        check(fails, SeveralErrors, [DataError("a"), DataError("b")])
+        check(fails, DataError, "b")
+        check(fails, DataError, "c")
     with pytest.raises(ZeroDivisionError), preflight.all_at_once() as check:
         check(lambda: 1 / 0)
 
@@ -174,6 +178,24 @@ def test_an_evaluation_says_all_before_it_scores(folder, model, tmp_path, monkey
     assert "unknown split 'nope'" in said(capsys, "evaluate")[0] and not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("name", ["scores.json", "scores.csv"])
+def test_scores_of_something_else_are_not_replaced(folder, model, tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    arguments = ["evaluate", "--model", str(model), "--data", str(folder), "--profile", "tiny", "-o", str(tmp_path)]
+    assert cli.main(arguments) == 1
+    assert f"{name} is there already, is not of this command, and would be replaced" in said(capsys, "evaluate")[0]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+    (tmp_path / name).unlink()
+    assert [cli.main(arguments), cli.main(arguments)] == [0, 0]  # its own ones are
+
+
+def test_settings_of_something_else_are_not_replaced(folder, tmp_path, capsys):
+    (tmp_path / "settings.json").write_text('{"theme": "dark"}')
+    assert cli.main(["train", "--data", str(folder), "--profile", "tiny", "-o", str(tmp_path)]) == 1
+    assert "settings.json is of no training, and would be replaced: choose another --out" in said(capsys, "train")[0]
+    assert (tmp_path / "settings.json").read_text() == '{"theme": "dark"}'
+
+
 def test_names_that_are_no_utf8_come_out_in_the_scores(tmp_path):
     scores = {"vocals": {"songs": [{"song": os.fsdecode(b"caf\xe9"), "usdr": 1.0}], "summary": {}}}
     score_files.write(tmp_path, scores, {"model": "m"})
@@ -210,6 +232,18 @@ def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, 
         synthetic.song_folder(tmp_path, data, "test", index).mkdir(parents=True)
     monkeypatch.setattr(preflight, "place", None)
     needs.rendering(data, tmp_path, ["test"])
+
+
+def test_verify_replaces_its_own_findings_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("bsrnn.workflow.verify.verify", lambda profile: [])
+    monkeypatch.setattr("bsrnn.workflow.verify.notes", lambda profile: [])
+    arguments = ["verify", "--profile", "tiny", "--replay", "0", "--out", str(tmp_path / "found.txt")]
+    (tmp_path / "found.txt").write_text("mine")
+    assert cli.main(arguments) == 1 and "found.txt is there already" in said(capsys, "verify")[0]
+    assert (tmp_path / "found.txt").read_text() == "mine"
+    (tmp_path / "found.txt").unlink()
+    assert [cli.main(arguments), cli.main(arguments)] == [0, 0]
+    assert (tmp_path / "found.txt").read_text().startswith("bsrnn verify --profile tiny:\nresults/tiny: every run")
 
 
 def test_verify_tries_its_file_first(tmp_path, monkeypatch, capsys):

@@ -101,7 +101,7 @@ for call, *given in ((write_json, folder / "closed" / "a.json", {}), (make_folde
 def test_without_permission(tmp_path):
     for name in ("closed", "hidden/model", "resume"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("secret", "resume/0001.safetensors"):
+    for name in ("secret", "resume/000000000001.safetensors"):
         (tmp_path / name).write_bytes(b"x")
         (tmp_path / name).chmod(0)
     (tmp_path / "closed").chmod(0o555)
@@ -120,7 +120,7 @@ def test_without_permission(tmp_path):
         f"{tmp_path}/secret: cannot be read: no permission, expected a JSON file; {rights} ask its owner",
         f"{tmp_path}/secret: cannot be read: no permission, expected a model's weights; {rights} ask its owner",
         f"{tmp_path}/hidden/model/config.json: cannot be read: no permission, expected a model; {rights} ask its owner",
-        f"{tmp_path}/resume/0001.safetensors: cannot be read: no permission, expected the state of a training; "
+        f"{tmp_path}/resume/000000000001.safetensors: cannot be read: no permission, expected the state of a training; "
         f"{rights} ask its owner",
     ]
     assert list((tmp_path / "closed").iterdir()) == []

@@ -49,6 +49,13 @@ def test_no_song_is_taken_for_the_value_of_an_option(name, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["song.wav", name])
 
 
+def test_after_two_dashes_all_are_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-song.wav").touch()
+    options = cli.parser().parse_args(["separate", "-o", "out", "--", "-song.wav"])
+    assert list(map(str, options.songs)) == ["-song.wav"] and str(options.out) == "out"
+
+
 def test_other_mistakes_say_nothing_of_files(capsys):
     assert "begins with" not in stopped(["separate", "--modle", "x"], capsys)
 

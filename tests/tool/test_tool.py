@@ -1,6 +1,9 @@
 """``bsrnn separate``: which files become which, what is said, and the exit code."""
 
+import builtins
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,14 +19,14 @@ from fake_models import Fake
 from places import REPOSITORY
 
 import bsrnn
-from bsrnn import checkpoint, cli
+from bsrnn import __main__, checkpoint, cli
 from bsrnn.audio import files as audio
 from bsrnn.audio import walking
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import paths, precision, terminal
+from bsrnn.tool import cards, stems
 from bsrnn.tool import separate as tool
-from bsrnn.tool import stems
 
 COMMITTED = REPOSITORY / "results" / "small" / "checkpoints"
 
@@ -439,6 +442,45 @@ def test_names_print_on_a_terminal_that_lacks_their_letters(models, tmp_path):
     ]
     said = got.stderr.decode("ascii")
     assert "/music/\\xe9.mp3: not readable as audio" in said and "Traceback" not in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell that closes a stream")
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_streams_that_are_closed_are_not_missed(models, tmp_path, closed):
+    """As daemons have them."""
+    write(tmp_path / "song.wav")
+    command = shlex.join([sys.executable, "-m", "bsrnn", "separate", "song.wav", "--model", str(models / "bass"),
+                          "--segment", "0.1", "--hop", "0.1"])  # fmt: skip
+    assert subprocess.run(f"{command} {closed}", shell=True, cwd=tmp_path).returncode == 0
+    assert below(tmp_path / "separated") == ["bass/song/bass.wav"]
+
+
+def test_ctrl_c_while_libraries_load_is_a_line(monkeypatch, capsys):
+    real = builtins.__import__
+
+    def slow(name, globals=None, locals=None, fromlist=(), level=0):
+        if name == "bsrnn" and fromlist == ("cli",):
+            raise KeyboardInterrupt
+        return real(name, globals, locals, fromlist, level)
+
+    monkeypatch.setattr(builtins, "__import__", slow)
+    assert __main__.main() == 130
+    assert capsys.readouterr().err == "bsrnn: interrupted; nothing was begun\n"
+
+
+@pytest.mark.parametrize(
+    "info",
+    [[1], "x", {"data": "mine"}, {"data": {"source": ["a"]}}, {"summary": "good"}, {"summary": {"usdr_mean": "x"}},
+     {"summary": {"usdr_mean": 1.5}}, {"summary": {"usdr_mean": 1.5, "usdr_songs": "x"}}, {"item_channels": ["one"]}],
+    ids=str,
+)  # fmt: skip
+def test_a_model_separates_whatever_it_says_of_itself(models, tmp_path, info, capsys):
+    write(tmp_path / "song.wav")
+    config = models / "bass" / "config.json"
+    config.write_text(json.dumps({"model": json.loads(config.read_text())["model"], "info": info}))
+    assert run(tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out") == 0
+    assert "bass: trained on unknown data: its config.json does not say" in capsys.readouterr().err
+    assert "- Trained on: unknown data" in cards.card(models / "bass")
 
 
 def test_a_stem_goes_below_a_folder_whose_name_is_no_utf8(models, tmp_path):

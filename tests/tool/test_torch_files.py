@@ -539,6 +539,13 @@ def foreign(folder):
     yield b"\x80", "truncated, damaged"
 
 
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ckpt")
+    with pytest.raises(DataError, match=r"pipe\.ckpt: no regular file, expected a checkpoint"):
+        read(tmp_path / "pipe.ckpt")
+
+
 def test_files_that_are_no_checkpoints(tmp_path):
     path = tmp_path / "file"
     for data, words in foreign(tmp_path):

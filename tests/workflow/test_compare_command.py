@@ -47,6 +47,12 @@ def test_a_comparison_trains_both_once_and_another_one_takes_its_base(songs, tmp
     figure = tmp_path / "curve.svg"
     assert cli.main(["curve", *map(str, folder.glob("weights/piano-*/")), "--out", str(figure)]) == 0
     assert "finished, " in capsys.readouterr().out and b"<svg" in figure.read_bytes()
+    for place in (figure, tmp_path / "curve.png"):  # once more replaces its own figure, and nobody else's
+        assert [cli.main(["curve", str(next(folder.glob("weights/piano-*/"))), "--out", str(place)])] * 2 == [0, 0]
+    figure.write_text("<svg>mine</svg>")
+    assert cli.main(["curve", str(next(folder.glob("weights/piano-*/"))), "--out", str(figure)]) == 1
+    assert "curve.svg is there already, is not of this command" in capsys.readouterr().err
+    assert figure.read_text() == "<svg>mine</svg>"
 
 
 @pytest.mark.parametrize(
