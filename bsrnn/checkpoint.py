@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bsrnn.runtime.files import atomic_write, read_json, refuse_pointer, write_j
 from bsrnn.runtime.limits import named
 from bsrnn.runtime.precision import usable_dtype
 from bsrnn.runtime.system_errors import check_readable, reading
+from bsrnn.runtime.terminal import listed, shown
 
 CONFIG, WEIGHTS = hub.CONFIG, hub.WEIGHTS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -71,13 +73,44 @@ def load(path_or_hub_id: str | Path, dtype: str = "float32", device: str | torch
         raise DataError(
             f"{folder / CONFIG} describes no model: expected its settings under 'model'; get or train it again"
         )
-    model = build(model_config(values["model"]))
-    tensors = read_tensors(folder / WEIGHTS)
     try:
-        model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {' '.join(str(error).split())}") from error
+        config = model_config(values["model"])
+        with torch.device("meta"):  # shapes only: nothing is allocated before they are known to be the file's
+            expected = build(config).state_dict()
+    except ConfigError as error:
+        raise ConfigError(f"{folder / CONFIG}: {error}") from error
+    tensors = read_tensors(folder / WEIGHTS)
+    if problems := misfits(tensors, expected) or _no_weights(tensors, expected):
+        raise DataError(f"{folder / WEIGHTS} does not fit {folder / CONFIG}: {problems}; get or train it again")
+    model = build(config)
+    model.load_state_dict({name: _stored(value, torch.float32) for name, value in tensors.items()})
     return model.compute_in(DTYPES[usable_dtype(dtype, device)]).to(device).eval()
+
+
+def misfits(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:
+    """Which tensors a model lacks, does not know, or has in another shape, in words; "" where all fit."""
+    problems = {
+        "missing": [name for name in expected if name not in tensors],
+        "unknown": [shown(name) for name in tensors if name not in expected],
+        "of another shape": [
+            f"{name} is {tuple(tensors[name].shape)}, expected {tuple(wanted.shape)}"
+            for name, wanted in expected.items()
+            if name in tensors and tensors[name].shape != wanted.shape
+        ],
+    }
+    return "; ".join(f"{words}: {listed(names)}" for words, names in problems.items() if names)
+
+
+def _no_weights(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:
+    """Which tensors cannot be a model's weights, though they have the shapes: of another kind, or not finite; ""."""
+    other = [
+        f"{name} is {value.dtype}"
+        for name, value in tensors.items()
+        if value.is_floating_point() != expected[name].is_floating_point()
+    ]
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    problems = {"of another kind": other, "not finite": broken}
+    return "; ".join(f"{words}: {listed(names)}" for words, names in problems.items() if names)
 
 
 def info_of(folder: Path) -> dict:

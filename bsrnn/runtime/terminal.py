@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Self
 
@@ -76,6 +77,17 @@ def print_any_name() -> None:
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """A number and what is counted, in the right form: "1 song", "2 songs". nouns: of several, where no "s" does it."""
     return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def shown(name: object) -> str:
+    """A name out of a file, fit for one line of a message."""
+    text = repr(name) if isinstance(name, str) else f"({type(name).__name__})"
+    return text if len(text) <= 80 else text[:77] + "...'"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first of many names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def line(who: str, text: str) -> str:

@@ -30,7 +30,8 @@ from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN, BandLinear, BandNorm, BandSequence, MaskEstimator
 from bsrnn.models.obsrnn import HeadMap
 from bsrnn.runtime.files import atomic_write
-from bsrnn.tool.torch_files import Placeholder, floats, read, shown
+from bsrnn.runtime.terminal import listed, shown
+from bsrnn.tool.torch_files import Placeholder, floats, read
 
 EPS = 1e-7  # replication: of every normalisation
 MOST_TENSORS = 20_000  # the largest published model has 3000
@@ -95,7 +96,7 @@ def contents(path: Path, content: Any) -> tuple[dict[str, Tensor], dict]:
     if len(state) > MOST_TENSORS:
         raise DataError(f"{path} has {len(state)} tensors, expected at most {MOST_TENSORS}")
     if odd := [shown(name) for name, value in state.items() if not isinstance(value, Tensor)]:
-        raise DataError(f"{path}: {_listed(odd)} in the 'state_dict' is no tensor")
+        raise DataError(f"{path}: {listed(odd)} in the 'state_dict' is no tensor")
     if not any(str(name).startswith("maskers.") for name in state):  # older files have one mask estimator, unnumbered
         state = {re.sub(r"^mask\.", "maskers.0.mask.", str(name)): value for name, value in state.items()}
     settings = content.get("hyper_parameters")
@@ -125,7 +126,7 @@ def target_names(path: Path, tensors: dict[str, Tensor], settings: dict, given: 
     else:
         names = in_name
     if len(names) != count:
-        there = _listed([*map(shown, names)]) or "none"
+        there = listed([*map(shown, names)]) or "none"
         raise ConfigError(
             f"{path} has {count} target(s), and {len(names)} name(s) for them ({there}): "
             "give each in the file's order, as --target vocals --target bass"
@@ -241,24 +242,9 @@ def layout(model: BSRNN) -> dict[str, Tensor]:
 
 def check_names(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """DataError that lists tensors which are missing, unknown, or of another shape than the model's."""
-    missing = [name for name in expected if name not in tensors]
-    unknown = [shown(name) for name in tensors if name not in expected and name not in WINDOWS]
-    other = [
-        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(view.shape)}"
-        for name, view in expected.items()
-        if name in tensors and tensors[name].shape != tuple(view.shape)
-    ]
-    problems = [
-        f"{words} {_listed(names)}"
-        for words, names in (("missing:", missing), ("unknown:", unknown), ("of another shape:", other))
-        if names
-    ]
-    if problems:
-        raise DataError(f"{path} does not hold the tensors of a BSRNN that we know; {'; '.join(problems)}")
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    ours = {name: value for name, value in tensors.items() if name not in WINDOWS}
+    if problems := checkpoint.misfits(ours, expected):
+        raise DataError(f"{path} does not hold the tensors of a BSRNN that we know; {problems}")
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from torch import Tensor
 from bsrnn.errors import DataError
 from bsrnn.runtime.files import refuse_pointer
 from bsrnn.runtime.system_errors import obstacle
+from bsrnn.runtime.terminal import shown
 
 MAX_PICKLE = 16 << 20  # bytes of names and numbers: a hundred times what a model of the paper's size has
 MAX_WORK = 8_000_000  # values that torch may have to copy or hash: a pickle can name one list a million times
@@ -68,12 +69,6 @@ def _plain_dict(*_: object) -> dict:
     return {}
 
 
-def shown(name: object) -> str:
-    """A name out of a file, fit for one line of a message."""
-    text = repr(name) if isinstance(name, str) else f"({type(name).__name__})"
-    return text if len(text) <= 80 else text[:77] + "...'"
-
-
 def read(path: Path) -> Any:
     """What a file of ``torch.save`` holds: plain containers of plain values, tensors on the CPU and `Placeholder`s.
 
@@ -83,9 +78,8 @@ def read(path: Path) -> Any:
         DataError: no such file, not of this format, truncated, damaged, or asking for something to be run.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
-        what = "a folder" if path.is_dir() else "no regular file"
-        raise DataError(f"{path}: {what}, expected a checkpoint that torch.save wrote; check the path")
+    if path.exists() and not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
+        raise DataError(f"{path}: no regular file, expected a checkpoint that torch.save wrote; check the path")
     refuse_pointer(path)
     try:
         with open(path, "rb") as file:

@@ -1,7 +1,9 @@
 """Checkpoints: what goes in comes out, and a broken or half-written one is never taken for a model."""
 
 import errno
+import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,7 +206,47 @@ def test_no_such_folder(tmp_path):
 def test_weights_of_another_model(saved, changes):
     described = read_json(saved / "config.json")
     write_json(saved / "config.json", described | {"model": described["model"] | changes})
-    with pytest.raises(DataError, match="does not fit"):
+    with pytest.raises(
+        DataError, match=r"does not fit .*config\.json: (missing|unknown|of another shape): "
+    ) as refused:
+        bsrnn.load(saved)
+    assert len(str(refused.value)) < 4000  # the first of many tensors
+
+
+def test_a_model_far_larger_than_its_file_takes_no_memory(saved):
+    """It would be 400 GB, were they allocated before they are compared."""
+    described = read_json(saved / "config.json")
+    large = {"features": 4096, "modules": 200}
+    write_json(saved / "config.json", described | {"model": described["model"] | large})
+    with pytest.raises(DataError, match="does not fit .* and [0-9]+ more"):
+        bsrnn.load(saved)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64], ids=str)
+def test_weights_that_are_no_real_numbers(saved, kind):
+    tensors = checkpoint.read_tensors(saved / "model.safetensors")
+    checkpoint.write_tensors(saved / "model.safetensors", {name: value.to(kind) for name, value in tensors.items()})
+    with pytest.raises(DataError, match=rf"model\.safetensors does not fit .*of another kind: .* is {kind}"):
+        bsrnn.load(saved)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(saved, value):
+    tensors = checkpoint.read_tensors(saved / "model.safetensors")
+    name = sorted(tensors)[3]
+    tensors[name].view(-1)[0] = value
+    checkpoint.write_tensors(saved / "model.safetensors", tensors)
+    with pytest.raises(DataError, match=rf"model\.safetensors does not fit .*: not finite: {re.escape(name)}; get"):
+        bsrnn.load(saved)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"features": 0}, {"targets": ["a\ud800"]}, {"targets": ["a" * 300]}, {"band_split": "v9"}]
+)
+def test_settings_that_cannot_be_are_said_with_their_file(saved, changes):
+    described = read_json(saved / "config.json")
+    (saved / "config.json").write_text(json.dumps(described | {"model": described["model"] | changes}))
+    with pytest.raises(ConfigError, match=rf"^{re.escape(str(saved))}.config\.json: "):
         bsrnn.load(saved)
 
 
