@@ -62,7 +62,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
 def _finished_twin(run: Run) -> Run | None:
     """A run of the profile that has been computed under another name, with the same settings, songs and seed."""
     name = run.profile.name
-    if run.kind not in TRAINERS or run.home != paths.results(name) or name not in profiles.PROFILES:
+    if run.kind not in TRAINERS or run.folder or name not in profiles.PROFILES:
         return None  # a run of no grid
     known = planned(name)
     same = (other for other in known.values() if run.id in known and other.key == run.key and other.id != run.id)
