@@ -72,7 +72,7 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
     failed = output.with_suffix(".failed.ipynb")
     running = output.with_suffix(".running.ipynb")  # papermill saves after every cell: never where a whole one belongs
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             str(notebook),
             str(running),
             parameters,
@@ -87,30 +87,33 @@ def execute(notebook: Path, output: Path, parameters: dict) -> None:
         if running.exists():
             running.replace(failed)
         raise NotebookError(f"{notebook.name}: {error}; see {failed}") from error
+    if (last := _stopped_at(executed["cells"])) is not None:
+        running.replace(failed)
+        where = _named(executed["cells"], last, "ended the run")
+        raise NotebookError(f"{notebook.name}: {where}, and the code after it never ran; see {failed}")
     running.replace(output)
     failed.unlink(missing_ok=True)
 
 
+def _stopped_at(cells: list[dict]) -> int | None:
+    """The cell after which code was left that never ran; papermill takes `sys.exit()` for an end that was meant."""
+    pending = [cell["metadata"]["papermill"]["status"] == "pending" for cell in cells]
+    left = [cell for cell, waits in zip(cells, pending, strict=True) if waits and cell["cell_type"] == "code"]
+    return pending.index(True) - 1 if any(cell["source"].strip() for cell in left) else None
+
+
 def _failing_cell(executed: Path, error) -> str:
-    """Name the cell by its place among the notebook's own cells and by its first line."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    own = [
-        cell
-        for cell in cells
-        if "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])
-        and "injected-parameters" not in cell["metadata"].get("tags", [])
-    ]
-    place = next(
-        (
-            number
-            for number, cell in enumerate(own, start=1)
-            if any(out["output_type"] == "error" for out in cell.get("outputs", []))
-        ),
-        None,
-    )
-    first_line = error.source.strip().splitlines()[0] if error.source.strip() else ""
-    where = f"cell {place} of {len(own)}" if place else "the injected parameters"
-    return f"{where} failed ({first_line!r}) with {error.ename}: {error.evalue}"
+    cells = [cell for cell in cells if "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])]
+    return f"{_named(cells, error.cell_index, 'failed')} with {error.ename}: {error.evalue}"
+
+
+def _named(cells: list[dict], index: int, did: str) -> str:
+    """What a cell did, with its place among the notebook's own cells and its first line."""
+    own = ["injected-parameters" not in cell["metadata"].get("tags", []) for cell in cells]
+    where = f"cell {sum(own[: index + 1])} of {sum(own)}" if own[index] else "the injected parameters"
+    first_line = "".join(cells[index]["source"]).strip().partition("\n")[0]
+    return f"{where} {did} ({first_line!r})"
 
 
 def code_hash(notebook: Path) -> str:

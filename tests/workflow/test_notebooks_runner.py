@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -121,6 +122,24 @@ def test_failing_notebook_is_kept_and_its_cell_named(tmp_path, capsys):
     write(notebook, "print('mended')")
     execute(notebook, output, {})
     assert not kept.exists() and "mended" in printed(output)
+
+
+@pytest.mark.parametrize("leave", ["import sys; sys.exit()", "import sys\nsys.exit(0)", "raise SystemExit"])
+def test_a_notebook_that_stops_early_is_no_whole_one(tmp_path, leave):
+    notebook = write(tmp_path / "in.ipynb", leave, "print('last ran')", parameters="x = 1")
+    said = f"in.ipynb: cell 3 of 4 ended the run ('{leave.partition(chr(10))[0]}'), and the code after it never ran; "
+    with pytest.raises(NotebookError, match=re.escape(f"{said}see {tmp_path / 'out.failed.ipynb'}")):
+        execute(notebook, tmp_path / "out.ipynb", {"x": 2})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.failed.ipynb"]
+
+
+def test_cells_without_code_or_told_to_be_skipped_need_not_run(tmp_path):
+    notebook = write(tmp_path / "in.ipynb", "", "# a comment", "1 / 0", "print('last ran')")
+    cells = json.loads(notebook.read_text())
+    cells["cells"][4]["metadata"]["tags"] = ["skip-execution"]
+    notebook.write_text(json.dumps(cells))
+    execute(notebook, tmp_path / "out.ipynb", {})
+    assert printed(tmp_path / "out.ipynb") == "last ran\n"
 
 
 def test_dead_kernel_is_an_error(tmp_path):
