@@ -77,7 +77,8 @@ def finetuning(table: pd.DataFrame) -> str:
         words += f"{models.loc[START, 'usdr_mean']:.2f} dB ({_better(row['over_start'])})"
         if CONTROL in models.index:
             words += f", the control {models.loc[CONTROL, 'usdr_mean']:.2f} dB ({_better_within(row)})"
-        bounds = [name for name in models.index if name.startswith("upper bound")]
+        against_control = models.index[models["over_control"].notna()]
+        bounds = [name for name in against_control if name.startswith("upper bound")]
         words += f"; the upper bound is {_better_within(models.loc[bounds[0]])} than the control" if bounds else ""
         said += [words, *_what_it_means(row, models.loc[bounds[0]] if bounds else None)]
     return f"{'. '.join(said)}." if said else ""
