@@ -53,10 +53,11 @@ def whole(least: int, most: int = TRILLION) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         limits = f"from {least} on" if most == TRILLION else f"from {least} to {most}"
+        digits = text.lstrip("0") or text[-1:]
         # isascii: other scripts' digits, and superscripts, which are digits to Python and no numbers
-        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+        if not (text.isascii() and text.isdigit() and least <= int(digits[:20]) <= most):
             raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number {limits}")
-        return int(text)
+        return int(digits)
 
     return read
 

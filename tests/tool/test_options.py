@@ -65,6 +65,7 @@ def test_whole_numbers_within_limits(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number from 1 to 1024"):
         options.whole(1, 1024)(text)
     assert options.whole(1, 1024)("1024") == 1024
+    assert options.whole(1, 1024)("0" * 5000 + "5") == 5 and options.whole(0)("00") == 0
 
 
 @pytest.mark.parametrize(
