@@ -87,7 +87,7 @@ def contrasts(study: Study) -> list[Contrast]:
     return [
         contrast
         for contrast in every
-        if contrast.claim.primary or not contrast.compared or contrast.compared != primary[contrast.claim.id[:2]]
+        if contrast.claim.primary or not contrast.compared or contrast.compared != primary[contrast.claim.of]
     ]
 
 

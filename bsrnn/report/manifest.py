@@ -20,7 +20,7 @@ README_PROFILE = "small"
 def write_all(profile_name: str) -> dict:
     """Write every figure and table of a profile and results/<profile>/manifest.json; returns the manifest.
 
-    A file that the last manifest lists, and that is of no artifact any more, is removed.
+    A file that the last manifest lists and this one does not is removed.
 
     Raises:
         MissingResult: a run has no result; nothing is written then.
@@ -50,11 +50,11 @@ def write_all(profile_name: str) -> dict:
             "runs": artifact.source.ids(study),
             "caption": artifact.caption(study),
         }
-    gone = {name: entry for name, entry in _last(folder).items() if name not in chapters.REGISTRY}
+    gone = files_of(_last(folder)) - files_of(entries)
     manifest = {"profile": profile_name, "artifacts": entries, "runs": provenance(study)}
     manifest["checkpoints"] = checkpoints(profile_name)
     write_json(folder / "manifest.json", manifest)
-    for name in files_of(gone) - files_of(entries):
+    for name in gone:
         (folder / name).unlink(missing_ok=True)
     return manifest
 

@@ -73,7 +73,7 @@ def _verify_runs(study: Study) -> list[str]:
                 f"stale: runs/{name} has another key than the registry's: its settings or data have changed"
             )
         else:
-            run_id = name.split(".")[0]
+            run_id = name.rsplit(".", 2)[0]  # an id may have a dot itself: vocals-hop0.5-s0
             problems.append(f"stray: runs/{name} belongs to no run of profile {profile_name} ({run_id!r})")
     return problems
 

@@ -456,10 +456,14 @@ def test_the_same_results_give_the_same_bytes(finished):
         (lambda folder: next(folder.glob("runs/vocals-s0.*")).unlink(), "missing: no result of run vocals-s0"),
         (lambda folder: (folder / "runs/vocals-s0.0123456789ab.json").write_text("{}"), "stale: .*vocals-s0.0123"),
         (lambda folder: (folder / "runs/flute-s0.0123456789ab.json").write_text("{}"), "stray: .*flute-s0"),
+        (
+            lambda folder: (folder / "runs/vocals-hop0.7-s9.0123456789ab.json").write_text("{}"),
+            r"stray: .* of profile quick \('vocals-hop0.7-s9'\)",
+        ),
         (lambda folder: next(folder.glob("runs/drums-s0.*")).write_text("{"), "damaged: .*drums-s0"),
         (lambda folder: (folder / "tables/old.csv").write_text("target\n"), "stray: tables/old.csv"),
     ],
-    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "damaged run", "stray table"],
+    ids=["csv", "svg", "png", "manifest", "missing run", "stale key", "stray run", "stray hop", "damaged run", "stray table"],
 )
 def test_verify_finds(written_once, harm, said):
     harm(written_once / "results" / PROFILE)
@@ -474,6 +478,15 @@ def test_a_file_of_an_artifact_that_is_no_more_is_removed_and_nothing_else(writt
     manifest.write_all(PROFILE)
     assert not (folder / "tables" / "table1.csv").exists() and (folder / "tables" / "results.csv").is_file()
     assert (folder / "tables" / "mine.csv").read_text() == "a user's own"
+
+
+def test_a_file_of_an_artifact_that_is_not_drawn_any_more_is_removed(written_once, monkeypatch):
+    folder = written_once / "results" / PROFILE
+    source, lacks = chapters.get("table1").source, Runs.lacks
+    monkeypatch.setattr(Runs, "lacks", lambda self, study: "no runs" if self is source else lacks(self, study))
+    manifest.write_all(PROFILE)
+    assert not (folder / "tables" / "table1.csv").exists() and (folder / "tables" / "results.csv").is_file()
+    assert verify.verify(PROFILE) == []
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"artifacts": {"x": {}}}'])
@@ -940,6 +953,14 @@ def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_of_the_seeds_
     rows = drawn("claims").set_index("claim")  # Hybrid Demucs is ahead on the seed that both have
     assert rows.loc["C4", "contrast"] == f"BSRNN - Hybrid Demucs{BEST}, vocals" and rows.loc["C4", "seeds"] == "0, 1"
     assert rows.loc["C4, Open-Unmix", "seeds"] == "0"
+
+
+def test_a_claim_may_have_an_id_of_any_length(finished, monkeypatch):
+    before = [contrast.claim.id for contrast in claims.contrasts(Study(PROFILE))]
+    of_two_digits = [replace(claim, id=claim.id.replace("C4", "C14")) for claim in claims.CLAIMS]
+    monkeypatch.setattr(claims, "CLAIMS", of_two_digits)
+    after = [contrast.claim.id for contrast in claims.contrasts(Study(PROFILE))]
+    assert after == [name.replace("C4", "C14") for name in before]
 
 
 def test_the_runs_behind_the_claims_are_those_of_their_contrasts_claim_by_claim(root, monkeypatch):
