@@ -206,8 +206,8 @@ def _data(options) -> None:
             return
     elif unused := [f"--{name}" for name in ("out", "jobs") if getattr(options, name) is not None]:
         raise ConfigError(
-            f"got {' and '.join(unused)}: songs of data.source {profile.data.source!r} are read where they lie, and only "
-            "embedded ones are rendered"
+            f"got {' and '.join(unused)}: songs of data.source {profile.data.source!r} are read where they lie, and "
+            "only embedded ones are rendered"
         )
     for split in ("train", "valid", "test") if not profile.folds else (None,):  # of folds each song is in all three
         try:

@@ -25,9 +25,9 @@ from bsrnn.study.runs import Run
 class Runs:
     """Drawn from finished runs, by a function of their :class:`bsrnn.study.results.Results`.
 
-    roles: words of :data:`bsrnn.study.runs.ROLES`. essential: of these at least one must be there; none: of all.
-    songs: how many songs stand behind the numbers, in words. listed: those of the runs that its numbers are of, in
-    their order; None: all.
+    roles: words of :data:`bsrnn.study.runs.ROLES`; none: drawn from the profile's settings alone. essential: of these
+    at least one must be there; none: of all. songs: how many songs stand behind the numbers, in words. listed: those of
+    the runs that its numbers are of, in their order; None: all.
     """
 
     roles: frozenset[str] | set[str]
@@ -49,7 +49,7 @@ class Runs:
     def lacks(self, study: Study) -> str:
         """Why it cannot be drawn; "" if it can."""
         roles = self.essential or self.roles
-        if study.present(roles):
+        if not roles or study.present(roles):
             return ""
         wanted = [run.kind for run in study.grid.values() if run.roles & roles]
         reasons = {
@@ -60,11 +60,9 @@ class Runs:
             return "its runs are planned, and wait for computing time"
         return reasons[wanted[0]] if wanted else "the profile has no such runs"
 
-    def draw(self, function: Callable, study: Study):
+    def given_to(self, function: Callable, study: Study):
+        """What a function makes of it: a figure, a table or words."""
         return function(self.results(study))
-
-    def more(self, words: Callable, study: Study) -> str:
-        return words(self.results(study))
 
     def stamp(self, study: Study, claim: bool = True) -> str:
         """Source, data, profile, seeds, songs and claim in one line; claim: whether with the last."""
@@ -78,27 +76,7 @@ class Runs:
         return Results(study, self.roles)
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """Drawn from the profile's settings alone, by a function of the :class:`bsrnn.study.profiles.Profile`."""
-
-    def ids(self, study: Study) -> list[str]:
-        return []
-
-    def lacks(self, study: Study) -> str:
-        return ""
-
-    def runs(self, study: Study) -> list[Run]:
-        return []
-
-    def draw(self, function: Callable, study: Study):
-        return function(study.profile)
-
-    def more(self, words: Callable, study: Study) -> str:
-        return words(study.profile)
-
-    def stamp(self, study: Study, claim: bool = True) -> str:
-        return stamps.stamp(Results(study, ()), "drawn from the configuration", claim=claim)
+CONFIGURATION = Runs(frozenset(), source="drawn from the configuration")
 
 
 @dataclass(frozen=True)
@@ -121,11 +99,9 @@ class Elsewhere:
     def runs(self, study: Study) -> list[Run]:
         return list(self.behind())
 
-    def draw(self, function: Callable, study: Study):
+    def given_to(self, function: Callable, study: Study):
+        """What a function makes, which knows by itself what it is drawn from."""
         return function()
-
-    def more(self, words: Callable, study: Study) -> str:
-        return words()
 
     def stamp(self, study: Study, claim: bool = True) -> str:
         return f"Source: {self.source}."
@@ -141,7 +117,7 @@ class Artifact:
     id: str
     kind: str
     title: str
-    source: Runs | Configuration | Elsewhere
+    source: Runs | Elsewhere
     function: Callable
     layout: Layout = PLAIN
     more: Callable[..., str] | None = None
@@ -163,7 +139,7 @@ class Artifact:
         """
         if reason := self.left_out(study):
             raise MissingResult(reason)
-        return self.source.draw(self.function, study)
+        return self.source.given_to(self.function, study)
 
     def draw_for_a_file(self, study: Study):
         """The same; a figure has its source on it, as its file may be seen without a caption."""
@@ -184,7 +160,8 @@ class Artifact:
     def about(self, study: Study) -> str:
         """What it shows, in words: the docstring's, and what is said of these results alone."""
         words = " ".join((self.function.__doc__ or "").split())
-        return words if self.more is None else " ".join(filter(None, [words, self.source.more(self.more, study)]))
+        more = self.source.given_to(self.more, study) if self.more else ""
+        return f"{words} {more}" if more else words
 
     def caption(self, study: Study) -> str:
         """Title, what it shows, and where its numbers come from."""
@@ -192,31 +169,26 @@ class Artifact:
 
 
 def figure(
-    artifact_id: str,
-    title: str,
-    source: Runs | Configuration | Elsewhere,
-    more: Callable[..., str] | None = None,
+    artifact_id: str, title: str, source: Runs | Elsewhere, more: Callable[..., str] | None = None
 ) -> Callable[[Callable], Callable]:
     """Declare the function below as that of a figure; it returns a matplotlib Figure."""
-
-    def declare(function: Any) -> Callable:
-        function.artifact = Artifact(artifact_id, "figure", title, source, function, more=more)
-        return function
-
-    return declare
+    return _declared(id=artifact_id, kind="figure", title=title, source=source, more=more)
 
 
 def table(
     artifact_id: str,
     title: str,
-    source: Runs | Configuration | Elsewhere,
+    source: Runs | Elsewhere,
     layout: Layout = PLAIN,
     more: Callable[..., str] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Declare the function below as that of a table; it returns a pandas DataFrame."""
+    return _declared(id=artifact_id, kind="table", title=title, source=source, layout=layout, more=more)
 
+
+def _declared(**said: Any) -> Callable[[Callable], Callable]:
     def declare(function: Any) -> Callable:
-        function.artifact = Artifact(artifact_id, "table", title, source, function, layout, more)
+        function.artifact = Artifact(function=function, **said)
         return function
 
     return declare

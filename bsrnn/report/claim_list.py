@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bsrnn import config
-from bsrnn.config import PeerConfig
+from bsrnn.config import PEER_NAMES
 from bsrnn.report.statistics import Pair, pairs, with_start
 from bsrnn.report.tables import published
 from bsrnn.study.results import Finished
@@ -76,15 +76,11 @@ def _crossed(schemes: dict[str, str]) -> Choice:
 
 
 def _peer(system: str) -> Choice:
-    return lambda run: "peer" in run.roles and is_of(run, system)
+    return lambda run: "peer" in run.roles and run.change == PEER_NAMES[system]
 
 
 def _true_stems(run: Run) -> bool:
     return "variant" in run.roles and run.profile.finetune.labels == "truth"
-
-
-def is_of(run: Run, system: str) -> bool:
-    return isinstance(run.profile.model, PeerConfig) and run.profile.model.system == system
 
 
 def with_rival(better: Iterable[Finished], worse: Iterable[Finished]) -> list[Pair]:

@@ -20,7 +20,7 @@ from bsrnn import config
 from bsrnn.config import PEER_NAMES
 from bsrnn.report.claim_list import CLAIMS as CLAIMS
 from bsrnn.report.claim_list import ROLES as ROLES
-from bsrnn.report.claim_list import Claim, is_of
+from bsrnn.report.claim_list import Claim
 from bsrnn.report.stamps import OURS, claim_words, data_words, seeds_of
 from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of
 from bsrnn.report.tables import mean_of, summaries_of
@@ -306,8 +306,8 @@ def beside(study: Study) -> str:
     """The contrasts that the overview does not show, and how many trainings of other systems stayed silent."""
     said = []
     peers = Results(study, {"peer"}).finished
-    for system, name in PEER_NAMES.items():
-        trained = [done for done in peers if is_of(done.run, system)]
+    for name in PEER_NAMES.values():
+        trained = [done for done in peers if done.run.change == name]
         if silent := sum(map(is_silent, trained)):
             said.append(f"{silent} of {len(trained)} trainings of {name} stayed at 0 dB, which is silence.")
     compared = [done for contrast in contrasts(study) for pair in contrast.compared for done in pair]

@@ -247,25 +247,17 @@ def _over(differences: np.ndarray) -> str:
 def table(done: Compared) -> pd.DataFrame:
     """A row a seed, its interval over songs, and from two seeds on one for all."""
     rows = []
-    songs = done.differences.columns
-    for base, changed in done.results:
-        if base.run.seed not in done.differences.index:
-            continue
-        of_seed = done.differences.loc[[base.run.seed]].to_numpy()
-        rows.append({"seed": str(base.run.seed)} | _means(base, changed, songs) | _numbers(of_seed))
+    means_of = by_song(done).groupby("seed")[["base", "changed"]].mean()
+    for base, _ in done.results:
+        seed = base.run.seed
+        if seed in done.differences.index:
+            of_seed = done.differences.loc[[seed]].to_numpy()
+            rows.append({"seed": str(seed)} | means_of.loc[seed].to_dict() | _numbers(of_seed))
     if len(rows) > 1:
         means = {name: float(np.mean([row[name] for row in rows])) for name in ("base", "changed")}
         rows.append({"seed": "all"} | means | _numbers(done.differences.to_numpy()))
     columns = ["seed", "base", "changed", "effect", "low", "high", "interval_over", "songs"]
     return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
-
-
-def _means(base: Finished, changed: Finished, songs: pd.Index) -> dict:
-    kept = set(songs)
-    return {
-        name: float(np.mean([song["usdr"] for song in done.scores["songs"] if song["song"] in kept]))
-        for name, done in (("base", base), ("changed", changed))
-    }
 
 
 def _numbers(differences: np.ndarray) -> dict:
@@ -325,13 +317,6 @@ def draw(done: Compared) -> Figure:
     return figure
 
 
-def draw_for_a_file(done: Compared) -> Figure:
-    """The same with its source on it: a file may be seen without the caption."""
-    figure = draw(done)
-    figures.add_footer(figure, done.stamp)
-    return figure
-
-
 # ---- files ----
 
 
@@ -378,7 +363,9 @@ def write(done: Compared) -> list[Path]:
     files = [stem.with_name(f"{stem.name}{ending}") for ending in (".csv", ".songs.csv", ".svg", ".json")]
     write_text(files[0], tables.csv_text(table(done)))
     write_text(files[1], tables.csv_text(by_song(done)))
+    figure = draw(done)
+    figures.add_footer(figure, done.stamp)  # a file may be seen without the caption
     with atomic_write(files[2]) as temporary:
-        temporary.write_bytes(figures.figure_bytes(draw_for_a_file(done), "svg"))
+        temporary.write_bytes(figures.figure_bytes(figure, "svg"))
     write_json(files[3], summary(done))
     return files

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from bsrnn.report import figures, tables
@@ -17,26 +16,16 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "D", "^", "v", "P")
 
 
-def table(trainings: Sequence[Training]) -> pd.DataFrame:
-    """The last validation of each: items, mean uSDR in dB, the band there and where in it that lies."""
-    rows = []
-    for training in trainings:
-        items, usdr = training.curve.items[-1], training.curve.usdr[-1]
-        low, high, seeds = (training.band and training.band.at(items)) or (None, None, 0)
-        place = training.band.place(items, usdr) if training.band else ""
-        rows.append({"training": str(training.folder), "items": items, "usdr": usdr, "low": low, "high": high,
-                     "seeds": seeds, "place": place, "of": training.band.of if seeds and training.band else "",
-                     "state": "not finished" if training.running else "finished"})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def sentences(trainings: Sequence[Training]) -> list[str]:
-    """A line for each."""
+    """A line for each: its last validation, and where in the band of its kind that lies."""
     lines = []
-    for training, row in zip(trainings, table(trainings).to_dict("records"), strict=True):
-        without = NOT_THERE if training.band else NOTHING_ALIKE
-        place = f"{row['place']} ({row['of']})" if row["place"] else without
-        lines.append(f"{row['training']}: {row['state']}, {row['usdr']:.2f} dB after {row['items']} items: {place}")
+    for training in trainings:
+        items, usdr, band = training.curve.items[-1], training.curve.usdr[-1], training.band
+        words = NOT_THERE if band else NOTHING_ALIKE
+        if band and (place := band.place(items, usdr)):
+            words = f"{place} ({band.of})"
+        state = "not finished" if training.running else "finished"
+        lines.append(f"{training.folder}: {state}, {usdr:.2f} dB after {items} items: {words}")
     return lines
 
 

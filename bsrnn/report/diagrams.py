@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from bsrnn.report.figures import SMALL_POINTS, WIDTH_INCHES
+from bsrnn.report.figures import SMALL_POINTS, WIDTH_INCHES, new_figure
 
 BLUE, ORANGE, GREEN, PLAIN = "#D6E8F5", "#FBE3CF", "#D3EDE3", "#F2F2F2"
 PLAIN_EDGE = "#444444"
@@ -13,7 +12,7 @@ PLAIN_EDGE = "#444444"
 
 def canvas(height_inches: float):
     """(figure, axes), as wide as a book column."""
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches), facecolor="white", layout="constrained")
+    figure = new_figure(height_inches)
     axes = figure.add_subplot()
     axes.set(xlim=(0, WIDTH_INCHES), ylim=(0, height_inches))
     axes.set_aspect("equal")

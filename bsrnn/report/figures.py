@@ -7,6 +7,7 @@ a dash does, too. A target has one colour throughout the book. No pyplot: nothin
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import matplotlib
 import numpy as np
@@ -15,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from bsrnn.bands import band_widths
+from bsrnn.config import ModelConfig
 
 WIDTH_INCHES = 7.5  # a book column
 TARGET_COLOURS = {"vocals": "#D55E00", "drums": "#0072B2", "bass": "#009E73", "other": "#CC79A7"}
@@ -89,12 +91,11 @@ def legend_above(figure: Figure, axes, columns: int) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=SMALL_POINTS, frameon=False)
 
 
-def band_edges_hz(scheme: str, sample_rate: int = 44100, n_fft: int = 2048) -> list[float]:
-    """Frequency in Hz at which each band begins, and where the last one ends."""
-    edges = [0]
-    for width in band_widths(scheme, n_fft, sample_rate):
-        edges.append(edges[-1] + width)
-    return [edge * sample_rate / n_fft for edge in edges]
+def band_edges_hz(scheme: str) -> list[float]:
+    """Frequency in Hz at which each band begins, and where the last one ends, at the paper's rate and STFT."""
+    paper = ModelConfig()
+    widths = band_widths(scheme, paper.n_fft, paper.sample_rate)
+    return [bins * paper.sample_rate / paper.n_fft for bins in accumulate(widths, initial=0)]
 
 
 def split_row(axes, row: int, edges_hz: Sequence[float] | np.ndarray, tint: str) -> None:

@@ -153,15 +153,15 @@ def _of_one_seed(table: pd.DataFrame) -> str:
     lie = "lies" if len(beyond) == 1 else "lie"
     words = f"Of {len(retrained)} trainings with one seed, {len(beyond)} {lie} beyond the band of the seeds"
     words += f": {_effects(beyond)}." if len(beyond) else "."
-    best = retrained.loc[retrained["effect"].idxmax()]
+    largest = retrained.loc[[retrained["effect"].idxmax()]]
+    best = largest.iloc[0]
     inside = "inside" if best["effect"] <= best["seed_band"] else "beyond"
-    words += f" The largest gain among these is {_effects([best])}, {inside} its band of ±{best['seed_band']:.2f} dB."
+    words += f" The largest gain among these is {_effects(largest)}, {inside} its band of ±{best['seed_band']:.2f} dB."
     return words + " An effect inside the band may be the seed's doing; it only says what is worth several seeds."
 
 
-def _effects(rows: pd.DataFrame | Iterable[pd.Series]) -> str:
-    of_rows = (row for _, row in rows.iterrows()) if isinstance(rows, pd.DataFrame) else rows
-    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for row in of_rows)
+def _effects(rows: pd.DataFrame) -> str:
+    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for _, row in rows.iterrows())
 
 
 def power(table: pd.DataFrame) -> str:

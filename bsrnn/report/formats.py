@@ -17,7 +17,7 @@ NOTHING = "–"
 SMALLEST_P = 0.001
 LARGE = 1000.0  # from here on a number stands without decimals
 # a margin of 0.1 or 0.3 dB decides on these, so that two decimals would hide on which side a difference lies
-BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect", "paper's effect")
+BESIDE_A_MARGIN = ("effect", "low", "high", "detectable", "margin", "paper_effect")
 MARGIN_DECIMALS = 3
 # a mean and its interval have one number of decimals
 TOGETHER = (("effect", "low", "high"), ("new_effect", "new_low", "new_high"))

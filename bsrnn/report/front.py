@@ -15,7 +15,6 @@ from bsrnn.config import TARGETS
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError, MissingResult
-from bsrnn.metrics import aggregate
 from bsrnn.report import chapters, claims, show, stamps, tables, trace
 from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
@@ -136,8 +135,9 @@ def quality(profile_name: str) -> None:
     """In words, how good the profile's models are, the best one first."""
     study = Study(profile_name)
     results = Results(study, {"base", "long", "baselines"})
-    number, new = stamps.scored_songs(results).removesuffix(" scored"), _on_new_songs(results)
-    seeds = stamps.seeds_of(results.find("base"))
+    number, seeds = stamps.scored_songs(results).removesuffix(" scored"), stamps.seeds_of(results.find("base"))
+    heard = {target: tables.new_score(results.find("base", target)) for target in results.targets("base")}
+    new = {target: score for target, score in heard.items() if score is not None}
     lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
         mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
@@ -161,17 +161,6 @@ def _after_more_items(study: Study, longer: list[Finished]) -> str:
     said = [f"{target} {tables.mean_of(of_target, 'usdr_mean'):.1f} dB" for target, of_target in by_target.items()]
     times = longer[0].training["items"] / study.profile.train.max_items
     return f"After {times:g} times as many training items, seed {stamps.seeds_of(longer)}: **{', '.join(said)}**."
-
-
-def _on_new_songs(results: Results) -> dict[str, float]:
-    """Target -> mean uSDR in dB of the test of new timbres, where there is one."""
-    scored = {}
-    for target in results.targets("base"):
-        heard = [done.new_songs() for done in results.find("base", target) if done.new_songs()]
-        value = mean([aggregate(songs)["usdr_mean"] for songs in heard])
-        if value is not None:
-            scored[target] = value
-    return scored
 
 
 def _score(target: str, of_target: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ colours, and idea.svg, one picture, for README.md. The sounds in it are made up;
 """
 
 import sys
+import textwrap
 from html import escape
 
 import numpy as np
@@ -20,6 +21,7 @@ WIDTH, HEIGHT, GAP, CAPTION = 180, 120, 34, 58  # of a panel, between two, and o
 SPLIT, NYQUIST_HZ, KNEE_HZ = "v7", 22_050.0, 700.0  # low frequencies are drawn wider, as the ear hears them
 COLUMNS, ROWS = 30, 24  # of the drawn spectrogram
 CELLS = (7, 5)  # of the drawn networks: frames and bands
+LETTERS = 36  # of a line of the words below a panel
 LABEL = 44.0  # room for a target's name, left of its stem
 MASKED = "vocals"  # the target whose mask is drawn
 WORDS = (
@@ -179,7 +181,7 @@ def picture() -> str:
     parts = []
     for number, (panel, (title, sentence)) in enumerate(zip(panels(), words(), strict=True)):
         x, y = GAP / 2 + number % 3 * (WIDTH + GAP), GAP / 2 + number // 3 * (HEIGHT + CAPTION)
-        lines = _lines(sentence)
+        lines = textwrap.wrap(sentence, LETTERS)
         said = [f'<text y="{HEIGHT + 17}" font-size="13" font-weight="bold">{number + 1}. {escape(title)}</text>']
         said += [f'<text y="{HEIGHT + 31 + 12 * line}" font-size="10.5">{escape(text)}</text>' for line, text in
                  enumerate(lines)]  # fmt: skip
@@ -189,16 +191,6 @@ def picture() -> str:
     label = "From a song to its stems: " + ", ".join(title.lower() for title, _ in words())
     return (f'<svg xmlns="http://www.w3.org/2000/svg" class="idea" viewBox="{size}" role="img" aria-label="{label}">'
             f'<style>{STYLE}{DARK}</style>{"".join(parts)}</svg>\n')  # fmt: skip
-
-
-def _lines(sentence: str, letters: int = 36) -> list[str]:
-    """A sentence in lines that fit below a panel."""
-    lines = [""]
-    for word in sentence.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= letters:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
 
 
 def main() -> int:

@@ -3,7 +3,6 @@
 A notebook that imports this module also shows the tables of its cells in the look of all others, see :func:`use_look`.
 """
 
-import base64
 import html
 import os
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,9 @@ from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
-from bsrnn.report.player import MEGABYTES, contents
+from bsrnn.report.player import MEGABYTES, address, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
-from bsrnn.report.sounds import fullest as fullest
 from bsrnn.report.sounds import tracks as tracks
 from bsrnn.study import profiles
 from bsrnn.study.results import Study
@@ -94,10 +92,10 @@ def use_look() -> None:
 
 
 def _picture(drawn, words: str, ending: str) -> str:
-    data = base64.b64encode(figures.figure_bytes(drawn, ending)).decode()
     kind = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}[ending]
+    source = address(kind, figures.figure_bytes(drawn, ending))
     # an image, not inline SVG: two figures on one page must not share the ids of their clip paths
-    image = f'<img src="data:{kind};base64,{data}" alt="{html.escape(words)}"/>'
+    image = f'<img src="{source}" alt="{html.escape(words)}"/>'
     return table_html.scrolling(image, words.split(". ")[0])
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from bsrnn.errors import DataError
 from bsrnn.study.results import Finished
 
+POWER = 0.8  # ours: the share of repetitions in which an effect that counts as detectable is found
 EQUAL = "equal in every song"  # such as a fixed teacher's, where none was replaced: nothing was measured
 Pair = tuple[Finished, Finished]
 Songs = Callable[[Finished], list[dict]]
@@ -36,7 +37,6 @@ class Effect:
     mean: float
     error: float
     freedom: float
-    seeds: int
     songs: int
     seed_error: float = 0.0
 
@@ -51,22 +51,22 @@ class Effect:
             return 1.0 if self.mean == 0 else 0.0
         return float(2 * _t().sf(abs(self.mean) / self.error, self.freedom))
 
-    def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
-        """The smallest true effect in dB whose interval would leave out 0 in this share of repetitions."""
-        return float(self.error * self._errors(level, power))
+    def detectable(self, level: float = 0.95) -> float:
+        """The smallest true effect in dB whose interval would leave out 0 four times in five."""
+        return float(self.error * self._errors(level))
 
-    def songs_wanted(self, effect_db: float, level: float = 0.95, power: float = 0.8) -> float:
+    def songs_wanted(self, effect_db: float, level: float = 0.95) -> float:
         """With about how many songs, and these seeds, an effect would be detectable; infinity: with no number of songs.
 
         About: the variances are this table's own estimates, and the degrees of freedom stay.
         """
-        room = (effect_db / self._errors(level, power)) ** 2 - self.seed_error**2
+        room = (effect_db / self._errors(level)) ** 2 - self.seed_error**2
         return math.inf if room <= 0 else math.ceil(self.songs * (self.error**2 - self.seed_error**2) / room)
 
-    def _errors(self, level: float, power: float) -> float:
+    def _errors(self, level: float) -> float:
         """How many standard errors a true effect has to be away from 0 to be detectable."""
         t = _t()
-        return t.ppf((1 + level) / 2, self.freedom) + t.ppf(power, self.freedom)
+        return t.ppf((1 + level) / 2, self.freedom) + t.ppf(POWER, self.freedom)
 
 
 def crossed_effect(differences) -> Effect:
@@ -100,7 +100,7 @@ def crossed_effect(differences) -> Effect:
     if variance < max(a, b):
         variance, freedom = (a, float(of_a)) if a >= b else (b, float(of_b))
     error, of_seeds = (float(np.sqrt(max(part, 0.0) / (seeds * songs))) for part in (variance, a - c))
-    return Effect(float(mean), error, float(max(freedom, 1.0)), seeds, songs, min(of_seeds, error))
+    return Effect(float(mean), error, float(max(freedom, 1.0)), songs, min(of_seeds, error))
 
 
 FEWEST_SONGS = 4  # ours: fewer songs are too few to draw from for an interval over songs

@@ -92,6 +92,17 @@ def mean_of(summaries: list[dict], score: str) -> float | None:
     return mean([summary[score] for summary in summaries])
 
 
+def new_score(seeds: Sequence[Finished]) -> float | None:
+    """Mean uSDR over seeds on the songs of new timbres; None where these are no test of their own."""
+    return mean_of([done.result["new"]["summary"] for done in seeds if "new" in done.result], "usdr_mean")
+
+
+def by_hop(results: Results) -> dict[float, list[Finished]]:
+    """Hop in s -> the runs that were separated with it, from the smallest hop on."""
+    hops = sorted({done.run.profile.separate.hop_seconds for done in results.finished})
+    return {hop: [done for done in results.finished if done.run.profile.separate.hop_seconds == hop] for hop in hops}
+
+
 def of_all_songs(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the results over all test songs: "all", or "seen" where songs of new timbres are a test of their own."""
     return table[table["timbre"] == ("all" if (table["timbre"] == "all").any() else "seen")]

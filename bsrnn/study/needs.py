@@ -1,5 +1,6 @@
 """What trainings, runs and renderings need until their end, tried first (:mod:`bsrnn.runtime.preflight`)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -30,13 +31,17 @@ def data(settings: DataConfig, split: str | None, targets: tuple[str, ...], samp
         songs.load(settings, split, targets=targets, sample_rate=sample_rate)
 
 
-def rendering(settings: DataConfig, root: Path, splits: list[str]) -> None:
-    """BSRNNError unless the embedded songs that are missing below ``root`` can be written there."""
+def unrendered(settings: DataConfig, root: Path, splits: Iterable[str]) -> int:
+    """How many of the embedded songs of some splits are missing below ``root``."""
     from bsrnn.data.synthetic import count, song_folder  # its dependencies are an extra
 
-    missing = sum(not song_folder(root, settings, split, index).is_dir()
-                  for split in splits for index in range(count(settings, split)))  # fmt: skip
-    if missing:
+    places = [(split, index) for split in splits for index in range(count(settings, split))]
+    return sum(not song_folder(root, settings, *place).is_dir() for place in places)
+
+
+def rendering(settings: DataConfig, root: Path, splits: list[str]) -> None:
+    """BSRNNError unless the embedded songs that are missing below ``root`` can be written there."""
+    if missing := unrendered(settings, root, splits):
         preflight.place(root)
         needed = missing * settings.song_seconds * RENDERED
         preflight.room(root, needed, f"rendering {missing} songs")

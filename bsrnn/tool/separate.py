@@ -285,7 +285,7 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path,
 
     What is passed over is noted in one line.
     """
-    inside = walking.below(folder, skip=lambda path: _same(path, out))
+    inside = walking.below(folder, skip=lambda path: path.resolve() == out.resolve())
     if passed_over := inside.passed_over(folder):
         note(passed_over)
     if not inside.songs and not inside.closed:
@@ -298,10 +298,6 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path,
         songs.append((path, (between if between.name else Path(path.resolve().parent.name)) if alone
                       else between / path.stem))  # fmt: skip
     return songs, inside.closed
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
 
 
 def _separate_all(tasks: list[Task], setup: Setup, options) -> dict[Path, str]:

@@ -14,19 +14,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from bsrnn.errors import BSRNNError, ConfigError, MissingResult
-from bsrnn.runtime import paths
+from bsrnn.errors import ConfigError, MissingResult
+from bsrnn.runtime import paths, terminal
 from bsrnn.runtime.files import make_folder, write_text
 from bsrnn.runtime.system_errors import writing
 from bsrnn.tool.options import Parser
 from bsrnn.workflow import reproduce
 
 NOT_PAGES = ("_ext", "__pycache__", ".ipynb_checkpoints")
-
-
-def executed_folder() -> Path:
-    """Where the assembled source lies."""
-    return paths.root() / "_build" / "executed"
 
 
 def assemble(profile: str) -> Path:
@@ -36,7 +31,7 @@ def assemble(profile: str) -> Path:
         MissingResult: a chapter of the table of contents has not been executed with this profile.
         ConfigError: a chapter's code is another one now than when it was executed.
     """
-    book, folder = paths.root() / "book", executed_folder()
+    book, folder = paths.root() / "book", paths.root() / "_build" / "executed"
     copies = paths.results(profile) / "notebooks"
     pages = {name: with_outputs(book / f"{name}.ipynb", copies / f"{name}.ipynb") for name in reproduce.chapters()}
     make_folder(folder.parent)
@@ -99,12 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line of the assembling."""
     parser = Parser(prog="python -m bsrnn.workflow.pages", description="Lay the executed chapters into the book.")
     parser.add_argument("--profile", default="quick")
-    try:
-        assemble(parser.parse_args(arguments).profile)
-    except BSRNNError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    options = parser.parse_args(arguments)
+    with terminal.Command("error") as command:
+        assemble(options.profile)
+    return command.code
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.overrides import with_values
 from bsrnn.runtime.precision import fast_dtype
-from bsrnn.study import runs
+from bsrnn.study import needs, runs
 from bsrnn.study.runs import Run
 from bsrnn.train import ItemSource, first_losses, new_model
 
@@ -84,13 +84,10 @@ def songs_are_here(run: Run) -> bool:
     """Whether the songs that a training learns from lie on this machine."""
     data, wanted = run.profile.data, run.profile.finetune.unlabelled if run.kind == "finetune" else "none"
     if data.source == "embedded":
-        from bsrnn.data.synthetic import song_folder
-
-        splits = {"train": data.train_songs}
+        splits = ["train"]
         if wanted != "none" and not data.labelled_songs:  # else the unlabelled ones are training songs
-            splits["unlabelled-matched"] = data.unlabelled_songs
-        places = [(split, index) for split, count in splits.items() for index in range(count)]
-        return all(song_folder(paths.data(), data, *place).is_dir() for place in places)
+            splits.append("unlabelled-matched")
+        return not needs.unrendered(data, paths.data(), splits)
     if not run.available() or not (Path(data.folder) if data.folder else paths.data() / data.source).is_dir():
         return False
     try:

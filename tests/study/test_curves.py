@@ -123,12 +123,8 @@ def test_a_finished_one_is_drawn_against_the_band_with_others_apart(root):
     write_json(folder / "training.json", {"history": history((1.0, 1.7, 2.2))})
     training = curves.read(folder)
     assert not training.running
-    assert report.table([training]).iloc[0][["items", "usdr", "low", "high", "seeds"]].tolist() == [
-        1200,
-        2.2,
-        2.0,
-        3.0,
-        3,
+    assert report.sentences([training]) == [
+        f"{folder}: finished, 2.20 dB after 1200 items: within 3 seeds' 2.00 to 3.00 (the same settings, profile small)"
     ]
     ours, others = report.draw([training]).axes
     assert [list(line.get_ydata()) for line in ours.lines] == [*map(list, OF_SEED), [1.0, 1.7, 2.2]]

@@ -248,7 +248,7 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
     [
         (["data", "--data", "nowhere"], "nowhere: no such folder"),
         (["data", "--data", "songs", "--out", "x"], "got --out: songs of data.source 'folder' are read where they lie"),
-        (["data", "--profile", "paper", "-o", "x", "-j", "2"], "got --out and --jobs: songs of data.source 'musdb18hq'"),
+        (["data", "--profile", "paper", "-o", "x", "-j2"], "got --out and --jobs: songs of data.source 'musdb18hq'"),
         (["separate", "song.wav", "--model", "nowhere"], "no model in nowhere"),
         (["separate", "song.wav", "--two-stems", "kazoo", "--model", MODELS], "no model for the stem 'kazoo'"),
         (["separate", "song.wav", "--format", "mp3", "--int24", "--model", MODELS], "mp3 has one encoding of its own"),

@@ -7,15 +7,15 @@ from matplotlib.figure import Figure
 from bsrnn import config
 from bsrnn.bands import DERIVED, SCHEMES
 from bsrnn.report import artifact, figures
-from bsrnn.report.artifact import Configuration
+from bsrnn.report.artifact import CONFIGURATION
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, band_edges_hz, colour
-from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Results
 
 TICKS_HZ = (0, 250, 500, 750, 1000, 2000, 4000, 8000, 16000)
 
 
-@artifact.figure("bands", "Band splits", Configuration())
-def bands(profile: Profile) -> Figure:
+@artifact.figure("bands", "Band splits", CONFIGURATION)
+def bands(results: Results) -> Figure:
     """Every split of Section V-A against frequency; each box is one subband, a number its count."""
     labels = {f"v{number}": f"V{number}" for number in range(1, 8)} | {"bass": "bass", "drums": "drums"}
     users = [target for target in config.TARGETS if SCHEMES[target] == SCHEMES["v7"]]

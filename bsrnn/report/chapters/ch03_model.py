@@ -10,21 +10,22 @@ from matplotlib.patches import Rectangle
 from bsrnn.bands import band_widths
 from bsrnn.config import ModelConfig
 from bsrnn.report import artifact, figures
-from bsrnn.report.artifact import Configuration
+from bsrnn.report.artifact import CONFIGURATION
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, circled, text
 from bsrnn.report.figures import GREY, WIDTH_INCHES
 from bsrnn.study import profiles
-from bsrnn.study.profiles import Profile
+from bsrnn.study.results import Results
 
 LSTM_WAYS = ("along time: a sequence a band", "along bands: a sequence a frame")
 ORANGE_LINE = figures.TARGET_COLOURS["vocals"]
 
 
-@artifact.figure("fig1", "Figure 1, the band-split RNN", Configuration())
-def architecture(profile: Profile) -> Figure:
+@artifact.figure("fig1", "Figure 1, the band-split RNN", CONFIGURATION)
+def architecture(results: Results) -> Figure:
     """(A) the pipeline, (B) band split, (C) band and sequence modelling, (D) mask estimation, with the numbers of
     bands and the shapes that the vocals model of this profile has."""
-    model, paper, seconds = profile.bsrnn, profiles.PAPER_MODEL, profile.mixing.chunk_seconds
+    profile, paper = results.profile, profiles.PAPER_MODEL
+    model, seconds = profile.bsrnn, profile.mixing.chunk_seconds
     widths = band_widths("vocals", model.n_fft, model.sample_rate, model.band_edges)
     frames = 1 + round(seconds * model.sample_rate) // model.hop_samples
     figure, axes = canvas(8.35)

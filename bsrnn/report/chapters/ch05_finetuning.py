@@ -10,10 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from bsrnn.finetune import kind_of
 from bsrnn.report import artifact, figures, stamps
-from bsrnn.report.artifact import Configuration, Runs
+from bsrnn.report.artifact import CONFIGURATION, Runs
 from bsrnn.report.diagrams import BLUE, GREEN, ORANGE, PLAIN, PLAIN_EDGE, arrow, box, canvas, text
-from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
-from bsrnn.report.statistics import mean_interval
+from bsrnn.report.figures import FONT_POINTS, GREY, colour
+from bsrnn.report.statistics import Pair, difference_table, mean_interval, pairs, with_start
 from bsrnn.report.tables import mean_of, ordered, ours, summaries_of
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, mean
@@ -46,10 +46,10 @@ QUESTIONS = {  # {chunk} and {segment}: seconds of the profile
 }
 
 
-@artifact.figure("fig2", "Figure 2, semi-supervised sampling", Configuration())
-def sampling(profile: Profile) -> Figure:
+@artifact.figure("fig2", "Figure 2, semi-supervised sampling", CONFIGURATION)
+def sampling(results: Results) -> Figure:
     """How one training item of the finetuning is drawn from labelled and unlabelled songs."""
-    finetune, mixing = profile.finetune, profile.mixing
+    finetune, mixing = results.profile.finetune, results.profile.mixing
     seconds, db = mixing.chunk_seconds, finetune.threshold_db
     figure, axes = canvas(5.4)
     box(axes, (0.75, 4.65), (1.45, 0.65), "labelled songs\n(all stems)", PLAIN)
@@ -118,9 +118,8 @@ def label_energies(results: Results) -> Figure:
             axes.set_yscale("symlog", linthresh=10)  # the few that rest count as much as the many that play
             axes.set_yticks([0, 5, 10, 50, 100], ["0", "5", "10", "50", "100"])
             figures.style(axes, "", "chunks" if axes is row[0] else "", words)
-            handles, labels = axes.get_legend_handles_labels()
-            look = {"fontsize": SMALL_POINTS, "frameon": False, "handlelength": 1.2, "columnspacing": 1.0, "ncols": 2}
-            axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, **look)
+            look = {"handlelength": 1.2, "columnspacing": 1.0, "ncols": 2}
+            figures.legend(axes, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, **look)
     for axes, which in zip(figure.axes[-2:], ("target estimate", "residual estimate"), strict=True):
         axes.set_xlabel(f"{which}, dB below the mixture", fontsize=FONT_POINTS)
     return figure
@@ -340,32 +339,22 @@ def _gains(finished: list[Finished], models: dict[str, list[Finished]]) -> dict:
     if finished is not start:
         row["best_item"] = ", ".join(str(done.training["best_items"]) for done in finished)
     row["new_usdr"] = mean([song["usdr"] for done in finished for song in done.new_songs()])
-    row["over_start"], _, _ = _gain(finished, start)
-    if finished is start or finished is control:
+    if finished is start:
         return row
-    row["over_control"], row["low"], row["high"] = _gain(finished, control)
+    row["over_start"], _, _ = _gain(with_start(finished, start))
+    if finished is control:
+        return row
+    row["over_control"], row["low"], row["high"] = _gain(pairs(finished, control))
     csdr = {done.run.seed: done.scores["summary"]["csdr_median"] for done in control}
     compared = [(done.scores["summary"]["csdr_median"], csdr.get(done.run.seed)) for done in finished]
     return row | {"csdr_over_control": mean([a - b for a, b in compared if None not in (a, b)])}
 
 
-def _gain(finished: list[Finished], others: list[Finished]) -> tuple:
-    """Mean difference of uSDR, and its 95 % interval over songs and seeds; of a run and its start, or of one seed."""
-    differences = []
-    for done in finished:
-        for other in others:
-            its_start = done.run.start is not None and done.run.start.id == other.run.id
-            same_seed = (done.run.start, done.run.seed) == (other.run.start, other.run.seed)
-            if done is not other and (its_start or same_seed):
-                scores, reference = _song_usdr(done), _song_usdr(other)
-                differences.append([scores[song] - reference[song] for song in scores if song in reference])
-    if not differences or not differences[0]:
+def _gain(compared: list[Pair]) -> tuple[float | None, float | None, float | None]:
+    """Mean difference of uSDR, and its 95 % interval over songs and seeds; no interval of one seed."""
+    differences = difference_table(compared)
+    if differences.empty:
         return None, None, None
     if len(differences) == 1:  # an interval over songs alone knows nothing of the spread between seeds
-        return float(np.mean(differences)), None, None
+        return float(differences.to_numpy().mean()), None, None
     return mean_interval(differences)
-
-
-def _song_usdr(done: Finished) -> dict[str, float]:
-    """Test song -> uSDR."""
-    return {song["song"]: song["usdr"] for song in done.songs() if song["usdr"] is not None}

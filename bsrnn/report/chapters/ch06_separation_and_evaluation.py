@@ -16,7 +16,7 @@ from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import FONT_POINTS, GREY
 from bsrnn.report.stamps import OURS
 from bsrnn.report.statistics import song_interval
-from bsrnn.report.tables import METHODS, mean_of, ordered, ours, published_rows, summaries_of
+from bsrnn.report.tables import METHODS, by_hop, mean_of, ordered, ours, published_rows, summaries_of
 from bsrnn.separation import separate
 from bsrnn.study.results import Results
 
@@ -35,8 +35,7 @@ def table2(results: Results) -> pd.DataFrame:
     are of the same weights; where a hop was measured with fewer seeds, compare it with no other row."""
     segment = results.profile.separate.segment_seconds
     rows = [row | {"cost": segment / row["hop_seconds"]} for row in published_rows("table2")]
-    for hop in sorted({done.run.profile.separate.hop_seconds for done in results.finished}):
-        scored = [done for done in results.finished if done.run.profile.separate.hop_seconds == hop]
+    for hop, scored in by_hop(results).items():
         summaries = summaries_of(scored)
         row = {"hop_seconds": hop, "cost": segment / hop, "usdr_mean": mean_of(summaries, "usdr_mean")}
         rows.append(row | {"songs": summaries[0]["songs"]} | ours(results, scored))

@@ -10,7 +10,7 @@ from bsrnn.runtime import paths
 from bsrnn.study import runs
 from bsrnn.study.results import Results
 
-SOLO_SINGING = "pilots", "singing.csv"  # of results/; measured by hand, since the clips may not be passed on
+SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 SINGERS_PROFILE = "small"  # whose models were measured
 
 
@@ -29,8 +29,7 @@ def on_a_real_recording(results: Results) -> pd.DataFrame:
 
 def solo_singing() -> pd.DataFrame:
     """Ten clips of solo singing over accompaniment: a row a kind of training of vocals, the best mean uSDR first."""
-    folder, name = SOLO_SINGING
-    measured = pd.read_csv(paths.results(folder) / name)
+    measured = pd.read_csv(paths.results("pilots") / SOLO_SINGING)
     planned = runs.planned(SINGERS_PROFILE)
     measured["training"] = [planned[run_id].change for run_id in measured["run"]]
     groups = measured.groupby("training", sort=False)["mean_usdr"]

@@ -13,7 +13,7 @@ from bsrnn.report import artifact, claims, figures, stamps
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
-from bsrnn.report.statistics import measured, pairs
+from bsrnn.report.statistics import measured
 from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import (
     METHODS,
@@ -48,7 +48,7 @@ def _compared(results: Results) -> list[Run]:
 
 
 OF_CLAIMS = Runs(claims.ROLES, listed=claims.runs_compared)
-RATES = "pilots", "rates.csv"  # of results/: how the learning rates of all systems were chosen
+RATES = "rates.csv"  # of results/pilots: how the learning rates of all systems were chosen
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -221,12 +221,7 @@ def _scores_of_targets(summaries: dict[str, list[dict]]) -> dict:
 
 def learning_rates() -> pd.DataFrame:
     """Pilots of every system with the same eight learning rates: a row each, uSDR of the validation songs in dB."""
-    folder, name = RATES
-    return pd.read_csv(paths.results(folder) / name)
-
-
-def _system(done: Finished) -> str:
-    return PEER_NAMES.get(getattr(done.run.profile.model, "system", ""), "BSRNN")
+    return pd.read_csv(paths.results("pilots") / RATES)
 
 
 @artifact.table("peers", "Other systems on the same songs", Runs({"base", "peer"}, {"peer"}, listed=_compared))
@@ -240,10 +235,9 @@ def other_systems(results: Results) -> pd.DataFrame:
         base = results.find("base", target)
         rows.append({"target": target, "system": "BSRNN"} | _size_and_scores(base) | ours(results, base))
         for name in PEER_NAMES.values():
-            trained = [done for done in results.find("peer", target) if _system(done) == name]
+            trained = [done for done in results.find("peer", target) if done.run.change == name]
             if trained:
-                same_seeds = [better for better, _ in pairs(base, trained)]
-                above = measured(same_seeds, trained)
+                above = measured(base, trained)
                 row = {"target": target, "system": name} | _size_and_scores(trained) | ours(results, trained)
                 rows.append(row | {"bsrnn_above_it": above["effect"], "low": above["low"], "high": above["high"]})
     columns = ("parameters", "gflop", "train_seconds", "usdr_mean", "seed_sd", "csdr_median", "bsrnn_above_it")
@@ -255,7 +249,7 @@ def _size_and_scores(trained: list[Finished]) -> dict:
     profile, summaries = trained[0].run.profile, summaries_of(trained)
     return {
         "parameters": trained[0].training["parameters"],
-        "gflop": costs.forward_operations(profile.model, profile.mixing.chunk_seconds) / 1e9,
+        "gflop": costs.item_operations(profile) / 1e9,
         "train_seconds": mean([done.training["seconds"] for done in trained if done.on_processor]),
         "usdr_mean": mean_of(summaries, "usdr_mean"),
         "seed_sd": seed_deviation(summaries),
@@ -277,14 +271,15 @@ def learning_curves(results: Results) -> Figure:
     names = ("BSRNN", *PEER_NAMES.values())
     dashes, tints = dict(zip(names, DASHES, strict=True)), dict(zip(names, TINTS, strict=True))
     for done in results.find(target=target):
-        name, profile, history = _system(done), done.run.profile, done.training["history"]
+        name = done.run.change if "peer" in done.run.roles else "BSRNN"
+        profile, history = done.run.profile, done.training["history"]
         items = np.array([entry["items"] for entry in history])
         scores = [entry["valid_usdr"] for entry in history]
-        forward = costs.forward_operations(profile.model, profile.mixing.chunk_seconds)
         look = {"linestyle": dashes[name], "color": tints[name], "linewidth": 1.3, "marker": "o", "markersize": 3}
         label = None if name in labelled else name
         against_steps.plot(items / profile.train.batch_items, scores, label=label, **look)
-        against_operations.plot(3 * forward * items / 1e12, scores, **look)  # a backward pass takes two forward ones
+        spent = 3 * costs.item_operations(profile) * items
+        against_operations.plot(spent / 1e12, scores, **look)  # a backward pass takes two forward ones
         labelled.add(name)
     figures.style(against_steps, "steps", "mean uSDR, validation (dB)", f"{target}, against steps")
     figures.style(against_operations, "operations of the training (10¹²)", "", "against operations")

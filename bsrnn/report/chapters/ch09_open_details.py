@@ -142,16 +142,12 @@ def beyond(results: Results) -> pd.DataFrame:
     rows = []
     for comparison in comparisons(results):
         if not comparison.detail:
-            work = _operations(comparison.changed[0]) / _operations(comparison.against[0])
+            work = costs.item_operations(comparison.changed[0].run.profile)
+            work /= costs.item_operations(comparison.against[0].run.profile)
             rows.append(comparison.row(results) | {"what is other": comparison.words, "work": work})
     return ordered(
         rows, "target", "what is other", "effect", "low", "high", "interval_over", "seed_band", "work", "songs"
     )
-
-
-def _operations(done: Finished) -> float:
-    """Of the model on one item, forward, for every target that it has."""
-    return costs.forward_operations(done.run.profile.model, done.run.profile.mixing.chunk_seconds)
 
 
 CARDS = Layout(cards=("our_choice", "measured"), code=("config_key", "our_setting", "test"))

@@ -77,12 +77,7 @@ def ratios(parts: Mapping[str, dict]) -> pd.DataFrame:
     for part in parts.values():
         for name, value in part.items():
             if isinstance(value, dict) and "median" in value:
-                rows[_in_words(name)] = [
-                    value["median"],
-                    value["quartile_low"],
-                    value["quartile_high"],
-                    value["rounds"],
-                ]
+                rows[_in_words(name)] = [value[key] for key in ("median", "quartile_low", "quartile_high", "rounds")]
             elif isinstance(value, float):
                 rows[_in_words(name)] = [value, None, None, 1]
     return pd.DataFrame.from_dict(rows, "index", columns=["median", "lower quartile", "upper quartile", "rounds"])

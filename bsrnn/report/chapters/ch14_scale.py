@@ -8,7 +8,7 @@ from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import GREY, colour
 from bsrnn.report.statistics import measured, pairs
-from bsrnn.report.tables import METHODS, mean_of, ordered, ours, summaries_of
+from bsrnn.report.tables import METHODS, mean_of, new_score, ordered, ours, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results
 from bsrnn.study.runs import Run
@@ -50,7 +50,7 @@ def more_of_each(results: Results) -> pd.DataFrame:
     for axis, words in AXES.items():
         for trained in along(results, axis) if len(along(results, axis)) > 1 else ():
             row = {"what": words, "size": _size(trained[0], axis), "usdr_mean": _test_score(trained)}
-            row |= {"new_usdr_mean": _new_score(trained), "work": _work(trained[0]) / _work(base[0])}
+            row |= {"new_usdr_mean": new_score(trained), "work": _work(trained[0]) / _work(base[0])}
             difference, several = measured(trained, base), len(trained) > 1
             row |= {
                 name: difference[name] if several or name == "effect" else None for name in ("effect", "low", "high")
@@ -64,14 +64,9 @@ def _test_score(seeds: list[Finished]) -> float | None:
     return mean_of(summaries_of(seeds), "usdr_mean")
 
 
-def _new_score(seeds: list[Finished]) -> float | None:
-    """None where the songs of new timbres are no test of their own."""
-    return mean_of([done.result["new"]["summary"] for done in seeds if "new" in done.result], "usdr_mean")
-
-
 def _work(done: Finished) -> float:
     profile = done.run.profile
-    return costs.forward_operations(profile.model, profile.mixing.chunk_seconds) * profile.train.max_items
+    return costs.item_operations(profile) * profile.train.max_items
 
 
 def _longer(results: Results) -> list[tuple[list[Finished], list[Finished]]]:
@@ -109,7 +104,7 @@ def _beside_filters(results: Results, trained: list[Finished]) -> dict:
     target = trained[0].run.target
     estimators = results.find("baselines", target)[0].scores
     row = {"target": target, "items": trained[0].training["items"]}
-    row |= {"usdr_mean": _test_score(trained), "new_usdr_mean": _new_score(trained)}
+    row |= {"usdr_mean": _test_score(trained), "new_usdr_mean": new_score(trained)}
     row |= {name: estimators[name]["summary"]["usdr_mean"] for name in BESIDE}
     return row | ours(results, trained)
 
@@ -123,8 +118,8 @@ def from_few_songs(results: Results) -> str:
             continue
         start, base = map(list, zip(*compared, strict=True))
         words = f"{target} from {few} songs {_test_score(start):.2f} dB, from {songs} songs {_test_score(base):.2f} dB"
-        if _new_score(start) is not None:
-            words += f" (on songs of new timbres {_new_score(start):.2f} and {_new_score(base):.2f} dB)"
+        if new_score(start) is not None:
+            words += f" (on songs of new timbres {new_score(start):.2f} and {new_score(base):.2f} dB)"
         said.append(words)
     return f"Few songs against many, all else the same: {'; '.join(said)}." if said else ""
 
@@ -144,8 +139,8 @@ def score_against_size(results: Results) -> Figure:
             scores = [done.scores["summary"]["usdr_mean"] for done in trained]
             panel.plot([size] * len(scores), scores, "o", color=colour(target), markersize=4)
         panel.plot(sizes, [_test_score(trained) for trained in seeds], color=colour(target), label="test songs")
-        if all(_new_score(trained) is not None for trained in seeds):
-            new = [_new_score(trained) for trained in seeds]
+        if all(new_score(trained) is not None for trained in seeds):
+            new = [new_score(trained) for trained in seeds]
             panel.plot(sizes, new, "--", color=colour(target), label="new timbres")
         for method, dash in FILTERS.items():
             for done in results.find("baselines", target):

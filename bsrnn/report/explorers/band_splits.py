@@ -10,7 +10,6 @@ what it leaves of the stem is energy - sum cross^2 / power. So these sums hold t
 that carries them needs no audio. The stems add up to the mixture, so that power is the sum of their cross powers.
 """
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from bsrnn.config import ModelConfig
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
 from bsrnn.models.bsrnn import BSRNN
+from bsrnn.report.player import address
 from bsrnn.study import costs
 
 BLOCKS, BLOCK_FRAMES = 18, 12  # of 0.14 s: 2.5 s of music in 150 kB
@@ -197,7 +197,7 @@ def _picture(sums: Sums, model: ModelConfig) -> str:
     buffer, loudest = io.BytesIO(), level.max()
     look = {"cmap": "magma", "vmin": loudest + FLOOR_DB, "vmax": loudest, "pil_kwargs": {"quality": 45}}
     imsave(buffer, level, format="jpg", **look)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return address("image/jpeg", buffer.getvalue())
 
 
 def table_of_splits(sums: Sums, model: ModelConfig) -> pd.DataFrame:

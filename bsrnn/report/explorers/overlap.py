@@ -2,7 +2,7 @@
 
 from bsrnn.config import SeparateConfig
 from bsrnn.report.stamps import banner
-from bsrnn.report.tables import mean_of, published, summaries_of
+from bsrnn.report.tables import by_hop, mean_of, published, summaries_of
 from bsrnn.runtime import paths
 from bsrnn.separation import fade
 from bsrnn.study.results import Results
@@ -40,8 +40,7 @@ def page_data(results: Results) -> dict:
 def _measured(results: Results) -> list[dict]:
     """A row a hop with a score: the mean uSDR in dB over seeds and songs, and the files that it comes from."""
     rows = []
-    for hop in sorted({done.run.profile.separate.hop_seconds for done in results.finished}):
-        scored = [done for done in results.finished if done.run.profile.separate.hop_seconds == hop]
+    for hop, scored in by_hop(results).items():
         summaries = summaries_of(scored)
         files = [done.run.result_path().relative_to(paths.root()).as_posix() for done in scored]
         row = {"hop_seconds": hop, "usdr": mean_of(summaries, "usdr_mean"), "songs": summaries[0]["songs"]}
