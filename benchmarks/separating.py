@@ -81,6 +81,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from benchmarks.subjects import PAPER
+from bsrnn.config import SeparateConfig
 from bsrnn.tool.stems import separate_file
 from bsrnn.train import new_model
 path, out, size, dtype = sys.argv[1:]
@@ -88,7 +89,7 @@ small = replace(PAPER, features=4, modules=1)
 model = new_model(PAPER if size == "paper" else small, 0).eval()
 if dtype == "bfloat16":
     model.compute_in(torch.bfloat16)
-separate_file(model, path, Path(out), hop_seconds=3.0)
+separate_file(model, path, Path(out), settings=SeparateConfig(hop_seconds=3.0))
 """
 
 

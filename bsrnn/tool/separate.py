@@ -21,6 +21,7 @@ import math
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
@@ -120,8 +121,12 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all songs of a call share: how and where stems are written, the models by folder, names of the stems."""
+    """What all songs of a call share: segment and hop, how and where stems are written, the models, the stems' names.
 
+    models: by folder.
+    """
+
+    settings: SeparateConfig
     output: Output
     models: dict[Path, Separator]
     stems: list[str]
@@ -160,10 +165,10 @@ def prepare(options: argparse.Namespace) -> Setup:
                 check(settings.samples, model.config)  # here, and not once a song
         complete = models and len(models) == len(opened)
         stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
-    assert output and stems is not None, "what failed has been raised"
+    assert settings and output and stems is not None, "what failed has been raised"
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
-    return Setup(output, models, stems, dtype, place)
+    return Setup(settings, output, models, stems, dtype, place)
 
 
 @dataclass(frozen=True)
@@ -300,45 +305,63 @@ def _below(folder: Path, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path,
     return songs, inside.closed
 
 
-def _separate_all(tasks: list[Task], setup: Setup, options) -> dict[Path, str]:
+class _Progress:
+    """Moves the bar with one song; what :func:`bsrnn.tool.stems.separate_file` calls with the samples it has done."""
+
+    def __init__(self, job: Job, bar: tqdm, stop: threading.Event):
+        self.job, self.bar, self.stop, self.left = job, bar, stop, job.seconds
+
+    def __call__(self, samples: int) -> None:
+        if self.stop.is_set():
+            raise DataError(f"{self.job.path}: interrupted")
+        self._advance(samples / self.job.sample_rate)
+
+    def give_up(self) -> None:
+        """Nothing is left to do for this song."""
+        self._advance(self.left)
+
+    def _advance(self, seconds: float) -> None:
+        self.left -= seconds
+        self.bar.update(min(seconds, self.bar.total - self.bar.n))  # rounded, the parts may be more than the whole
+
+
+def _separate(task: Task, setup: Setup, options: argparse.Namespace, bar: tqdm, stop: threading.Event) -> Separated:
+    """One song; the bar goes to its end also where it fails."""
+    progress = _Progress(task.job, bar, stop)
+    try:
+        output = replace(setup.output, comment=task.song.origin.comment())
+        return separate_file(list(setup.models.values()), task.job.path, task.where.folder, settings=setup.settings,
+                             two_stems=options.two_stems, residual=options.residual, output=output,
+                             progress=progress)  # fmt: skip
+    except BSRNNError:
+        progress.give_up()
+        raise
+
+
+def _as_done(
+    tasks: list[Task], separate: Callable[[Task], Separated], pool: ThreadPoolExecutor | None
+) -> Iterator[tuple[Task, Callable[[], Separated]]]:
+    """Each song, and a call that gives what became of it: in turn, or in a pool side by side."""
+    if pool is None:
+        return ((task, partial(separate, task)) for task in tasks)
+    waiting = {pool.submit(separate, task): task for task in tasks}
+    return ((waiting[future], future.result) for future in as_completed(waiting))
+
+
+def _separate_all(tasks: list[Task], setup: Setup, options: argparse.Namespace) -> dict[Path, str]:
     """The songs that failed -> why, which is said when it happens."""
     failed: dict[Path, str] = {}
-    stop, models = threading.Event(), list(setup.models.values())
+    stop = threading.Event()
     bar = tqdm(total=sum(task.job.seconds for task in tasks), desc="separate", mininterval=0.5, dynamic_ncols=True,
                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
                disable=options.quiet or not tasks)  # fmt: skip
-
-    def advance(seconds: float) -> None:
-        bar.update(min(seconds, bar.total - bar.n))  # rounded, the parts may be more than the whole
-
-    def separate(task: Task) -> Separated:
-        job, done = task.job, 0.0
-
-        def progress(count: int) -> None:
-            nonlocal done
-            if stop.is_set():
-                raise DataError(f"{job.path}: interrupted")
-            done += count / job.sample_rate
-            advance(count / job.sample_rate)
-
-        try:
-            output = replace(setup.output, comment=task.song.origin.comment())
-            return separate_file(models, job.path, task.where.folder, segment_seconds=options.segment,
-                                 hop_seconds=options.hop, two_stems=options.two_stems, residual=options.residual,
-                                 output=output, progress=progress)  # fmt: skip
-        except BSRNNError:
-            advance(job.seconds - done)  # nothing is left to do for it
-            raise
-
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // options.jobs))
     pool = ThreadPoolExecutor(options.jobs) if options.jobs > 1 else None
     with bar, pool or nullcontext():
         try:
-            waiting = {pool.submit(separate, task): task for task in tasks} if pool else {}
-            side_by_side = ((waiting[future], future.result) for future in as_completed(waiting))
-            in_turn = ((task, partial(separate, task)) for task in tasks)
-            for task, result_of in side_by_side if pool else in_turn:
+            separate = partial(_separate, setup=setup, options=options, bar=bar, stop=stop)
+            for task, result_of in _as_done(tasks, separate, pool):
                 try:
                     result = result_of()
                 except BSRNNError as error:

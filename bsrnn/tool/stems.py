@@ -22,6 +22,7 @@ from bsrnn.separation import separate_blocks
 from bsrnn.tool.separate_options import CLIP_MODES
 
 ENCODINGS = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
+SETTINGS = SeparateConfig(hop_seconds=1.5)  # as `bsrnn separate` has by default
 ROOM = 0.99  # of full scale, after rescaling: a lossy encoder overshoots a little (ours)
 BATCH_CHANNELS = 16  # channels of all segments that go through the model at a time
 CHUNK = 1 << 18  # samples that are copied at a time
@@ -94,8 +95,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     path: str | Path,
     folder: str | Path,
     *,
-    segment_seconds: float = 3.0,
-    hop_seconds: float = 1.5,
+    settings: SeparateConfig = SETTINGS,
     two_stems: str | None = None,
     residual: bool = False,
     output: Output | None = None,
@@ -105,6 +105,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
 
     Args:
         models: each adds the stems of its targets; they may have different rates.
+        settings: segment and hop.
         two_stems: one stem only, and ``no_<stem>``, the mixture minus it.
         residual: also write the mixture minus all stems.
         output: format, encoding and what happens beyond full scale; None: 16 bit wav.
@@ -125,10 +126,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     with ExitStack() as stack:
         own = stack.enter_context(Reader(path, forgiving=True))
         readers = [stack.enter_context(Reader(path, model.config.sample_rate, True)) for model in models]
-        streams = [
-            _estimates(model, reader, own, segment_seconds, hop_seconds)
-            for model, reader in zip(models, readers, strict=True)
-        ]
+        streams = [_estimates(model, reader, own, settings) for model, reader in zip(models, readers, strict=True)]
         files = tuple(Path(folder) / f"{name}.{output.format}" for name in names)
         sink = stack.enter_context(_Sink(files, own, output))
         position = 0
@@ -149,10 +147,10 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     return Separated(files, own.replaced, gain)
 
 
-def _estimates(model: Separator, reader: Reader, own: Reader, segment: float, hop: float) -> Iterator[np.ndarray]:
+def _estimates(model: Separator, reader: Reader, own: Reader, settings: SeparateConfig) -> Iterator[np.ndarray]:
     """Blocks (S, C, l) at the file's own rate, as many samples as it has, or a few more."""
-    settings = SeparateConfig(segment, hop, max(1, BATCH_CHANNELS // reader.channels))
-    blocks = separate_blocks(model, reader.read, reader.frames, reader.channels, settings)
+    batched = replace(settings, batch_segments=max(1, BATCH_CHANNELS // reader.channels))
+    blocks = separate_blocks(model, reader.read, reader.frames, reader.channels, batched)
     return resample_blocks(blocks, reader.frames, reader.sample_rate, own.sample_rate)
 
 

@@ -4,6 +4,7 @@ Snakemake does the work. Here is what it leaves to its user: a lock that a kille
 its run still goes on, and the end is said in a newcomer's words. The functions that the Snakefile needs stand here too.
 """
 
+import argparse
 import fcntl
 import hashlib
 import json
@@ -89,44 +90,33 @@ def alone_in(root: Path) -> int:
     return descriptor
 
 
-def reproduce(  # noqa: PLR0913 -- the command's options
-    profile: str,
-    cores: str = "all",
-    dry_run: bool = False,
-    device: str = "cpu",
-    processes: int = 1,
-    cluster: str | None = None,
-    until: str | None = None,
-) -> int:
-    """Run the workflow of one profile; Snakemake's exit status.
-
-    Args:
-        processes: that train one model together, a GPU each.
-        cluster: a Snakemake profile, "clusters/slurm" for instance: jobs go to its queue, and ``cores`` says nothing.
-        until: the last rule of the Snakefile to run, "run" for instance.
+def reproduce(options: argparse.Namespace) -> int:
+    """Run the workflow of one profile with the options of :func:`main`; Snakemake's exit status.
 
     Raises:
         ConfigError: unknown profile, a device that is not here, or a reproduction that is going on.
     """
     from bsrnn.study import runs
 
-    runs.grid(profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
-    if device.startswith("cuda") and not cluster:  # a queue's machines may have what this one lacks
-        _require_gpus(processes, dry_run)
+    runs.grid(options.profile)  # an unknown profile is named here, in one line, and not by a traceback of Snakemake's
+    if options.device.startswith("cuda") and not options.cluster:  # a queue's machines may have what this one lacks
+        _require_gpus(options.processes, options.dry_run)
     root = paths.root()
     lock = alone_in(root)
-    last = ["--until", until] if until else []
+    last = ["--until", options.until] if options.until else []
     # here a GPU is a resource like another: runs take turns
-    where = ["--profile", cluster] if cluster else ["--cores", cores, "--resources", f"gpu={processes}"]
+    where = ["--cores", options.cores, "--resources", f"gpu={options.processes}"]
+    if options.cluster:
+        where = ["--profile", options.cluster]
     command = [
         sys.executable,
         "-m",
         "snakemake",
         *where,
         "--config",
-        f"profile={profile}",
-        f"device={device}",
-        f"processes={processes}",
+        f"profile={options.profile}",
+        f"device={options.device}",
+        f"processes={options.processes}",
         *last,
         "--rerun-triggers",
         "mtime",
@@ -140,7 +130,7 @@ def reproduce(  # noqa: PLR0913 -- the command's options
     # the programs of this environment are found also where it was not activated
     path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
     environment = {**os.environ, "PATH": path, "BSRNN_ROOT": str(root)}
-    process = subprocess.Popen(command + ["--dry-run"] * dry_run, cwd=root, env=environment, pass_fds=[lock])
+    process = subprocess.Popen(command + ["--dry-run"] * options.dry_run, cwd=root, env=environment, pass_fds=[lock])
     os.close(lock)  # Snakemake holds it from here on
     # Ctrl-C reaches Snakemake by itself; either way it ends its jobs first, and we end after it.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
@@ -204,15 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
             from bsrnn.workflow import rehearsal
 
             options.profile = rehearsal.prepare(options.profile)
-        command.code = reproduce(
-            options.profile,
-            options.cores,
-            options.dry_run,
-            options.device,
-            options.processes,
-            options.cluster,
-            options.until,
-        )
+        command.code = reproduce(options)
         if command.code:
             terminal.say("error", "not finished; what is done is kept, and the same command goes on from there")
         elif options.rehearse and not options.dry_run:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsrnn.audio import files as audio
-from bsrnn.config import ModelConfig
+from bsrnn.config import ModelConfig, SeparateConfig
 from bsrnn.errors import BSRNNError, ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.separation import separate
@@ -38,10 +38,11 @@ def read(path):
     return soundfile.read(path, dtype="float32", always_2d=True)[0].T
 
 
-def separated(folder, mixture, rate, models, **options):
+def separated(folder, mixture, rate, models, segment_seconds=3.0, hop_seconds=1.5, **options):
     """Write, separate, read back: name -> (C, L)."""
     audio.write(folder / "song.wav", mixture, rate)
-    result = separate_file(models, folder / "song.wav", folder / "out", **{"output": FLOAT} | options)
+    options = {"output": FLOAT, "settings": SeparateConfig(segment_seconds, hop_seconds)} | options
+    result = separate_file(models, folder / "song.wav", folder / "out", **options)
     for path in result.files:
         assert soundfile.info(path).samplerate == rate
     return {path.stem: read(path) for path in result.files}
@@ -201,7 +202,7 @@ def test_a_file_that_breaks_off_leaves_nothing_behind(tmp_path):
     audio.write(path, song(200_000), 44100)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match=r"song\.flac: (cannot be decoded|ends after)"):
-        separate_file(Fake(sample_rate=44100), path, tmp_path / "out", segment_seconds=1, hop_seconds=1)
+        separate_file(Fake(sample_rate=44100), path, tmp_path / "out", settings=SeparateConfig(1.0, 1.0))
     assert [path.name for path in tmp_path.iterdir()] == ["song.flac"]
 
 
