@@ -10,12 +10,24 @@ from bsrnn import config
 from bsrnn.errors import ConfigError, NoSongs
 from bsrnn.runtime import overrides, paths, preflight, terminal
 from bsrnn.runtime.memory import share_one_arena
-from bsrnn.runtime.paths import place
 from bsrnn.study import profiles
-from bsrnn.tool import separate_options
-from bsrnn.tool.options import PROFILE_DECIDES, Parser, device_name, refuse_unused, whole
+from bsrnn.tool import command_options, separate_options
+from bsrnn.tool.options import PROFILE_DECIDES, Parser, refuse_unused
 from bsrnn.workflow import compare, curve
 
+HELP = {
+    "data": "Render or check a data set.",
+    "train": "Train a model for one target; goes on with an unfinished training in --out.",
+    "finetune": "Finetune a model on unlabelled music, semi-supervised.",
+    "evaluate": "Score a model on a data set: JSON and a table.",
+    "separate": "Songs in, stems out.",
+    "compare": "Change one thing: the base and the changed system, song by song.",
+    "curve": "Draw trainings against the finished runs of their kind: am I on track?",
+    "import": "A published checkpoint into our format; nothing that the file names is run.",
+    "verify": "Hold results against the registry and the manifest; exit code 1 if something is off.",
+    "run": "Compute one run of a profile.",
+    "artifacts": "Draw every figure and table of a profile and write the manifest.",
+}
 EPILOG = {
     "data": "example: bsrnn data --profile quick\n         bsrnn data --data my_songs --target piano",
     "train": "example: bsrnn train --target piano --data my_songs --profile quick --out models/piano",
@@ -32,11 +44,10 @@ EPILOG = {
     "artifacts": "example: bsrnn artifacts --profile quick --print",
 }
 
-SEED = whole(0, 2**32 - 1)  # what NumPy and torch both take
 RAISED = "all_at_once raises what a check has found"
 
 
-def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an option
+def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     about = "\n".join(f"  {name:12} {words}" for name, words in profiles.ABOUT.items())
     main_parser = Parser(
@@ -47,117 +58,33 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 -- a statement an opti
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, help: str, call) -> argparse.ArgumentParser:
+    def add(name: str, call, *options: command_options.Options) -> None:
         command = commands.add_parser(
-            name, help=help, description=help, epilog=EPILOG[name], formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=HELP[name],
+            description=HELP[name],
+            epilog=EPILOG[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(call=call)
         words = f"decides {PROFILE_DECIDES[name]} (default: quick; `bsrnn --help` says what each is)"
         command.add_argument("--profile", default="quick", choices=list(profiles.PROFILES), help=words)
-        return command
+        for add_options in options:
+            add_options(command)
 
-    def out(command, default: str, help: str):
-        command.add_argument("--out", "-o", type=place, default=Path(default), help=f"{help} (default: {default})")
-
-    def device(command):
-        command.add_argument("--device", type=device_name, default="cpu", help="cpu or cuda (default: cpu)")
-
-    def trains(command):
-        command.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
-        command.add_argument("--target", default="vocals", help="stem to separate (default: vocals)")
-        command.add_argument("--seed", type=SEED, default=0, help="of weights and data order (default: 0)")
-        command.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="change one setting of the profile, e.g. train.max_items=2000 or finetune.train.max_items=400; "
-            "may be repeated (names: bsrnn/config.py)",
-        )
-        device(command)
-
-    data = add("data", "Render or check a data set.", _data)
-    data.add_argument("--data", type=place, help="folder of songs to check; default: the profile's own data set")
-    data.add_argument("--target", action="append", default=[], help="stem that every song must have; may be repeated")
-    data.add_argument("--out", "-o", type=place, help="where rendered songs go (default: data/)")
-    data.add_argument("--jobs", "-j", type=whole(1, 1024), help="songs rendered at a time (default: one a core)")
-
-    train = add("train", "Train a model for one target; goes on with an unfinished training in --out.", _train)
-    trains(train)
-    train.add_argument(
-        "--split",
-        metavar="BANDS",
-        help="band split of the model, such as v7 (default: the target's own, v7 for one that the paper does not have)",
-    )
-    out(train, "models/new", "folder of the model")
-
-    finetune = add("finetune", "Finetune a model on unlabelled music, semi-supervised.", _finetune)
-    trains(finetune)
-    finetune.add_argument("--from", dest="start", type=place, required=True, help="folder of the trained model")
-    finetune.add_argument(
-        "--unlabelled", type=place, required=True, help="folder of audio files; none: the control, labelled songs only"
-    )
-    out(finetune, "models/finetuned", "folder of the model")
-
-    evaluate = add("evaluate", "Score a model on a data set: JSON and a table.", _evaluate)
-    evaluate.add_argument("--model", type=place, required=True, help="folder of the model")
-    evaluate.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
-    evaluate.add_argument(
-        "--split",
-        default="test",
-        metavar="SONGS",
-        help="part of the songs to score: train, valid or test (default: test)",
-    )
-    evaluate.add_argument("--segment", type=float, help="seconds the model sees at a time (default: the profile's)")
-    evaluate.add_argument("--hop", type=float, help="seconds between segments (default: the profile's)")
-    device(evaluate)
-    out(evaluate, "scores", "folder of scores.json and scores.csv")
-
-    separate = add("separate", "Songs in, stems out.", _separate)
-    separate_options.add_arguments(separate)
-    separate.add_argument(
-        "--device", "-d", type=device_name, default=None, help="cpu or cuda (default: cuda if there is one)"
-    )
-    out(separate, "separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT")
-
-    comparing = add("compare", "Change one thing: the base and the changed system, song by song.", compare.run)
-    compare.add_arguments(comparing)
-    device(comparing)
-    out(comparing, "comparisons", "folder of tables, figures, JSON and runs; what is there is not computed again")
-
-    drawing = add("curve", "Draw trainings against the finished runs of their kind: am I on track?", curve.run)
-    curve.add_arguments(drawing)
-    out(drawing, "curve.svg", "the figure: a file.svg or file.png")
-
-    importer = add("import", "A published checkpoint into our format; nothing that the file names is run.", _import)
-    importer.add_argument("file", type=place, metavar="FILE", help="the replication's .ckpt (Zenodo record 17516442)")
-    importer.add_argument(
-        "--target", action="append", default=[], help="stem of the file; repeat it in order where the file has several"
-    )
-    importer.add_argument("--out", "-o", type=place, required=True, help="folder of the model")
-
-    verify = add(
-        "verify", "Hold results against the registry and the manifest; exit code 1 if something is off.", _verify
-    )
-    verify.add_argument(
-        "--replay",
-        type=whole(0),
-        default=2,
-        metavar="STEPS",
-        help="first steps of each training that are computed again, where its songs are here (default: 2; at most 3)",
-    )
-    verify.add_argument("--out", "-o", type=place, help="also write the findings into this file")
-
-    run = add("run", "Compute one run of a profile.", _run)
-    run.add_argument("id", help="of the run; an unknown one lists them")
-    device(run)
-    run.add_argument(
-        "--micro-items", type=whole(0), help="items taken at a time, for the memory; changes rounding alone; 0: a batch"
-    )
-    run.add_argument("--threads", type=whole(1, 1024), help="CPU threads (default: the run's own)")
-
-    artifacts = add("artifacts", "Draw every figure and table of a profile and write the manifest.", _artifacts)
-    artifacts.add_argument("--print", action="store_true", help="print the result table, and draw nothing")
+    out = command_options.out
+    compared = "folder of tables, figures, JSON and runs; what is there is not computed again"
+    add("data", _data, command_options.data)
+    add("train", _train, command_options.train, out("models/new", "folder of the model"))
+    add("finetune", _finetune, command_options.finetune, out("models/finetuned", "folder of the model"))
+    add("evaluate", _evaluate, command_options.evaluate, out("scores", "folder of scores.json and scores.csv"))
+    add("separate", _separate, command_options.separate, out("separated", "stems go to OUT/MODEL/SONG/STEM.FORMAT"))
+    add("compare", compare.run, compare.add_arguments, command_options.device, out("comparisons", compared))
+    add("curve", curve.run, curve.add_arguments, out("curve.svg", "the figure: a file.svg or file.png"))
+    add("import", _import, command_options.importing)
+    add("verify", _verify, command_options.verify)
+    add("run", _run, command_options.run)
+    add("artifacts", _artifacts, command_options.artifacts)
     return main_parser
 
 
@@ -180,14 +107,6 @@ def _profile(options) -> profiles.Profile:
     for assignment in assignments:
         refuse_unused(options.command, assignment)
     return overrides.changed(profile, *assignments)
-
-
-def _micro(profile: profiles.Profile, options) -> profiles.Profile:
-    """The profile with another number of items taken at a time, if one is asked for."""
-    if options.micro_items is None:
-        return profile
-    names = ("train.micro_items", "finetune.train.micro_items")
-    return overrides.with_values(profile, dict.fromkeys(names, options.micro_items))
 
 
 def _data(options) -> None:
@@ -274,6 +193,11 @@ def _finetune(options) -> None:
         progress = recipes.finetune_model(profile, options.seed, teaching, options.out, device)
         if distributed.rank() > 0:
             return
+    _say_finetuned(progress, options.out)
+
+
+def _say_finetuned(progress: dict, out: Path) -> None:
+    """Which unlabelled songs were used, what the signals were, how often the teacher was replaced, and the score."""
     report = progress["unlabelled"]
     counts: Counter[str] = Counter()
     for entry in progress["history"]:
@@ -292,7 +216,7 @@ def _finetune(options) -> None:
     times = terminal.counted(replaced, "time")
     print(f"the student replaced the teacher {times} in {terminal.counted(len(progress['history']), 'validation')}")
     before = f"the start's {progress['start_valid_usdr']:.2f} dB"
-    print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {options.out}")
+    print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {out}")
 
 
 def _evaluate(options) -> None:
@@ -370,7 +294,9 @@ def _run(options) -> None:
     from bsrnn.study import compute, needs, runs
 
     run = runs.get(options.profile, options.id)
-    run = replace(run, profile=_micro(run.profile, options))
+    if options.micro_items is not None:
+        names = ("train.micro_items", "finetune.train.micro_items")
+        run = replace(run, profile=overrides.with_values(run.profile, dict.fromkeys(names, options.micro_items)))
     if not run.available():
         raise ConfigError(
             f"run {run.id!r} decodes a real recording and needs ffmpeg, ffprobe and stempeg on this machine"

@@ -106,7 +106,7 @@ def reproduce(options: argparse.Namespace) -> int:
     last = ["--until", options.until] if options.until else []
     # here a GPU is a resource like another: runs take turns
     where = ["--cores", options.cores, "--resources", f"gpu={options.processes}"]
-    if options.cluster:
+    if options.cluster:  # jobs go to its queue, whatever cores there are here
         where = ["--profile", options.cluster]
     command = [
         sys.executable,
