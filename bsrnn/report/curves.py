@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
+from bsrnn.errors import ConfigError
 from bsrnn.report import figures, tables
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.curves import Band, Training
@@ -31,9 +33,15 @@ def sentences(trainings: Sequence[Training]) -> list[str]:
 
 def draw(trainings: Sequence[Training]) -> Figure:
     """Mean uSDR of the validation songs against training items: these trainings, and the band of finished runs of their
-    kind from the lowest to the highest seed; apart from them what others published, of other systems and data."""
+    kind from the lowest to the highest seed; apart from them, where a clone has it, what others published, of other
+    systems and data."""
     figure = figures.new_figure(3.4)
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    try:
+        others = tables.published(OTHERS)
+    except ConfigError:  # the package is installed, and the working folder lies in no clone
+        left, others = figure.subplots(), None
+    else:
+        left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     for band in {training.band.curves: training.band for training in trainings if training.band}.values():
         _draw_band(left, band)
     for place, training in enumerate(trainings):
@@ -42,16 +50,22 @@ def draw(trainings: Sequence[Training]) -> Figure:
     figures.style(left, "training items", "validation uSDR (dB)", "these trainings")
     figures.whole_numbers(left.xaxis)
     figures.legend_below(left)
-    others = tables.published(OTHERS)
+    if others is None:
+        figures.add_footer(figure, "Our runs.")
+    else:
+        _draw_others(right, others)
+        sources = ", ".join(dict.fromkeys(others["source"]))
+        figures.add_footer(figure, f"Left: our runs. Right, never to be set beside them: {sources}.")
+    return figure
+
+
+def _draw_others(axes, others: pd.DataFrame) -> None:
     for place, (system, rows) in enumerate(others.groupby("system", sort=False)):
         look = {"color": figures.GREY, "marker": MARKS[place % len(MARKS)], "markersize": 3, "linewidth": 0.8}
-        right.plot(rows["steps"] * rows["batch"], rows["value"], label=f"{system}, {rows['target'].iloc[0]}", **look)
-    right.set_xscale("log")
-    figures.style(right, "training items", "SDR as each reported it (dB)", "others: other data and sizes")
-    figures.legend_below(right)
-    sources = ", ".join(dict.fromkeys(others["source"]))
-    figures.add_footer(figure, f"Left: our runs. Right, never to be set beside them: {sources}.")
-    return figure
+        axes.plot(rows["steps"] * rows["batch"], rows["value"], label=f"{system}, {rows['target'].iloc[0]}", **look)
+    axes.set_xscale("log")
+    figures.style(axes, "training items", "SDR as each reported it (dB)", "others: other data and sizes")
+    figures.legend_below(axes)
 
 
 def _draw_band(axes, band: Band) -> None:

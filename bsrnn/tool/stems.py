@@ -6,7 +6,7 @@ Several models, of one target each or of more, work on one song side by side, so
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
