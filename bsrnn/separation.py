@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsrnn.audio.resampling import Read, resample
+from bsrnn.audio.resampling import Read, resample_whole
 from bsrnn.audio.shapes import as_array, check_channels_first
 from bsrnn.config import Fade, SeparateConfig
 from bsrnn.errors import DataError
@@ -117,23 +117,24 @@ def separate(  # noqa: PLR0913 -- settings with defaults
     mixture = mixture.astype(np.float32, copy=False)
     if bad := mixture.size - np.count_nonzero(np.isfinite(mixture)):
         raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
-    settings = segment_seconds, hop_seconds, batch_segments, window
-    loudest = float(np.abs(mixture).max(initial=0.0))
-    if peak and loudest > 0:
-        scaled = separate(model, mixture / loudest, sample_rate, *settings)
-        return {name: audio * loudest for name, audio in scaled.items()}
-    samples, model_rate = mixture.shape[1], model.config.sample_rate
-    if sample_rate != model_rate:
-        inside = separate(model, resample(mixture, sample_rate, model_rate), model_rate, *settings)
-        back = {name: resample(audio, model_rate, sample_rate)[:, :samples] for name, audio in inside.items()}
-        return {name: np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))) for name, audio in back.items()}
+    settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
+    loudest = float(np.abs(mixture).max(initial=0.0)) if peak else 0.0
+    if loudest > 0:
+        return {name: audio * loudest for name, audio in _separated(model, mixture / loudest, sample_rate, settings)}
+    return dict(_separated(model, mixture, sample_rate, settings))
+
+
+def _separated(
+    model: Separator, mixture: np.ndarray, sample_rate: int, settings: SeparateConfig
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each target's name and estimate (C, L)."""
+    rate, samples = model.config.sample_rate, mixture.shape[1]
+    inside = resample_whole(mixture, sample_rate, rate)
     blocks = separate_blocks(
-        model,
-        lambda start, length: mixture[:, start : start + length],
-        samples,
-        len(mixture),
-        SeparateConfig(*settings),
+        model, lambda start, length: inside[:, start : start + length], inside.shape[1], len(inside), settings
     )
-    empty = np.zeros((len(model.config.targets), len(mixture), 0), np.float32)
+    empty = np.zeros((len(model.config.targets), len(inside), 0), np.float32)
     estimates = np.concatenate([empty, *blocks], axis=-1)  # (S, C, L)
-    return dict(zip(model.config.targets, estimates, strict=True))
+    for name, audio in zip(model.config.targets, estimates, strict=True):
+        back = resample_whole(audio, rate, sample_rate)[:, :samples]
+        yield name, np.pad(back, ((0, 0), (0, samples - back.shape[1])))

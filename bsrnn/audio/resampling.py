@@ -32,10 +32,11 @@ def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """
     audio = as_array(audio).astype(np.float32, copy=False)
     check_channels_first(audio.shape, "audio")
-    return _whole(audio, from_rate, to_rate)
+    return resample_whole(audio, from_rate, to_rate)
 
 
-def _whole(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+def resample_whole(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """As :func:`resample`, of what is known to be (C, L) float32, and may have fewer samples than channels."""
     blocks = list(resample_blocks([audio], audio.shape[-1], from_rate, to_rate))
     return np.concatenate(blocks, -1) if blocks else audio[:, :0]
 
@@ -56,7 +57,7 @@ def stretch(read: Read, frames: int, start: int, count: int, from_rate: int, to_
     low = max(0, start * orig // new - margin) // orig * orig  # a sample of either rate lies there
     high = min(frames, -(-(start + count) * orig // new) + margin)
     first = start - low // orig * new
-    part = _whole(read(low, high - low).astype(np.float32, copy=False), orig, new)[:, first : first + count]
+    part = resample_whole(read(low, high - low).astype(np.float32, copy=False), orig, new)[:, first : first + count]
     return np.ascontiguousarray(part)
 
 

@@ -1,6 +1,7 @@
 """Trainings in folders against the band of finished runs of their kind; beside it what others published."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,11 @@ def draw(trainings: Sequence[Training]) -> Figure:
     for band in {training.band.curves: training.band for training in trainings if training.band}.values():
         _draw_band(left, band)
     for place, training in enumerate(trainings):
-        look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKS[place % len(MARKS)], "markersize": 4}
+        look: dict[str, Any] = {
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKS[place % len(MARKS)],
+            "markersize": 4,
+        }
         left.plot(training.curve.items, training.curve.usdr, label=training.curve.name, **look)
     figures.style(left, "training items", "validation uSDR (dB)", "these trainings")
     figures.whole_numbers(left.xaxis)
