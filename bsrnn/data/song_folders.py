@@ -85,6 +85,18 @@ def note_unused(root: Path, in_splits: bool) -> None:
         note(f"{root}: not used: {', '.join(words)}; used are {used}")
 
 
+def where_they_lie(root: Path) -> str:
+    """In brackets, where the songs of a folder lie that has none where they are looked for; "" where none is seen."""
+    inside = listing(root)
+    if inside.files:
+        return " (its audio files lie loose: put each song's into a folder)"
+    deeper = [folder.name for folder in inside.folders if song_folders_in(folder)]
+    if not deeper:
+        return ""
+    what = f"give {root / deeper[0]} instead" if len(deeper) == 1 else "move each up"
+    return f" (songs lie one level deeper, in {', '.join(deeper[: walking.NAMED])}: {what})"
+
+
 def stem_files(folder: Path, targets: tuple[str, ...]) -> tuple[dict[str, Path], Path | None]:
     """Stem -> file, and the mixture's. Stems are named as the targets are, else in small letters.
 

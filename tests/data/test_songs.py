@@ -1,6 +1,7 @@
 """Every layout that users have, and every way in which a data set can be wrong."""
 
 import json
+import re
 import shutil
 import sys
 import tracemalloc
@@ -295,6 +296,16 @@ def test_missing_empty_and_loose(tmp_path):
         songs.read_songs(tmp_path / "loose", "train")
     with pytest.raises(DataError, match="a file; expected one folder"):
         songs.read_songs(tmp_path / "loose" / "vocals.wav")
+
+
+@pytest.mark.parametrize("names", [["Songs"], ["A", "B"]])
+def test_songs_that_lie_a_level_deeper_are_said_where(tmp_path, names):
+    for name in names:
+        make_song(tmp_path / name / f"moises-{name}")
+    what = f"give {tmp_path / 'Songs'} instead" if len(names) == 1 else "move each up"
+    said = f"no song in it (songs lie one level deeper, in {', '.join(names)}: {what}); expected one folder a song"
+    with pytest.raises(DataError, match=re.escape(said)):
+        songs.read_songs(tmp_path)
 
 
 def test_unknown_and_absent_split(tmp_path):
