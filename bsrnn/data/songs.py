@@ -315,9 +315,8 @@ def _song_folders(root: Path, split: str | None, musdb: bool, limit: int | None)
     else:
         found = song_folders.song_folders_in(root)
         if not found:
-            raise DataError(
-                f"{root}: no song in it{song_folders.where_they_lie(root)}; {LAYOUT}; put songs there or correct the path"
-            )
+            where = song_folders.where_they_lie(root)
+            raise DataError(f"{root}: no song in it{where}; {LAYOUT}; put songs there or correct the path")
         chosen = [found[name] for name in (found if split is None else _hold_out(found).get(split, ()))]
     song_folders.note_unused(root, bool(available))
     if not chosen:
