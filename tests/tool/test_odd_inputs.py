@@ -121,6 +121,10 @@ def two_rates(path):
     path.write_bytes(first + path.read_bytes())
 
 
+def of_thousand(content):
+    return content[:22] + (1000).to_bytes(4, "big") + content[26:]
+
+
 def of_no_length(content):
     return content[:21] + bytes([content[21] & 0xF0, 0, 0, 0, 0]) + content[26:]
 
@@ -210,6 +214,9 @@ CASES = [
     ("an empty file", "empty.wav", bytes_of(b""), ()),
     ("a header without samples", "header.wav", sound(signal=np.zeros((0, 2))), ()),
     ("half of a wav", "half.wav", changed(sound("PCM_16"), half), ()),
+    ("half of an AIFF", "half.aiff", changed(sound("PCM_16"), half), ()),
+    ("half of an AU", "half.au", changed(sound("PCM_16"), half), ()),
+    ("half of a Wave64", "half.w64", changed(sound("PCM_16"), half), ()),
     ("half of a flac", "broken.flac", changed(sound(signal=noise(100_000, level=0.3)), half), ()),
     ("half of an mp3", "broken.mp3", changed(sound(signal=noise(100_000, level=0.3)), half), ()),
     ("half of an Ogg Vorbis", "broken.ogg", changed(sound(signal=noise(100_000, level=0.3)), half), ()),
@@ -223,6 +230,7 @@ CASES = [
     ("two mp3s joined, of two rates", "rates.mp3", two_rates, ()),
     ("two Ogg Vorbis files joined", "joined.ogg", changed(sound(), twice), ()),
     ("a flac of unknown length, as a pipe writes it", "piped.flac", changed(sound(), of_no_length), ()),
+    ("a flac whose header promises too few samples", "few.flac", changed(sound(), of_thousand), ()),
     ("MPEG layer II", "layer2.mp2", bytes_of(LAYER_TWO), ()),
     ("samples without a header", "samples.raw", bytes_of(bytes(range(256)) * 8), ()),
     ("a git-lfs pointer", "pointer.wav", bytes_of(b"version https://git-lfs.github.com/spec/v1\nsize 9\n"), ()),
@@ -233,6 +241,7 @@ CASES = [
     ("a name that is too long for the disk", "x" * 300 + ".wav", nothing, ()),
     ("a file called ...wav", "...wav", sound("PCM_16", format="WAV"), ()),
     ("a device", "/dev/null", nothing, ()),
+    ("a named pipe", "pipe.wav", os.mkfifo, ()),
     ("a folder of songs", "album", folder_of("a.wav", "b.flac", "notes.txt.wav"), ()),
     ("a folder with a mixture and its stems", "song", folder_of("mixture.wav", "vocals.wav", "drums.wav"), ()),
     ("a folder with a mixture called Mix", "Other song", folder_of("Mix.wav", "Vocals.wav", "drums.wav"), ()),
