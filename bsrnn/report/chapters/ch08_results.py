@@ -1,5 +1,6 @@
 """The chapter on the results: scores, the paper's Tables I and III, other systems, and the claims."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -340,7 +341,7 @@ def contrasts(results: Results) -> Figure:
     look: dict[str, Any] = {"loc": "outside upper center", "ncols": 5, "frameon": False, "fontsize": SMALL_POINTS}
     figure.legend(list(labelled.values()), list(labelled), **look)
     axes.axvline(0, color="black", linewidth=0.8)
-    labels = [f"{row.claim}:\n{row.contrast}" for row in rows]
+    labels = [f"{row.claim}:\n{textwrap.fill(row.contrast, 50)}" for row in rows]  # in one line they squeeze the axes
     axes.set_yticks(range(len(rows)), labels, fontsize=SMALL_POINTS)
     axes.invert_yaxis()
     figures.style(axes, "difference of the mean uSDR (dB)", "")
