@@ -40,7 +40,9 @@ PIECE = 1 << 16  # samples of each channel that are encoded at a time
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 RATES = (100, 768_000)  # Hz: what is taken for a rate; at 1 Hz, some seconds' samples would be resampled to hours
 SYSTEM_ERROR = 2  # libsndfile's number for whatever the system refuses
-STREAMED = 0x7FFFFFFF  # a file written to a pipe declares a length as large as this, for want of the true one
+# a file written to a pipe declares a length as large as this or larger, for want of the true one: 0xFFFFFFFF (ffmpeg),
+# 0x7FFFF000 (sox's wav), 0x7F000000 and some bytes (sox's aiff)
+STREAMED = 0x7F000000
 # libsndfile shortens a cut-off file silently and only notes it in its log: of wav, of aiff, of au, and of w64 and rf64,
 # for which it notes the whole file's length
 CUT = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) +: (\d+) \(should be (\d+)\)", re.MULTILINE)

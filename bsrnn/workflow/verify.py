@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from bsrnn import checkpoint
 from bsrnn.errors import BSRNNError
 from bsrnn.report import chapters, manifest, tables
 from bsrnn.report.artifact import Artifact
@@ -98,7 +99,7 @@ def _verify_checkpoints(study: Study, recorded: dict) -> list[str]:
     ]
     for target, run in study.best_models().items():
         if target in now:
-            info = read_json(folder / "checkpoints" / target / "config.json")["info"]
+            info = checkpoint.info_of(folder / "checkpoints" / target)
             if info.get("train_key") != run.train_key:
                 problems.append(f"stale: checkpoints/{target} is not the model of run {run.id}, the best on validation")
     return problems

@@ -235,16 +235,20 @@ def test_header_without_samples(tmp_path):
         audio.info(tmp_path / "a.wav")
 
 
-def test_a_streamed_wav_is_not_taken_for_a_cut_one(tmp_path):
-    """ffmpeg writes 0xFFFFFFFF as the length when it writes to a pipe."""
-    path, written = tmp_path / "a.wav", tone(frames=1000)
-    audio.write(path, written, RATE, "PCM_16")
+@pytest.mark.parametrize(
+    ("kind", "chunk", "length"),
+    [("WAV", b"data", 0xFFFFFFFF), ("WAV", b"data", 0x7FFFF000), ("AIFF", b"SSND", 0x7F000008)],
+)
+def test_a_streamed_file_is_not_taken_for_a_cut_one(tmp_path, kind, chunk, length):
+    """ffmpeg and sox write such a length when they write to a pipe."""
+    path, written = tmp_path / f"a.{kind.lower()}", np.rint(tone(frames=1000) * 2**15) / 2**15
+    soundfile.write(path, written.T, RATE, "PCM_16", format=kind)
     content = bytearray(path.read_bytes())
-    at = content.index(b"data") + 4
-    content[at : at + 4] = b"\xff\xff\xff\xff"
+    at = content.index(chunk) + 4
+    content[at : at + 4] = length.to_bytes(4, "little" if kind == "WAV" else "big")
     path.write_bytes(content)
     assert audio.info(path).frames == 1000
-    assert np.abs(audio.read(path) - written).max() <= 2**-16
+    assert np.array_equal(audio.read(path), written)
 
 
 def test_values_that_are_not_finite(tmp_path):
