@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from bsrnn.report import chapters
-from bsrnn.runtime import paths
+from bsrnn.runtime import paths, processes
 from bsrnn.study import costs
 from bsrnn.study.results import Study
 from bsrnn.workflow import notebooks
@@ -73,7 +73,7 @@ rule all:
 rule data:
     output:
         touch(project.data_stamp(PROFILE)),
-    threads: project.cores()
+    threads: processes.cores()
     message:
         "songs of the data set"
     shell:

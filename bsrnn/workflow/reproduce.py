@@ -41,11 +41,6 @@ def chapters() -> list[str]:
     return [name for name in files if (book / f"{name}.ipynb").is_file()]
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def data_stamp(profile: str) -> str:
     """File that stands for a rendered and checked data set; the embedded set's lies with its songs, goes with them."""
     from bsrnn.study import profiles, runs

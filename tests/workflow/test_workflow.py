@@ -111,8 +111,8 @@ elif command == "artifacts":
     write(paths.results("quick") / "tables" / "results.csv")
     write(paths.results("quick") / "manifest.json")
 """
-REAL = ("errors.py", "audio/kinds.py", "runtime/limits.py", "runtime/paths.py", "runtime/system_errors.py",
-        "runtime/terminal.py", "tool/options.py", "workflow/reproduce.py")  # fmt: skip
+REAL = ("errors.py", "audio/kinds.py", "runtime/limits.py", "runtime/paths.py", "runtime/processes.py",
+        "runtime/system_errors.py", "runtime/terminal.py", "tool/options.py", "workflow/reproduce.py")  # fmt: skip
 STAND_INS = {
     "study/profiles.py": CONFIG,
     "study/runs.py": RUNS,
