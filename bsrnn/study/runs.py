@@ -277,10 +277,13 @@ def _add_splits(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """Table II: the base scored with each hop; of the seeds after the first with those that are compared."""
-    model = base.profile.model
+    model, songs = base.profile.model, profile.data
+    if profile.hop_songs:
+        songs = replace(songs, test_songs=profile.hop_songs)
     for hop in profile.hops if base.seed == profile.seeds[0] else CONTRAST_SECONDS:
         separate = replace(profile.separate, hop_seconds=hop)
-        add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, separate=separate, model=model)
+        parts = {"separate": separate, "model": model, "data": songs}
+        add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, **parts)
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
