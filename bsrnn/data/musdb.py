@@ -3,6 +3,8 @@
 Both need ffmpeg and ffprobe; nothing else in the library does.
 """
 
+import importlib.util
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -88,6 +90,11 @@ def decode(root: Path, cache: Path, folder: str, names: Iterable[str]) -> None:
             "PCM_16",
             {"source": f"{folder}/{Path(track.path).name}"},
         )
+
+
+def can_be_decoded() -> bool:
+    """Whether what decodes mp4 files is on this machine."""
+    return bool(shutil.which("ffmpeg") and shutil.which("ffprobe") and importlib.util.find_spec("stempeg"))
 
 
 def decode_clip(folder: Path) -> Path | None:

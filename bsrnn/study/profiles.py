@@ -50,6 +50,9 @@ class Profile(Settings):
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
+    # claims that were undecided with all their seeds and are asked once more, with more songs or seeds (book/plan.md)
+    second_looks: tuple[str, ...] = ()
+    second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()
 
@@ -169,6 +172,8 @@ SMALL = replace(
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
+    second_looks=("C3",),  # and C2, as soon as its second seeds are there
+    second_seeds=(5, 6, 7, 8, 9),
     waiting=(
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
@@ -180,6 +185,7 @@ SMALL = replace(
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
         "other*-s[1-4]",
+        *("bass*-s[5-9]", "drums*-s[5-9]"),
     ),
 )
 
@@ -208,6 +214,8 @@ QUICK = replace(
     few_songs=0,
     details=("ten-seconds",),  # likewise
     seeds=(0,),
+    second_looks=(),
+    second_seeds=(),
     waiting=(),
     carries_claims=False,
     variants=(),  # likewise

@@ -7,9 +7,7 @@ instead.
 """
 
 import hashlib
-import importlib.util
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -17,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bsrnn.config import PEER_NAMES, PEERS, deciding
+from bsrnn.config import PEER_NAMES, PEERS, ModelConfig, PeerConfig, deciding
+from bsrnn.data import musdb
 from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.runtime import paths
@@ -39,6 +38,7 @@ ROLES = {
     "start": "what finetuning starts from: the base, or a model that has learnt from few of its songs",
     "split": "Table I: vocals with any split",
     "crossed": "any target with a split that is not its own",
+    "second look": "a target with its own split or V7, with a seed that only claim C2's second look has",
     "hop": "Table II: a base's weights scored with another hop",
     "finetuned": "finetuned as the profile says",
     "control": "finetuned in the same way, but on labelled songs only",
@@ -92,11 +92,6 @@ class Run:
         """``start``, of a kind that has one."""
         assert self.start, f"a run of kind {self.kind!r} is declared with a start"
         return self.start
-
-    @property
-    def threads(self) -> int:
-        """CPU threads. One: on small models two runs side by side beat one run on two threads."""
-        return 1
 
     @cached_property
     def train_key(self) -> str:
@@ -164,12 +159,7 @@ class Run:
         """False where this machine lacks what the run needs: ffmpeg for the real recording, songs for finetuning."""
         if self.kind == "finetune" and self.profile.data.source != "embedded":
             return self.profile.finetune.unlabelled == "none" or paths.unlabelled().is_dir()
-        return self.kind != "real" or has_ffmpeg()
-
-
-def has_ffmpeg() -> bool:
-    """Whether mp4 files can be decoded here."""
-    return bool(shutil.which("ffmpeg") and shutil.which("ffprobe") and importlib.util.find_spec("stempeg"))
+        return self.kind != "real" or musdb.can_be_decoded()
 
 
 def _digest(settings: dict) -> str:
@@ -198,44 +188,57 @@ def planned(profile_name: str) -> dict[str, Run]:
     profile = named_profile(profile_name)
     runs: dict[str, Run] = {}
 
-    def add(roles: set[str], name: str, kind: str, change: str, start: Run | None = None, **settings) -> Run:
-        """A run of the target and seed in turn. ``settings``: parts of the profile, variant, another target.
+    def adding(seed: int, target: str) -> Callable[..., Run]:
+        def add(roles: set[str], name: str, kind: str, change: str, start: Run | None = None, **settings) -> Run:
+            """A run of this seed and target. ``settings``: parts of the profile, variant, another target.
 
-        Its id begins with the target, or with the fold that is given.
-        """
-        of_target = settings.pop("target", target)
-        begins = settings.pop("fold", of_target)
-        variant, settled = settings.pop("variant", ""), replace(profile, **settings)
-        if not settled.model.channels_apart:  # it needs both
-            settled = with_values(settled, {"mixing.item_channels": "both"})
-        run = Run(f"{begins}{name}-s{seed}", kind, settled, of_target, seed, start, change, variant,
-                  frozenset(roles))  # fmt: skip
-        runs[run.id] = run
-        return run
+            Its id begins with the target, or with the fold that is given.
+            """
+            of_target = settings.pop("target", target)
+            begins = settings.pop("fold", of_target)
+            variant, settled = settings.pop("variant", ""), replace(profile, **settings)
+            if not settled.model.channels_apart:  # it needs both
+                settled = with_values(settled, {"mixing.item_channels": "both"})
+            run_id = f"{begins}{name}-s{seed}"
+            runs[run_id] = Run(run_id, kind, settled, of_target, seed, start, change, variant, frozenset(roles))
+            return runs[run_id]
+
+        return add
 
     for seed in profile.seeds:
         for target in profile.targets:
-            if profile.folds:
-                _add_folds(add, profile, target, seed == profile.seeds[0])
-                continue
-            if seed == profile.seeds[0]:
-                add({"baselines"}, "-baselines", "baselines", "no network")
-            own = with_values(profile.model, {"targets": (target,), "band_split": profile.own_split(target)})
-            base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
-            _add_splits(add, profile, base)
-            if target == "vocals":
-                _add_hops(add, profile, base)
-            if target in profile.finetuned:
-                _add_finetunings(add, profile, base)
-            _add_details(add, profile, base)
-            if profile.long_items:
-                _add_long(add, profile, base)
-            if target == profile.targets[0]:
-                _add_scale(add, profile, base)
-                _add_peers(add, profile, base)
-            if seed == profile.seeds[0]:
-                add({"real"}, "-real", "real", "a real recording", base, model=own)
+            (_add_folds if profile.folds else _add_target)(adding(seed, target), profile, target, seed)
+    for seed in profile.second_seeds:
+        for target in (target for target, scheme in profile.crossed if scheme == "v7"):
+            own, v7 = (_with_split(profile, target, split) for split in (profile.own_split(target), "v7"))
+            adding(seed, target)({"second look"}, "", "train", f"{target}, its own split", model=own)
+            adding(seed, target)({"second look"}, "-v7", "train", f"{target} with the split V7", model=v7)
     return runs
+
+
+def _add_target(add: Callable[..., Run], profile: Profile, target: str, seed: int) -> None:
+    """All runs of one target and seed."""
+    if seed == profile.seeds[0]:
+        add({"baselines"}, "-baselines", "baselines", "no network")
+    own = _with_split(profile, target, profile.own_split(target))
+    base = add(_roles_of_base(profile, target, seed), "", "train", f"{target}, its own split", model=own)
+    _add_splits(add, profile, base)
+    if target == "vocals":
+        _add_hops(add, profile, base)
+    if target in profile.finetuned:
+        _add_finetunings(add, profile, base)
+    _add_details(add, profile, base)
+    if profile.long_items:
+        _add_long(add, profile, base)
+    if target == profile.targets[0]:
+        _add_scale(add, profile, base)
+        _add_peers(add, profile, base)
+    if seed == profile.seeds[0]:
+        add({"real"}, "-real", "real", "a real recording", base, model=own)
+
+
+def _with_split(profile: Profile, target: str, split: str | tuple[int, ...]) -> ModelConfig | PeerConfig:
+    return with_values(profile.model, {"targets": (target,), "band_split": split})
 
 
 def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
@@ -253,12 +256,12 @@ def _roles_of_split(target: str) -> set[str]:
     return {"crossed", "split"} if target == "vocals" else {"crossed"}
 
 
-def _add_folds(add: Callable[..., Run], profile: Profile, target: str, first: bool) -> None:
+def _add_folds(add: Callable[..., Run], profile: Profile, target: str, seed: int) -> None:
     """In each fold of the songs, V7 and the target's own split; with the first seed, what needs no network."""
     model = replace(profile.model, targets=(target,))
     for fold, songs in profile.folds:
         settings = {"fold": fold, "data": replace(profile.data, hold_out=songs)}
-        if first:
+        if seed == profile.seeds[0]:
             add({"fold"}, "-baselines", "baselines", f"{fold}, no network", model=model, **settings)
         for name, split in (("v7", "v7"), (target, profile.own_split(target))):
             settings |= {"model": with_values(model, {"band_split": split}), "variant": name}
@@ -321,9 +324,12 @@ def _add_peers(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The changes that a profile names: scored with every base, or trained with some seeds."""
-    for of_target, name in (detail_of(words, profile) for words in profile.details):
+    for words in profile.details:
+        of_target, _, name = words.rpartition("/")  # "drums/layer"; "layer" alone is of the first target
         change = named("detail", name, DETAILS | EXTRAS)
-        if of_target != base.target or (not change.scored_only and base.seed not in profile.detail_seeds):
+        if (of_target or profile.targets[0]) != base.target or (
+            not change.scored_only and base.seed not in profile.detail_seeds
+        ):
             continue
         settings = with_values(base.profile, change.changed)
         if name == "shared":
@@ -365,12 +371,6 @@ def _with_items(base: Run, items: int) -> Profile:
     """The base's settings with a training of another length, which is validated as often."""
     validated = base.profile.train.max_items // base.profile.train.validate_items
     return with_values(base.profile, {ITEMS: items, "train.validate_items": items // validated})
-
-
-def detail_of(words: str, profile: Profile) -> tuple[str, str]:
-    """Target and change of a profile's "drums/long"; "long" alone is of the first target."""
-    target, _, name = words.rpartition("/")
-    return target or profile.targets[0], name
 
 
 def get(profile_name: str, run_id: str) -> Run:

@@ -25,7 +25,7 @@ from places import REPOSITORY
 
 from bsrnn import cli, config
 from bsrnn.audio import files as audio
-from bsrnn.data.musdb import MUSDB_VALIDATION
+from bsrnn.data.musdb import MUSDB_VALIDATION, can_be_decoded
 from bsrnn.report import tables
 from bsrnn.study import profiles, runs
 
@@ -155,7 +155,7 @@ def test_one_model_and_runs_of_musdb18_hq(clone, twins, capsys):
             assert len(list((clone / "results" / "paper" / "runs").glob(f"{words[2]}.*.json"))) == 1
 
 
-@pytest.mark.skipif(not runs.has_ffmpeg(), reason="ffmpeg and ffprobe decode MUSDB18's mp4")
+@pytest.mark.skipif(not can_be_decoded(), reason="ffmpeg and ffprobe decode MUSDB18's mp4")
 def test_the_mp4_files_of_musdb18_and_of_the_previews(clone, twins, capsys):
     make_mp4(clone)
     found = sections()

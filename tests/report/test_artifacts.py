@@ -618,6 +618,26 @@ def test_claims_of_a_profile_with_seeds_have_intervals_over_seeds_and_songs_that
     assert shown["difference"][0] == f"{effects['C1'].mean:+.2f} dB [{low:+.2f}, {high:+.2f}]"
 
 
+def test_a_second_look_has_half_of_the_chance_to_be_wrong_and_songs_of_its_own(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), carries_claims=True)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    first = claims.table(Study(PROFILE)).set_index("claim")
+    assert first.loc["C3", "songs"] == settings.data.test_songs
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, hop_songs=20, second_looks=("C3",)))
+    fake_results.write_results(PROFILE)
+    table = claims.table(Study(PROFILE)).set_index("claim")
+    assert list(table["songs"][["C1", "C3", "C5"]]) == [8, 20, 8]
+    hops = [[result(f"vocals-hop{hop}-s{seed}")["scores"]["songs"] for seed in range(5)] for hop in ("1.5", "3")]
+    scores = np.array([[[song["usdr"] for song in songs] for songs in of_hop] for of_hop in hops])
+    effect, row = crossed_effect(scores[0] - scores[1]), table.loc["C3"]
+    tests = {name: table.loc[name, "p"] for name in ("C1", "C5")} | {"C3": min(1.0, 2 * effect.p())}
+    levels = dict(zip(tests, holm([*tests.values(), None, None]), strict=False))
+    assert row["p"] == pytest.approx(effect.p()) and row["level"] == pytest.approx(1 - (1 - levels["C3"]) / 2)
+    assert (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
+    assert 0.975 < row["level"] and list(table["level"][["C1", "C5"]]) == pytest.approx([levels["C1"], levels["C5"]])
+
+
 def test_judge():
     assert claims.judge(None, None, 0, 0.3, True)[0] == claims.NOT_TESTED
     assert claims.judge(9.0, (8.0, 10.0), 5, 0.3, False)[0] == claims.UNDECIDED

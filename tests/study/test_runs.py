@@ -7,10 +7,12 @@ from operator import attrgetter
 import pytest
 
 from bsrnn import config
+from bsrnn.config import DataConfig
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.recipes import unlabelled_of
+from bsrnn.report.claim_list import CLAIMS
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations, profiles, runs
@@ -294,6 +296,37 @@ def test_a_missing_result_names_the_command_and_a_present_one_is_read():
     write_json(run.result_path(), {"id": "drums-s0"})
     assert runs.load(run) == {"id": "drums-s0"}
     assert run.finished() and not Study("quick").complete
+
+
+def test_hops_can_have_more_test_songs_than_all_else(monkeypatch):
+    before = with_profile(monkeypatch)
+    grid = with_profile(monkeypatch, hop_songs=30)
+    hops = {name for name, run in grid.items() if "hop" in run.roles}
+    assert hops == {f"vocals-hop{hop}-s0" for hop in ("0.5", "1", "1.5", "3")}
+    for name, run in grid.items():
+        assert run.train_key == before[name].train_key and (run.key != before[name].key) == (name in hops)
+        assert run.profile.data.test_songs == (30 if name in hops else profiles.QUICK.data.test_songs)
+    with pytest.raises(ConfigError, match="got 30 hop_songs: expected 0, since of the data folder every test song"):
+        replace(profiles.QUICK, data=DataConfig(source="folder", folder="x"), few_songs=0, hop_songs=30)
+    assert replace(profiles.SMALL).with_songs("x").hop_songs == 0 < profiles.SMALL.hop_songs
+
+
+def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
+    crossed = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
+    parts = {"targets": ("vocals", "drums", "bass"), "crossed": crossed, "seeds": (0, 1)}
+    before = with_profile(monkeypatch, **parts)
+    grid = with_profile(monkeypatch, **parts, second_seeds=(5, 6))
+    added = [run for name, run in grid.items() if name not in before]
+    names = [f"{target}{split}-s{seed}" for seed in (5, 6) for target in ("bass", "drums") for split in ("", "-v7")]
+    assert [run.id for run in added] == names and {run.roles for run in added} == {frozenset({"second look"})}
+    for run in added:
+        twin = grid[run.id.replace(f"s{run.seed}", "s0")]
+        assert replace(run, seed=0, id=twin.id, roles=twin.roles) == twin and run.key != twin.key
+    [claim] = [claim for claim in CLAIMS if claim.id == "C2"]
+    sides = [[run.id for run in grid.values() if side(run) and run.target in claim.targets]
+             for side in (claim.better, claim.worse)]  # fmt: skip
+    assert sorted(sides[0]) == sorted(f"{target}-s{seed}" for seed in (0, 1, 5, 6) for target in ("bass", "drums"))
+    assert sorted(sides[1]) == sorted(name.replace("-s", "-v7-s") for name in sides[0])
 
 
 def test_unknown_profiles_and_runs_are_named():
