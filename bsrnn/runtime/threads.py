@@ -39,7 +39,8 @@ def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
 def in_threads(model, mixture: Tensor) -> Tensor:
     """``model(mixture)`` without gradients, some of the items on each core (:func:`on_each_core`).
 
-    The channels of an item are apart, too, unless the model lets them see each other.
+    The channels of an item are apart, too, unless the model lets them see each other. A core takes one at a time: what
+    a model computes of more leaves its cache before it is used again.
 
     Args:
         model: a :class:`bsrnn.models.base.Separator`. mixture: (B, C, L), on the model's device.
@@ -52,7 +53,9 @@ def in_threads(model, mixture: Tensor) -> Tensor:
 
     def some(part: Tensor) -> Tensor:
         with torch.inference_mode():
-            return model(part)
+            if part.device.type != "cpu":
+                return model(part)
+            return torch.cat([model(one) for one in part.split(1)])
 
     estimates = torch.cat(on_each_core(some, items))
     return estimates.unflatten(0, mixture.shape[:2])[:, :, :, 0].transpose(1, 2) if apart else estimates
