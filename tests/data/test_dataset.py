@@ -4,15 +4,17 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bsrnn.config import TARGETS, DataConfig
 from bsrnn.data import songs
-from bsrnn.data.synthetic import SPLITS, count, dataset, ensure, song_folder
+from bsrnn.data.synthetic import SPLITS, count, data_folder, dataset, ensure, song_folder
 from bsrnn.errors import ConfigError, DataError
 
 SMALL = DataConfig(source="embedded", train_songs=2, valid_songs=1, test_songs=2, unlabelled_songs=1, song_seconds=2.0)
@@ -125,6 +127,28 @@ def test_the_slower_of_two_processes_keeps_the_song_of_the_faster(tmp_path, monk
     ensure(SMALL, tmp_path, ("valid",), jobs=1, progress=False)
     assert (folder / "song.json").read_text() == "faster"
     assert [p.name for p in folder.parent.iterdir()] == ["valid-0000"]
+
+
+def test_one_renders_and_the_others_wait_for_its_songs(tmp_path, monkeypatch, capsys):
+    calls, folder = [], song_folder(tmp_path, SMALL, "valid", 0)
+
+    def render(split, index, **how):
+        calls.append((split, index))
+        return fake_song(split, index, **how)
+
+    monkeypatch.setattr(dataset, "render_song", render)
+    held = FileLock(data_folder(tmp_path, SMALL) / ".rendering.lock")
+    data_folder(tmp_path, SMALL).mkdir(parents=True)
+    held.acquire()
+    waiting = threading.Thread(target=ensure, args=(SMALL, tmp_path, ("valid",)), kwargs={"jobs": 1, "progress": False})
+    waiting.start()
+    waiting.join(1.0)
+    assert waiting.is_alive() and not calls
+    assert "another process is at work on this" in capsys.readouterr().err
+    folder.mkdir(parents=True)
+    held.release()
+    waiting.join(60)
+    assert not waiting.is_alive() and not calls
 
 
 @pytest.mark.timeout(600)

@@ -21,6 +21,7 @@ from bsrnn.errors import DataError
 from bsrnn.runtime import processes
 from bsrnn.runtime.files import atomic_folder
 from bsrnn.runtime.limits import named
+from bsrnn.runtime.locks import alone
 
 UNFINISHED = ".*.partial"  # a song folder that is being written, which whoever looks for songs passes over
 STALE_SECONDS = 900  # one this old was left by a process that was killed: a song takes some seconds
@@ -64,25 +65,26 @@ def ensure(
 ) -> Path:
     """Render the songs that are missing; returns the folder of the data set.
 
-    A song's folder appears only when it is whole: the next call goes on where one was interrupted, and two may run at
-    once.
+    A song's folder appears only when it is whole: the next call goes on where one was interrupted. Of several at once
+    one renders and the others wait, or all would render the same songs.
     ``limit``: only the first so many songs of each split. ``jobs``: processes, by default one a core.
     """
-    splits = tuple(splits)
+    wanted = [
+        (song_folder(root, config, split, index), split, index)
+        for split in tuple(splits)
+        for index in range(count(config, split) if limit is None else min(limit, count(config, split)))
+    ]
     folder = data_folder(root, config)
-    missing = []
-    for split in splits:
-        songs = count(config, split) if limit is None else min(limit, count(config, split))
-        paths = (song_folder(root, config, split, index) for index in range(songs))
-        missing += [(path, split, index) for index, path in enumerate(paths) if not path.is_dir()]
-        _sweep(folder / split)
-    if not missing:
+    if all(path.is_dir() for path, *_ in wanted):
         return folder
     soundfont_path()  # complain here, not in a worker
-    how = config.song_seconds, config.seed
-    tasks = [(path, split, index, *how) for path, split, index in missing]
-    with tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress) as bar:
-        processes.share_out(_render, tasks, jobs or processes.cores(), bar.update)
+    with alone(folder / ".rendering.lock"):
+        for split in {split for _, split, _ in wanted}:
+            _sweep(folder / split)
+        how = config.song_seconds, config.seed
+        tasks = [(*song, *how) for song in wanted if not song[0].is_dir()]
+        with tqdm(total=len(tasks), desc="rendering songs", unit="song", disable=not progress) as bar:
+            processes.share_out(_render, tasks, jobs or processes.cores(), bar.update)
     return folder
 
 
