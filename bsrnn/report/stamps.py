@@ -49,11 +49,12 @@ def banner(profile: Profile) -> str:
 
 
 def scored_songs(results: Results) -> str:
-    """How many songs were scored."""
-    all_scores = [done.scores for done in results.finished]
-    parts = [part for scores in all_scores for part in ([scores] if "songs" in scores else scores.values())]
-    parts = [part for part in parts if "songs" in part]  # a teacher's labels are of chunks
-    return f"{counted(max((len(part['songs']) for part in parts), default=0), 'song')} scored"
+    """How many songs were scored; some runs may have more than others: "50 or 512 songs scored"."""
+    found = [done for done in results.finished if done.run.kind != "real"] or results.finished  # else one clip
+    parts = [part for done in found for part in ([done.scores] if "songs" in done.scores else done.scores.values())]
+    counts = sorted({len(part["songs"]) for part in parts if "songs" in part})  # a teacher's labels are of chunks
+    *fewer, most = counts or [0]
+    return f"{' or '.join([*map(str, fewer), counted(most, 'song')])} scored"
 
 
 def validation_songs(results: Results) -> str:

@@ -14,7 +14,7 @@ from places import REPOSITORY
 
 from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
-from bsrnn.data import songs
+from bsrnn.data import musdb, songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
 from bsrnn.report import chapters, claims, manifest, scale_findings, show, stamps, table_html, tables
 from bsrnn.report.artifact import CONFIGURATION, Elsewhere, Runs
@@ -40,7 +40,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
     monkeypatch.delenv("BSRNN_PROFILE", raising=False)
-    monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    monkeypatch.setattr(musdb, "can_be_decoded", lambda: True)
     monkeypatch.setitem(profiles.PROFILES, PROFILE, QUICK)
     shutil.copytree(REPOSITORY / "data" / "published", tmp_path / "data" / "published")
     return tmp_path
@@ -66,7 +66,7 @@ def once(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSRNN_ROOT", str(folder))
         (folder / "_config.yml").touch()
-        patch.setattr(runs, "has_ffmpeg", lambda: True)
+        patch.setattr(musdb, "can_be_decoded", lambda: True)
         patch.setitem(profiles.PROFILES, PROFILE, QUICK)
         shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
         fake_results.write_results(PROFILE)
@@ -363,7 +363,7 @@ def test_runs_come_from_the_grid():
 
 
 def test_a_machine_without_ffmpeg_leaves_out_the_recording(root, monkeypatch, capsys):
-    monkeypatch.setattr(runs, "has_ffmpeg", lambda: False)
+    monkeypatch.setattr(musdb, "can_be_decoded", lambda: False)
     real = [id for id, run in runs.grid(PROFILE).items() if run.kind == "real"]
     fake_results.write_results(PROFILE, leave_out=tuple(real))
     assert chapters.get("real").files(Study(PROFILE)) == []
@@ -628,6 +628,7 @@ def test_a_second_look_has_half_of_the_chance_to_be_wrong_and_songs_of_its_own(r
     fake_results.write_results(PROFILE)
     table = claims.table(Study(PROFILE)).set_index("claim")
     assert list(table["songs"][["C1", "C3", "C5"]]) == [8, 20, 8]
+    assert "; 8 or 20 songs scored" in caption_of("claims")
     hops = [[result(f"vocals-hop{hop}-s{seed}")["scores"]["songs"] for seed in range(5)] for hop in ("1.5", "3")]
     scores = np.array([[[song["usdr"] for song in songs] for songs in of_hop] for of_hop in hops])
     effect, row = crossed_effect(scores[0] - scores[1]), table.loc["C3"]

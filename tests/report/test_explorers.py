@@ -14,6 +14,7 @@ from places import REPOSITORY
 
 from bsrnn import bands
 from bsrnn.config import SeparateConfig
+from bsrnn.data import musdb
 from bsrnn.errors import DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.report.chapters import ch05_finetuning
@@ -21,7 +22,7 @@ from bsrnn.report.explorers import band_splits, contrasts, overlap, threshold
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.separation import fade
-from bsrnn.study import costs, profiles, runs
+from bsrnn.study import costs, profiles
 from bsrnn.study.results import Results, Study
 
 PAPER = profiles.PAPER.model
@@ -178,7 +179,7 @@ def made_up(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
     shutil.copytree(REPOSITORY / "data" / "published", tmp_path / "data" / "published")
-    monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    monkeypatch.setattr(musdb, "can_be_decoded", lambda: True)
     fake_results.write_results("quick")
     return tmp_path
 

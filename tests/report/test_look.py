@@ -14,6 +14,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from places import REPOSITORY
 
+from bsrnn.data import musdb
 from bsrnn.report import chapters, figures, formats, table_html, tables, trace
 from bsrnn.report.stamps import OURS
 from bsrnn.report.table_html import Layout
@@ -32,7 +33,7 @@ def finished(tmp_path, monkeypatch):
     monkeypatch.setenv("BSRNN_ROOT", str(tmp_path))
     (tmp_path / "_config.yml").touch()
     monkeypatch.delenv("BSRNN_PROFILE", raising=False)
-    monkeypatch.setattr(runs, "has_ffmpeg", lambda: True)
+    monkeypatch.setattr(musdb, "can_be_decoded", lambda: True)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "published").symlink_to(REPOSITORY / "data" / "published")
     fake_results.write_results(PROFILE)
