@@ -183,6 +183,7 @@ SMALL = replace(
         *("vocals-songs36-s1", "vocals-features8-s2"),
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
+        "vocals-hop1-s0",
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
         "other*-s[1-4]",
         *("bass*-s[5-9]", "drums*-s[5-9]"),
