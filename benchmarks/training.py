@@ -13,7 +13,7 @@ from bsrnn.config import TrainConfig
 from bsrnn.loss import Objective, gradients
 from bsrnn.runtime import paths
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.study import compute, costs, profiles, runs
+from bsrnn.study import costs, profiles, runs
 from bsrnn.train import adam, new_model
 
 
@@ -114,9 +114,7 @@ def data_loading(options) -> dict:
     profile, steps = run.profile, 1 if options.toy else 48
     keep_freed_memory()
     mixes, threads = recipes.supervised(profile, 0).batches(0), torch.get_num_threads()
-    torch.set_num_threads(
-        compute.THREADS
-    )  # as `bsrnn run` has them; what follows is as `bsrnn finetune`, with all cores
+    torch.set_num_threads(run.threads)  # as `bsrnn run` has them; what follows is as `bsrnn finetune`, with all cores
     share, _ = _waiting(mixes, new_model(profile.model, 0), profile.train, steps)
     torch.set_num_threads(threads)
     result: dict = {"share_waiting_for_mixes": share}

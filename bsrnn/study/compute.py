@@ -23,8 +23,6 @@ from bsrnn.study.runs import STAGES, Run, load, planned
 from bsrnn.tool import cards
 from bsrnn.train import validation_scores
 
-THREADS = 1  # of a run, on a CPU: on small models two runs side by side beat one run on two threads
-
 
 def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dict:
     """The run's result, from its JSON or by computing it; what it starts from must be finished.
@@ -47,7 +45,7 @@ def compute(run: Run, *, device: str = "cpu", threads: int | None = None) -> dic
                 shutil.copytree(twin.weights_folder(), run.weights_folder(), dirs_exist_ok=True)
             write_json(path, result)
             return result
-        torch.set_num_threads(threads or THREADS)
+        torch.set_num_threads(threads or run.threads)
         keep_freed_memory()
         _ensure_start(run, device)
         trained = TRAINERS[run.kind](run, device) if run.kind in TRAINERS else None

@@ -30,7 +30,7 @@ class Profile(Settings):
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     hops: tuple[Seconds, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
-    hop_songs: CountOrNone = 0  # test songs that hops are compared on; 0: as many as all else
+    hop_songs: CountOrNone = 0  # embedded test songs that hops are compared on; 0: as many as all else
     # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
@@ -60,8 +60,6 @@ class Profile(Settings):
         super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
-        require(self.hop_songs == 0 or self.data.source == "embedded", f"{self.hop_songs} hop_songs",
-                f"0, since of the data {self.data.source} every test song is scored")  # fmt: skip
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
@@ -74,7 +72,7 @@ class Profile(Settings):
 
     def with_songs(self, folder: str | Path) -> "Profile":
         """The same training on a folder of a user's own songs, which have neither folds nor songs without stems."""
-        return replace(self, data=DataConfig(source="folder", folder=str(folder)), folds=(), few_songs=0, hop_songs=0)
+        return replace(self, data=DataConfig(source="folder", folder=str(folder)), folds=(), few_songs=0)
 
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""

@@ -373,7 +373,7 @@ def test_after_an_interruption_the_same_command_goes_on(models, tmp_path, monkey
 
     def change(x):
         calls.append(1)
-        if len(calls) == 3:  # two for each song
+        if len(calls) == 21:  # ten segments of two channels for each song
             raise KeyboardInterrupt
         return x[:, None]
 
@@ -385,9 +385,9 @@ def test_after_an_interruption_the_same_command_goes_on(models, tmp_path, monkey
                     "other songs\n")  # fmt: skip
     assert below(tmp_path / "out") == ["bass/0/a.wav"]
     del calls[:]
-    calls += [1] * 9
+    calls += [1] * 21
     assert run(*songs, *given) == 0
-    assert len(calls) == 9 + 4 and capsys.readouterr().err.count("already separated") == 1
+    assert len(calls) == 21 + 40 and capsys.readouterr().err.count("already separated") == 1
 
 
 def test_no_input_is_written_over(models, tmp_path, monkeypatch, capsys):
