@@ -35,7 +35,8 @@ def make_root(folder: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     (folder / "bsrnn").symlink_to(REPOSITORY / "bsrnn")
     shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(REPOSITORY / "data" / "published", folder / "data" / "published")
+    for name in ("data/published", "results/pilots", "results/history"):  # no results of a profile
+        shutil.copytree(REPOSITORY / name, folder / name)
     (folder / "benchmarks").mkdir()
     for name in ("Snakefile", "_config.yml", "benchmarks/results.json"):
         shutil.copy(REPOSITORY / name, folder / name)
