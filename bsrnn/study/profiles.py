@@ -171,7 +171,7 @@ SMALL = replace(
     ),
     seeds=(0, 1, 2, 3, 4),
     second_looks=("C3",),  # and C2, as soon as its second seeds are there
-    second_seeds=(5, 6, 7, 8, 9),
+    second_seeds=(5, 6, 7, 8),
     waiting=(
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
@@ -184,7 +184,7 @@ SMALL = replace(
         "vocals-hop1-s0",
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
         "other*-s[1-4]",
-        *("bass*-s[5-9]", "drums*-s[5-9]"),
+        *("bass*-s[5-8]", "drums*-s[5-8]"),
     ),
 )
 
