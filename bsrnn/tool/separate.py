@@ -41,7 +41,7 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import hub, paths, preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.precision import fast_dtype, usable_dtype
+from bsrnn.runtime.precision import separating_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 from bsrnn.tool import cards
@@ -157,7 +157,7 @@ def prepare(options: argparse.Namespace) -> Setup:
         dtype = "float32"
         if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
             device = options.device
-            dtype = fast_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
+            dtype = separating_dtype(device) if options.dtype == "auto" else usable_dtype(options.dtype, device)
         opened = {folder: check(checkpoint.load, folder, dtype) for folder in folders}
         models = {folder: model for folder, model in opened.items() if model is not None}
         if settings:

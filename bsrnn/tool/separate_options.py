@@ -24,10 +24,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
     add("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
     add("--hop", type=float, default=1.5,
-        help="seconds between segments (default: 1.5; less costs more and gains a little, see Table II)")  # fmt: skip
+        help="seconds between segments (default: 1.5; less costs more, see Table II and claim C3)")  # fmt: skip
     add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="of the recurrent core (default: bfloat16 where the device has it, else float32; where it would be "
-             "emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
+        help="of the recurrent core (default: bfloat16 where the device is faster in it, else float32; where it would "
+             "be emulated, bfloat16 is refused in one line and float32 taken)")  # fmt: skip
     add("--format", choices=[suffix[1:] for suffix in FORMATS], default="wav", help="default: wav")
     encoding = command.add_mutually_exclusive_group()
     encoding.add_argument("--int24", dest="encoding", action="store_const", const="int24", default="",

@@ -110,6 +110,19 @@ def test_bfloat16_where_the_processor_has_it_and_torch_uses_it(monkeypatch, has,
     assert precision.fast_dtype("cpu") == expected
 
 
+@pytest.mark.parametrize(
+    ("fast", "cost", "expected"),
+    [("bfloat16", 0.55, "bfloat16"), ("bfloat16", 1.6, "float32"), ("float32", 0.1, "float32")],
+)
+def test_a_separation_is_in_bfloat16_where_that_is_faster(monkeypatch, fast, cost, expected):
+    sizes = []
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: fast)
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda features: sizes.append(features) or cost)
+    assert precision.separating_dtype("cpu") == expected
+    assert precision.separating_dtype("cuda") == fast  # a GPU is not timed
+    assert sizes == [ModelConfig().features] * (fast == "bfloat16")
+
+
 @pytest.mark.precision
 def test_what_is_fast_here_can_be_trained_in_and_asking_leaves_no_trace():
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()

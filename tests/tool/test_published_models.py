@@ -14,7 +14,7 @@ from bsrnn import cli
 from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
 from bsrnn.report import tables
-from bsrnn.runtime.precision import fast_dtype
+from bsrnn.runtime.precision import separating_dtype
 
 PAGE = REPOSITORY / "book" / "published_models.md"
 RATE = 44100
@@ -70,7 +70,7 @@ def test_every_command_of_the_page_runs_as_it_stands(place, monkeypatch, capsys)
 
 def test_the_stems_are_those_of_the_segments_that_the_page_names(place):
     mixture = audio.read(place / "song.wav")
-    model = bsrnn.load(place / "models" / "obsrnn-vocals", fast_dtype())  # as the command chooses it
+    model = bsrnn.load(place / "models" / "obsrnn-vocals", separating_dtype())  # as the command chooses it
     expected = bsrnn.separate(model, mixture, RATE, 10, 9)["vocals"]
     written = audio.read(place / "separated" / "obsrnn-vocals" / "song" / "vocals.wav")
     assert np.abs(written - expected).max() < 2**-15  # files of 16 bit

@@ -230,6 +230,15 @@ def test_bfloat16_that_would_be_emulated_is_one_line_and_float32(models, tmp_pat
     assert said.count("recurrent core in float32") == 2
 
 
+@pytest.mark.parametrize(("cost", "taken"), [(0.55, "bfloat16"), (1.6, "float32")])
+def test_who_asks_for_no_dtype_gets_the_faster_one(models, tmp_path, monkeypatch, capsys, cost, taken):
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: "bfloat16")
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda features: cost)
+    write(tmp_path / "song.wav", 20_000)
+    assert run(tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out") == 0
+    assert f"recurrent core in {taken}" in capsys.readouterr().err
+
+
 @pytest.mark.precision
 def test_every_dtype_separates_on_this_machine(models, tmp_path, capsys):
     exact, asked = in_both_dtypes(models, tmp_path)
