@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict]] = {
     for function in (
         separating.separation,
         separating.four_stems,
+        separating.one_by_one,
         rooflines.roofline,
         rooflines.pieces,
         training.training,

@@ -98,13 +98,22 @@ except OSError:
 """
 
 
+def in_fresh_process(code: str, *arguments: str) -> str:
+    """What Python code prints in a process of its own.
+
+    Raises:
+        RuntimeError: the code failed; with what it wrote to standard error.
+    """
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"the measured process failed:\n{done.stderr}")
+    return done.stdout
+
+
 def peak_memory_gb(code: str, *arguments: str) -> float:
     """Run Python code in a fresh process; the largest resident size that it had, in GB (10^9 bytes).
 
     Raises:
         RuntimeError: the code failed; with what it wrote to standard error.
     """
-    done = subprocess.run([sys.executable, "-c", code + "\n" + PEAK, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"the measured process failed:\n{done.stderr}")
-    return int(done.stdout.split()[-1]) / 1e9
+    return int(in_fresh_process(code + "\n" + PEAK, *arguments).split()[-1]) / 1e9

@@ -1,7 +1,9 @@
 """Separation: its speed beside other systems, its FLOP/s, its memory, and what bfloat16 costs in dB."""
 
+import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,15 +12,16 @@ import torch
 
 import bsrnn
 from benchmarks import measure, peers, textbook_bsrnn
-from benchmarks.subjects import RATE, arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
+from benchmarks.subjects import PAPER, RATE, arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
 from bsrnn import config
 from bsrnn.data import songs
 from bsrnn.runtime import paths
-from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.precision import fast_dtype
-from bsrnn.runtime.threads import in_threads
+from bsrnn.runtime.memory import keep_freed_memory, share_one_arena
+from bsrnn.runtime.precision import separating_dtype
+from bsrnn.runtime.threads import in_threads, on_each_core
 from bsrnn.separation import separate
 from bsrnn.study import profiles
+from bsrnn.train import new_model
 
 
 def separation(options) -> dict:
@@ -75,6 +78,45 @@ def four_stems(options) -> dict:
     }
 
 
+SIZES = {
+    "published model": profiles.SMALL.model,
+    "module": replace(PAPER, modules=1),
+    "toy": replace(PAPER, features=4, modules=1),
+}
+ONE_BY_ONE = """
+import json, sys
+from benchmarks.separating import one_by_one_here
+size, kept, rounds = sys.argv[1:]
+print(json.dumps(one_by_one_here(size, kept == "kept", int(rounds))))
+"""
+
+
+def one_by_one(options) -> dict:
+    """Eight segments of stereo, each core's channels one by one against all at once; freed memory kept, or not."""
+    result = {}
+    for size in ["toy"] if options.toy else ["published model", "module"]:
+        for kept in ("kept", "given back"):
+            measured = measure.in_fresh_process(ONE_BY_ONE, size, kept, str(options.rounds))
+            result[f"one by one, {size}, freed memory {kept}"] = json.loads(measured)
+    return result
+
+
+def one_by_one_here(size: str, kept: bool, rounds: int) -> dict[str, float | int]:
+    """The same in this process, whose memory is asked for as the commands ask, or not at all."""
+    if kept:
+        share_one_arena()
+        keep_freed_memory()
+    model, mixture = new_model(SIZES[size], 0).eval(), clip(8)
+    items = mixture.flatten(0, 1)[:, None]
+
+    def together(part: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return model(part)
+
+    tasks = {"together": lambda: on_each_core(together, items), "one by one": lambda: in_threads(model, mixture)}
+    return measure.ratio(measure.alternate(tasks, rounds), "together", "one by one")
+
+
 SEPARATE = """
 import sys
 from dataclasses import replace
@@ -116,7 +158,7 @@ def memory(options) -> dict:
         if not options.toy:
             path = Path(folder) / f"{short}.flac"
             result["peak_gb_10min_paper_size"] = measure.peak_memory_gb(
-                SEPARATE, str(path), f"{folder}/out", "paper", fast_dtype()
+                SEPARATE, str(path), f"{folder}/out", "paper", separating_dtype()
             )
     return result
 

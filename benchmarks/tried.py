@@ -1,7 +1,6 @@
 """What was tried for speed, one piece at a time, at the paper's size: what paid is in the library, the rest is not."""
 
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
@@ -12,9 +11,6 @@ from benchmarks import measure
 from benchmarks.subjects import arithmetics, clip, in_bfloat16, paper_model, without_bfloat16
 from bsrnn.models.layers import project, standardise
 from bsrnn.runtime.memory import keep_freed_memory
-from bsrnn.runtime.threads import in_threads, on_each_core
-from bsrnn.study import profiles
-from bsrnn.train import new_model
 
 IN_BFLOAT16, COMPILED = "LSTM in bfloat16", "torch.compile of the model, bfloat16"
 
@@ -44,12 +40,6 @@ def tried(options) -> dict:
         ),
         "LSTM with int8 weights": (lambda: block.rnn(x), _int8(block.rnn, x)),
     }
-    sizes = {
-        "a published model": new_model(profiles.SMALL.model, 0).eval(),
-        "a module": paper_model(options, modules=1),
-    }
-    for size, of_size in sizes.items():
-        pairs[f"four segments of {size} one by one"] = _one_by_one(of_size, clip(4))
     if "bf16" in arithmetics():
         pairs[IN_BFLOAT16] = (lambda: block.rnn(x), _bfloat16(block.rnn, x))
         if not options.toy:
@@ -61,17 +51,6 @@ def tried(options) -> dict:
             seconds = measure.alternate({"old": old, "new": new}, options.rounds)
         result[name] = measure.ratio(seconds, "old", "new")
     return result
-
-
-def _one_by_one(model: nn.Module, mixture: Tensor) -> tuple[Callable, Callable]:
-    """Segments of stereo, each core's together and each core's one channel after the other."""
-    items = mixture.flatten(0, 1)[:, None]
-
-    def together(part: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return model(part)
-
-    return lambda: on_each_core(together, items), lambda: in_threads(model, mixture)
 
 
 def _var_mean(x: Tensor) -> Tensor:

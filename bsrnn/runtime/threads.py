@@ -39,8 +39,9 @@ def on_each_core(function: Callable[..., T], *tensors: Tensor) -> list[T]:
 def in_threads(model, mixture: Tensor) -> Tensor:
     """``model(mixture)`` without gradients, some of the items on each core (:func:`on_each_core`).
 
-    The channels of an item are apart, too, unless the model lets them see each other. A core takes one at a time: what
-    a model computes of more leaves its cache before it is used again.
+    The channels of an item are apart, too, unless the model lets them see each other. A core takes one at a time: the
+    buffers of many are so large that the system takes each back and clears new pages for the next, unless it was asked
+    not to (:func:`bsrnn.runtime.memory.keep_freed_memory`).
 
     Args:
         model: a :class:`bsrnn.models.base.Separator`. mixture: (B, C, L), on the model's device.

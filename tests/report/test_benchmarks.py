@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as bench
-from benchmarks import measure, subjects, textbook_bsrnn
+from benchmarks import measure, separating, subjects, textbook_bsrnn
 from bsrnn.config import ModelConfig
 from bsrnn.loss import objective
 from bsrnn.report.chapters import ch11_what_it_costs
@@ -80,6 +80,13 @@ def test_memory_of_a_fresh_process():
     assert large - small == pytest.approx(0.3, abs=0.05)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         measure.peak_memory_gb("1 / 0")
+
+
+def test_one_by_one_is_measured_with_freed_memory_kept_and_given_back():
+    ratios = separating.one_by_one(Namespace(toy=True, rounds=2))
+    assert list(ratios) == [f"one by one, toy, freed memory {kept}" for kept in ("kept", "given back")]
+    assert all(value["median"] > 0 and value["rounds"] == 2 for value in ratios.values())
+    assert ratios.keys() != read_json(bench.RESULTS)["benchmarks"]["one_by_one"].keys()  # toy sizes are not committed
 
 
 # ---- processors without bfloat16 ----
