@@ -170,7 +170,7 @@ SMALL = replace(
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
-    second_looks=("C3",),  # and C2, as soon as its second seeds are there
+    second_looks=("C2", "C3"),
     second_seeds=(5, 6, 7, 8),
     waiting=(
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
@@ -184,7 +184,6 @@ SMALL = replace(
         "vocals-hop1-s0",
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
         "other*-s[1-4]",
-        *("bass*-s[5-8]", "drums*-s[5-8]"),
     ),
 )
 
