@@ -49,7 +49,9 @@ def test_every_machine_is_named(measured):
     line = "a processor, 2 threads, no GPU, PyTorch 2.11.0, Python 3.11.7"
     assert chapter.machine(measured) == f"measured on: {line}"
     measured["training"]["machine"] = MACHINE | {"gpu": "a GPU"}
-    assert chapter.machine(measured) == f"measured on: {line.replace('no GPU', 'a GPU')}; {line}"
+    assert chapter.machine(measured) == (
+        f"measured on: {line.replace('no GPU', 'a GPU')} (training); {line} (pieces, roofline, separation)"
+    )
 
 
 def test_a_machine_without_bfloat16_says_what_it_has_not_and_is_drawn_without_it(measured):

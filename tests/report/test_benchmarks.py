@@ -82,11 +82,22 @@ def test_memory_of_a_fresh_process():
         measure.peak_memory_gb("1 / 0")
 
 
-def test_one_by_one_is_measured_with_freed_memory_kept_and_given_back():
+def test_one_by_one_is_measured_with_freed_memory_kept_and_given_back(monkeypatch):
     ratios = separating.one_by_one(Namespace(toy=True, rounds=2))
     assert list(ratios) == [f"one by one, toy, freed memory {kept}" for kept in ("kept", "given back")]
     assert all(value["median"] > 0 and value["rounds"] == 2 for value in ratios.values())
-    assert ratios.keys() != read_json(bench.RESULTS)["benchmarks"]["one_by_one"].keys()  # toy sizes are not committed
+    processes, asked = [], []
+    monkeypatch.setattr(measure, "in_fresh_process", lambda code, *given: processes.append(given) or "{}")
+    separating.one_by_one(Namespace(toy=False, rounds=3))
+    sizes = ("published model", "module")
+    assert processes == [(size, kept, "3") for size in sizes for kept in ("kept", "given back")]
+    for name in ("share_one_arena", "keep_freed_memory"):
+        monkeypatch.setattr(separating, name, lambda name=name: asked.append(name))
+    monkeypatch.setattr(measure, "alternate", lambda tasks, rounds: {name: [1.0] for name in tasks})
+    separating.one_by_one_here("toy", False, 1)
+    assert not asked
+    separating.one_by_one_here("toy", True, 1)
+    assert asked == ["share_one_arena", "keep_freed_memory"]
 
 
 # ---- processors without bfloat16 ----

@@ -37,11 +37,14 @@ def load() -> dict[str, dict]:
 
 
 def machine(measured: Mapping[str, dict]) -> str:
-    """What it was measured on, in a line; each machine, should there be several."""
-    lines = {
-        f"{m['processor']}, {m['threads']} threads, {m['gpu'] or 'no GPU'}, PyTorch {m['torch']}, Python {m['python']}"
-        for m in (part["machine"] for part in measured.values())
-    }
+    """What it was measured on, in a line; should there be several machines, each with what it measured."""
+    parts: dict[str, list[str]] = {}
+    for name, part in measured.items():
+        m = part["machine"]
+        line = f"{m['processor']}, {m['threads']} threads, {m['gpu'] or 'no GPU'}, PyTorch {m['torch']}, "
+        parts.setdefault(f"{line}Python {m['python']}", []).append(_in_words(name))
+    several = len(parts) > 1
+    lines = [line + f" ({', '.join(sorted(names))})" * several for line, names in parts.items()]
     return "measured on: " + "; ".join(sorted(lines))
 
 
