@@ -30,7 +30,7 @@ class Profile(Settings):
     # other targets with a split that is not their own: V7, and as a control each other's
     crossed: tuple[tuple[str, str], ...] = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     hops: tuple[Seconds, ...] = (0.5, 1.0, 1.5, 3.0)  # seconds, Table II; of the first seed
-    hop_songs: CountOrNone = 0  # embedded test songs that hops are compared on; 0: as many as all else
+    more_songs: CountOrNone = 0  # embedded test songs of the hops and of what is scored again; 0: as many as all else
     # other choices, see bsrnn.study.ablations.DETAILS and EXTRAS: "layer" of the first target, "drums/long" of another
     details: tuple[str, ...] = ()
     detail_seeds: tuple[Seed, ...] = (0,)  # of those that are trained
@@ -52,6 +52,8 @@ class Profile(Settings):
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
     # claims that were undecided with all their seeds and are asked once more, with more songs or seeds (book/plan.md)
     second_looks: tuple[str, ...] = ()
+    # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
+    scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()
@@ -145,7 +147,7 @@ SMALL = replace(
     separate=replace(PAPER.separate, hop_seconds=1.5),  # a third of the cost; Table II: 0.1 dB
     table_one=("v1", "v4", "uniform41"),  # the contrasts of claim C1
     hops=(1.0, 1.5, 3.0),  # the paper's 0.5 s takes as long as all of these
-    hop_songs=512,  # so many can show claim C3's 0.1 dB; rendered when a hop is scored: 3.2 GB more
+    more_songs=512,  # so many can show claim C3's 0.1 dB; rendered when a hop is scored: 3.2 GB more
     peers=("hdemucs", "umx", "convtasnet-stft"),
     # the best of eight on the validation songs, in shorter trainings (results/pilots/rates.csv)
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
@@ -172,7 +174,9 @@ SMALL = replace(
     seeds=(0, 1, 2, 3, 4),
     second_looks=("C2", "C3"),
     second_seeds=(5, 6, 7, 8),
+    scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
+        "vocals-*-again-s*",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
@@ -200,7 +204,7 @@ QUICK = replace(
     targets=("vocals", "drums"),  # a voice and a kit: what fits the time
     table_one=("v1",),  # the coarsest split against V7
     hops=PAPER.hops,
-    hop_songs=0,
+    more_songs=0,
     detail_seeds=(0,),
     scale=(),
     long_items=0,
@@ -214,6 +218,7 @@ QUICK = replace(
     seeds=(0,),
     second_looks=(),
     second_seeds=(),
+    scored_again=(),
     waiting=(),
     carries_claims=False,
     variants=(),  # likewise

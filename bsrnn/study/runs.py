@@ -26,35 +26,12 @@ from bsrnn.runtime.overrides import with_values
 from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
+from bsrnn.study.roles import ROLES as ROLES
 
 # Raise one when the numbers that its stage gives for the same settings change.
 STAGES = {"train": 1, "score": 1}
 ITEMS = "train.max_items"
 CONTRAST_SECONDS = (1.5, 3.0)  # the hops of the contrast that tests claim C3, scored with every seed
-# What a run is in its profile, and for which tables and figures it was made. Most runs have several roles.
-ROLES = {
-    "baselines": "estimators without a network",
-    "base": "the model of a target with the target's own split",
-    "start": "what finetuning starts from: the base, or a model that has learnt from few of its songs",
-    "split": "Table I: vocals with any split",
-    "crossed": "any target with a split that is not its own",
-    "second look": "a target with its own split or V7, with a seed that only claim C2's second look has",
-    "hop": "Table II: a base's weights scored with another hop",
-    "finetuned": "finetuned as the profile says",
-    "control": "finetuned in the same way, but on labelled songs only",
-    "variant": "finetuned with one change",
-    "teacher": "a model's labels of the unlabelled songs, held against the truth",
-    "peer": "another system, trained from scratch on the same songs",
-    "detail": "the base with one other choice",
-    "open": "a detail that the paper leaves open",
-    "beyond": "a detail that the paper does not have: another model or split",
-    "compared": "the bases that a detail is held against: those of the same seeds",
-    "scale": "the base of the first target, and the base with more or fewer items, songs or features",
-    "long": "a base with all else the same and many more items",
-    "long split": "a split of vocals, likewise",
-    "real": "the real recording",
-    "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
-}
 
 
 @dataclass(frozen=True)
@@ -74,7 +51,7 @@ class Run:
     start: "Run | None" = None  # whose weights it starts from, or scores
     change: str = ""  # what sets this run apart in its table, in words
     variant: str = ""  # the change's name in bsrnn.study.ablations
-    roles: frozenset[str] = frozenset()  # words of ROLES; no part of a key
+    roles: frozenset[str] = frozenset()  # words of bsrnn.study.roles; no part of a key
     folder: Path | None = None  # where its result and its weights lie; None: results/<profile>; no part of a key
 
     threads: ClassVar[int] = 1  # on a CPU: on small models two runs side by side beat one run on two threads
@@ -215,6 +192,12 @@ def planned(profile_name: str) -> dict[str, Run]:
             own, v7 = (_with_split(profile, target, split) for split in (profile.own_split(target), "v7"))
             adding(seed, target)({"second look"}, "", "train", f"{target}, its own split", model=own)
             adding(seed, target)({"second look"}, "-v7", "train", f"{target} with the split V7", model=v7)
+    for seed in profile.seeds:
+        for name in profile.scored_again:
+            start = named("run to score again", f"{name}-s{seed}", runs)
+            parts = _on_more_songs(profile, profile.separate.segment_seconds) | {"model": start.profile.model}
+            begins = {"target": start.target, "fold": name}
+            adding(seed, start.target)({"again"}, "-again", "separate", start.change, start, **begins, **parts)
     return runs
 
 
@@ -254,10 +237,6 @@ def _roles_of_base(profile: Profile, target: str, seed: int) -> set[str]:
     return {role for role, holds in held.items() if holds}
 
 
-def _roles_of_split(target: str) -> set[str]:
-    return {"crossed", "split"} if target == "vocals" else {"crossed"}
-
-
 def _add_folds(add: Callable[..., Run], profile: Profile, target: str, seed: int) -> None:
     """In each fold of the songs, V7 and the target's own split; with the first seed, what needs no network."""
     model = replace(profile.model, targets=(target,))
@@ -277,18 +256,23 @@ def _add_splits(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     for scheme in profile.table_one if vocals else crossed:  # V7 is vocals' own
         words = f"split {scheme.upper()}" if vocals else f"{target} with the split {scheme.upper()}"
         split = with_values(base.profile.model, {"band_split": scheme})
-        add(_roles_of_split(target), f"-{scheme}", "train", words, model=split)
+        add({"crossed", "split"} if vocals else {"crossed"}, f"-{scheme}", "train", words, model=split)
 
 
 def _add_hops(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """Table II: the base scored with each hop; of the seeds after the first with those that are compared."""
-    model, songs = base.profile.model, profile.data
-    if profile.hop_songs and songs.source == "embedded":  # of others every test song is scored
-        songs = replace(songs, test_songs=profile.hop_songs)
     for hop in profile.hops if base.seed == profile.seeds[0] else CONTRAST_SECONDS:
-        separate = replace(profile.separate, hop_seconds=hop)
-        parts = {"separate": separate, "model": model, "data": songs}
-        add({"hop"}, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, **parts)
+        roles = {"hop"} | ({"again"} if hop == profile.separate.segment_seconds and profile.scored_again else set())
+        parts = _on_more_songs(profile, hop) | {"model": base.profile.model}
+        add(roles, f"-hop{hop:g}", "separate", f"hop {hop:g} s", base, **parts)
+
+
+def _on_more_songs(profile: Profile, hop_seconds: float) -> dict[str, Any]:
+    """How a model is scored with a hop, on the songs that such contrasts have."""
+    songs = profile.data
+    if profile.more_songs and songs.source == "embedded":  # of others every test song is scored
+        songs = replace(songs, test_songs=profile.more_songs)
+    return {"separate": replace(profile.separate, hop_seconds=hop_seconds), "data": songs}
 
 
 def _add_finetunings(add: Callable[..., Run], profile: Profile, base: Run) -> None:
@@ -339,7 +323,7 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
         parts["variant"], roles = name, {"detail", "open" if name in DETAILS else "beyond"}
         if change.changed.keys() == {"model.band_split"} and name != "shared":  # such a row belongs to Table I as well
-            roles |= _roles_of_split(base.target)
+            roles |= {"crossed", "split"} if base.target == "vocals" else {"crossed"}
         if change.scored_only:
             add(roles, f"-{name}", "separate", change.words, base, **parts)
             continue

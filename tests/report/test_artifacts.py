@@ -624,7 +624,7 @@ def test_a_second_look_has_half_of_the_chance_to_be_wrong_and_songs_of_its_own(r
     fake_results.write_results(PROFILE)
     first = claims.table(Study(PROFILE)).set_index("claim")
     assert first.loc["C3", "songs"] == settings.data.test_songs
-    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, hop_songs=20, second_looks=("C3",)))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, more_songs=20, second_looks=("C3",)))
     fake_results.write_results(PROFILE)
     table = claims.table(Study(PROFILE)).set_index("claim")
     assert list(table["songs"][["C1", "C3", "C5"]]) == [8, 20, 8]
@@ -637,6 +637,32 @@ def test_a_second_look_has_half_of_the_chance_to_be_wrong_and_songs_of_its_own(r
     assert row["p"] == pytest.approx(effect.p()) and row["level"] == pytest.approx(1 - (1 - levels["C3"]) / 2)
     assert (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
     assert 0.975 < row["level"] and list(table["level"][["C1", "C5"]]) == pytest.approx([levels["C1"], levels["C5"]])
+
+
+def test_a_second_look_at_more_songs_stands_beside_the_first(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), peers=("hdemucs", "umx"), carries_claims=True, more_songs=20)
+    settings = replace(settings, table_one=("v1", "v4"), scored_again=("vocals-v1", "vocals-v4", "vocals-umx"))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    first = claims.table(Study(PROFILE)).set_index("claim")
+    assert list(first["songs"][["C1", "C4"]]) == [8, 8] and "C1, first look" not in first.index
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, second_looks=("C1", "C4")))
+    table = claims.table(Study(PROFILE)).set_index("claim")
+    assert list(table["songs"][["C1", "C1, first look", "C1, more bands", "C4", "C5"]]) == [20, 8, 8, 20, 8]
+    parts = ["effect", "p", "seeds"]
+    assert list(table.loc["C1, first look", parts]) == list(first.loc["C1", parts])
+    assert table.loc["C4", "contrast"].startswith("BSRNN - Open-Unmix")  # no other system is scored again
+
+    def difference(better, worse):
+        scores = [[[song["usdr"] for song in result(f"vocals-{name}-s{seed}")["scores"]["songs"]]
+                   for seed in range(5)] for name in (better, worse)]  # fmt: skip
+        return np.array(scores[0]) - np.array(scores[1])
+
+    looks = {"C1": difference("v4-again", "v1-again"), "C4": difference("hop3", "umx-again")}
+    for claim, differences in looks.items():
+        effect, row = crossed_effect(differences), table.loc[claim]
+        assert (row["effect"], row["p"]) == pytest.approx((effect.mean, effect.p()))
+        assert row["level"] >= 0.975 and (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
 
 
 def test_judge():

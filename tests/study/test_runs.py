@@ -300,15 +300,35 @@ def test_a_missing_result_names_the_command_and_a_present_one_is_read():
 
 def test_hops_can_have_more_test_songs_than_all_else(monkeypatch):
     before = with_profile(monkeypatch)
-    grid = with_profile(monkeypatch, hop_songs=30)
+    grid = with_profile(monkeypatch, more_songs=30)
     hops = {name for name, run in grid.items() if "hop" in run.roles}
     assert hops == {f"vocals-hop{hop}-s0" for hop in ("0.5", "1", "1.5", "3")}
     for name, run in grid.items():
         assert run.train_key == before[name].train_key and (run.key != before[name].key) == (name in hops)
         assert run.profile.data.test_songs == (30 if name in hops else profiles.QUICK.data.test_songs)
     own = {"data": DataConfig(source="folder", folder="songs"), "finetuned": (), "few_songs": 0}
-    of_folder = [with_profile(monkeypatch, **own, hop_songs=number) for number in (0, 30)]
+    of_folder = [with_profile(monkeypatch, **own, more_songs=number) for number in (0, 30)]
     assert [run.key for run in of_folder[0].values()] == [run.key for run in of_folder[1].values()]
+
+
+def test_runs_are_scored_again_on_more_songs_from_the_same_weights(monkeypatch):
+    parts = {"peers": ("umx",), "seeds": (0, 1)}
+    before = with_profile(monkeypatch, **parts)
+    grid = with_profile(monkeypatch, **parts, more_songs=30, scored_again=("vocals-v1", "vocals-umx"))
+    added = [run for name, run in grid.items() if name not in before]
+    starts = ["vocals-v1-s0", "vocals-umx-s0", "vocals-v1-s1", "vocals-umx-s1"]
+    assert [run.its_start.id for run in added] == starts
+    assert [run.id for run in added] == [name.replace("-s", "-again-s") for name in starts]
+    for run in [*added, grid["vocals-hop3-s1"]]:
+        assert run.kind == "separate" and run.train_key == grid[run.its_start.id].train_key and "again" in run.roles
+        assert run.profile.model == run.its_start.profile.model and run.profile.data.test_songs == 30
+        assert run.profile.separate.hop_seconds == run.profile.separate.segment_seconds == 3.0
+    assert {run.id for run in grid.values() if "again" in run.roles and run not in added} == {
+        "vocals-hop3-s0", "vocals-hop3-s1"
+    }  # fmt: skip
+    assert all(run.roles == {"again"} for run in added)
+    with pytest.raises(ConfigError, match="run to score again"):
+        with_profile(monkeypatch, scored_again=("vocals-v8",))
 
 
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):

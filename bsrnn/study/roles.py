@@ -1,0 +1,26 @@
+"""What a run is in its profile, and for which tables and figures it was made. Most runs have several roles."""
+
+ROLES = {
+    "baselines": "estimators without a network",
+    "base": "the model of a target with the target's own split",
+    "start": "what finetuning starts from: the base, or a model that has learnt from few of its songs",
+    "split": "Table I: vocals with any split",
+    "crossed": "any target with a split that is not its own",
+    "second look": "a target with its own split or V7, with a seed that only claim C2's second look has",
+    "hop": "Table II: a base's weights scored with another hop",
+    "again": "the weights of a run of claim C1 or C4, scored on more songs for its second look",
+    "finetuned": "finetuned as the profile says",
+    "control": "finetuned in the same way, but on labelled songs only",
+    "variant": "finetuned with one change",
+    "teacher": "a model's labels of the unlabelled songs, held against the truth",
+    "peer": "another system, trained from scratch on the same songs",
+    "detail": "the base with one other choice",
+    "open": "a detail that the paper leaves open",
+    "beyond": "a detail that the paper does not have: another model or split",
+    "compared": "the bases that a detail is held against: those of the same seeds",
+    "scale": "the base of the first target, and the base with more or fewer items, songs or features",
+    "long": "a base with all else the same and many more items",
+    "long split": "a split of vocals, likewise",
+    "real": "the real recording",
+    "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
+}
