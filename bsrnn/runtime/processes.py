@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.synchronize import Event
 
 
 def cores() -> int:
@@ -21,7 +22,7 @@ def share_out(
 ) -> None:
     """``work(*task)`` for each task, by so many processes at a time; by this one where one is enough.
 
-    The first error ends it: what has not begun by then never does.
+    The first error or interrupt ends it: what has not begun by then never does.
 
     Args:
         work: a function of a module, so that other processes find it. done: called here after each task.
@@ -33,16 +34,37 @@ def share_out(
             done()
         return
     spawn = multiprocessing.get_context("spawn")  # the forked copy of a process with OpenMP threads may hang
-    with ProcessPoolExecutor(jobs, spawn, None if tidy else _end_at_once) as pool:
-        futures = [pool.submit(work, *task) for task in tasks]
+    ended = spawn.Event()
+    with ProcessPoolExecutor(jobs, spawn, _take_part, (ended, tidy)) as pool:
+        futures = [pool.submit(_unless_ended, work, task) for task in tasks]
         try:
             for future in as_completed(futures):
                 future.result()
                 done()
         except BaseException:  # an interrupt too: do not begin with the others
+            ended.set()  # what the processes hold in readiness cannot be cancelled
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _end_at_once() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+class _Worker:
+    """What one of the processes knows: that all has ended, or that it was interrupted itself, which comes first."""
+
+    ended: Event
+    interrupted = False
+
+
+def _take_part(ended: Event, tidy: bool) -> None:
+    """Begin a process."""
+    _Worker.ended = ended
+    signal.signal(signal.SIGINT, _interrupt if tidy else signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _Worker.interrupted = True
+    raise KeyboardInterrupt
+
+
+def _unless_ended(work: Callable[..., object], task: tuple) -> None:
+    if not (_Worker.interrupted or _Worker.ended.is_set()):
+        work(*task)
