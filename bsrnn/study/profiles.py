@@ -50,7 +50,8 @@ class Profile(Settings):
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
-    # claims that were undecided with all their seeds and are asked once more, with more songs or seeds (book/plan.md)
+    # claims that were undecided with all their seeds, or known too roughly, and are asked once more, with more songs or
+    # seeds (book/plan.md)
     second_looks: tuple[str, ...] = ()
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
@@ -172,11 +173,11 @@ SMALL = replace(
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
-    second_looks=("C2", "C3"),
+    second_looks=("C1", "C2", "C3"),
     second_seeds=(5, 6, 7, 8),
     scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
-        "vocals-*-again-s*",
+        "vocals-convtasnet-stft-again-s*",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
@@ -185,7 +186,6 @@ SMALL = replace(
         *("vocals-songs36-s1", "vocals-features8-s2"),
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
-        "vocals-hop1-s0",
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
         "other*-s[1-4]",
     ),
