@@ -5,6 +5,7 @@
 - docutils gives a list of references roles that a list must not have.
 - sphinx-mathjax-offline lays all of MathJax beside the pages, of which they load one file and its fonts; of the
   languages that formulas can be read out in, English stays.
+- The theme brings maps from its scripts and style sheets to their sources, which only its own developers open.
 - An EPUB runs no script and plays nothing, and its files lie alone: scripts, players, folded code and lists of files
   that only the site has are left out of it, and what is folded beside these is open.
 - What print changes is a style sheet of its own, the last one: for print alone in a web page, for all of an EPUB.
@@ -94,10 +95,19 @@ def without_unused(mathjax: Path) -> None:
         shutil.rmtree(mathjax / name, ignore_errors=True)
 
 
+def without_maps(static: Path) -> None:
+    """Remove the maps to sources from a folder of scripts and style sheets and from those in it."""
+    for kind in ("js", "css"):
+        for path in static.rglob(f"*.{kind}.map"):
+            path.unlink()
+
+
 def lighten(app, exception) -> None:
     """After a build into a folder of pages."""
     if exception is None and app.builder.format == "html":
-        without_unused(Path(app.outdir) / "_static" / "mathjax")
+        static = Path(app.outdir) / "_static"
+        without_unused(static / "mathjax")
+        without_maps(static)
 
 
 def setup(app):

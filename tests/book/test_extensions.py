@@ -168,3 +168,13 @@ def test_a_reference_is_labelled_as_the_text_cites_it():
 def test_every_arxiv_number_is_a_field_that_becomes_a_link():
     text = (REPOSITORY / "book" / "references.bib").read_text(encoding="utf-8")
     assert "arXiv:" not in text and text.count("eprint") >= 10
+
+
+def test_maps_to_sources_are_left_out_of_a_site(tmp_path):
+    names = ("theme.js", "theme.js.map", "css/theme.css", "css/theme.css.map", "city.map")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    extension("tidy_pages").without_maps(tmp_path)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["city.map", "css/theme.css", "theme.js"]
