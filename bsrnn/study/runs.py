@@ -194,7 +194,8 @@ def planned(profile_name: str) -> dict[str, Run]:
             adding(seed, target)({"second look"}, "-v7", "train", f"{target} with the split V7", model=v7)
     for seed in profile.seeds:
         for name in profile.scored_again:
-            start = named("run to score again", f"{name}-s{seed}", runs)
+            if (start := runs.get(f"{name}-s{seed}")) is None:  # of a profile with fewer splits or systems
+                continue
             parts = _on_more_songs(profile, profile.separate.segment_seconds) | {"model": start.profile.model}
             begins = {"target": start.target, "fold": name}
             adding(seed, start.target)({"again"}, "-again", "separate", start.change, start, **begins, **parts)

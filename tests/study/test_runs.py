@@ -327,8 +327,12 @@ def test_runs_are_scored_again_on_more_songs_from_the_same_weights(monkeypatch):
         "vocals-hop3-s0", "vocals-hop3-s1"
     }  # fmt: skip
     assert all(run.roles == {"again"} for run in added)
-    with pytest.raises(ConfigError, match="run to score again"):
-        with_profile(monkeypatch, scored_again=("vocals-v8",))
+    fewer = with_profile(monkeypatch, more_songs=30, scored_again=("vocals-v1", "vocals-umx"))  # without this system
+    assert {name for name, run in fewer.items() if run.roles == {"again"}} == {"vocals-v1-again-s0"}
+    small = runs.planned("small")  # no name is misspelt
+    assert all(
+        f"{name}-again-s{seed}" in small for name in profiles.SMALL.scored_again for seed in profiles.SMALL.seeds
+    )
 
 
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
