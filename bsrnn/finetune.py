@@ -29,7 +29,7 @@ from bsrnn.activity import Segments
 from bsrnn.config import Settings
 from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.mixing import check_channels, drawn_channels, gain, normalise_peak, read_chunk
+from bsrnn.mixing import check_channels, drawn_channels, gain, normalise_peak, read_chunk, tone, with_tone
 from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.train import ItemSource
@@ -171,7 +171,7 @@ class SemiSupervised(ItemSource):
             )
         self.target, self.config, self.mixing, self.seed = target, config, mixing, seed
         self.teacher, self.teacher_score = model.eval(), score
-        rate = model.config.sample_rate
+        self.sample_rate = rate = model.config.sample_rate
         self.samples = round(mixing.chunk_seconds * rate)
         self.segment_samples = max(self.samples, round(activity.segment_seconds * rate))
         self.targets = Segments([song for song in labelled if target in song.stems], target, activity)
@@ -284,6 +284,7 @@ class SemiSupervised(ItemSource):
         levelled = {}
         for role, pool in (("target", pools.targets), ("residual", pools.residuals)):
             kind, signal = self._choose(pool, generator)
+            signal = with_tone(signal, tone(self.mixing, generator), self.sample_rate)
             levelled[role] = gain(self.mixing, generator) * signal
             pools.counts[f"used/{role}/{kind}"] += 1
         return normalise_peak(levelled["target"] + levelled["residual"], levelled["target"])

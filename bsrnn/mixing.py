@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy import fft
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -16,6 +17,8 @@ from bsrnn.config import ActivityConfig, MixingConfig, ModelConfig, PeerConfig
 from bsrnn.data.songs import Song
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.runtime.terminal import say
+
+OCTAVES_HZ = 50.0 * 2.0 ** np.arange(10)  # where the level of a tone curve is drawn; straight lines between them
 
 
 def read_chunk(song: Song, stem: str, start: int, samples: int) -> np.ndarray:
@@ -32,6 +35,32 @@ def gain(config: MixingConfig, generator: np.random.Generator) -> float:
     level_db = generator.uniform(-config.gain_db, config.gain_db)
     kept = generator.random() >= config.drop_probability
     return 10 ** (level_db / 20) if kept else 0.0
+
+
+def tone(config: MixingConfig, generator: np.random.Generator) -> np.ndarray | None:
+    """A random tone curve: level in dB at each of ``OCTAVES_HZ``, a random walk from octave to octave; None for none.
+
+    It is drawn from a child of ``generator``, so that no other draw is shifted. Source: ours; a random equaliser a
+    source is a habit of those who train for other people's records.
+    """
+    if not config.tone_db:
+        return None
+    steps = generator.spawn(1)[0].uniform(-config.tone_db, config.tone_db, len(OCTAVES_HZ))
+    return np.cumsum(steps)
+
+
+def with_tone(audio: np.ndarray, curve_db: np.ndarray | None, sample_rate: int) -> np.ndarray:
+    """A signal (C, L) through a tone curve of :func:`tone`, with the energy that it had; itself where there is none.
+
+    Zero phase, in the frequency domain: what a filter would move over an end of the signal comes back at the other.
+    """
+    if curve_db is None or not audio.any():
+        return audio
+    length = audio.shape[-1]
+    frequency = np.maximum(fft.rfftfreq(length, 1 / sample_rate), OCTAVES_HZ[0])
+    gains = 10 ** (np.interp(np.log2(frequency), np.log2(OCTAVES_HZ), curve_db) / 20)
+    toned = fft.irfft(fft.rfft(audio) * gains.astype(np.float32), length)
+    return toned * np.sqrt(np.sum(audio**2) / np.sum(toned**2))
 
 
 def normalise_peak(mixture: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +109,7 @@ class RandomMixes(Dataset):
             raise ConfigError(f"unknown target {', '.join(unknown)}: the songs have {', '.join(segments)}")
         self.segments, self.targets, self.config = segments, tuple(targets), config
         self.items, self.seed = items, seed
-        self.samples = round(config.chunk_seconds * sample_rate)
+        self.samples, self.sample_rate = round(config.chunk_seconds * sample_rate), sample_rate
 
     def __len__(self) -> int:
         return self.items
@@ -92,11 +121,14 @@ class RandomMixes(Dataset):
             for source, segments in self.segments.items()
         }
         channels = drawn_channels(self.config, generator)  # last, so that it shifts no other draw
-        silence = np.zeros((2, self.samples), np.float32)[channels]
-        signals = {  # a dropped source is not read: most of an item's time goes into files
-            source: factor * read_chunk(song, source, start, self.samples)[channels] if factor else silence
-            for source, (song, start, factor) in drawn.items()
-        }
+        signals: dict[str, np.ndarray] = {}
+        for source, (song, start, factor) in drawn.items():
+            curve = tone(self.config, generator)
+            if factor:
+                chunk = read_chunk(song, source, start, self.samples)[channels]
+                signals[source] = factor * with_tone(chunk, curve, self.sample_rate)
+            else:  # a dropped source is not read: most of an item's time goes into files
+                signals[source] = np.zeros((2, self.samples), np.float32)[channels]
         mixture = np.sum(list(signals.values()), axis=0)
         targets = np.stack([signals[target] for target in self.targets])
         mixture, targets = normalise_peak(mixture, targets)

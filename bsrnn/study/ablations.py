@@ -95,6 +95,8 @@ EXTRAS: dict[str, Change] = {
     "mel41": Change("41 bands, equal on the mel scale", {"model.band_split": "mel41"}),
     "notes41": Change("41 bands along the notes", {"model.band_split": "notes41"}),
     "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),
+    # ours: the rendered voices are all of one producer's tone, and other people's records are not
+    "tone": Change("random tone of each source", {"mixing.tone_db": 12.0}),
     # claim C1 where a band of many bins has to give up less
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),

@@ -38,6 +38,9 @@ class Profile(Settings):
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
     long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long, of the first seed
+    toned_items: CountOrNone = (
+        0  # with which the first seed's long training of the first target goes on, at random tone
+    )
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
@@ -158,7 +161,7 @@ SMALL = replace(
         *("ten-seconds", "flat", "peak"),  # take no training
         *("wide-v1", "wide-v4"),  # claim C1 at twice the width
         *("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy", "keep-all", "batch2"),  # left open
-        *("tac", "attention", "shared", "mel41", "notes41", "energy41"),  # beyond the paper
+        *("tac", "attention", "shared", "mel41", "notes41", "energy41", "tone"),  # beyond the paper
     ),
     detail_seeds=(0, 1, 2),  # fewer would call no effect one
     scale=(
@@ -168,6 +171,7 @@ SMALL = replace(
     ),
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_splits=("v1", "v4"),
+    toned_items=10_000,  # half an hour on one core
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
@@ -178,6 +182,7 @@ SMALL = replace(
     scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
         "vocals-convtasnet-stft-again-s*",
+        *("vocals-toned-s0", "vocals-tone-s*"),
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
@@ -209,6 +214,7 @@ QUICK = replace(
     scale=(),
     long_items=0,
     long_splits=(),
+    toned_items=0,
     peers=(),
     peer_rates=(),
     crossed=(),

@@ -347,11 +347,24 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The base with many more items; of the first seed some splits of vocals, too."""
     settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
     roles = {"long"} | (base.roles & {"scale"})  # a size of that page, where the base is one
-    add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
-    for scheme in profile.long_splits if base.target == "vocals" and base.seed == profile.seeds[0] else ():
+    long = add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
+    first = base.seed == profile.seeds[0]
+    if profile.toned_items and first and base.target == profile.targets[0]:
+        _add_toned(add, base, long)
+    for scheme in profile.long_splits if first and base.target == "vocals" else ():
         split = with_values(settings.model, {"band_split": scheme})
         of_split = f"split {scheme.upper()}, {words}"
         add({"long split"}, f"-{scheme}-long", "train", of_split, model=split, train=settings.train)
+
+
+def _add_toned(add: Callable[..., Run], base: Run, long: Run) -> None:
+    """A long training that goes on with its songs at random tone, from half of its first learning rate."""
+    profile, items = with_values(base.profile, EXTRAS["tone"].changed), base.profile.toned_items
+    train = _with_items(base, items).train
+    train = replace(train, learning_rate=train.learning_rate / 2)
+    finetune = replace(profile.finetune, unlabelled="none", train=train)
+    parts = {"model": profile.model, "mixing": profile.mixing, "finetune": finetune}
+    add({"toned"}, "-toned", "finetune", f"{long.change}, then {items} at random tone", long, variant="tone", **parts)
 
 
 def _with_items(base: Run, items: int) -> Profile:

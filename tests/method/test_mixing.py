@@ -9,7 +9,17 @@ from test_activity import RATE, FakeSong
 
 from bsrnn.config import PEERS, MixingConfig, ModelConfig
 from bsrnn.errors import ConfigError
-from bsrnn.mixing import RandomMixes, check_channels, gain, index_sources, normalise_peak, read_chunk
+from bsrnn.mixing import (
+    OCTAVES_HZ,
+    RandomMixes,
+    check_channels,
+    gain,
+    index_sources,
+    normalise_peak,
+    read_chunk,
+    tone,
+    with_tone,
+)
 
 SOURCES = ("bass", "drums", "vocals")
 SAMPLES = 300  # 3 s
@@ -26,9 +36,9 @@ def songs(count=4, seconds=12):
     return made
 
 
-def mixes(targets=SOURCES, items=200, seed=0, from_songs=None, **settings):
-    segments = index_sources(from_songs or songs())
-    return RandomMixes(segments, targets, MixingConfig(**settings), items, seed, RATE)
+def mixes(targets=SOURCES, items=200, seed=0, from_songs=None, rate=RATE, **settings):
+    segments, config = index_sources(from_songs or songs()), MixingConfig(chunk_seconds=SAMPLES / rate, **settings)
+    return RandomMixes(segments, targets, config, items, seed, rate)
 
 
 def found_at(chunk, candidates, source):
@@ -78,6 +88,62 @@ def test_the_peak_by_hand(mixture, targets, peak):
     got_mixture, got_targets = normalise_peak(mixture, targets)
     assert np.allclose(got_mixture, mixture / peak) and np.allclose(got_targets, targets / peak)
     assert max(np.abs(got_mixture).max(), np.abs(got_targets).max()) == 1
+
+
+def test_a_tone_curve_is_a_random_walk_over_octaves_and_shifts_no_other_draw():
+    generator, twin = np.random.default_rng(0), np.random.default_rng(0)
+    curves = np.stack([tone(MixingConfig(tone_db=6), generator) for _ in range(4000)])
+    steps = np.diff(curves, axis=1)
+    assert curves.shape == (4000, len(OCTAVES_HZ)) and -6 <= steps.min() < -5.99 and 5.99 < steps.max() <= 6
+    assert np.abs(np.corrcoef(steps.T) - np.eye(steps.shape[1])).max() < 0.08  # 5 standard errors
+    far = np.std(curves[:, 5] - curves[:, 0])  # of five uniform steps
+    assert far == pytest.approx(6 * np.sqrt(5 / 3), rel=0.05)
+    assert tone(MixingConfig(), generator) is None and generator.random() == twin.random()
+
+
+@pytest.mark.parametrize("rate", [44100, 16000])
+def test_a_tone_curve_is_a_gain_a_frequency_and_keeps_the_energy(rate):
+    curve = tone(MixingConfig(tone_db=9), np.random.default_rng(3))
+    time = np.arange(rate) / rate
+    levels = {}
+    for hz in (50, 100, 141, 800, 6400):  # whole periods, so that nothing lies between two bins
+        sine = np.sin(2 * np.pi * hz * time)
+        carrier = np.sin(2 * np.pi * 400 * time)  # beside each, to compare with: energy is kept by both together
+        toned = with_tone(np.stack([sine + carrier, carrier]).astype(np.float32), curve, rate)
+        assert np.sum(toned**2) == pytest.approx(np.sum((sine + carrier) ** 2 + carrier**2), rel=1e-5)
+        assert toned.dtype == np.float32
+        projected = [2 * np.mean(toned[0] * wave) for wave in (sine, carrier)]
+        levels[hz] = 20 * np.log10(projected[0] / projected[1])
+    drawn = dict(zip(OCTAVES_HZ, curve - curve[3], strict=True))  # 400 Hz is the fourth
+    assert all(levels[hz] == pytest.approx(drawn[hz], abs=0.01) for hz in (50, 100, 800, 6400))
+    share = np.log2(141 / 100)  # on a straight line over octaves between its neighbours
+    assert levels[141] == pytest.approx((1 - share) * drawn[100] + share * drawn[200], abs=0.01)
+
+
+def test_silence_and_no_curve_are_left_alone():
+    audio = np.ones((2, 50), np.float32)
+    assert with_tone(audio, None, RATE) is audio
+    silence = np.zeros((2, 50), np.float32)
+    assert not with_tone(silence, tone(MixingConfig(tone_db=20), np.random.default_rng(0)), RATE).any()
+
+
+def test_tone_changes_the_sound_of_a_source_but_neither_its_place_nor_its_level():
+    plain, toned = (mixes(rate=44100, drop_probability=0.3, tone_db=db) for db in (0, 12))  # a rate that has octaves
+    curves = []
+    for index in range(40):
+        (_, before), (mixture, after) = plain[index], toned[index]
+        assert torch.equal(toned[index][0], mixture)  # (seed, index) alone decides it
+        assert torch.allclose(after.sum(0), mixture, atol=1e-6)
+        levels = [torch.linalg.vector_norm(targets.double(), dim=(1, 2)) for targets in (before, after)]
+        assert torch.equal(levels[0] == 0, levels[1] == 0)
+        heard = levels[0] > 0
+        ratio = levels[1][heard] / levels[0][heard]  # the peak is another, the sources' proportions are not
+        assert torch.allclose(ratio, ratio[:1].expand_as(ratio), rtol=1e-4)
+        spectra = [torch.fft.rfft(targets[heard].double()).abs().sum(1) for targets in (before, after)]
+        curves += [curve[5:] / curve[5:].mean() for curve in spectra[1] / spectra[0].clamp_min(1e-9)]
+    spread = torch.stack(curves).std(1)  # of one curve over frequencies; another for every source and item
+    assert spread.min() > 0.02
+    assert len({round(value, 6) for value in spread.tolist()}) == len(curves)
 
 
 def test_silence_stays_silence():
