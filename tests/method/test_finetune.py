@@ -164,6 +164,25 @@ def test_the_control_draws_the_same_gains(labelled, unlabelled):
     assert draws[0] == draws[1]
 
 
+def test_random_tone_reaches_targets_and_residuals_and_shifts_no_other_draw(labelled, unlabelled):
+    teacher, batches = Teacher(RuleModel(lambda mixture: mixture / 2), "low", 0.0), []
+    for tone_db in (0.0, 12.0):
+        mixing = MixingConfig(chunk_seconds=0.25, drop_probability=0.0, tone_db=tone_db)
+        source = SemiSupervised(labelled, unlabelled.songs, teacher, settings_of(mixing))
+        draw = source.draw(4)
+        ((mixture, target), counts) = source.mix(draw, draw.mixtures / 2)
+        batches.append(((mixture, target[:, 0]), counts, draw.mixing.random()))
+    (plain, counts, draw), (toned, counts_toned, draw_toned) = batches
+    assert draw == draw_toned and counts == counts_toned
+    levels = [[signal.double().square().sum((1, 2)) for signal in (target, mixture - target)]
+              for mixture, target in (plain, toned)]  # fmt: skip
+    assert torch.allclose(levels[0][0] / levels[0][1], levels[1][0] / levels[1][1], rtol=1e-3)  # gains are the same
+    for before, after in zip((plain[1], plain[0] - plain[1]), (toned[1], toned[0] - toned[1]), strict=True):
+        spectra = [torch.fft.rfft(signal.double()).abs().mean(1) for signal in (before, after)]
+        curve = 20 * torch.log10(spectra[1] / spectra[0])
+        assert (curve.amax(1) - curve.amin(1)).min() > 6  # dB: another sound, both of target and of residual
+
+
 def test_a_batch_mixes_a_target_and_a_residual_of_the_pools_and_depends_on_seed_and_item(labelled, unlabelled):
     source = sampler(labelled, unlabelled, lambda mixture: mixture / 2)
     ((mixture, target), _) = source.label([6])[0]

@@ -16,7 +16,7 @@ from bsrnn.report.claim_list import CLAIMS
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations, profiles, runs
-from bsrnn.study.results import Study
+from bsrnn.study.results import Finished, Study
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,7 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
     assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
     assert small["vocals-v4-long-s0"] == {"long split"} and "vocals-v4-long-s1" not in small
+    assert small["vocals-toned-s0"] == {"toned"} and "vocals-toned-s1" not in small and "drums-toned-s0" not in small
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
     assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
     assert small["vocals-umx-s0"] == small["vocals-umx-s1"] == {"peer"} and small["drums-few-s1"] == {"start"}
@@ -62,6 +63,29 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert {role for run in every for role in run.roles} == {*runs.ROLES}
     base = runs.get("quick", "vocals-s0")
     assert replace(base, roles=frozenset()).key == base.key and all(run.roles for run in runs.grid("paper").values())
+
+
+def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
+    small = runs.planned("small")
+    base, tone, long, toned = (small[f"vocals{name}-s0"] for name in ("", "-tone", "-long", "-toned"))
+    assert replace(base.profile.mixing, tone_db=12.0) == tone.profile.mixing == toned.profile.mixing
+    assert tone.profile.train == base.profile.train and toned.start is long
+    train = replace(base.profile.train, learning_rate=1e-3, max_items=10_000, validate_items=2000)
+    assert toned.profile.finetune.train == train and toned.profile.finetune.unlabelled == "none"
+    assert toned.profile.data == base.profile.data and toned.profile.model == base.profile.model
+
+
+@pytest.mark.parametrize(("lost", "taken"), [(0.29, "vocals-toned-s0"), (0.31, "vocals-long-s0")])
+def test_the_best_model_is_the_best_on_validation_but_what_random_tone_may_cost(monkeypatch, lost, taken):
+    planned = runs.planned("small")
+    best = {"vocals-s0": 2.0, "vocals-s1": 2.5, "vocals-long-s0": 4.0, "vocals-toned-s0": 4.0 - lost,
+            "vocals-tone-s0": 3.6, "vocals-finetuned-s0": 9.0, "vocals-v1-s0": 9.0, "vocals-songs12-s0": 9.0,
+            "drums-s0": -1.0, "drums-s1": -2.0}  # fmt: skip
+    study = Study("small")
+    study.grid = {name: planned[name] for name in best}
+    monkeypatch.setattr(runs.Run, "finished", lambda run: True)
+    study.finished = lambda run: Finished(run, {"training": {"best": best[run.id]}})
+    assert {target: run.id for target, run in study.best_models().items()} == {"vocals": taken, "drums": "drums-s0"}
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
