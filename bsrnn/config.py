@@ -283,6 +283,9 @@ class FinetuneConfig:
     # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals; "remixit": as RemixIT
     # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual
     pools: Literal["signals", "kinds", "remixit"] = "signals"
+    # the start's share in the weights that are validated and kept, a mean of the two, so that the old is not lost to
+    # the new (WiSE-FT, arXiv 2109.01903); 0: the finetuned ones alone (paper)
+    keep_start: Share = later(0.0)
     teacher_batch: Count = speed(16)  # chunks that the teacher separates at once
 
     def __post_init__(self):

@@ -20,7 +20,7 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.provenance import peak_memory_gb
-from bsrnn.train import Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
+from bsrnn.train import Anchor, Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
 
 
 def train_model(
@@ -97,7 +97,9 @@ def finetune_model(
         report["unreadable"] = unlabelled.unreadable | report["unreadable"]
         report["held_out"] = unlabelled.held_out
     claim()
-    trainer = Trainer(model, source, settings.finetune.train, settings.loss, device, folder)
+    share = settings.finetune.keep_start
+    anchor = Anchor({name: value.clone() for name, value in model.state_dict().items()}, share) if share else None
+    trainer = Trainer(model, source, settings.finetune.train, settings.loss, device, folder, anchor)
     return _run(trainer, settings, seed, label, {"start_valid_usdr": score, "unlabelled": report})
 
 

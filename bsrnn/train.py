@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -126,6 +126,22 @@ def moving_average(model: Separator, optimiser: torch.optim.Optimizer, decay: fl
     return average
 
 
+class Anchor(NamedTuple):
+    """Weights that a training starts from, and their share in those that it keeps."""
+
+    weights: dict[str, Tensor]
+    share: float
+
+    def mean(self, model: Separator) -> Separator:
+        """A model of the mean of ``model``'s weights and these; source: WiSE-FT (arXiv 2109.01903)."""
+        kept = new_model(model.config, 0).to(model.window.device)
+        kept.load_state_dict({
+            name: torch.lerp(now, self.weights[name].to(now), self.share) if now.is_floating_point() else now
+            for name, now in model.state_dict().items()
+        })  # fmt: skip
+        return kept
+
+
 def validation_usdr(model: Separator, songs: Sequence[Song], config: SeparateConfig) -> float:
     """Mean of :func:`validation_scores`. Raises DataError: in all songs all targets are silent."""
     scores = validation_scores(model, songs, config)
@@ -195,12 +211,13 @@ class Trainer:
         model: trained in place. source: gives the batches.
         folder: gets config.json and model.safetensors (the best), and resume/ while unfinished. None: for steps alone,
             which write nothing.
+        anchor: weights of which a share is in the model that is validated and kept; None: the trained ones alone.
 
     Raises:
         ConfigError: several processes for a model that must see its batches whole, or that cannot share a batch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- settings with defaults
         self,
         model: Separator,
         source: ItemSource,
@@ -208,6 +225,7 @@ class Trainer:
         loss: LossConfig = LossConfig(),
         device: str = "cpu",
         folder: Path | None = None,
+        anchor: Anchor | None = None,
     ):
         share_one_arena()
         keep_freed_memory()
@@ -217,7 +235,7 @@ class Trainer:
                 f"got {distributed.size()} processes: expected one, the items of this model see each other"
             )
         self.model, self.source, self.config, self.loss, self.device = model, source, config, loss, device
-        self._folder = None if folder is None else Path(folder)
+        self._folder, self.anchor = None if folder is None else Path(folder), anchor
         self.last_items = config.max_items - config.max_items % config.batch_items
         model.to(device).train()
         self.optimiser = adam(model, config)
@@ -244,8 +262,10 @@ class Trainer:
 
     @property
     def judged(self) -> Separator:
-        """The model that is validated and kept: with ``ema_decay`` the one of averaged weights."""
-        return cast(Separator, self.average.module) if self.average else self.model
+        """The model that is validated and kept: with ``ema_decay`` the one of averaged weights, with an anchor the
+        mean of them and the anchor's."""
+        model = cast(Separator, self.average.module) if self.average else self.model
+        return self.anchor.mean(model) if self.anchor else model
 
     @property
     def finished(self) -> bool:
@@ -328,7 +348,8 @@ class Trainer:
 
     def validate(self, validate: Validation, info: dict | None = None) -> None:
         """Score the model that is judged, note it in the history, and keep it if it is the best so far."""
-        progress, score = self.progress, validate(self.judged)
+        progress, judged = self.progress, self.judged
+        score = validate(judged)
         entry = {
             "items": progress.items,
             "valid_usdr": score,
@@ -336,7 +357,7 @@ class Trainer:
             "learning_rate": learning_rate(progress.items, self.config),
             "skipped_steps": progress.skipped,
         }
-        progress.history.append(entry | self.source.validated(self.judged, score))
+        progress.history.append(entry | self.source.validated(judged, score))
         progress.loss_sum, progress.steps = 0.0, 0
         if score is not None and progress.best is not None and score <= progress.best:
             progress.worse += 1
@@ -344,7 +365,7 @@ class Trainer:
         progress.best, progress.best_items, progress.worse = score, progress.items, 0
         if distributed.rank() == 0:
             # what a killed process leaves must say where it comes from
-            checkpoint.save(self.judged, self.folder, (info or {}) | {"valid_usdr": score, "items": progress.items})
+            checkpoint.save(judged, self.folder, (info or {}) | {"valid_usdr": score, "items": progress.items})
 
     def save(self) -> None:
         """Write where the training is, to go on from there."""

@@ -363,8 +363,10 @@ def _add_toned(add: Callable[..., Run], base: Run, long: Run) -> None:
     train = _with_items(base, items).train
     train = replace(train, learning_rate=train.learning_rate / 2)
     finetune = replace(profile.finetune, unlabelled="none", train=train)
-    parts = {"model": profile.model, "mixing": profile.mixing, "finetune": finetune}
-    add({"toned"}, "-toned", "finetune", f"{long.change}, then {items} at random tone", long, variant="tone", **parts)
+    words = f"{long.change}, then {items} at random tone"
+    for name, said, share in (("toned", words, 0.0), ("toned-half", f"{words}; half-way back to the first", 0.5)):
+        parts = {"model": profile.model, "mixing": profile.mixing, "finetune": replace(finetune, keep_start=share)}
+        add({"toned"}, f"-{name}", "finetune", said, long, variant=name, **parts)
 
 
 def _with_items(base: Run, items: int) -> Profile:

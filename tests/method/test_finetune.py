@@ -303,6 +303,30 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
     assert not same_weights(root / "averaged", root / "plain") and not same_weights(root / "plain", root / "stereo")
 
 
+def test_what_is_validated_and_kept_is_the_mean_of_the_finetuned_weights_and_their_start(finetunings, monkeypatch):
+    finetune, root = finetunings
+    learnt, judged, validate = [], [], Trainer.validate
+
+    def seen(trainer, *arguments):
+        learnt.append({name: value.clone() for name, value in trainer.model.state_dict().items()})
+        validate(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "validate", seen)
+    monkeypatch.setattr("bsrnn.recipes.validation_usdr", lambda model, *_: judged.append(model) or float(len(judged)))
+    recipe = {"self_boosting": False, "item_channels": "one"}  # a student that teaches would learn otherwise
+    finetune("all-new", **recipe)
+    path, judged[:] = learnt[:], []
+    learnt.clear()
+    finetune("a-quarter-old", keep_start=0.25, **recipe)
+    start = checkpoint.load(root / "start").state_dict()
+    for name, new in path[-1].items():
+        assert torch.equal(new, learnt[-1][name])  # the way is the same
+        expected = 0.25 * start[name] + 0.75 * new
+        for kept in (checkpoint.load(root / "a-quarter-old").state_dict(), judged[-1].state_dict()):
+            assert torch.allclose(kept[name], expected, atol=1e-7)
+    assert not same_weights(root / "a-quarter-old", root / "all-new")
+
+
 def test_the_student_that_becomes_the_teacher_is_the_average_that_was_validated(labelled, tmp_path):
     settings = settings_of(train=replace(TRAIN, ema_decay=0.5), unlabelled="none")
     student, teacher, scores = new_model(MODEL, 0), new_model(MODEL, 0), iter([1.0, 2.0])

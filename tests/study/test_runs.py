@@ -53,7 +53,8 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
     assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
     assert small["vocals-v4-long-s0"] == {"long split"} and "vocals-v4-long-s1" not in small
-    assert small["vocals-toned-s0"] == {"toned"} and "vocals-toned-s1" not in small and "drums-toned-s0" not in small
+    assert small["vocals-toned-s0"] == small["vocals-toned-half-s0"] == {"toned"}
+    assert "vocals-toned-s1" not in small and "drums-toned-s0" not in small
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
     assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
     assert small["vocals-umx-s0"] == small["vocals-umx-s1"] == {"peer"} and small["drums-few-s1"] == {"start"}
@@ -73,6 +74,8 @@ def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
     train = replace(base.profile.train, learning_rate=1e-3, max_items=10_000, validate_items=2000)
     assert toned.profile.finetune.train == train and toned.profile.finetune.unlabelled == "none"
     assert toned.profile.data == base.profile.data and toned.profile.model == base.profile.model
+    half, mean = small["vocals-toned-half-s0"], replace(toned.profile.finetune, keep_start=0.5)
+    assert half.start is long and half.profile == replace(toned.profile, finetune=mean)
 
 
 @pytest.mark.parametrize(("lost", "taken"), [(0.29, "vocals-toned-s0"), (0.31, "vocals-long-s0")])

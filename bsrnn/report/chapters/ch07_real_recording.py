@@ -11,6 +11,8 @@ from bsrnn.study import runs
 from bsrnn.study.results import Results
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
+EXCHANGED = "causes.csv"  # likewise
+BEFORE, AFTER = "vocals-long-s0", "vocals-toned-s0"  # the model that is asked for a cause, and the one that is the cure
 SINGERS_PROFILE = "small"  # whose models were measured
 
 
@@ -36,3 +38,11 @@ def solo_singing() -> pd.DataFrame:
     table = groups.agg(usdr_mean="mean", lowest="min", highest="max", trainings="count").reset_index()
     table = table.sort_values("usdr_mean", ascending=False, ignore_index=True)
     return table.rename(columns={"lowest": "lowest training (dB)", "highest": "highest training (dB)"})
+
+
+def exchanged_parts() -> pd.DataFrame:
+    """The same clips with parts of them exchanged for rendered ones: a row an exchange, with the mean uSDR in dB of the
+    model of many items before and after it has learnt from random tone, where that was measured."""
+    measured = pd.read_csv(paths.results("pilots") / EXCHANGED)
+    table = measured.pivot_table("mean_usdr", "clips", "model", sort=False)
+    return table[[model for model in (BEFORE, AFTER) if model in table]].reset_index().rename_axis(columns=None)
