@@ -281,8 +281,9 @@ class FinetuneConfig:
     # are judged and drawn together; "each" by itself: an item's channels are then unrelated
     channels: Literal["both", "each"] = "both"
     # each signal of a pool alike; "kinds": first a kind that is there, then one of its signals; "remixit": as RemixIT
-    # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual
-    pools: Literal["signals", "kinds", "remixit"] = "signals"
+    # does (arXiv 2202.08862), the teacher's estimates alone, without rules, each target with another chunk's residual;
+    # "mixes": no pools, but the random mixes of training, each source of an item from a song of its own
+    pools: Literal["signals", "kinds", "remixit", "mixes"] = "signals"
     # the start's share in the weights that are validated and kept, a mean of the two, so that the old is not lost to
     # the new (WiSE-FT, arXiv 2109.01903); 0: the finetuned ones alone (paper)
     keep_start: Share = later(0.0)
@@ -295,6 +296,8 @@ class FinetuneConfig:
                 "teacher_sees 'segment' with it: the teacher has seen no more than a chunk")  # fmt: skip
         require(self.pools != "remixit" or self.unlabelled != "none",
                 "pools 'remixit' without unlabelled songs", "some: it draws from nothing else")  # fmt: skip
+        require(self.pools != "mixes" or self.unlabelled == "none", f"pools 'mixes' and unlabelled {self.unlabelled!r}",
+                "unlabelled 'none': such items are of labelled songs alone")  # fmt: skip
         require(self.pools != "remixit" or self.train.batch_items > 1,
                 f"pools 'remixit' and train.batch_items {self.train.batch_items}",
                 "two or more: a target needs another chunk's residual")  # fmt: skip

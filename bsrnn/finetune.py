@@ -371,9 +371,8 @@ class SemiSupervised(ItemSource):
         self.counts = Counter(values["counts"])
 
     def report(self) -> dict:
-        """What became of the unlabelled songs, for the run's JSON."""
         if self.unlabelled is None:
-            return {"songs": 0}
+            return super().report()
         return {
             "songs": len(self.unlabelled.songs),
             "segments": len(self.unlabelled),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.provenance import peak_memory_gb
-from bsrnn.train import Anchor, Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
+from bsrnn.train import Anchor, ItemSource, Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
 
 
 def train_model(
@@ -91,7 +91,12 @@ def finetune_model(
         return read_json(done)
     valid = songs.load(settings.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     score = validation_usdr(teacher, valid, settings.validate)
-    source = semi_supervised(settings, target, seed, unlabelled, teacher, score)
+    mixes = settings.finetune.pools == "mixes"
+    source: ItemSource = (
+        supervised(replace(settings, train=settings.finetune.train), seed)
+        if mixes
+        else semi_supervised(settings, target, seed, unlabelled, teacher, score)
+    )
     report = source.report()
     if report["songs"]:
         report["unreadable"] = unlabelled.unreadable | report["unreadable"]

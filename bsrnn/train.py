@@ -59,6 +59,10 @@ class ItemSource(ABC):
         """Called after every validation, None: without songs; gives what belongs into the history."""
         return {}
 
+    def report(self) -> dict:
+        """What became of the unlabelled songs, for a finetuning's JSON."""
+        return {"songs": 0}
+
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """What a resumed training needs: tensors, and values for JSON."""
         return {}, {}

@@ -26,6 +26,16 @@ VARIANTS: dict[str, Finetuning] = {
     "15dB": ("threshold 15 dB", {"threshold_db": 15.0}, 1),
     "remixit": ("RemixIT: the teacher's estimates shuffled, no labelled songs", {"pools": "remixit"}, 1),
 }
+# How a long training goes on with its labelled songs at random tone; the last: the share of the items planned for it
+TONED: dict[str, Finetuning] = {
+    "toned": ("at random tone", {}, 1),
+    "toned-half": ("at random tone; half-way back to the first", {"keep_start": 0.5}, 1),
+    "toned-mixes": (
+        "mixes at random tone; half-way back to the first",
+        {"keep_start": 0.5, "pools": "mixes"},
+        1 / 2,
+    ),
+}
 # Which of them answer a question that the paper leaves open: the row of data/published/open_details.csv
 FINETUNING_DETAILS = {
     "fixed": "teacher's replacement",

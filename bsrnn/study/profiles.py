@@ -182,7 +182,7 @@ SMALL = replace(
     scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
         "vocals-convtasnet-stft-again-s*",
-        *("vocals-toned-s0", "vocals-toned-half-s0", "vocals-tone-s*"),
+        *("vocals-toned-s0", "vocals-toned-half-s0", "vocals-toned-mixes-s0", "vocals-tone-s*"),
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),

@@ -23,7 +23,7 @@ from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.limits import named
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, VARIANTS
+from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, TONED, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 from bsrnn.study.roles import ROLES as ROLES
@@ -359,14 +359,14 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_toned(add: Callable[..., Run], base: Run, long: Run) -> None:
     """A long training that goes on with its songs at random tone, from half of its first learning rate."""
-    profile, items = with_values(base.profile, EXTRAS["tone"].changed), base.profile.toned_items
-    train = _with_items(base, items).train
-    train = replace(train, learning_rate=train.learning_rate / 2)
-    finetune = replace(profile.finetune, unlabelled="none", train=train)
-    words = f"{long.change}, then {items} at random tone"
-    for name, said, share in (("toned", words, 0.0), ("toned-half", f"{words}; half-way back to the first", 0.5)):
-        parts = {"model": profile.model, "mixing": profile.mixing, "finetune": replace(finetune, keep_start=share)}
-        add({"toned"}, f"-{name}", "finetune", said, long, variant=name, **parts)
+    profile = with_values(base.profile, EXTRAS["tone"].changed)
+    for name, (words, changed, share) in TONED.items():
+        items = round(share * profile.toned_items)
+        train = _with_items(base, items).train
+        train = replace(train, learning_rate=train.learning_rate / 2)
+        finetune = replace(profile.finetune, unlabelled="none", train=train, **changed)
+        parts = {"model": profile.model, "mixing": profile.mixing, "finetune": finetune, "variant": name}
+        add({"toned"}, f"-{name}", "finetune", f"{long.change}, then {items} {words}", long, **parts)
 
 
 def _with_items(base: Run, items: int) -> Profile:

@@ -23,7 +23,7 @@ from bsrnn.config import (
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, Teacher, classify, kind_of
-from bsrnn.mixing import normalise_peak
+from bsrnn.mixing import RandomMixes, index_sources, normalise_peak
 from bsrnn.study.profiles import Profile
 from bsrnn.train import Trainer, new_model
 
@@ -301,6 +301,24 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
         assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
     assert same_weights(root / "averaged", root / "averaged-killed")
     assert not same_weights(root / "averaged", root / "plain") and not same_weights(root / "plain", root / "stereo")
+
+
+def test_a_finetuning_can_learn_from_the_random_mixes_of_training(finetunings, folder, monkeypatch):
+    finetune, root = finetunings
+    seen, step = [], Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda trainer, *batch: (seen.append(batch), step(trainer, *batch)))
+    trained = finetune("mixes", pools="mixes", unlabelled="none", item_channels="one")
+    assert trained["unlabelled"] == {"songs": 0} and trained["items"] == 16 and len(seen) == 8
+    mixing = MixingConfig(chunk_seconds=0.25, item_channels="one")
+    labelled = songs.load(DataConfig(source="folder", folder=str(folder)), "train", targets=("low",), sample_rate=RATE)
+    mixes = RandomMixes(index_sources(labelled, targets=("low",)), ("low",), mixing, 16, 0, RATE)
+    for number, (mixture, targets) in enumerate(seen):
+        items = [mixes[2 * number], mixes[2 * number + 1]]
+        assert torch.equal(mixture, torch.stack([item[0] for item in items]))
+        assert torch.equal(targets, torch.stack([item[1] for item in items]))
+    assert not same_weights(root / "mixes", root / "start")
+    with pytest.raises(ConfigError, match="pools 'mixes' and unlabelled 'both'"):
+        FinetuneConfig(pools="mixes")
 
 
 def test_what_is_validated_and_kept_is_the_mean_of_the_finetuned_weights_and_their_start(finetunings, monkeypatch):

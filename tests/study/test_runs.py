@@ -76,6 +76,9 @@ def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
     assert toned.profile.data == base.profile.data and toned.profile.model == base.profile.model
     half, mean = small["vocals-toned-half-s0"], replace(toned.profile.finetune, keep_start=0.5)
     assert half.start is long and half.profile == replace(toned.profile, finetune=mean)
+    mixes = small["vocals-toned-mixes-s0"].profile.finetune
+    fewer = replace(train, max_items=5000, validate_items=1000)
+    assert mixes == replace(mean, pools="mixes", train=fewer)
 
 
 @pytest.mark.parametrize(("lost", "taken"), [(0.29, "vocals-toned-s0"), (0.31, "vocals-long-s0")])
