@@ -201,7 +201,7 @@ def _say_finetuned(progress: dict, out: Path) -> None:
     report = progress["unlabelled"]
     counts: Counter[str] = Counter()
     for entry in progress["history"]:
-        counts.update({kind: number for kind, number in entry["counts"].items() if "/" not in kind})
+        counts.update({kind: number for kind, number in entry.get("counts", {}).items() if "/" not in kind})
     if report["songs"]:
         left_out = {name: len(report[name]) for name in ("short", "silent", "unreadable", "held_out")}
         print(
@@ -211,10 +211,10 @@ def _say_finetuned(progress: dict, out: Path) -> None:
         )
         for why in report["unreadable"].values():
             print(f"  unreadable: {why}")
-    print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
-    replaced = sum(entry["teacher_replaced"] for entry in progress["history"])
-    times = terminal.counted(replaced, "time")
-    print(f"the student replaced the teacher {times} in {terminal.counted(len(progress['history']), 'validation')}")
+    if counts:  # random mixes have neither pools nor a teacher
+        print("signals: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(counts.items())))
+        times = terminal.counted(sum(entry["teacher_replaced"] for entry in progress["history"]), "time")
+        print(f"the student replaced the teacher {times} in {terminal.counted(len(progress['history']), 'validation')}")
     before = f"the start's {progress['start_valid_usdr']:.2f} dB"
     print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {out}")
 

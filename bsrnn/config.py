@@ -296,8 +296,6 @@ class FinetuneConfig:
                 "teacher_sees 'segment' with it: the teacher has seen no more than a chunk")  # fmt: skip
         require(self.pools != "remixit" or self.unlabelled != "none",
                 "pools 'remixit' without unlabelled songs", "some: it draws from nothing else")  # fmt: skip
-        require(self.pools != "mixes" or self.unlabelled == "none", f"pools 'mixes' and unlabelled {self.unlabelled!r}",
-                "unlabelled 'none': such items are of labelled songs alone")  # fmt: skip
         require(self.pools != "remixit" or self.train.batch_items > 1,
                 f"pools 'remixit' and train.batch_items {self.train.batch_items}",
                 "two or more: a target needs another chunk's residual")  # fmt: skip

@@ -20,6 +20,7 @@ from bsrnn.models.base import Separator
 from bsrnn.runtime import distributed
 from bsrnn.runtime.files import read_json, write_json
 from bsrnn.runtime.provenance import peak_memory_gb
+from bsrnn.runtime.terminal import counted
 from bsrnn.train import Anchor, ItemSource, Remark, Supervised, Trainer, new_model, no_remark, validation_usdr
 
 
@@ -86,12 +87,16 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     unlabelled = without_held_out(unlabelled, settings.data, settings.model.sample_rate)
+    if (mixes := settings.finetune.pools == "mixes") and unlabelled.songs:
+        raise ConfigError(
+            f"got finetune.pools 'mixes' and {counted(len(unlabelled.songs), 'unlabelled song')}: expected none "
+            "(--unlabelled none), random mixes are of labelled songs alone"
+        )
     claim = _claim(folder, _of_finetuning(settings, seed, start, unlabelled))
     if distributed.agree((done := folder / "training.json").is_file()):
         return read_json(done)
     valid = songs.load(settings.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     score = validation_usdr(teacher, valid, settings.validate)
-    mixes = settings.finetune.pools == "mixes"
     source: ItemSource = (
         supervised(replace(settings, train=settings.finetune.train), seed)
         if mixes

@@ -70,7 +70,7 @@ def which_are_heard(study: Study) -> str:
     ]
     words = "What plays is of each target the one training that was best on the validation songs"
     if any("toned" in run.roles for run in study.best_models().values()):
-        words += f", or no more than {TONE_COST_DB:g} dB below the best and at random tone"
+        words += f", or no more than {TONE_COST_DB:g} dB below the best and trained at random tone"
     return f"{words}: {', '.join(said)}." if said else ""
 
 

@@ -38,9 +38,9 @@ class Profile(Settings):
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
     long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long, of the first seed
-    toned_items: CountOrNone = (
-        0  # with which the first seed's long training of the first target goes on, at random tone
-    )
+    # items with which the first seed's long training of the first target goes on, at random tone; 0: it does not
+    toned_items: CountOrNone = 0
+    toned_published: str = ""  # the one of ablations.TONED that may be published: by real recordings (book/plan.md)
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
@@ -172,6 +172,7 @@ SMALL = replace(
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_splits=("v1", "v4"),
     toned_items=10_000,  # half an hour on one core
+    toned_published="toned-mixes",
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
@@ -215,6 +216,7 @@ QUICK = replace(
     long_items=0,
     long_splits=(),
     toned_items=0,
+    toned_published="",
     peers=(),
     peer_rates=(),
     crossed=(),

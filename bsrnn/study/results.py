@@ -88,12 +88,13 @@ class Study:
     def best_models(self) -> dict[str, Run]:
         """Target -> the finished training of the target's own model that was best on the validation songs.
 
-        Of all seeds, and of runs that were only trained in another way: what a profile has to offer. One that has
-        learnt from random tone may be TONE_COST_DB below the best and is taken before it: validation songs are all of
-        one world, and what users separate is not.
+        Of all seeds, and of runs that were only trained in another way: what a profile has to offer. The one that went
+        on at random tone, if the profile publishes one, may be TONE_COST_DB below the best and is taken before it:
+        validation songs are all of one world, and what users separate is not.
         """
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
-        trained = [run for run in self.grid.values() if run.kind == "train" or "toned" in run.roles]
+        toned = self.profile.toned_published
+        trained = [run for run in self.grid.values() if run.kind == "train" or (toned and run.variant == toned)]
         trained = [run for run in trained if run.profile.model == own.get(run.target)]
         trained = [run for run in trained if run.profile.data == self.profile.data]  # not those of few songs
         best: dict[str, Finished] = {}
@@ -106,7 +107,7 @@ class Study:
 
 def _worth(done: Finished) -> float:
     """Validation uSDR in dB, with what learning from random tone may have cost."""
-    return done.training["best"] + (TONE_COST_DB if done.run.profile.mixing.tone_db else 0)
+    return done.training["best"] + (TONE_COST_DB if "toned" in done.run.roles else 0)
 
 
 class Results:

@@ -242,7 +242,8 @@ def finetunings(folder, unlabelled, tmp_path_factory):
             finetune=FinetuneConfig(train=train, **settings),
             validate=SeparateConfig(1.0, 1.0),
         )
-        return recipes.finetune_model(profile, 0, recipes.Teaching("low", root / "start", unlabelled), root / name)
+        taught = songs.Mixtures([]) if settings.get("unlabelled") == "none" else unlabelled
+        return recipes.finetune_model(profile, 0, recipes.Teaching("low", root / "start", taught), root / name)
 
     return finetune, root
 
@@ -317,8 +318,9 @@ def test_a_finetuning_can_learn_from_the_random_mixes_of_training(finetunings, f
         assert torch.equal(mixture, torch.stack([item[0] for item in items]))
         assert torch.equal(targets, torch.stack([item[1] for item in items]))
     assert not same_weights(root / "mixes", root / "start")
-    with pytest.raises(ConfigError, match="pools 'mixes' and unlabelled 'both'"):
-        FinetuneConfig(pools="mixes")
+    with pytest.raises(ConfigError, match="'mixes' and 3 unlabelled songs: expected none"):
+        finetune("refused", pools="mixes")
+    assert not (root / "refused").exists()
 
 
 def test_what_is_validated_and_kept_is_the_mean_of_the_finetuned_weights_and_their_start(finetunings, monkeypatch):

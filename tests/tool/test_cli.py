@@ -243,6 +243,24 @@ def test_finetuning_takes_its_architecture_from_the_start_and_names_files_that_i
     assert counts["labelled"] == sum(counts.get(kind, 0) for kind in ("pseudo", "clean_target", "clean_residual")) > 0
 
 
+def test_a_model_goes_on_with_a_users_songs_at_random_tone(folder, model, tmp_path, capsys):
+    """As the chapter on a real recording says it."""
+    out = tmp_path / "toned"
+    command = ["finetune", "--target", "piano", "--from", str(model), "--data", str(folder), "--profile", "tiny"]
+    changes = ("mixing.tone_db=12", "finetune.keep_start=0.5", "finetune.pools=mixes")
+    command += [part for change in changes for part in ("--set", change)]
+    assert cli.main([*command, "--unlabelled", "none", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "best validation uSDR" in said and "signals" not in said and "teacher" not in said
+    noted = files.read_json(out / "settings.json")
+    assert noted["mixing"]["tone_db"] == 12 and noted["finetune"]["keep_start"] == 0.5
+    assert bsrnn.load(out).config == bsrnn.load(model).config
+    music = tmp_path / "music"
+    audio.write(music / "one.wav", np.full((2, 8 * RATE), 0.1, np.float32), RATE)
+    assert cli.main([*command, "--unlabelled", str(music), "--out", str(tmp_path / "no")]) == 1
+    assert "got finetune.pools 'mixes' and 1 unlabelled song: expected none" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
