@@ -20,7 +20,7 @@ from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
 from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
-from bsrnn.study.results import TONE_COST_DB, Finished, Results, Study, mean, trained_model
+from bsrnn.study.results import Finished, Results, Study, mean, trained_model
 
 SONGS_TO_CHOOSE_FROM = 4  # the first test songs, which the chapters render too
 MEGABYTES = 2.6  # of the front page's player: 20 s of nine tracks, and the page stays below three
@@ -69,8 +69,6 @@ def which_are_heard(study: Study) -> str:
         for run in study.best_models().values()
     ]
     words = "What plays is of each target the one training that was best on the validation songs"
-    if any("toned" in run.roles for run in study.best_models().values()):
-        words += f", or no more than {TONE_COST_DB:g} dB below the best and trained at random tone"
     return f"{words}: {', '.join(said)}." if said else ""
 
 

@@ -176,15 +176,9 @@ def publish(profile_name: str) -> list[Path]:
             continue
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
-        info |= {"items": _items_seen(run), "summary": result["scores"]["summary"]}
+        info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
         info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
         cards.write(folder)
         written.append(folder)
     return written
-
-
-def _items_seen(run: Run) -> int:
-    """Items that a model has learnt from: a finetuned one from those of its start, too."""
-    before = _items_seen(run.its_start) if run.kind == "finetune" else 0
-    return before + load(run)["training"]["items"]

@@ -40,7 +40,6 @@ class Profile(Settings):
     long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long, of the first seed
     # items with which the first seed's long training of the first target goes on, at random tone; 0: it does not
     toned_items: CountOrNone = 0
-    toned_published: str = ""  # the one of ablations.TONED that may be published: by real recordings (book/plan.md)
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
@@ -172,7 +171,6 @@ SMALL = replace(
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_splits=("v1", "v4"),
     toned_items=10_000,  # half an hour on one core
-    toned_published="toned-mixes",
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
@@ -183,7 +181,7 @@ SMALL = replace(
     scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
         "vocals-convtasnet-stft-again-s*",
-        *("vocals-toned-s0", "vocals-toned-half-s0", "vocals-toned-mixes-s0", "vocals-tone-s*"),
+        "vocals-tone-s[12]",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
@@ -216,7 +214,6 @@ QUICK = replace(
     long_items=0,
     long_splits=(),
     toned_items=0,
-    toned_published="",
     peers=(),
     peer_rates=(),
     crossed=(),

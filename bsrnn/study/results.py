@@ -14,7 +14,6 @@ from bsrnn.study import profiles, runs
 from bsrnn.study.runs import Run
 
 SILENT_DB = 0.1  # ours: a mean uSDR as near as this to that of silence, which is 0, is silence (book/plan.md)
-TONE_COST_DB = 0.3  # ours: on rendered songs a model may lose as much to having learnt from random tone (book/plan.md)
 SILENT_SONG_DB = 1.0  # ours: nor any one of its songs; what has learnt anything has some at several dB
 
 
@@ -88,26 +87,18 @@ class Study:
     def best_models(self) -> dict[str, Run]:
         """Target -> the finished training of the target's own model that was best on the validation songs.
 
-        Of all seeds, and of runs that were only trained in another way: what a profile has to offer. The one that went
-        on at random tone, if the profile publishes one, may be TONE_COST_DB below the best and is taken before it:
-        validation songs are all of one world, and what users separate is not.
+        Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
         """
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
-        toned = self.profile.toned_published
-        trained = [run for run in self.grid.values() if run.kind == "train" or (toned and run.variant == toned)]
-        trained = [run for run in trained if run.profile.model == own.get(run.target)]
+        trained = [run for run in self.grid.values() if run.kind == "train" and run.target in own]
+        trained = [run for run in trained if run.profile.model == own[run.target]]
         trained = [run for run in trained if run.profile.data == self.profile.data]  # not those of few songs
         best: dict[str, Finished] = {}
         for done in (self.finished(run) for run in trained if run.finished()):
             target = done.run.target
-            if target not in best or _worth(done) > _worth(best[target]):
+            if target not in best or done.training["best"] > best[target].training["best"]:
                 best[target] = done
         return {target: done.run for target, done in best.items()}
-
-
-def _worth(done: Finished) -> float:
-    """Validation uSDR in dB, with what learning from random tone may have cost."""
-    return done.training["best"] + (TONE_COST_DB if "toned" in done.run.roles else 0)
 
 
 class Results:

@@ -115,3 +115,25 @@ def test_solo_singing_is_of_planned_trainings_and_its_means_are_the_clips():
     row = table.loc["vocals, its own split"]
     assert row["trainings"] == 5 and row["usdr_mean"] == pytest.approx(five.mean())
     assert (row["lowest training (dB)"], row["highest training (dB)"]) == (five.min(), five.max())
+
+
+def test_what_the_chapter_says_of_tone_is_what_was_measured():
+    measured = pd.read_csv(REPOSITORY / "results/pilots/causes.csv").set_index(["model", "clips"])
+    assert (measured.drop(columns="mean_usdr").mean(axis=1) - measured["mean_usdr"]).abs().max() < 0.01
+    singing = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run")["mean_usdr"]
+    page = " ".join((REPOSITORY / "book/07_real_recording.ipynb").read_text(encoding="utf-8").split())
+    long, toned = ch07_real_recording.exchanged_parts().set_index("clips").T.to_numpy().tolist()
+    names = list(ch07_real_recording.exchanged_parts()["clips"])
+    recorded, lent = dict(zip(names, long, strict=True)), dict(zip(names, toned, strict=True))
+    spectra = [f"{one} voices with the mean spectrum of {other} ones" for one, other in
+               (("real", "rendered"), ("rendered", "real"))]  # fmt: skip
+    assert f"with {recorded['rendered voices']:.1f} dB instead of {recorded['as recorded']:.1f}" in page
+    assert f"ones have {recorded[spectra[0]]:.1f} dB." in page and f"are lost: {recorded[spectra[1]]:.1f} dB" in page
+    assert lent["as recorded"] > recorded["as recorded"] and lent[spectra[1]] > recorded[spectra[1]]
+    price = ch07_real_recording.price_of_tone()
+    assert price["ten clips"].is_monotonic_increasing and price["Falcon 69"].is_monotonic_decreasing
+    assert list(price["ten clips"]) == list(singing[[ch07_real_recording.BEFORE, *ch07_real_recording.HALF,
+                                                     ch07_real_recording.AFTER]])  # fmt: skip
+    first, last = price.iloc[0], price.iloc[-1]
+    assert f'up to {last["ten clips"]:.1f} dB\\n", "instead of {first["ten clips"]:.1f}' in page
+    assert "to below silence" in page and last["Falcon 69"] < 0

@@ -257,11 +257,3 @@ def test_the_published_model_is_the_trained_one_in_half_precision_with_a_card(gr
         np.testing.assert_allclose(published.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     card = (folder / "README.md").read_text()
     assert f"uSDR {result['scores']['summary']['usdr_mean']:.2f} dB" in card and run.key in card
-
-
-def test_a_finetuned_model_has_seen_the_items_of_its_start_too(monkeypatch):
-    seen = {"vocals-long-s0": 40_000, "vocals-toned-s0": 10_000}
-    monkeypatch.setattr(compute, "load", lambda run: {"training": {"items": seen[run.id]}})
-    planned = runs.planned("small")
-    assert compute._items_seen(planned["vocals-toned-s0"]) == 50_000
-    assert compute._items_seen(planned["vocals-long-s0"]) == 40_000

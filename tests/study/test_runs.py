@@ -16,7 +16,7 @@ from bsrnn.report.claim_list import CLAIMS
 from bsrnn.runtime import overrides
 from bsrnn.runtime.files import write_json
 from bsrnn.study import ablations, profiles, runs
-from bsrnn.study.results import Finished, Study
+from bsrnn.study.results import Study
 
 
 @pytest.fixture(autouse=True)
@@ -79,29 +79,6 @@ def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
     mixes = small["vocals-toned-mixes-s0"].profile.finetune
     fewer = replace(train, max_items=5000, validate_items=1000)
     assert mixes == replace(mean, pools="mixes", train=fewer)
-
-
-@pytest.mark.parametrize(
-    ("published", "lost", "taken"),
-    [
-        ("toned-half", 0.29, "vocals-toned-half-s0"),
-        ("toned-half", 0.31, "vocals-long-s0"),
-        ("toned-mixes", 0.0, "vocals-long-s0"),  # another than the one that a profile publishes is never taken
-        ("", 0.0, "vocals-long-s0"),
-    ],
-)
-def test_the_best_model_is_the_best_on_validation_but_what_random_tone_may_cost(monkeypatch, published, lost, taken):
-    planned = runs.planned("small")
-    best = {"vocals-s0": 2.0, "vocals-s1": 2.5, "vocals-long-s0": 4.0, "vocals-toned-half-s0": 4.0 - lost,
-            "vocals-toned-s0": 9.0, "vocals-tone-s0": 3.6,
-            "vocals-finetuned-s0": 9.0, "vocals-v1-s0": 9.0, "vocals-songs12-s0": 9.0,
-            "drums-s0": -1.0, "drums-s1": -2.0}  # fmt: skip
-    study = Study("small")
-    study.profile = replace(study.profile, toned_published=published)
-    study.grid = {name: planned[name] for name in best}
-    monkeypatch.setattr(runs.Run, "finished", lambda run: True)
-    study.finished = lambda run: Finished(run, {"training": {"best": best[run.id]}})
-    assert {target: run.id for target, run in study.best_models().items()} == {"vocals": taken, "drums": "drums-s0"}
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():

@@ -12,7 +12,12 @@ from bsrnn.study.results import Results, Study
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 EXCHANGED, CLIP = "causes.csv", "clip.csv"  # likewise
-BEFORE, HALF, AFTER = "vocals-long-s0", "vocals-toned-half-s0", "vocals-toned-s0"  # on the way to random tone
+BEFORE, *HALF, AFTER = (
+    "vocals-long-s0",
+    "vocals-toned-mixes-s0",
+    "vocals-toned-half-s0",
+    "vocals-toned-s0",
+)  # its tone
 SINGERS_PROFILE = "small"  # whose models were measured
 
 
@@ -42,17 +47,17 @@ def solo_singing() -> pd.DataFrame:
 
 def exchanged_parts() -> pd.DataFrame:
     """The same clips with parts of them exchanged for rendered ones: a row an exchange, with the mean uSDR in dB of the
-    model of many items, and of what it becomes by random tone."""
+    model of many items, and of what it becomes at random tone."""
     measured = pd.read_csv(paths.results("pilots") / EXCHANGED)
     table = measured.pivot_table("mean_usdr", "clips", "model", sort=False)
-    return table[[BEFORE, HALF, AFTER]].reset_index().rename_axis(columns=None)
+    return table[[BEFORE, AFTER]].reset_index().rename_axis(columns=None)
 
 
 def price_of_tone() -> pd.DataFrame:
     """What random tone brings and costs, a row a model: mean uSDR in dB on rendered songs and on real recordings."""
     measured = {name: pd.read_csv(paths.results("pilots") / name, index_col="run") for name in (SOLO_SINGING, CLIP)}
     study, rows = Study(SINGERS_PROFILE), []
-    for run_id in (BEFORE, HALF, AFTER):
+    for run_id in (BEFORE, *HALF, AFTER):
         done = study.finished(runs.get(SINGERS_PROFILE, run_id))
         row = {"model": done.run.change, "validation songs": done.training["best"]}
         row |= {"test songs": done.scores["summary"]["usdr_mean"], "new timbres": new_score([done])}
