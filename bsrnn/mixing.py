@@ -54,13 +54,15 @@ def with_tone(audio: np.ndarray, curve_db: np.ndarray | None, sample_rate: int) 
 
     Zero phase, in the frequency domain: what a filter would move over an end of the signal comes back at the other.
     """
-    if curve_db is None or not audio.any():
+    energy = np.sum(np.square(audio, dtype=np.float64))
+    if curve_db is None or not energy:
         return audio
     length = audio.shape[-1]
     frequency = np.maximum(fft.rfftfreq(length, 1 / sample_rate), OCTAVES_HZ[0])
     gains = 10 ** (np.interp(np.log2(frequency), np.log2(OCTAVES_HZ), curve_db) / 20)
     toned = fft.irfft(fft.rfft(audio) * gains.astype(np.float32), length)
-    return toned * np.sqrt(np.sum(audio**2) / np.sum(toned**2))
+    now = np.sum(np.square(toned, dtype=np.float64))
+    return toned * np.float32(np.sqrt(energy / now)) if now else audio
 
 
 def normalise_peak(mixture: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

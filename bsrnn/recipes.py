@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bsrnn import checkpoint, resume
-from bsrnn.config import Settings, deciding, settings_of
+from bsrnn.config import ModelConfig, PeerConfig, Settings, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
 from bsrnn.data.training_songs import comparable, data_recipe, with_songs
@@ -87,21 +87,13 @@ def finetune_model(
         separated = ", ".join(model.config.targets)
         raise ConfigError(f"cannot finetune {target!r}: the model in {start} separates {separated}")
     unlabelled = without_held_out(unlabelled, settings.data, settings.model.sample_rate)
-    if (mixes := settings.finetune.pools == "mixes") and unlabelled.songs:
-        raise ConfigError(
-            f"got finetune.pools 'mixes' and {counted(len(unlabelled.songs), 'unlabelled song')}: expected none "
-            "(--unlabelled none), random mixes are of labelled songs alone"
-        )
+    _check_items(settings, model.config, unlabelled)
     claim = _claim(folder, _of_finetuning(settings, seed, start, unlabelled))
     if distributed.agree((done := folder / "training.json").is_file()):
         return read_json(done)
     valid = songs.load(settings.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     score = validation_usdr(teacher, valid, settings.validate)
-    source: ItemSource = (
-        supervised(replace(settings, train=settings.finetune.train), seed)
-        if mixes
-        else semi_supervised(settings, target, seed, unlabelled, teacher, score)
-    )
+    source = finetuning_items(settings, target, seed, unlabelled, teacher, score)
     report = source.report()
     if report["songs"]:
         report["unreadable"] = unlabelled.unreadable | report["unreadable"]
@@ -126,12 +118,28 @@ def unlabelled_of(settings: Settings, limit: int | None = None) -> Mixtures:
     return unlabelled_songs(settings.data, settings.finetune.unlabelled, settings.model.sample_rate, limit)
 
 
-def semi_supervised(
+def finetuning_items(
     settings: Settings, target: str, seed: int, unlabelled: Mixtures, teacher: Separator, score: float = 0.0
-) -> SemiSupervised:
-    """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting."""
+) -> ItemSource:
+    """The batches that a finetuning learns from; ``score`` is the teacher's validation, for self-boosting.
+
+    Raises:
+        ConfigError: items of one channel for a model that compares them; random mixes, and unlabelled songs.
+    """
+    _check_items(settings, teacher.config, unlabelled)
+    if settings.finetune.pools == "mixes":
+        return supervised(replace(settings, train=settings.finetune.train), seed)
     labelled = songs.load(settings.data, "train", targets=(target,), sample_rate=settings.model.sample_rate)
     return SemiSupervised(labelled, unlabelled.songs, Teacher(teacher, target, score), settings, seed)
+
+
+def _check_items(settings: Settings, model: ModelConfig | PeerConfig, unlabelled: Mixtures) -> None:
+    check_channels(settings.mixing, model)
+    if settings.finetune.pools == "mixes" and unlabelled.songs:
+        raise ConfigError(
+            f"got finetune.pools 'mixes' and {counted(len(unlabelled.songs), 'unlabelled song')}: expected none "
+            "(--unlabelled none), random mixes are of labelled songs alone"
+        )
 
 
 def _run(

@@ -61,7 +61,7 @@ def compare(run: Run, result: dict, recorded: list[float | None]) -> list[str]:
     else:
         model, teacher = (checkpoint.load(run.its_start.weights_folder()) for _ in range(2))
         unlabelled, config = recipes.unlabelled_of(profile), profile.finetune.train
-        source = recipes.semi_supervised(profile, run.target, run.seed, unlabelled, teacher)
+        source = recipes.finetuning_items(profile, run.target, run.seed, unlabelled, teacher)
     now = first_losses(model, source, with_values(config, {"precision": dtype}), profile.loss, len(recorded))
     close = CLOSE if result["device"].startswith("CPU") and dtype == began else ROUGHLY_CLOSE
     for step, (then, again) in enumerate(zip(recorded, now, strict=True)):

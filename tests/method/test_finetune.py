@@ -323,6 +323,19 @@ def test_a_finetuning_can_learn_from_the_random_mixes_of_training(finetunings, f
     assert not (root / "refused").exists()
 
 
+@pytest.mark.parametrize("pools", ["signals", "mixes"])
+def test_a_start_that_compares_channels_is_not_finetuned_on_one_of_them(folder, tmp_path, pools):
+    stereo = replace(MODEL, tac_factor=2)
+    checkpoint.save(new_model(stereo, 0), tmp_path / "start")
+    profile = Profile("tests", data=DataConfig(source="folder", folder=str(folder)), model=stereo,
+                      mixing=MixingConfig(chunk_seconds=0.25, item_channels="one"),
+                      finetune=FinetuneConfig(train=TRAIN, unlabelled="none", pools=pools))  # fmt: skip
+    with pytest.raises(ConfigError, match="leaves a model with a stereo module"):
+        recipes.finetune_model(
+            profile, 0, recipes.Teaching("low", tmp_path / "start", songs.Mixtures([])), tmp_path / "out"
+        )
+
+
 def test_what_is_validated_and_kept_is_the_mean_of_the_finetuned_weights_and_their_start(finetunings, monkeypatch):
     finetune, root = finetunings
     learnt, judged, validate = [], [], Trainer.validate

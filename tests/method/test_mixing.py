@@ -124,7 +124,12 @@ def test_silence_and_no_curve_are_left_alone():
     audio = np.ones((2, 50), np.float32)
     assert with_tone(audio, None, RATE) is audio
     silence = np.zeros((2, 50), np.float32)
-    assert not with_tone(silence, tone(MixingConfig(tone_db=20), np.random.default_rng(0)), RATE).any()
+    curve = tone(MixingConfig(tone_db=20), np.random.default_rng(0))
+    assert not with_tone(silence, curve, RATE).any()
+    for level in (1e-20, 1e-25, 1e-30, 1e-38, 1e-44):  # their squares are 0 in single precision
+        faint = with_tone(level * np.sin(np.arange(4410, dtype=np.float32))[None], curve, 44100)
+        assert np.isfinite(faint).all() and faint.dtype == np.float32
+        assert level < 1e-37 or 0.5 * level < np.sqrt(2 * np.mean(np.square(faint, dtype=np.float64))) < 2 * level
 
 
 def test_tone_changes_the_sound_of_a_source_but_neither_its_place_nor_its_level():

@@ -176,10 +176,11 @@ def test_first_steps_are_computed_again_and_a_difference_is_a_problem(grid):
     assert replay.replay("mine") == ([], ["not replayed, computed before first losses were recorded: vocals-s0"])
 
 
-def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("unlabelled", "pools"), [("both", "signals"), ("none", "signals"), ("none", "mixes")])
+def test_a_finetuning_is_computed_again_from_its_start(grid, folder, tmp_path, monkeypatch, unlabelled, pools):
     profile = grid["vocals-s0"].profile
     train = replace(profile.train, learning_rate=1e-4)
-    finetune = config.FinetuneConfig(train=train)
+    finetune = config.FinetuneConfig(train=train, unlabelled=unlabelled, pools=pools)
     monkeypatch.setitem(profiles.PROFILES, "mine", replace(profile, finetuned=("vocals",), finetune=finetune))
     music = audio.read(folder / "song1" / "vocals.wav") + audio.read(folder / "song1" / "drums.wav")
     audio.write(tmp_path / "data" / "unlabelled" / "music.wav", music, RATE)

@@ -66,7 +66,7 @@ def finetune(songs, start, folder):
 def labels(songs):
     """Batches of a finetuning by name, and how many chunks this process's teacher has separated at a time."""
     music = read_mixtures(songs.parent / "music")
-    source, seen = recipes.semi_supervised(profile(songs), "low", 0, music, new_model(MODEL, 0)), []
+    source, seen = recipes.finetuning_items(profile(songs), "low", 0, music, new_model(MODEL, 0)), []
     real = source._separated
     source._separated = lambda mixtures: seen.append(len(mixtures)) or real(mixtures)
     made = {}
