@@ -208,8 +208,8 @@ class MixingConfig:
     drop_probability: Share = 0.1  # of each source (replication)
     # replication: both; authors' code: each is an item. "one" (ours): drawn for each item, all sources alike
     item_channels: Literal["both", "one"] = later("both")
-    # of each source: from octave to octave its level changes by a uniform -tone_db to tone_db, its energy stays (ours);
-    # 0: as it was recorded (paper)
+    # of each signal that is mixed: from octave to octave its level changes by a uniform -tone_db to tone_db, its energy
+    # stays (ours); 0: as it was recorded (paper)
     tone_db: Annotated[float, within(0, 60)] = later(0.0)
 
     def __post_init__(self):

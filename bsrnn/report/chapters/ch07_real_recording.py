@@ -18,6 +18,7 @@ BEFORE, *HALF, AFTER = (
     "vocals-toned-half-s0",
     "vocals-toned-s0",
 )  # its tone
+MASK = "ratio mask that knows the stems"
 SINGERS_PROFILE = "small"  # whose models were measured
 
 
@@ -47,10 +48,11 @@ def solo_singing() -> pd.DataFrame:
 
 def exchanged_parts() -> pd.DataFrame:
     """The same clips with parts of them exchanged for rendered ones: a row an exchange, with the mean uSDR in dB of the
-    model of many items, and of what it becomes at random tone."""
+    model of many items, of what it becomes at random tone, and of a mask that knows the stems."""
     measured = pd.read_csv(paths.results("pilots") / EXCHANGED)
     table = measured.pivot_table("mean_usdr", "clips", "model", sort=False)
-    return table[[BEFORE, AFTER]].reset_index().rename_axis(columns=None)
+    shown = {BEFORE: "40000 items", AFTER: "then random tone", MASK: MASK}
+    return table[[*shown]].rename(columns=shown).reset_index().rename_axis(columns=None)
 
 
 def price_of_tone() -> pd.DataFrame:
