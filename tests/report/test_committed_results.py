@@ -140,7 +140,7 @@ def test_what_the_chapter_says_of_tone_is_what_was_measured():
     assert price["ten clips"].is_monotonic_increasing and price["Falcon 69"].is_monotonic_decreasing
     first, mixes, *others = price.to_dict("records")
     assert f"rise to {others[-1]['ten clips']:.1f} dB at most, instead of {first['ten clips']:.1f}" in page
-    assert f"falls from {first['Falcon 69']:.1f} dB to below silence" in page and others[-1]["Falcon 69"] < 0
+    assert f"falls from {first['Falcon 69']:.2f} dB to below silence" in page and others[-1]["Falcon 69"] < 0
     rendered = ["validation songs", "test songs", "new timbres"]
     assert np.mean([mixes[name] - first[name] for name in rendered]) == pytest.approx(0, abs=0.1)
     assert all(other[name] < first[name] for other in others for name in rendered)
