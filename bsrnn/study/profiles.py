@@ -176,11 +176,10 @@ SMALL = replace(
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
-    second_looks=("C1", "C2", "C3"),
+    second_looks=("C1", "C2", "C3", "C4"),
     second_seeds=(5, 6, 7, 8),
     scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
     waiting=(
-        "vocals-convtasnet-stft-again-s*",
         "vocals-tone-s[12]",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
