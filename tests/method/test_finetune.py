@@ -279,11 +279,15 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(finetunings, monkeypatc
     assert same_weights(root / "whole", root / name)
 
 
-def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the_same_weights(finetunings, monkeypatch):
+@pytest.mark.parametrize("recipe", [{"ema_decay": 0.5}, {"keep_start": 0.5}, {"ema_decay": 0.5, "keep_start": 0.25}])
+def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the_same_weights(
+    finetunings, monkeypatch, recipe
+):
     finetune, root = finetunings
-    recipe = {"ema_decay": 0.5, "item_channels": "one"}
+    recipe = {"item_channels": "one"} | recipe
+    names = [f"{name} {sorted(recipe.items())}" for name in ("averaged", "averaged-killed")]
     finetune("stereo"), finetune("plain", item_channels="one")
-    whole = finetune("averaged", **recipe)
+    whole = finetune(names[0], **recipe)
     monkeypatch.setattr("bsrnn.train.SAVE_SECONDS", -1)
     real, steps = Trainer.step, []
 
@@ -295,13 +299,13 @@ def test_a_killed_finetuning_with_an_average_of_one_channel_items_goes_on_to_the
 
     monkeypatch.setattr(Trainer, "step", failing)
     with pytest.raises(Killed):
-        finetune("averaged-killed", **recipe)
-    resumed = finetune("averaged-killed", **recipe)
+        finetune(names[1], **recipe)
+    resumed = finetune(names[1], **recipe)
     assert len(steps) == 8 + 1
     for key in ("valid_usdr", "loss", "counts", "teacher"):
         assert [entry[key] for entry in resumed["history"]] == [entry[key] for entry in whole["history"]]
-    assert same_weights(root / "averaged", root / "averaged-killed")
-    assert not same_weights(root / "averaged", root / "plain") and not same_weights(root / "plain", root / "stereo")
+    assert same_weights(root / names[0], root / names[1])
+    assert not same_weights(root / names[0], root / "plain") and not same_weights(root / "plain", root / "stereo")
 
 
 def test_a_finetuning_can_learn_from_the_random_mixes_of_training(finetunings, folder, monkeypatch):
