@@ -144,3 +144,8 @@ def test_what_the_chapter_says_of_tone_is_what_was_measured():
     rendered = ["validation songs", "test songs", "new timbres"]
     assert np.mean([mixes[name] - first[name] for name in rendered]) == pytest.approx(0, abs=0.1)
     assert all(other[name] < first[name] for other in others for name in rendered)
+    singing = pd.read_csv(pilots / "singing.csv").set_index("run")["mean_usdr"]
+    gained = np.mean([singing[f"vocals-tone-s{seed}"] - singing[f"vocals-s{seed}"] for seed in range(3)])
+    beyond = pd.read_csv(REPOSITORY / "results/small/tables/beyond.csv").set_index("what is other")["effect"]
+    assert f"brings {gained:.2f} dB on the clips" in page
+    assert f"costs {-beyond['random tone of each source']:.2f} dB on the rendered" in page
