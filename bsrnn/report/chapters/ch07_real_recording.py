@@ -12,12 +12,8 @@ from bsrnn.study.results import Results, Study
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 EXCHANGED, CLIP = "causes.csv", "clip.csv"  # likewise
-BEFORE, *HALF, AFTER = (
-    "vocals-long-s0",
-    "vocals-toned-mixes-s0",
-    "vocals-toned-half-s0",
-    "vocals-toned-s0",
-)  # its tone
+# the model of many items, and what became of it at random tone, from the least of it to the most
+BEFORE, *HALF, AFTER = "vocals-long-s0", "vocals-toned-mixes-s0", "vocals-toned-half-s0", "vocals-toned-s0"
 MASK = "ratio mask that knows the stems"
 SINGERS_PROFILE = "small"  # whose models were measured
 
