@@ -160,6 +160,7 @@ class DataConfig:
     test_songs: CountOrNone = 0
     unlabelled_songs: CountOrNone = 0  # mixtures
     new_songs: CountOrNone = later(0)  # test songs of timbres that no training song has
+    amateur_songs: CountOrNone = later(0)  # further training songs, whose singers are amateurs recorded at home
     # only the first so many training songs are labelled, the others are the unlabelled ones; 0: all are labelled
     labelled_songs: CountOrNone = later(0)
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
@@ -176,6 +177,9 @@ class DataConfig:
         require(not self.labelled_songs or self.source == "embedded" and self.labelled_songs < self.train_songs,
                 f"{self.labelled_songs} data.labelled_songs of {self.train_songs} train_songs, source {self.source!r}",
                 "fewer than train_songs, and embedded songs: the others are the unlabelled ones")  # fmt: skip
+        require(not self.amateur_songs or self.source == "embedded" and not self.labelled_songs,
+                f"{self.amateur_songs} data.amateur_songs with source {self.source!r} and {self.labelled_songs} "
+                "labelled_songs", "embedded songs, all of them labelled")  # fmt: skip
         require(self.source != "folder" or bool(self.folder), "data.source 'folder' without data.folder",
                 "the folder that holds the songs")  # fmt: skip
 

@@ -20,7 +20,7 @@ from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
 
 LABELLED = ("train", "valid", "test")
-SPLITS = (*LABELLED, "unlabelled-matched", "test-new")
+SPLITS = (*LABELLED, "unlabelled-matched", "test-new", "train-amateurs")
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "valid": ("valid", "validation", "val", "dev"),

@@ -164,7 +164,10 @@ def load(
         found = _of_fold(_load(data, None, tuple(targets), sample_rate, None), data.hold_out, split)[:limit]
     else:
         found = _load(data, split, tuple(targets), sample_rate, limit)
-    found = found[: data.labelled_songs] if split == "train" and data.labelled_songs else found
+    if split == "train" and data.labelled_songs:
+        found = found[: data.labelled_songs]
+    if split == "train" and data.amateur_songs:
+        found = (found + _load(data, "train-amateurs", tuple(targets), sample_rate, limit))[:limit]
     return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
 
 

@@ -38,8 +38,8 @@ class Profile(Settings):
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
     long_splits: tuple[str, ...] = ()  # other splits of vocals that are trained as long, of the first seed
-    # items with which the first seed's long training of the first target goes on, at random tone; 0: it does not
-    toned_items: CountOrNone = 0
+    # items with which the first seed's long training of the first target goes on, see bsrnn.study.ablations.ONWARD
+    onward_items: CountOrNone = 0
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
@@ -160,7 +160,7 @@ SMALL = replace(
         *("ten-seconds", "flat", "peak"),  # take no training
         *("wide-v1", "wide-v4"),  # claim C1 at twice the width
         *("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy", "keep-all", "batch2"),  # left open
-        *("tac", "attention", "shared", "mel41", "notes41", "energy41", "tone"),  # beyond the paper
+        *("tac", "attention", "shared", "mel41", "notes41", "energy41", "tone", "singers"),  # beyond the paper
     ),
     detail_seeds=(0, 1, 2),  # fewer would call no effect one
     scale=(
@@ -170,7 +170,7 @@ SMALL = replace(
     ),
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_splits=("v1", "v4"),
-    toned_items=10_000,  # half an hour on one core
+    onward_items=10_000,  # half an hour on one core
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
@@ -189,6 +189,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
+        *("vocals-onward-s0", "vocals-amateurs-s0", "vocals-singers-s[0-2]"),
         "other*-s[1-4]",
     ),
 )
@@ -211,7 +212,7 @@ QUICK = replace(
     scale=(),
     long_items=0,
     long_splits=(),
-    toned_items=0,
+    onward_items=0,
     peers=(),
     peer_rates=(),
     crossed=(),

@@ -21,7 +21,7 @@ ROLES = {
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "long": "a base with all else the same and many more items",
     "long split": "a split of vocals, likewise",
-    "toned": "a long training that has gone on with random tone of each source: for recordings unlike its songs",
+    "onward": "a long training that has gone on for recordings unlike its songs: at random tone, or with other singers",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",
 }

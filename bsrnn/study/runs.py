@@ -23,7 +23,7 @@ from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.limits import named
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, TONED, VARIANTS
+from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, ONWARD, VARIANTS
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 from bsrnn.study.roles import ROLES as ROLES
@@ -82,7 +82,7 @@ class Run:
             "kind": self.kind,
             "target": self.target,
             "seed": self.seed,
-            "data": self._data("train_songs", "valid_songs", "hold_out", "labelled_songs"),
+            "data": self._data("train_songs", "amateur_songs", "valid_songs", "hold_out", "labelled_songs"),
             "version": STAGES["train"],
             **{name: asdict(getattr(profile, name)) for name in ("model", "activity", "mixing", "loss", "validate")},
         }
@@ -321,7 +321,8 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         settings = with_values(base.profile, change.changed)
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
-        parts = {part: getattr(settings, part) for part in ("model", "activity", "mixing", "loss", "train", "separate")}
+        of = ("model", "data", "activity", "mixing", "loss", "train", "separate")
+        parts = {part: getattr(settings, part) for part in of}
         parts["variant"], roles = name, {"detail", "open" if name in DETAILS else "beyond"}
         if change.changed.keys() == {"model.band_split"} and name != "shared":  # such a row belongs to Table I as well
             roles |= {"crossed", "split"} if base.target == "vocals" else {"crossed"}
@@ -349,24 +350,24 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     roles = {"long"} | (base.roles & {"scale"})  # a size of that page, where the base is one
     long = add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
     first = base.seed == profile.seeds[0]
-    if profile.toned_items and first and base.target == profile.targets[0]:
-        _add_toned(add, base, long)
+    if profile.onward_items and first and base.target == profile.targets[0]:
+        _add_onward(add, base, long)
     for scheme in profile.long_splits if first and base.target == "vocals" else ():
         split = with_values(settings.model, {"band_split": scheme})
         of_split = f"split {scheme.upper()}, {words}"
         add({"long split"}, f"-{scheme}-long", "train", of_split, model=split, train=settings.train)
 
 
-def _add_toned(add: Callable[..., Run], base: Run, long: Run) -> None:
-    """A long training that goes on with its songs at random tone, from half of its first learning rate."""
-    profile = with_values(base.profile, EXTRAS["tone"].changed)
-    for name, (words, changed, share) in TONED.items():
-        items = round(share * profile.toned_items)
+def _add_onward(add: Callable[..., Run], base: Run, long: Run) -> None:
+    """A long training that goes on for recordings unlike its songs, from half of its first learning rate."""
+    for name, (words, changed, share) in ONWARD.items():
+        items = round(share * base.profile.onward_items)
         train = _with_items(base, items).train
         train = replace(train, learning_rate=train.learning_rate / 2)
-        finetune = replace(profile.finetune, unlabelled="none", train=train, **changed)
-        parts = {"model": profile.model, "mixing": profile.mixing, "finetune": finetune, "variant": name}
-        add({"toned"}, f"-{name}", "finetune", f"{long.change}, then {items} {words}", long, **parts)
+        finetune = replace(base.profile.finetune, unlabelled="none", train=train)
+        settings = with_values(replace(base.profile, finetune=finetune), changed)
+        parts = {part: getattr(settings, part) for part in ("model", "data", "mixing", "finetune")}
+        add({"onward"}, f"-{name}", "finetune", f"{long.change}, then {items} {words}", long, **parts, variant=name)
 
 
 def _with_items(base: Run, items: int) -> Profile:

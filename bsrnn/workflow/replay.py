@@ -84,7 +84,7 @@ def songs_are_here(run: Run) -> bool:
     """Whether the songs that a training learns from lie on this machine."""
     data, wanted = run.profile.data, run.profile.finetune.unlabelled if run.kind == "finetune" else "none"
     if data.source == "embedded":
-        splits = ["train"]
+        splits = ["train", "train-amateurs"]
         if wanted != "none" and not data.labelled_songs:  # else the unlabelled ones are training songs
             splits.append("unlabelled-matched")
         return not needs.unrendered(data, paths.data(), splits)

@@ -33,7 +33,7 @@ from bsrnn.data.synthetic.ranges import CHANCES, RANGES, Draws
 from bsrnn.data.synthetic.score import Section
 from bsrnn.data.synthetic.soundfont import soundfont
 from bsrnn.data.synthetic.synths import draw_patch
-from bsrnn.data.synthetic.timbres import HELD_BACK, WIDE, pool_of
+from bsrnn.data.synthetic.timbres import AMATEURS, HELD_BACK, WIDE, pool_of
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import preflight
 from bsrnn.study import needs, profiles, runs, scoring
@@ -45,6 +45,7 @@ WIDE_DATA = DataConfig(
     test_songs=1,
     unlabelled_songs=1,
     new_songs=1,
+    amateur_songs=1,
     song_seconds=2.0,
 )
 
@@ -69,12 +70,12 @@ def rendered(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def draws_of_songs():
-    """Name -> everything that 48 rendered songs of two seconds drew: choruses, in which every stem sounds."""
+    """Name -> what 48 songs of two seconds drew, and 8 of amateurs: choruses, in which every stem sounds."""
     together: dict[str, list[float]] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composing, "draw_form", lambda bars, *_: [Section("chorus", 0, bars, TARGETS)])
-        for index in range(48):
-            _, metadata = rendering.render_song("train", index, seconds=2.0)
+        for split, index in (*(("train", index) for index in range(48)), *(("train-amateurs", n) for n in range(8))):
+            _, metadata = rendering.render_song(split, index, seconds=2.0)
             for name, values in metadata["draws"].items():
                 together.setdefault(name, []).extend(values)
     for seed in range(8):  # pads of synthesisers are rare
@@ -136,6 +137,7 @@ def test_no_progression_is_shared_between_splits(scores):
     used = {
         split: {progression for score in some for progression in score.progressions} for split, some in scores.items()
     }
+    used["train"] |= used.pop("train-amateurs")  # they train as well
     for one, other in itertools.combinations(used, 2):
         rotations = {p[at:] + p[:at] for p in used[other] for at in range(len(p))}
         assert used[one] and not used[one] & rotations, (one, other)
@@ -188,13 +190,30 @@ def test_new_timbres_share_nothing_with_the_wide_world():
 
 def test_only_test_new_has_what_is_held_back(scores):
     for split, some in scores.items():
-        pool = HELD_BACK if split == "test-new" else WIDE
+        pool = pool_of(split)
         drawn = {part.source for score in some for part in score.parts} | {score.bass_source for score in some}
         assert drawn <= sources(pool)
         assert {score.kit for score in some} <= set(pool.kits) and {score.voice for score in some} <= set(pool.voices)
     train = scores["train"]
     assert {score.voice for score in train} == set(WIDE.voices)
     assert len({score.kit for score in train}) >= 8 and len({score.style_name for score in train}) >= 15
+
+
+def test_amateurs_sing_over_the_wide_world_softly_and_without_a_producer():
+    assert replace(AMATEURS, phonations=WIDE.phonations, choirs=WIDE.choirs, amateurs=False) == WIDE
+    assert not set(AMATEURS.phonations) & {"whisper", "pressed"} and not AMATEURS.choirs
+    low = {"train": [], "train-amateurs": []}
+    for split, index in itertools.product(low, range(8)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(composing, "draw_form", lambda bars, *_: [Section("chorus", 0, bars, TARGETS)])
+            stems, metadata = rendering.render_song(split, index, seconds=2.0)
+        drawn, voice = metadata["draws"], stems["vocals"][0]
+        assert ("vocal air, dB" in drawn) == (split == "train") == ("amateur's fundamental, dB" not in drawn)
+        assert "drum tuning, semitones" in drawn and metadata["timbre"] == "seen"
+        energy = np.abs(np.fft.rfft(voice)) ** 2
+        if voice.any():
+            low[split].append(energy[: 2 * 1000].sum() / energy.sum())  # below 1 kHz
+    assert np.mean(low["train-amateurs"]) > 0.95 > 0.85 > np.mean(low["train"])
 
 
 def test_pools_hold_together():
@@ -311,7 +330,8 @@ def test_lines_are_of_many_manners(scores):
 def test_stems_sum_to_the_mixture_exactly_and_nothing_clips(rendered):
     _, folder = rendered
     found = sorted(folder.glob("*/*"))
-    assert [song.parent.name for song in found] == ["test", "test-new", "train", "train", "unlabelled-matched", "valid"]
+    splits = ["test", "test-new", "train", "train", "train-amateurs", "unlabelled-matched", "valid"]
+    assert [song.parent.name for song in found] == splits
     for song in found:
         sounds = {}
         for name in (*TARGETS, "mixture"):
@@ -349,7 +369,8 @@ def test_the_reader_finds_every_split(rendered, monkeypatch):
     monkeypatch.setenv("BSRNN_DATA", str(root))
     for split in SPLITS:
         found = songs.load(WIDE_DATA, split, targets=TARGETS)
-        assert len(found) == count(WIDE_DATA, split)
+        more = count(WIDE_DATA, "train-amateurs") if split == "train" else 0
+        assert len(found) == count(WIDE_DATA, split) + more
         assert {song.info["timbre"] for song in found} == {"new" if split == "test-new" else "seen"}
         part = found[0].read("vocals", 30000, 1000)
         assert np.array_equal(part, found[0].read("vocals")[:, 30000:31000])

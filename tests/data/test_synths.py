@@ -183,6 +183,13 @@ def test_phonations_differ_in_noise_and_subharmonics():
     assert between["raspy"] > 30 * between["modal"]  # 330 Hz: half of 220 Hz, three times
 
 
+def test_a_strong_fundamental_is_that_much_stronger_and_nothing_else():
+    weak, strong = (middle(sung(NOTE, voice(fundamental_db=db))) for db in (0.0, 10.0))
+    harmonics = [(share(strong, f - 15, f + 15) / share(weak, f - 15, f + 15)) for f in (220, 440, 660, 880)]
+    gains = 10 * np.log10(np.array(harmonics) / harmonics[1])  # each against the second: the whole has unit RMS
+    assert gains == pytest.approx([10, 0, 0, 0], abs=0.1)
+
+
 def test_a_melisma_changes_its_pitch_on_one_vowel():
     line = [replace(NOTE[0], turns=((0.75, 64.0),))]
     sound = sung(line, voice())

@@ -53,7 +53,7 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
     assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
     assert small["vocals-v4-long-s0"] == {"long split"} and "vocals-v4-long-s1" not in small
-    assert small["vocals-toned-s0"] == small["vocals-toned-half-s0"] == {"toned"}
+    assert small["vocals-toned-s0"] == small["vocals-toned-half-s0"] == small["vocals-amateurs-s0"] == {"onward"}
     assert "vocals-toned-s1" not in small and "drums-toned-s0" not in small
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
     assert small["vocals-wide-v4-s0"] == small["drums-shared-s0"] == {"detail", "beyond"}
@@ -79,6 +79,19 @@ def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
     mixes = small["vocals-toned-mixes-s0"].profile.finetune
     fewer = replace(train, max_items=5000, validate_items=1000)
     assert mixes == replace(mean, pools="mixes", train=fewer)
+
+
+def test_songs_of_amateurs_are_one_change_of_a_training_and_how_a_long_one_goes_on_beside_its_control():
+    small = runs.planned("small")
+    base, singers, control, onward = (small[f"vocals{name}-s0"] for name in ("", "-singers", "-onward", "-amateurs"))
+    data = replace(base.profile.data, amateur_songs=base.profile.data.train_songs)
+    assert singers.profile == replace(base.profile, data=data)
+    assert onward.profile == replace(control.profile, data=data) and onward.start is control.start
+    tuning = control.profile.finetune
+    assert (tuning.pools, tuning.keep_start, tuning.unlabelled) == ("mixes", 0, "none")
+    assert (tuning.train.max_items, tuning.train.validate_items) == (20_000, 4000)
+    assert control.profile.mixing == base.profile.mixing and control.profile.data == base.profile.data
+    assert len({run.train_key for run in (base, singers, control, onward)}) == 4
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():

@@ -50,6 +50,7 @@ def count(config: DataConfig, split: str) -> int:
         "test": config.test_songs,
         "test-new": config.new_songs,
         "unlabelled-matched": config.unlabelled_songs,
+        "train-amateurs": config.amateur_songs,
     }
     return named("split", split, counts)
 

@@ -17,7 +17,7 @@ MODES = {
 MODE_WEIGHTS = (0.38, 0.3, 0.1, 0.1, 0.05, 0.04, 0.03)
 DEGREE_WEIGHTS = (0.27, 0.1, 0.07, 0.2, 0.18, 0.14, 0.04)  # I to VII
 # Split -> its number, of which a song is a function; 4 and 5 were splits of generator version 1
-SPLITS = {"train": 0, "valid": 1, "test": 2, "unlabelled-matched": 3, "test-new": 6}
+SPLITS = {"train": 0, "valid": 1, "test": 2, "unlabelled-matched": 3, "test-new": 6, "train-amateurs": 7}
 # Shares of all progressions, in tenths
 SHARES = {"train": 4, "valid": 1, "test": 2, "unlabelled-matched": 2, "test-new": 1}
 
@@ -34,11 +34,12 @@ def owner(progression: tuple[int, ...]) -> str:
 
 
 def draw_progression(split: str, draws: Draws) -> tuple[int, ...]:
-    """Four or eight chords that belong to ``split``.
+    """Four or eight chords that belong to ``split``; both kinds of training songs have the same.
 
     Raises:
         ConfigError: unknown split.
     """
+    split = "train" if split == "train-amateurs" else split
     named("split", split, SHARES)
     length = draws.pick((4, 4, 4, 8))
     while True:

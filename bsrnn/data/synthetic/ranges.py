@@ -3,8 +3,9 @@
 Sources: "ours" is what we take real pop, rock, electronic, hip-hop and folk records to span, by the habits of the
 trade; measured it is against two real recordings only (test_realism.py). Prame 1994 and 1997 (JASA 96
 and 102): vibrato of singers, 6 Hz on average, 0.3 to 1.2 semitones deep. Friberg and Sundstrom 2002 (Music Perception
-19): the long eighth of swing is 1 to 3.5 times the short one. The kinds of voices in ``timbres`` follow Peterson and
-Barney 1952 (JASA 24): formants of men lie some 15 % below those of women, of children as much above.
+19): the long eighth of swing is 1 to 3.5 times the short one. Klatt and Klatt 1990 (JASA 87): the breathier a
+voice, the stronger its first harmonic. The kinds of voices in ``timbres`` follow Peterson and Barney 1952 (JASA 24):
+formants of men lie some 15 % below those of women, of children as much above.
 """
 
 from collections.abc import Sequence
@@ -60,6 +61,11 @@ RANGES = {
     "melisma chance": Range(0.0, 0.3),
     "vocal compression": Range(0.0, 0.75, "ours: share of level differences taken away; 0.75 is a ratio of 4"),
     "vocal air, dB": Range(-2.0, 13.0, "ours: dull to bright microphones and desks"),
+    "amateur's fundamental, dB": Range(0.0, 14.0, "ours, after Klatt and Klatt 1990: above the other harmonics"),
+    "amateur's tilt, dB/octave": Range(0.5, 6.5, "ours: beside the voice's own; soft singing has few overtones"),
+    "amateur's compression": Range(0.0, 0.3),
+    "proximity, dB": Range(-3.0, 7.0, "ours: directional microphones close to the mouth, below 250 Hz"),
+    "amateur's treble, dB": Range(-9.0, 4.0, "ours: dynamic microphones and phones, from 2 kHz on"),
     "double delay, s": Range(0.012, 0.045, "ours: automatic double tracking"),
     "harmony level": Range(0.12, 0.6, log=True),
     "echo level": Range(0.08, 0.4),

@@ -84,6 +84,7 @@ class Voice:
     sibilance: float
     drive: float  # 0: clean
     rasp: float = 0.0  # depth of the swing of every second glottal pulse
+    fundamental_db: float = 0.0  # of the first harmonic, over what the glottis' slope gives it
     formant_balance: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)  # of F1 to F5, beside the scale
 
 
@@ -205,14 +206,20 @@ class _Tracks:
         return True
 
 
-def _pulses(pitch_hz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pulse train of flat spectrum up to 20 kHz and about unit power, (L,), and its phase; ``pitch_hz`` a sample."""
+def _pulses(pitch_hz: np.ndarray, fundamental_db: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pulse train of flat spectrum up to 20 kHz and about unit power, (L,), and its phase; ``pitch_hz`` a sample.
+
+    Its first harmonic lies ``fundamental_db`` above the others.
+    """
     phase = np.cumsum(2 * np.pi * pitch_hz / SAMPLE_RATE)
     harmonics = np.floor(20000 / pitch_hz)
     half = np.sin(phase / 2)
     near = np.abs(half) < 1e-4  # the closed form of the cosine sum is 0/0 at the pulse
     series = (np.sin((harmonics + 0.5) * phase) / np.where(near, 1, half) - 1) / 2
-    return np.where(near, harmonics, series) * np.sqrt(2 / harmonics), phase
+    pulses = np.where(near, harmonics, series)
+    if fundamental_db:
+        pulses = pulses + (10 ** (fundamental_db / 20) - 1) * np.cos(phase)
+    return pulses * np.sqrt(2 / harmonics), phase
 
 
 def _resonance(frequency_hz: np.ndarray, bandwidth_hz: np.ndarray, z_inverse: np.ndarray) -> np.ndarray:
@@ -227,7 +234,7 @@ def _filtered(tracks: _Tracks, length: int, voice: Voice, rng: np.random.Generat
     """Pulses, breath and consonants through the vocal tract, (T, F) complex."""
     frames = np.arange(len(tracks.pitch))
     drift = 1 + 0.0009 * rng.standard_normal(length).cumsum() / np.sqrt(np.arange(length) + 1.0)
-    pulses, phase = _pulses(np.interp(np.arange(length), frames * HOP, tracks.pitch_hz) * drift)
+    pulses, phase = _pulses(np.interp(np.arange(length), frames * HOP, tracks.pitch_hz) * drift, voice.fundamental_db)
     gate = np.clip(0.55 + 0.45 * np.cos(phase), 0.05, 1)  # breath follows the glottal cycle
     if voice.rasp:
         pulses = pulses * (1 + voice.rasp * np.sign(np.cos(phase / 2)))

@@ -135,10 +135,34 @@ def _choir(score: Score, pool: Pool, length: int, draws: Draws) -> np.ndarray:
     return bus
 
 
+def _at_home(score: Score, voice: Voice, seconds: float, rng: np.random.Generator, draws: Draws) -> np.ndarray:
+    """(2, length): one who sings softly and without training into the microphone at hand, and at most an echo.
+
+    Without training there is no singer's formant; softly sung, the fundamental is strong and overtones fall steeply.
+    No producer has made the voice bright, nor levelled it, doubled it or put a choir behind it.
+    """
+    voice = replace(
+        voice,
+        fundamental_db=draws("amateur's fundamental, dB"),
+        tilt_db=voice.tilt_db + draws("amateur's tilt, dB/octave"),
+        ring_db=-30.0,  # none
+    )
+    mono = sing(score.lead, seconds, voice, rng)
+    if not mono.any():
+        return effects.pan(mono, 0)
+    bus = effects.pan(levelled(mono, draws("amateur's compression")), draws.rng.uniform(-0.12, 0.12))
+    if draws.chance("echo"):
+        bus = effects.echo(bus, draws.rng.choice((0.25, 0.5, 0.75)) * 60 / score.bpm, draws("echo level"))
+    close = desk.shelf(250, draws("proximity, dB"), high=False)
+    return desk.equalise(bus, close, desk.shelf(2000, draws("amateur's treble, dB"), high=True))
+
+
 def perform_vocals(score: Score, pool: Pool, length: int, draws: Draws) -> np.ndarray:
     """(2, length): lead, double, harmony, choir and echo, through one channel strip."""
     seconds, lead_rng, harmony_rng = length / SAMPLE_RATE, *draws.rng.spawn(2)
     voice = draw_voice(score.voice, draws.pick(pool.phonations), draws)
+    if pool.amateurs:
+        return _at_home(score, voice, seconds, lead_rng, draws)
     lead, harmony = score.lead, score.harmony
     if draws.chance("autotune"):
         lead, harmony = autotuned(lead), autotuned(harmony)

@@ -2,10 +2,10 @@
 
 ``WIDE`` is the pool of every split but "test-new", whose songs draw from ``HELD_BACK``. The two share no preset, no
 recording inside the soundfont, no drum synthesis, no kind of voice and no synthesiser waveform. Numbers are General
-MIDI programs; presets that share a recording lie on the same side.
+MIDI programs; presets that share a recording lie on the same side. ``AMATEURS`` is the wide pool, sung at home.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CONSONANTS = ("s", "sh", "f", "z", "v", "t", "k", "p", "d", "b", "g", "h", "m", "n", "l", "r", "w", "y")
 VOWELS = ("a", "e", "i", "o", "u", "ae", "eh", "schwa", "ih", "uh")
@@ -48,6 +48,7 @@ class Pool:
     kits: tuple[DrumKit, ...]
     basses: tuple[int | str, ...]
     families: dict[str, Family]
+    amateurs: bool = False  # singers without training, recorded without a producer
 
 
 _CHORDAL = ("held", "comp", "arpeggio", "stab")
@@ -136,6 +137,10 @@ HELD_BACK = Pool(
 )
 
 
+# They neither press nor whisper: both are manners, and have their place in the wide pool
+AMATEURS = replace(WIDE, phonations=("modal", "modal", "modal", "breathy", "raspy"), choirs=(), amateurs=True)
+
+
 def pool_of(split: str) -> Pool:
     """What the songs of a split draw from."""
-    return HELD_BACK if split == "test-new" else WIDE
+    return {"test-new": HELD_BACK, "train-amateurs": AMATEURS}.get(split, WIDE)

@@ -34,7 +34,7 @@ def on_a_real_recording(results: Results) -> pd.DataFrame:
 def solo_singing() -> pd.DataFrame:
     """Ten clips of solo singing over accompaniment: a row a kind of training of vocals, the best mean uSDR first."""
     measured, planned = pd.read_csv(paths.results("pilots") / SOLO_SINGING), runs.planned(SINGERS_PROFILE)
-    measured = measured[["toned" not in planned[run_id].roles for run_id in measured["run"]]]  # have their own table
+    measured = measured[["onward" not in planned[run_id].roles for run_id in measured["run"]]]  # have their own table
     measured = measured.assign(training=[planned[run_id].change for run_id in measured["run"]])
     groups = measured.groupby("training", sort=False)["mean_usdr"]
     table = groups.agg(usdr_mean="mean", lowest="min", highest="max", trainings="count").reset_index()
