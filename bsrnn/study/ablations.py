@@ -27,15 +27,16 @@ VARIANTS: dict[str, Finetuning] = {
     "remixit": ("RemixIT: the teacher's estimates shuffled, no labelled songs", {"pools": "remixit"}, 1),
 }
 # How a long training goes on for recordings unlike its songs: in words, "section.setting" -> value, and the share of
-# the items planned for it. The control knows what mixes bring without other singers
+# the items planned for it. The last but one is the last one's control: as many songs, and no other singers
 TONE: dict[str, object] = {"mixing.tone_db": 12.0}
 HALF_WAY, MIXES = {"finetune.keep_start": 0.5}, {"finetune.pools": "mixes"}
-SINGERS: dict[str, object] = {"data.amateur_songs": 108}  # as many as `small` has of others
+TWICE: dict[str, object] = {"data.train_songs": 216}  # of `small`, which has 108
+SINGERS: dict[str, object] = {"data.amateur_songs": 108}  # as many as it has of others
 ONWARD: dict[str, Finetuning] = {
     "toned": ("at random tone", TONE, 1),
     "toned-half": ("at random tone; half-way back to the first", TONE | HALF_WAY, 1),
     "toned-mixes": ("mixes at random tone; half-way back to the first", TONE | HALF_WAY | MIXES, 1 / 2),
-    "onward": ("mixes", MIXES, 2),
+    "onward": ("mixes, twice as many songs", MIXES | TWICE, 2),
     "amateurs": ("mixes, half of the songs by amateurs", MIXES | SINGERS, 2),
 }
 # Which of them answer a question that the paper leaves open: the row of data/published/open_details.csv
@@ -109,7 +110,8 @@ EXTRAS: dict[str, Change] = {
     "energy41": Change("41 bands of equal energy", {"model.band_split": "energy41"}),
     # ours: the rendered voices are all of one producer's tone, and other people's records are not
     "tone": Change("random tone of each source", TONE),
-    "singers": Change("as many songs again, by amateurs", SINGERS),
+    "twice": Change("216 training songs", TWICE),
+    "singers": Change("half of 216 training songs by amateurs", SINGERS, "", "twice"),
     # claim C1 where a band of many bins has to give up less
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),

@@ -160,7 +160,7 @@ SMALL = replace(
         *("ten-seconds", "flat", "peak"),  # take no training
         *("wide-v1", "wide-v4"),  # claim C1 at twice the width
         *("layer", "mlp2", "nearest", "sum", "plain-stft", "mean-energy", "keep-all", "batch2"),  # left open
-        *("tac", "attention", "shared", "mel41", "notes41", "energy41", "tone", "singers"),  # beyond the paper
+        *("tac", "attention", "shared", "mel41", "notes41", "energy41", "tone", "twice", "singers"),  # beyond the paper
     ),
     detail_seeds=(0, 1, 2),  # fewer would call no effect one
     scale=(
@@ -189,7 +189,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        *("vocals-onward-s0", "vocals-amateurs-s0", "vocals-singers-s[0-2]"),
+        *("vocals-onward-s0", "vocals-amateurs-s0", "vocals-twice-s[0-2]", "vocals-singers-s[0-2]"),
         "other*-s[1-4]",
     ),
 )

@@ -83,15 +83,19 @@ def test_random_tone_is_one_change_of_a_training_and_how_a_long_one_goes_on():
 
 def test_songs_of_amateurs_are_one_change_of_a_training_and_how_a_long_one_goes_on_beside_its_control():
     small = runs.planned("small")
-    base, singers, control, onward = (small[f"vocals{name}-s0"] for name in ("", "-singers", "-onward", "-amateurs"))
-    data = replace(base.profile.data, amateur_songs=base.profile.data.train_songs)
-    assert singers.profile == replace(base.profile, data=data)
-    assert onward.profile == replace(control.profile, data=data) and onward.start is control.start
+    base, twice, singers = (small[f"vocals{name}-s0"] for name in ("", "-twice", "-singers"))
+    control, onward = (small[f"vocals-{name}-s0"] for name in ("onward", "amateurs"))
+    number = base.profile.data.train_songs
+    more, others = (replace(base.profile.data, **{name: count}) for name, count in
+                    (("train_songs", 2 * number), ("amateur_songs", number)))  # fmt: skip
+    assert twice.profile == replace(base.profile, data=more) and singers.profile == replace(base.profile, data=others)
+    assert control.profile.data == more and onward.profile == replace(control.profile, data=others)
+    assert onward.start is control.start is small["vocals-long-s0"]
     tuning = control.profile.finetune
     assert (tuning.pools, tuning.keep_start, tuning.unlabelled) == ("mixes", 0, "none")
     assert (tuning.train.max_items, tuning.train.validate_items) == (20_000, 4000)
-    assert control.profile.mixing == base.profile.mixing and control.profile.data == base.profile.data
-    assert len({run.train_key for run in (base, singers, control, onward)}) == 4
+    assert control.profile.mixing == base.profile.mixing
+    assert len({run.train_key for run in (base, twice, singers, control, onward)}) == 5
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
