@@ -177,9 +177,10 @@ class DataConfig:
         require(not self.labelled_songs or self.source == "embedded" and self.labelled_songs < self.train_songs,
                 f"{self.labelled_songs} data.labelled_songs of {self.train_songs} train_songs, source {self.source!r}",
                 "fewer than train_songs, and embedded songs: the others are the unlabelled ones")  # fmt: skip
-        require(not self.amateur_songs or self.source == "embedded" and not self.labelled_songs,
-                f"{self.amateur_songs} data.amateur_songs with source {self.source!r} and {self.labelled_songs} "
-                "labelled_songs", "embedded songs, all of them labelled")  # fmt: skip
+        beside = self.source == "embedded" and self.train_songs > 0 and not self.labelled_songs
+        require(not self.amateur_songs or beside,
+                f"{self.amateur_songs} data.amateur_songs with {self.train_songs} train_songs, {self.labelled_songs} "
+                f"labelled_songs, source {self.source!r}", "embedded songs, all of them labelled")  # fmt: skip
         require(self.source != "folder" or bool(self.folder), "data.source 'folder' without data.folder",
                 "the folder that holds the songs")  # fmt: skip
 

@@ -166,8 +166,8 @@ def load(
         found = _load(data, split, tuple(targets), sample_rate, limit)
     if split == "train" and data.labelled_songs:
         found = found[: data.labelled_songs]
-    if split == "train" and data.amateur_songs:
-        found = (found + _load(data, "train-amateurs", tuple(targets), sample_rate, limit))[:limit]
+    if split == "train" and data.amateur_songs and (left := None if limit is None else limit - len(found)) != 0:
+        found += _load(data, "train-amateurs", tuple(targets), sample_rate, left)
     return [song.excerpt(data.excerpt_seconds) for song in found] if split == "test" and data.excerpt_seconds else found
 
 

@@ -5,6 +5,7 @@ a dash does, too. A target has one colour throughout the book. No pyplot: nothin
 """
 
 import io
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -114,4 +115,12 @@ def figure_bytes(figure: Figure, ending: str, told: Mapping[str, str] | None = N
     metadata = None if of_kind is None else told | of_kind
     with matplotlib.rc_context({"svg.hashsalt": "bsrnn", "svg.fonttype": "path"}):
         figure.savefig(buffer, format=ending, metadata=metadata, dpi={"svg": 72, "png": 150, "jpg": 110}[ending])
-    return buffer.getvalue()
+    return _numbered(buffer.getvalue()) if ending == "svg" else buffer.getvalue()
+
+
+def _numbered(svg: bytes) -> bytes:
+    """Ids of clips and markers in their order: matplotlib's are hashes of coordinates, whose last bits may differ from
+    one drawing to the next, though none of the digits that are written does. An svg is a document of its own: two of
+    them inside one page would share their ids."""
+    known: dict[bytes, bytes] = {}
+    return re.sub(rb'(?<=[#"])[mp][0-9a-f]{10}\b', lambda id_: known.setdefault(id_[0], b"id%d" % len(known)), svg)

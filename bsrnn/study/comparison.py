@@ -29,7 +29,7 @@ from bsrnn.study.runs import Run
 USED = ("model", "data", "activity", "mixing", "loss", "train", "validate", "separate")
 OPTIONS = {"model.targets": "--target", "data.source": "--data", "data.folder": "--data"}
 # Settings of the data that leave the test songs as they are
-OF_TRAINING = ("train_songs", "valid_songs")
+OF_TRAINING = ("train_songs", "amateur_songs", "valid_songs")
 OF_FINETUNING = ("unlabelled_songs",)
 PUBLISHED = "published"  # folder of what was scored with a profile's published weights, which are of half precision
 Pair = tuple[Finished, Finished]
@@ -73,8 +73,8 @@ class Comparison:
     def same_items(self) -> bool:
         """Whether both learn from the same items in the same order: not where the change makes other items."""
         one, other = self.profile, self.changed[0].profile
-        drawn = one.data.train_songs == other.data.train_songs
-        return drawn and (one.activity, one.mixing) == (other.activity, other.mixing)
+        songs = ((of.data.train_songs, of.data.amateur_songs) for of in (one, other))
+        return len({*songs}) == 1 and (one.activity, one.mixing) == (other.activity, other.mixing)
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ ROLES = {
     "peer": "another system, trained from scratch on the same songs",
     "detail": "the base with one other choice",
     "open": "a detail that the paper leaves open",
-    "beyond": "a detail that the paper does not have: another model or split",
+    "beyond": "a detail that the paper does not have: another model, another split, other songs or tones",
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "long": "a base with all else the same and many more items",

@@ -107,6 +107,7 @@ class Run:
             settings["data"] |= self._data("unlabelled_songs", "labelled_songs")
             settings |= {name: asdict(getattr(profile, name)) for name in ("activity", "mixing")}
         if self.kind == "baselines":
+            settings["data"] |= self._data("amateur_songs")  # a model's are in its train_key
             settings["stft"] = (profile.model.sample_rate, profile.model.n_fft, profile.model.hop_samples)
         else:
             settings["separate"] = asdict(profile.separate)
@@ -321,9 +322,9 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
         settings = with_values(base.profile, change.changed)
         if name == "shared":
             settings = replace(settings, model=replace(settings.model, targets=profile.targets))
-        of = ("model", "data", "activity", "mixing", "loss", "train", "separate")
-        parts = {part: getattr(settings, part) for part in of}
-        parts["variant"], roles = name, {"detail", "open" if name in DETAILS else "beyond"}
+        changing = ("model", "data", "activity", "mixing", "loss", "train", "separate")
+        parts: dict[str, Any] = {part: getattr(settings, part) for part in changing} | {"variant": name}
+        roles = {"detail", "open" if name in DETAILS else "beyond"}
         if change.changed.keys() == {"model.band_split"} and name != "shared":  # such a row belongs to Table I as well
             roles |= {"crossed", "split"} if base.target == "vocals" else {"crossed"}
         if change.scored_only:
@@ -349,12 +350,12 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
     roles = {"long"} | (base.roles & {"scale"})  # a size of that page, where the base is one
     long = add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
-    first = base.seed == profile.seeds[0]
-    if profile.onward_items and first and base.target == profile.targets[0]:
+    if base.seed != profile.seeds[0]:
+        return
+    if profile.onward_items and base.target == profile.targets[0]:
         _add_onward(add, base, long)
-    for scheme in profile.long_splits if first and base.target == "vocals" else ():
-        split = with_values(settings.model, {"band_split": scheme})
-        of_split = f"split {scheme.upper()}, {words}"
+    for scheme in profile.long_splits if base.target == "vocals" else ():
+        split, of_split = with_values(settings.model, {"band_split": scheme}), f"split {scheme.upper()}, {words}"
         add({"long split"}, f"-{scheme}-long", "train", of_split, model=split, train=settings.train)
 
 
@@ -362,8 +363,7 @@ def _add_onward(add: Callable[..., Run], base: Run, long: Run) -> None:
     """A long training that goes on for recordings unlike its songs, from half of its first learning rate."""
     for name, (words, changed, share) in ONWARD.items():
         items = round(share * base.profile.onward_items)
-        train = _with_items(base, items).train
-        train = replace(train, learning_rate=train.learning_rate / 2)
+        train = replace(_with_items(base, items).train, learning_rate=base.profile.train.learning_rate / 2)
         finetune = replace(base.profile.finetune, unlabelled="none", train=train)
         settings = with_values(replace(base.profile, finetune=finetune), changed)
         parts = {part: getattr(settings, part) for part in ("model", "data", "mixing", "finetune")}

@@ -524,6 +524,28 @@ def test_load_embedded(tmp_path, data_folder, monkeypatch):
         songs.load(config, "test")
 
 
+def test_songs_of_amateurs_train_behind_the_others(tmp_path, data_folder, monkeypatch):
+    asked = []
+
+    def ensure(config, root, splits, *, limit=None, jobs=None, progress=True):
+        asked.append((*splits, limit))
+        return tree(tmp_path / "set", **{split: [f"{split}-{i}" for i in range(4)] for split in splits})
+
+    monkeypatch.setitem(
+        sys.modules, "bsrnn.data.synthetic", types.SimpleNamespace(ensure=ensure, count=synthetic.count)
+    )
+    config = DataConfig("embedded", train_songs=2, valid_songs=1, amateur_songs=3)
+    every = ["train-0", "train-1", "train-amateurs-0", "train-amateurs-1", "train-amateurs-2"]
+    assert names(songs.load(config, "train")) == every and names(songs.load(config, "valid")) == ["valid-0"]
+    assert names(songs.load(config, "train-amateurs")) == every[2:]
+    asked.clear()
+    assert [names(songs.load(config, "train", limit=limit)) for limit in (1, 2, 4)] == [every[:1], every[:2], every[:4]]
+    assert asked == [("train", 1), ("train", 2), ("train", 4), ("train-amateurs", 2)]  # none for nothing
+    for wrong in ({"train_songs": 0}, {"labelled_songs": 1}, {"source": "folder", "folder": "songs"}):
+        with pytest.raises(ConfigError, match="got 3 data.amateur_songs with .*: expected embedded songs, all of them"):
+            replace(config, **wrong)
+
+
 def test_an_embedded_split_is_whole_whatever_else_is_rendered(tmp_path, data_folder, monkeypatch):
     """On a new machine train/ is there before valid/: nothing is held out of it then."""
 

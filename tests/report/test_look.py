@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from places import REPOSITORY
 
 from bsrnn.data import musdb
@@ -296,6 +297,23 @@ def test_below_a_figure_stand_its_runs_its_code_and_the_command(finished):
     assert f"<code>bsrnn artifacts --profile {PROFILE}</code>" in page and "seed 0</a>" in page
     key = runs.get(PROFILE, "vocals-s0").key
     assert f'title="key {key}"' in page
+
+
+def test_a_place_that_differs_by_less_than_is_written_gives_the_same_bytes():
+    drawn = []
+    for shift in (0.0, 1e-13):
+        figure = Figure()
+        axes = [figure.add_axes((left + shift, 0.1, 0.35, 0.8)) for left in (0.1, 0.6)]
+        for one in axes:
+            one.plot([0, 1, 2], [1, 0, 2], marker="o")
+            one.set(xticks=[], yticks=[])
+        drawn.append(figures.figure_bytes(figure, "svg"))
+    assert drawn[0] == drawn[1]
+    named = set(re.findall(rb'id="([^"]*)"', drawn[0]))
+    used = set(re.findall(rb'url\(#([^)]*)\)|xlink:href="#([^"]*)"', drawn[0]))
+    used = {name for pair in used for name in pair if name}
+    assert used <= named and len(re.findall(rb"url\(#(id\d+)\)", drawn[0])) >= 2
+    assert len({name for name in used if name.startswith(b"id")}) == 3  # two clips and a marker
 
 
 def test_a_pictures_file_says_what_it_was_drawn_from(finished):

@@ -64,7 +64,7 @@ def test_both_sides_are_the_profiles_own_runs(root):
 
 def test_the_items_are_the_same_unless_the_change_is_about_them(root):
     assert plan(SPLIT, root / "c").same_items and plan(["train.learning_rate=1e-3"], root / "c").same_items
-    for other in ("mixing.gain_db=3", "activity.energy=mean", "data.train_songs=1"):
+    for other in ("mixing.gain_db=3", "activity.energy=mean", "data.train_songs=1", "data.amateur_songs=2"):
         assert not plan([other], root / "c").same_items
 
 

@@ -1,7 +1,8 @@
 """The embedded data set: seeded four-stem songs made by a program, for training and testing without a download.
 
 Labelled, unlabelled, validation and test songs are drawn alike from one wide pool of timbres; they share no song, no
-progression and no seed. Songs of timbres that no training song has are a split of their own, "test-new".
+progression and no seed. Songs of timbres that no training song has are a split of their own, "test-new". So are songs
+of amateurs recorded without a producer, "train-amateurs", which a training may have besides (``data.amateur_songs``).
 
 ``ranges`` names every drawn parameter with its range and where that is from, ``timbres`` what sounds and what is held
 back, ``grooves``, ``harmony`` and ``form`` what is played. ``composing`` (with ``melody`` and ``parts``) writes a

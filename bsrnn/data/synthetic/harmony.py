@@ -1,4 +1,5 @@
-"""Modes and progressions. Every progression belongs to one split, so that no two splits share any. All ours."""
+"""Modes and progressions. Every progression belongs to one split, so that no two splits share any, but for the two
+that train. All ours."""
 
 import hashlib
 

@@ -1,11 +1,12 @@
 """Every drawn parameter: its range, and where that is from. A song's draws are recorded beside it, in song.json.
 
 Sources: "ours" is what we take real pop, rock, electronic, hip-hop and folk records to span, by the habits of the
-trade; measured it is against two real recordings only (test_realism.py). Prame 1994 and 1997 (JASA 96
-and 102): vibrato of singers, 6 Hz on average, 0.3 to 1.2 semitones deep. Friberg and Sundstrom 2002 (Music Perception
-19): the long eighth of swing is 1 to 3.5 times the short one. Klatt and Klatt 1990 (JASA 87): the breathier a
-voice, the stronger its first harmonic. The kinds of voices in ``timbres`` follow Peterson and Barney 1952 (JASA 24):
-formants of men lie some 15 % below those of women, of children as much above.
+trade; measured it is against two real recordings only (test_realism.py), and what amateurs span was chosen with the
+spectra of ten clips of MIR-1K in view (results/pilots/spectra.csv). Prame 1994 and 1997 (JASA 96 and 102): vibrato of
+singers, 6 Hz on average, 0.3 to 1.2 semitones deep. Friberg and Sundstrom 2002 (Music Perception 19): the long eighth
+of swing is 1 to 3.5 times the short one. Klatt and Klatt 1990 (JASA 87): the breathier a voice, the stronger its first
+harmonic. The kinds of voices in ``timbres`` follow Peterson and Barney 1952 (JASA 24): formants of men lie some 15 %
+below those of women, of children as much above.
 """
 
 from collections.abc import Sequence

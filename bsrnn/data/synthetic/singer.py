@@ -209,7 +209,7 @@ class _Tracks:
 def _pulses(pitch_hz: np.ndarray, fundamental_db: float) -> tuple[np.ndarray, np.ndarray]:
     """Pulse train of flat spectrum up to 20 kHz and about unit power, (L,), and its phase; ``pitch_hz`` a sample.
 
-    Its first harmonic lies ``fundamental_db`` above the others.
+    Its first harmonic lies ``fundamental_db`` above the others, beside that power.
     """
     phase = np.cumsum(2 * np.pi * pitch_hz / SAMPLE_RATE)
     harmonics = np.floor(20000 / pitch_hz)

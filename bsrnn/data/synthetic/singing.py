@@ -139,7 +139,8 @@ def _at_home(score: Score, voice: Voice, seconds: float, rng: np.random.Generato
     """(2, length): one who sings softly and without training into the microphone at hand, and at most an echo.
 
     Without training there is no singer's formant; softly sung, the fundamental is strong and overtones fall steeply.
-    No producer has made the voice bright, nor levelled it, doubled it or put a choir behind it.
+    No producer has made the voice bright, levelled it much, doubled it or put a choir behind it; mixed and mastered it
+    is like any other, or its level would give it away.
     """
     voice = replace(
         voice,

@@ -1,8 +1,9 @@
 """What sounds, and what is held back for the songs of "test-new". All ours.
 
-``WIDE`` is the pool of every split but "test-new", whose songs draw from ``HELD_BACK``. The two share no preset, no
-recording inside the soundfont, no drum synthesis, no kind of voice and no synthesiser waveform. Numbers are General
-MIDI programs; presets that share a recording lie on the same side. ``AMATEURS`` is the wide pool, sung at home.
+``WIDE`` is the pool of every split but "test-new", whose songs draw from ``HELD_BACK``, and "train-amateurs", whose
+``AMATEURS`` are the wide pool, sung at home. ``WIDE`` and ``HELD_BACK`` share no preset, no recording inside the
+soundfont, no drum synthesis, no kind of voice and no synthesiser waveform. Numbers are General MIDI programs; presets
+that share a recording lie on the same side.
 """
 
 from dataclasses import dataclass, replace

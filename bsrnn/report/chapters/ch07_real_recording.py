@@ -1,8 +1,13 @@
 """The chapter on the real recording."""
 
-import pandas as pd
+from collections.abc import Iterable
+from dataclasses import replace
 
-from bsrnn.report import artifact
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bsrnn.report import artifact, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.stamps import REAL_RECORDING
 from bsrnn.report.tables import METHODS, new_score, ordered, ours, scores_of
@@ -11,9 +16,17 @@ from bsrnn.study import runs
 from bsrnn.study.results import Results, Study
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
-EXCHANGED, CLIP = "causes.csv", "clip.csv"  # likewise
-# the model of many items, and what became of it at random tone, from the least of it to the most
+EXCHANGED, CLIP, SPECTRA = "causes.csv", "clip.csv", "spectra.csv"  # likewise
+# the model of many items, and what became of it: at random tone, from the least of it to the most; with other singers
 BEFORE, *HALF, AFTER = "vocals-long-s0", "vocals-toned-mixes-s0", "vocals-toned-half-s0", "vocals-toned-s0"
+TONED, SINGERS = (*HALF, AFTER), ("vocals-onward-s0", "vocals-amateurs-s0")
+# kinds of voices in SPECTRA: colour, dash
+VOICES = {
+    "real, ten clips": ("#D55E00", "-"),
+    "real, Falcon 69": ("#0072B2", "--"),
+    "rendered, training songs": ("#000000", ":"),
+    "rendered, amateurs' songs": ("#009E73", "-."),
+}
 MASK = "ratio mask that knows the stems"
 SINGERS_PROFILE = "small"  # whose models were measured
 
@@ -51,11 +64,49 @@ def exchanged_parts() -> pd.DataFrame:
     return table[[*shown]].rename(columns=shown).reset_index().rename_axis(columns=None)
 
 
-def price_of_tone() -> pd.DataFrame:
-    """What random tone brings and costs, a row a model: mean uSDR in dB on rendered songs and on real recordings."""
+def spectra_of_voices() -> Figure:
+    """Where the energy of voices lies, octave by octave: means over voices, and of those that are many a standard
+    deviation to both sides."""
+    measured = pd.read_csv(paths.results("pilots") / SPECTRA)
+    figure = figures.new_figure(3.6)
+    axes = figure.subplots()
+    for kind, rows in measured.groupby("voices", sort=False):
+        tint, dash = VOICES[str(kind)]
+        hz, level, spread = (rows[name].to_numpy() for name in ("octave_from_hz", "mean_db", "sd_db"))
+        axes.plot(
+            hz, level, color=tint, linestyle=dash, marker="o", markersize=4, label=f"{kind} ({rows['count'].iloc[0]})"
+        )
+        if not np.isnan(spread).any():
+            axes.fill_between(hz, level - spread, level + spread, color=tint, alpha=0.12, linewidth=0)
+    axes.set_xscale("log", base=2)
+    octaves = measured["octave_from_hz"].unique().tolist()
+    ends = [*octaves[1:], 2 * octaves[-1]]
+    axes.set_xticks(octaves, [f"{low} to {high}" for low, high in zip(octaves, ends, strict=True)])
+    figures.style(axes, "octave (Hz)", "share of the energy (dB)")
+    figures.legend_above(figure, axes, 2)
+    return figure
+
+
+def sung_twice(seed: int, seconds: float = 12.0) -> dict[str, np.ndarray]:
+    """One line by one singer of the embedded songs, with a producer and without: name -> (2, L) at 44.1 kHz, both of
+    one mean square."""
+    from bsrnn.data.synthetic import SAMPLE_RATE, composing, ranges, singing, timbres  # an extra
+
+    sung = {}
+    for name, pool in {"with a producer": timbres.WIDE, "without a producer": timbres.AMATEURS}.items():
+        draws = ranges.Draws(np.random.default_rng(seed))
+        score = composing.compose("train", timbres.WIDE, seconds, 0, draws)
+        alike = replace(pool, phonations=("modal",), choirs=())  # or it would be another singer
+        voice = singing.perform_vocals(score, alike, round(seconds * SAMPLE_RATE), draws)
+        sung[name] = 0.1 * voice / np.sqrt(np.square(voice).mean())
+    return sung
+
+
+def gone_on(trainings: Iterable[str]) -> pd.DataFrame:
+    """What the model of many items became, a row a training: mean uSDR in dB on rendered songs and real recordings."""
     measured = {name: pd.read_csv(paths.results("pilots") / name, index_col="run") for name in (SOLO_SINGING, CLIP)}
     study, rows = Study(SINGERS_PROFILE), []
-    for run_id in (BEFORE, *HALF, AFTER):
+    for run_id in (BEFORE, *trainings):
         done = study.finished(runs.get(SINGERS_PROFILE, run_id))
         row = {"model": done.run.change, "validation songs": done.training["best"]}
         row |= {"test songs": done.scores["summary"]["usdr_mean"], "new timbres": new_score([done])}
