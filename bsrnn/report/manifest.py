@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from bsrnn.checkpoint import WEIGHTS
 from bsrnn.errors import BSRNNError, ConfigError
 from bsrnn.report import chapters, claims, figures, formats, tables, trace
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json, write_text
 from bsrnn.study import runs
-from bsrnn.study.results import Results, Study
+from bsrnn.study.results import PUBLISHED, Results, Study
 
 PROVENANCE = ("key", "train_key", "kind", "target", "seed", "change", "code", "stages", "versions", "device", "threads")
 README_MARKS = ("<!-- results:start -->", "<!-- results:end -->")
@@ -74,8 +75,8 @@ def _last(folder: Path) -> dict:
 
 
 def checkpoints(profile_name: str) -> dict[str, str]:
-    """Hash of each published model, by target."""
-    files = sorted((paths.results(profile_name) / "checkpoints").glob("*/model.safetensors"))
+    """Hash of each published model, by the name of its folder."""
+    files = sorted(path for kind in PUBLISHED for path in (paths.results(profile_name) / kind).glob(f"*/{WEIGHTS}"))
     return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

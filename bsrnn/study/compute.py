@@ -162,23 +162,30 @@ def _ensure_start(run: Run, device: str) -> None:
 
 
 def publish(profile_name: str) -> list[Path]:
-    """Copy the best model of every target to results/<profile>/checkpoints/<target>/, in half precision.
+    """Copy the models that a profile has to offer into its results, in half precision.
 
-    Best on the validation songs, see :func:`bsrnn.study.results.Study.best_models`.
+    Which, and where: :func:`bsrnn.study.results.Study.published`.
     """
     written = []
-    for target, run in Study(profile_name).best_models().items():
-        folder = paths.results(profile_name) / "checkpoints" / target
+    for name, run in Study(profile_name).published().items():
+        folder = paths.results(profile_name) / name
         if not (run.weights_folder() / "training.json").is_file():  # a clone has the published copy alone
             if checkpoint.info_of(folder).get("train_key") != run.train_key:
-                terminal.say("note", f"{target}: run {run.id!r} is the best on the validation songs, but its weights "
-                                     "are not here; what is published stays as it is")  # fmt: skip
+                terminal.say("note", f"{name}: the model of run {run.id!r} belongs there, but its weights are not "
+                                     "here; what is published stays as it is")  # fmt: skip
             continue
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
-        info |= {"items": result["training"]["items"], "summary": result["scores"]["summary"]}
+        if amateurs := run.profile.data.amateur_songs:
+            info["data"] |= {"train_songs": run.profile.data.train_songs, "amateur_songs": amateurs}
+        info |= {"items": _items_seen(run), "summary": result["scores"]["summary"]}
         info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")
         cards.write(folder)
         written.append(folder)
     return written
+
+
+def _items_seen(run: Run) -> int:
+    """By a model, those of its start included."""
+    return load(run)["training"]["items"] + (_items_seen(run.start) if run.start else 0)

@@ -58,6 +58,7 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
+    beside: tuple[str, ...] = ()  # runs whose models are published beside the best one of each target
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()
 
@@ -170,7 +171,8 @@ SMALL = replace(
     ),
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_splits=("v1", "v4"),
-    onward_items=10_000,  # half an hour on one core
+    onward_items=10_000,  # half an hour on one core, and twice that with other singers
+    beside=("vocals-amateurs-s0",),  # for recordings without a producer
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
@@ -189,7 +191,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        *("vocals-onward-s0", "vocals-amateurs-s0", "vocals-twice-s[0-2]", "vocals-singers-s[0-2]"),
+        *("vocals-twice-s[12]", "vocals-singers-s[0-2]"),
         "other*-s[1-4]",
     ),
 )
@@ -213,6 +215,7 @@ QUICK = replace(
     long_items=0,
     long_splits=(),
     onward_items=0,
+    beside=(),
     peers=(),
     peer_rates=(),
     crossed=(),

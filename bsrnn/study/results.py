@@ -15,6 +15,8 @@ from bsrnn.study.runs import Run
 
 SILENT_DB = 0.1  # ours: a mean uSDR as near as this to that of silence, which is 0, is silence (book/plan.md)
 SILENT_SONG_DB = 1.0  # ours: nor any one of its songs; what has learnt anything has some at several dB
+# folders of published models: what `bsrnn separate` takes unless told otherwise, one a target; and what stands beside
+PUBLISHED = ("checkpoints", "other-checkpoints")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,14 @@ class Study:
             if target not in best or done.training["best"] > best[target].training["best"]:
                 best[target] = done
         return {target: done.run for target, done in best.items()}
+
+    def published(self) -> dict[str, Run]:
+        """Folder of results/<profile> -> the finished run whose model belongs there: of each target the best one, and
+        those that the profile publishes beside them."""
+        of_targets, others = PUBLISHED
+        beside = [self.grid[run_id] for run_id in self.profile.beside if run_id in self.grid]
+        own = {f"{of_targets}/{target}": run for target, run in self.best_models().items()}
+        return own | {f"{others}/{run.without_seed}": run for run in beside if run.finished()}
 
 
 class Results:

@@ -93,15 +93,13 @@ def _verify_checkpoints(study: Study, recorded: dict) -> list[str]:
     """Published models are those of the runs, and the files that the manifest records."""
     folder, now = paths.results(study.profile.name), manifest.checkpoints(study.profile.name)
     problems = [
-        f"changed: checkpoints/{target} is not the model that the manifest records"
-        for target in sorted(recorded.keys() | now.keys())
-        if recorded.get(target) != now.get(target)
+        f"changed: {name} is not the model that the manifest records"
+        for name in sorted(recorded.keys() | now.keys())
+        if recorded.get(name) != now.get(name)
     ]
-    for target, run in study.best_models().items():
-        if target in now:
-            info = checkpoint.info_of(folder / "checkpoints" / target)
-            if info.get("train_key") != run.train_key:
-                problems.append(f"stale: checkpoints/{target} is not the model of run {run.id}, the best on validation")
+    for name, run in study.published().items():
+        if Path(name).name in now and checkpoint.info_of(folder / name).get("train_key") != run.train_key:
+            problems.append(f"stale: {name} is not the model of run {run.id}, which is to be published there")
     return problems
 
 

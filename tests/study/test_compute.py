@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import bsrnn
-from bsrnn import baselines, config, recipes
+from bsrnn import baselines, checkpoint, config, recipes
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.data import songs
+from bsrnn.report import manifest
 from bsrnn.runtime import files, provenance
 from bsrnn.study import compute, profiles, results, runs
 from bsrnn.study.profiles import Profile
@@ -258,3 +259,18 @@ def test_the_published_model_is_the_trained_one_in_half_precision_with_a_card(gr
         np.testing.assert_allclose(published.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     card = (folder / "README.md").read_text()
     assert f"uSDR {result['scores']['summary']['usdr_mean']:.2f} dB" in card and run.key in card
+
+
+def test_what_is_published_beside_lies_apart_and_has_seen_the_items_of_its_start_too(grid, monkeypatch):
+    profile = grid["vocals-s0"].profile
+    tuned = config.FinetuneConfig(train=replace(profile.train, max_items=6, validate_items=6), unlabelled="none")
+    beside = replace(profile, finetuned=("vocals",), finetune=tuned, beside=("vocals-control-s0", "vocals-not-here-s0"))
+    monkeypatch.setitem(profiles.PROFILES, "mine", beside)
+    for name in ("vocals-s0", "vocals-control-s0"):
+        compute.compute(runs.get("mine", name))
+    own, other = compute.publish("mine")
+    assert own.parts[-2:] == ("checkpoints", "vocals") and other.parts[-2:] == ("other-checkpoints", "vocals-control")
+    assert [checkpoint.info_of(folder)["items"] for folder in (own, other)] == [4, 4 + 6]
+    assert results.trained_model("mine", "vocals").config == MODEL and set(manifest.checkpoints("mine")) == {
+        "vocals", "vocals-control",
+    }  # fmt: skip

@@ -57,10 +57,10 @@ def solo_singing() -> pd.DataFrame:
 
 def exchanged_parts() -> pd.DataFrame:
     """The same clips with parts of them exchanged for rendered ones: a row an exchange, with the mean uSDR in dB of the
-    model of many items, of what it becomes at random tone, and of a mask that knows the stems."""
+    model of many items, of what it becomes at random tone or with other singers, and of a mask that knows the stems."""
     measured = pd.read_csv(paths.results("pilots") / EXCHANGED)
     table = measured.pivot_table("mean_usdr", "clips", "model", sort=False)
-    shown = {BEFORE: "40000 items", AFTER: "then random tone", MASK: MASK}
+    shown = {BEFORE: "40000 items", AFTER: "then random tone", SINGERS[-1]: "then with amateurs", MASK: MASK}
     return table[[*shown]].rename(columns=shown).reset_index().rename_axis(columns=None)
 
 
