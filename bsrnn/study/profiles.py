@@ -191,7 +191,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        *("vocals-twice-s[12]", "vocals-singers-s[0-2]"),
+        *("vocals-twice-s[12]", "vocals-singers-s[12]"),
         "other*-s[1-4]",
     ),
 )

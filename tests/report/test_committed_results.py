@@ -128,6 +128,10 @@ def page_on_real_recordings() -> str:
     return " ".join(" ".join("".join(cell["source"]).split()) for cell in cells)
 
 
+def study_score(run_id: str) -> float:
+    return runs.load(runs.get("small", run_id))["scores"]["summary"]["usdr_mean"]
+
+
 def test_what_the_chapter_says_of_amateurs_is_what_was_measured():
     page, table = page_on_real_recordings(), ch07_real_recording.gone_on(ch07_real_recording.SINGERS)
     first, control, singers = table.to_dict("records")
@@ -144,6 +148,12 @@ def test_what_the_chapter_says_of_amateurs_is_what_was_measured():
     falls = [f"{row['Falcon 69']:.2f}".replace("-", "−") for row in (first, singers, control)]
     assert "falls from {} to {} dB, just below silence, while the control has {} dB".format(*falls) in page
     assert singers["Falcon 69"] < 1.03 and first["validation songs"] - singers["validation songs"] > 0.3
+    fresh = [study_score(f"vocals-{name}-s0") for name in ("singers", "twice")]
+    clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv").set_index("run")["usdr"]
+    means = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run")["mean_usdr"]
+    brought = [of["vocals-singers-s0"] - of["vocals-twice-s0"] for of in (means, clip)]
+    assert f"bring {brought[0]:.1f} dB on the clips and {brought[1]:.2f} dB on *Falcon 69*, and cost" in page
+    assert f"and cost {fresh[1] - fresh[0]:.2f} dB on the test songs" in page
     profile = profiles.SMALL
     assert profile.beside == ("vocals-amateurs-s0",) and "other-checkpoints/vocals-amateurs" in page
     assert Study("small").best_models()["vocals"].id == "vocals-long-s0"
