@@ -2,7 +2,10 @@
 choice. The grid of :mod:`bsrnn.study.runs` takes from here what a profile names.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from bsrnn.config import DataConfig
 
 # In words, changed finetuning settings, share of the unlabelled songs
 Finetuning = tuple[str, dict, float]
@@ -116,3 +119,8 @@ EXTRAS: dict[str, Change] = {
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),
 }
+
+
+def fits(changed: Iterable[str], data: DataConfig) -> bool:
+    """Whether settings of these names can be others with these songs: only embedded ones are counted, or sung anew."""
+    return data.source == "embedded" or not any(name.startswith("data.") for name in changed)

@@ -23,7 +23,7 @@ from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.limits import named
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, ONWARD, VARIANTS
+from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, ONWARD, VARIANTS, fits
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 from bsrnn.study.roles import ROLES as ROLES
@@ -315,9 +315,8 @@ def _add_details(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     for words in profile.details:
         of_target, _, name = words.rpartition("/")  # "drums/layer"; "layer" alone is of the first target
         change = named("detail", name, DETAILS | EXTRAS)
-        if (of_target or profile.targets[0]) != base.target or (
-            not change.scored_only and base.seed not in profile.detail_seeds
-        ):
+        others = (of_target or profile.targets[0]) != base.target or not fits(change.changed, profile.data)
+        if others or (not change.scored_only and base.seed not in profile.detail_seeds):
             continue
         settings = with_values(base.profile, change.changed)
         if name == "shared":
@@ -361,7 +360,8 @@ def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 def _add_onward(add: Callable[..., Run], base: Run, long: Run) -> None:
     """A long training that goes on for recordings unlike its songs, from half of its first learning rate."""
-    for name, (words, changed, share) in ONWARD.items():
+    possible = {name: how for name, how in ONWARD.items() if fits(how[1], base.profile.data)}
+    for name, (words, changed, share) in possible.items():
         items = round(share * base.profile.onward_items)
         train = replace(_with_items(base, items).train, learning_rate=base.profile.train.learning_rate / 2)
         finetune = replace(base.profile.finetune, unlabelled="none", train=train)

@@ -98,6 +98,14 @@ def test_songs_of_amateurs_are_one_change_of_a_training_and_how_a_long_one_goes_
     assert len({run.train_key for run in (base, twice, singers, control, onward)}) == 5
 
 
+def test_songs_of_ones_own_are_neither_doubled_nor_sung_by_others(monkeypatch):
+    own = profiles.SMALL.with_songs("songs")
+    monkeypatch.setitem(profiles.PROFILES, "small", replace(own, scale=()))
+    grid = runs.planned("small")
+    assert {"vocals-tone-s0", "vocals-toned-mixes-s0", "vocals-long-s0"} <= set(grid)
+    assert not {f"vocals-{name}-s0" for name in ("twice", "singers", "onward", "amateurs")} & set(grid)
+
+
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
     grid, profile = runs.planned("small"), profiles.SMALL
     for seed in profile.seeds:
