@@ -36,7 +36,8 @@ def trained_on(info: dict) -> str:
     data = _part(info, "data")
     if data.get("source") == "folder":
         return f"a user's own songs, in {data.get('folder') or 'a folder'!r}"
-    return DATA.get(str(data.get("source")), "unknown data: its config.json does not say")
+    words = DATA.get(str(data.get("source")), "unknown data: its config.json does not say")
+    return words + ", in part sung by amateurs without a producer" * bool(data.get("amateur_songs"))
 
 
 def describe(folder: str | Path) -> str:

@@ -286,6 +286,9 @@ def test_the_card_says_what_config_json_says(model):
         "piano: trained on songs that this project renders itself, not real music; "
         "uSDR 2.35 dB (mean of 16 held-out songs of that data)"
     )
+    values["info"]["data"] |= {"train_songs": 2, "amateur_songs": 2}
+    (model / "config.json").write_text(json.dumps(values))
+    assert "not real music, in part sung by amateurs without a producer; uSDR 2.35 dB" in cards.describe(model)
 
 
 @pytest.mark.parametrize(
