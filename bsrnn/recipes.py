@@ -11,7 +11,7 @@ from bsrnn import checkpoint, resume
 from bsrnn.config import ModelConfig, PeerConfig, Settings, deciding, settings_of
 from bsrnn.data import songs
 from bsrnn.data.songs import Mixtures
-from bsrnn.data.training_songs import comparable, data_recipe, with_songs
+from bsrnn.data.training_songs import comparable, data_recipe, with_amateurs, with_songs
 from bsrnn.data.unlabelled import unlabelled_songs, without_held_out
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.finetune import SemiSupervised, Teacher
@@ -152,7 +152,8 @@ def _run(
 ) -> dict:
     """Train until the end; what belongs into the run's JSON, with ``extra``, which then lies in training.json too."""
     valid = songs.load(settings.data, "valid", targets=settings.model.targets, sample_rate=settings.model.sample_rate)
-    info = {"label": label, "profile": settings.name, "data": data_recipe(settings), "seed": seed}
+    info = {"label": label, "profile": settings.name, "seed": seed}
+    info |= {"data": with_amateurs(data_recipe(settings), settings.data)}
     info |= {"item_channels": settings.mixing.item_channels}
     validate = settings.validate
     progress = trainer.run(

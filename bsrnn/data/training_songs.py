@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bsrnn.config import Settings
+from bsrnn.config import DataConfig, Settings
 from bsrnn.data import fretsonfire, songs
 
 
@@ -52,3 +52,9 @@ def data_recipe(settings: Settings) -> dict:
         "generator": data.generator_version,
         "soundfont": soundfont_hash(),
     }
+
+
+def with_amateurs(recipe: dict, data: DataConfig) -> dict:
+    """The recipe of a model's data, with its numbers of songs where some are sung by amateurs: for its config.json."""
+    numbers = {"train_songs": data.train_songs, "amateur_songs": data.amateur_songs}
+    return recipe | numbers if data.amateur_songs else recipe

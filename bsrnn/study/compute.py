@@ -11,7 +11,7 @@ import torch
 
 from bsrnn import checkpoint, recipes
 from bsrnn.data import songs
-from bsrnn.data.training_songs import data_recipe
+from bsrnn.data.training_songs import data_recipe, with_amateurs
 from bsrnn.runtime import distributed, paths, terminal
 from bsrnn.runtime.files import make_folder, read_json, write_json
 from bsrnn.runtime.locks import alone
@@ -176,8 +176,7 @@ def publish(profile_name: str) -> list[Path]:
             continue
         result = load(run)
         info = {name: result[name] for name in ("id", "key", "train_key", "profile", "data", "seed")}
-        if amateurs := run.profile.data.amateur_songs:
-            info["data"] |= {"train_songs": run.profile.data.train_songs, "amateur_songs": amateurs}
+        info["data"] = with_amateurs(info["data"], run.profile.data)
         info |= {"items": _items_seen(run), "summary": result["scores"]["summary"]}
         info |= {"item_channels": result["config"]["mixing"].get("item_channels", "both")}  # older results: both
         checkpoint.save(checkpoint.load(run.weights_folder()), folder, info, "float16")

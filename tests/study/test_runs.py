@@ -10,6 +10,7 @@ from bsrnn import config
 from bsrnn.config import DataConfig
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
+from bsrnn.data.training_songs import data_recipe, with_amateurs
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.recipes import unlabelled_of
 from bsrnn.report.claim_list import CLAIMS
@@ -96,6 +97,13 @@ def test_songs_of_amateurs_are_one_change_of_a_training_and_how_a_long_one_goes_
     assert (tuning.train.max_items, tuning.train.validate_items) == (20_000, 4000)
     assert control.profile.mixing == base.profile.mixing
     assert len({run.train_key for run in (base, twice, singers, control, onward)}) == 5
+
+
+def test_a_model_says_how_many_of_its_songs_amateurs_sang():
+    base, amateurs = (runs.get("small", f"vocals-{name}-s0").profile for name in ("long", "amateurs"))
+    recipe = data_recipe(base)
+    assert with_amateurs(recipe, base.data) == recipe == data_recipe(amateurs)  # which keys are made of
+    assert with_amateurs(recipe, amateurs.data) == recipe | {"train_songs": 108, "amateur_songs": 108}
 
 
 def test_songs_of_ones_own_are_neither_doubled_nor_sung_by_others(monkeypatch):
