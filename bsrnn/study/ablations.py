@@ -32,10 +32,11 @@ VARIANTS: dict[str, Finetuning] = {
 # How a long training goes on for recordings unlike its songs: in words, "section.setting" -> value, and the share of
 # the items planned for it. The last but one is the last one's control: as many songs, and no other singers
 TONE: dict[str, object] = {"mixing.tone_db": 12.0}
-HALF_WAY, MIXES = {"finetune.keep_start": 0.5}, {"finetune.pools": "mixes"}
+HALF_WAY: dict[str, object] = {"finetune.keep_start": 0.5}
+MIXES: dict[str, object] = {"finetune.pools": "mixes"}
 TWICE: dict[str, object] = {"data.train_songs": 216}  # of `small`, which has 108
 SINGERS: dict[str, object] = {"data.amateur_songs": 108}  # as many as it has of others
-ONWARD: dict[str, Finetuning] = {
+ONWARD: dict[str, tuple[str, dict[str, object], float]] = {
     "toned": ("at random tone", TONE, 1),
     "toned-half": ("at random tone; half-way back to the first", TONE | HALF_WAY, 1),
     "toned-mixes": ("mixes at random tone; half-way back to the first", TONE | HALF_WAY | MIXES, 1 / 2),

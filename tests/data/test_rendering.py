@@ -196,7 +196,7 @@ def test_new_timbres_share_nothing_with_the_wide_world():
 
 def test_only_test_new_has_what_is_held_back(scores):
     for split, some in scores.items():
-        pool = pool_of(split)
+        pool = {"test-new": HELD_BACK, "train-amateurs": AMATEURS}.get(split, WIDE)
         drawn = {part.source for score in some for part in score.parts} | {score.bass_source for score in some}
         assert drawn <= sources(pool)
         assert {score.kit for score in some} <= set(pool.kits) and {score.voice for score in some} <= set(pool.voices)

@@ -15,7 +15,7 @@ from bsrnn.report import claims
 from bsrnn.report.chapters import ch07_real_recording, ch08_results
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
-from bsrnn.study.results import Study
+from bsrnn.study.results import PUBLISHED, Study
 from bsrnn.workflow import verify
 
 TARGETS = profiles.SMALL.targets
@@ -74,8 +74,10 @@ def test_the_published_model_gives_the_committed_score_again(name):
 
 
 def test_files_are_small_enough_to_be_committed():
-    sizes = [path.stat().st_size for path in (REPOSITORY / "results" / "small").rglob("*.safetensors")]
-    assert len(sizes) >= len(Study("small").published()) > len(TARGETS) and sum(sizes) < 20e6
+    folder, published = REPOSITORY / "results" / "small", Study("small").published()
+    files = [path for kind in PUBLISHED for path in (folder / kind).rglob("*.safetensors")]
+    assert {path.parent.relative_to(folder).as_posix() for path in files} == set(published)
+    assert len(files) == len(published) == len(TARGETS) + 1 and sum(path.stat().st_size for path in files) < 20e6
 
 
 def test_the_plan_was_committed_before_the_runs_that_it_plans():
