@@ -118,7 +118,7 @@ def _data(options) -> None:
         from bsrnn.study import needs
 
         splits = ["train", "valid", "test"]
-        splits += ["unlabelled-matched"] * bool(profile.finetuned) + ["test-new", "train-amateurs"]
+        splits += ["unlabelled-matched"] * bool(profile.finetuned) + ["test-new"]
         needs.rendering(profile.data, options.out or paths.data(), splits)
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:

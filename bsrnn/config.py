@@ -160,7 +160,8 @@ class DataConfig:
     test_songs: CountOrNone = 0
     unlabelled_songs: CountOrNone = 0  # mixtures
     new_songs: CountOrNone = later(0)  # test songs of timbres that no training song has
-    amateur_songs: CountOrNone = later(0)  # further training songs, whose singers are amateurs recorded at home
+    # further training songs, whose singers are amateurs recorded at home; rendered when a training asks for them
+    amateur_songs: CountOrNone = later(0)
     # only the first so many training songs are labelled, the others are the unlabelled ones; 0: all are labelled
     labelled_songs: CountOrNone = later(0)
     song_seconds: Annotated[float, within(0, 3600, above=True)] = 30.0
