@@ -120,6 +120,14 @@ EXTRAS: dict[str, Change] = {
     "wide-v1": Change("V1 with 32 features", {"model.band_split": "v1", "model.features": 32}),
     "wide-v4": Change("V4 over V1, 32 features both", {"model.band_split": "v4", "model.features": 32}, "", "wide-v1"),
 }
+# What a training of many items may have instead of the base's choice
+LONG: dict[str, Change] = {
+    "v1": Change("split V1", {"model.band_split": "v1"}),
+    "v4": Change("split V4", {"model.band_split": "v4"}),
+    # one model for singers of both kinds, and as many songs of one kind
+    "both": Change("half of 432 songs by amateurs", TWICE | {"data.amateur_songs": 216}, "", "more"),
+    "more": Change("432 songs", {"data.train_songs": 432}),
+}
 
 
 def fits(changed: Iterable[str], data: DataConfig) -> bool:

@@ -20,7 +20,7 @@ ROLES = {
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "long": "a base with all else the same and many more items",
-    "long split": "a split of vocals, likewise",
+    "long other": "vocals likewise, with another split or other songs",
     "onward": "a long training that has gone on for recordings unlike its songs: at random tone, or with other singers",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",

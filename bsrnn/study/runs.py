@@ -23,7 +23,7 @@ from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.runtime.limits import named
 from bsrnn.runtime.overrides import with_values
-from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, ONWARD, VARIANTS, fits
+from bsrnn.study.ablations import CONTROL, DETAILS, EXTRAS, FINETUNED, LONG, ONWARD, VARIANTS, fits
 from bsrnn.study.profiles import Profile
 from bsrnn.study.profiles import profile as named_profile
 from bsrnn.study.roles import ROLES as ROLES
@@ -345,17 +345,17 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """The base with many more items; of the first seed some splits of vocals, too."""
-    settings, words = _with_items(base, profile.long_items), f"{profile.long_items} items"
-    roles = {"long"} | (base.roles & {"scale"})  # a size of that page, where the base is one
-    long = add(roles, "-long", "train", words, model=settings.model, train=settings.train, variant=ITEMS)
-    if base.seed != profile.seeds[0]:
-        return
-    if profile.onward_items and base.target == profile.targets[0]:
+    """The base with many more items (a size of the page on scale), and of the first seed other vocals."""
+    settings, words, first = _with_items(base, profile.long_items), f"{profile.long_items} items", profile.seeds[0]
+    parts: dict[str, Any] = {"model": settings.model, "train": settings.train, "variant": ITEMS}
+    long = add({"long"} | (base.roles & {"scale"}), "-long", "train", words, **parts)
+    if profile.onward_items and base.target == profile.targets[0] and base.seed == first:
         _add_onward(add, base, long)
-    for scheme in profile.long_splits if base.target == "vocals" else ():
-        split, of_split = with_values(settings.model, {"band_split": scheme}), f"split {scheme.upper()}, {words}"
-        add({"long split"}, f"-{scheme}-long", "train", of_split, model=split, train=settings.train)
+    for name in profile.long_changes if base.target == "vocals" and base.seed == first else ():
+        if fits((change := named("long change", name, LONG)).changed, profile.data):
+            other = with_values(settings, change.changed)
+            parts |= {"model": other.model, "data": other.data, "variant": name}
+            add({"long other"}, f"-{name}-long", "train", f"{change.words}, {words}", **parts)
 
 
 def _add_onward(add: Callable[..., Run], base: Run, long: Run) -> None:

@@ -53,7 +53,7 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     small = {name: run.roles for name, run in runs.planned("small").items()}
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
     assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
-    assert small["vocals-v4-long-s0"] == {"long split"} and "vocals-v4-long-s1" not in small
+    assert small["vocals-v4-long-s0"] == {"long other"} and "vocals-v4-long-s1" not in small
     assert small["vocals-toned-s0"] == small["vocals-toned-half-s0"] == small["vocals-amateurs-s0"] == {"onward"}
     assert "vocals-toned-s1" not in small and "drums-toned-s0" not in small
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
@@ -99,6 +99,15 @@ def test_songs_of_amateurs_are_one_change_of_a_training_and_how_a_long_one_goes_
     assert len({run.train_key for run in (base, twice, singers, control, onward)}) == 5
 
 
+def test_one_long_training_is_for_singers_of_both_kinds_and_another_has_as_many_songs_of_one():
+    small = runs.planned("small")
+    long, both, more = (small[f"vocals{name}-long-s0"].profile for name in ("", "-both", "-more"))
+    assert (both.data.train_songs, both.data.amateur_songs) == (216, 216) and more.data.amateur_songs == 0
+    assert more.data.train_songs == 432 == both.data.train_songs + both.data.amateur_songs
+    assert both == replace(long, data=both.data) and more == replace(long, data=more.data)
+    assert long.data == profiles.SMALL.data and long.train.max_items == 40_000
+
+
 def test_a_model_says_how_many_of_its_songs_amateurs_sang():
     base, amateurs = (runs.get("small", f"vocals-{name}-s0").profile for name in ("long", "amateurs"))
     recipe = data_recipe(base)
@@ -111,7 +120,9 @@ def test_songs_of_ones_own_are_neither_doubled_nor_sung_by_others(monkeypatch):
     monkeypatch.setitem(profiles.PROFILES, "small", replace(own, scale=()))
     grid = runs.planned("small")
     assert {"vocals-tone-s0", "vocals-toned-mixes-s0", "vocals-long-s0"} <= set(grid)
-    assert not {f"vocals-{name}-s0" for name in ("twice", "singers", "onward", "amateurs")} & set(grid)
+    assert not {
+        f"vocals-{name}-s0" for name in ("twice", "singers", "onward", "amateurs", "both-long", "more-long")
+    } & set(grid)
 
 
 def test_the_profile_of_the_claims_has_what_each_needs_with_every_seed():
