@@ -10,7 +10,7 @@ from bsrnn.config import DataConfig
 from bsrnn.data import songs
 from bsrnn.errors import ConfigError
 from bsrnn.models.other_systems import build
-from bsrnn.runtime import preflight
+from bsrnn.runtime import paths, preflight
 from bsrnn.study import runs
 from bsrnn.study.profiles import Profile
 from bsrnn.study.runs import Run
@@ -19,13 +19,15 @@ from bsrnn.study.runs import Run
 STATES, STATES_GOING_ON = 11, 4  # a training that goes on has most of them already
 # bytes a second: four stems and their mixture, stereo, 16 bit; FLAC takes 0.3 of it
 RENDERED = 0.4 * 5 * 44100 * 2 * 2
+HEARD = ("train", "train-amateurs", "valid")  # splits that a training reads
+SCORED = (*HEARD, "test", "test-new")  # and those that a run is scored on
 ON_DISK = ("folder", "guitar", "musdb18hq")  # data that lie there as they are read: to look at them costs no rendering
 
 
 def data(settings: DataConfig, split: str | None, targets: tuple[str, ...], sample_rate: int) -> None:
     """DataError unless every song of a split (None: of all) can be read at the rate in Hz, and there are some.
 
-    What is rendered or decoded first is left to the command itself.
+    What is decoded first is left to the command itself, as is what is rendered (:func:`rendering` looks for its room).
     """
     if settings.source in ON_DISK:
         songs.load(settings, split, targets=targets, sample_rate=sample_rate)
@@ -39,9 +41,9 @@ def unrendered(settings: DataConfig, root: Path, splits: Iterable[str]) -> int:
     return sum(not song_folder(root, settings, *place).is_dir() for place in places)
 
 
-def rendering(settings: DataConfig, root: Path, splits: list[str]) -> None:
+def rendering(settings: DataConfig, root: Path, splits: Iterable[str]) -> None:
     """BSRNNError unless the embedded songs that are missing below ``root`` can be written there."""
-    if missing := unrendered(settings, root, splits):
+    if settings.source == "embedded" and (missing := unrendered(settings, root, splits)):
         preflight.place(root)
         needed = missing * settings.song_seconds * RENDERED
         preflight.room(root, needed, f"rendering {missing} songs")
@@ -55,14 +57,18 @@ def own_folder(folder: Path) -> None:
                           "replaced: choose another --out")  # fmt: skip
 
 
-def training(check: preflight.Checks, profile: Profile | None, folder: Path) -> None:
-    """All that a training needs until its end; where its profile is wrong (None), the folder alone."""
+def training(check: preflight.Checks, profile: Profile | None, folder: Path, splits: Iterable[str] = HEARD) -> None:
+    """All that a training needs until its end; where its profile is wrong (None), the folder alone.
+
+    splits: of the embedded songs, what it renders where that is missing.
+    """
     check(own_folder, folder)
     check(preflight.place, folder, checkpoint.CONFIG, checkpoint.WEIGHTS, "settings.json", "training.json")
     if profile is None:
         return
     for split in (None, "valid"):  # all: what fails to be read is said once, whatever its split
         check(data, profile.data, split, profile.model.targets, profile.model.sample_rate)
+    check(rendering, profile.data, paths.data(), splits)
     parameters = check(_parameters, profile)
     if parameters and not (folder / "training.json").is_file():
         states = STATES_GOING_ON if (folder / "settings.json").is_file() else STATES
@@ -84,7 +90,9 @@ def run(wanted: Run, device_name: str) -> None:
         if wanted.start:
             check(runs.load, wanted.start)
         if wanted.kind in ("train", "finetune"):
-            training(check, wanted.profile, wanted.weights_folder())
+            training(check, wanted.profile, wanted.weights_folder(), SCORED)
+        else:
+            check(rendering, wanted.profile.data, paths.data(), SCORED)
         # it is scored at the end, on the test songs
         check(data, wanted.profile.data, None, (wanted.target,), wanted.profile.model.sample_rate)
 

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bsrnn.config import ModelConfig
 from bsrnn.data import synthetic
 from bsrnn.errors import BSRNNError, ConfigError, DataError, SeveralErrors
 from bsrnn.runtime import files, preflight
-from bsrnn.study import compute, needs, profiles, scoring
+from bsrnn.study import compute, needs, profiles, runs, scoring
 from bsrnn.tool import score_files
 from bsrnn.workflow import compare, curve
 
@@ -232,6 +233,24 @@ def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, 
         synthetic.song_folder(tmp_path, data, "test", index).mkdir(parents=True)
     monkeypatch.setattr(preflight, "place", None)
     needs.rendering(data, tmp_path, ["test"])
+
+
+def test_a_training_finds_room_for_the_songs_that_it_renders_with_the_test_songs_where_it_is_scored(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("BSRNN_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100e6))
+    monkeypatch.setattr(synthetic, "ensure", None)
+    wanted = runs.get("small", "vocals-both-long-s0")
+    counts = {"train": 216, "train-amateurs": 216, "valid": 12, "test": 50, "test-new": 16}
+    assert {split: synthetic.count(wanted.profile.data, split) for split in counts} == counts
+    with pytest.raises(BSRNNError) as trained, preflight.all_at_once() as check:
+        needs.training(check, wanted.profile, tmp_path / "model")
+    with pytest.raises(BSRNNError) as computed:
+        needs.run(dataclasses.replace(wanted, folder=tmp_path / "results"), "cpu")
+    for error, songs in (trained, 444), (computed, 510):
+        assert str(error.value).count("rendering") == 1
+        assert f"rendering {songs} songs takes about {songs * 30 * needs.RENDERED / 1e9:.1f} GB" in str(error.value)
 
 
 def test_verify_replaces_its_own_findings_alone(tmp_path, monkeypatch, capsys):
