@@ -3,8 +3,8 @@
 - sphinx-thebe writes its settings twice into each page, which is an error of JavaScript, and fetches its script from
   the network when it is called; no page of ours calls it.
 - docutils gives a list of references roles that a list must not have.
-- sphinx-mathjax-offline lays all of MathJax beside the pages, of which they load one file and its fonts; of the
-  languages that formulas can be read out in, English stays.
+- sphinx-mathjax-offline lays all of MathJax beside the pages, of which they load one file and its fonts. What that file
+  carries itself goes; of the languages that formulas can be read out in, English stays.
 - The theme brings maps from its scripts and style sheets to their sources, which only its own developers open.
 - An EPUB runs no script and plays nothing, and its files lie alone: scripts, players, folded code and lists of files
   that only the site has are left out of it, and what is folded beside these is open.
@@ -19,7 +19,14 @@ THEBE = "thebe"
 ROLES = {'role="doc-biblioentry"': 'role="listitem"', 'role="doc-backlink"': ""}
 
 LOADED = "tex-chtml.js"
-NEVER_LOADED = ("output/svg", "input/mml", "adaptors")
+NEVER_LOADED = (
+    *("output/svg", "input/mml", "adaptors"),
+    *("output/svg.js", "input/asciimath.js", "input/tex-full.js", "input/tex/extensions/all-packages.js"),
+)
+CARRIED, NAMED = (
+    re.compile(r"\bpreLoad\(([^)]*)\)"),
+    re.compile(r'"([^"]+)"'),
+)  # in LOADED: the files that it stands for
 SPOKEN = ("base.json", "en.json", "nemeth.json")
 
 NOT_IN_AN_EPUB = re.compile(
@@ -92,7 +99,14 @@ def without_unused(mathjax: Path) -> None:
         if path.name not in (LOADED, *SPOKEN):
             path.unlink()
     for name in NEVER_LOADED:
-        shutil.rmtree(mathjax / name, ignore_errors=True)
+        if (mathjax / name).is_dir():
+            shutil.rmtree(mathjax / name)
+        else:
+            (mathjax / name).unlink(missing_ok=True)
+    carried = " ".join(CARRIED.findall((mathjax / LOADED).read_text(encoding="utf-8")))
+    for name in NAMED.findall(carried):
+        place = name.removesuffix(".js").replace("[tex]", "input/tex/extensions")
+        (mathjax / f"{place}.js").unlink(missing_ok=True)
 
 
 def without_maps(static: Path) -> None:

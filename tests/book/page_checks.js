@@ -188,6 +188,9 @@ window.pageChecks = (() => {
         }
       }
     }
+    for (const formula of document.querySelectorAll(".math:not(:has(mjx-container))")) {
+      faults.push({ selector: selectorOf(formula), value: `a formula that is not set: "${shorten(formula.textContent)}"` });
+    }
     for (const error of document.querySelectorAll("mjx-merror, merror")) {
       faults.push({ selector: selectorOf(error), value: `a formula that MathJax refuses: "${shorten(error.textContent)}"` });
     }

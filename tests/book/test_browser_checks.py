@@ -43,6 +43,7 @@ REFUSED = {
         ("<p>$$x = 1$$</p>", "a formula of TeX"),
         ("<p>See [the data](data.csv).</p>", "a link of Markdown"),
         ("<p>See {ref}`the data`.</p>", "a role of MyST"),
+        ('<p><span class="math notranslate">E = mc^2</span></p>', "a formula that is not set"),
         ("<p><math><merror><mtext>Missing</mtext></merror></math></p>", "a formula that MathJax refuses"),
     ],
     "tables": [

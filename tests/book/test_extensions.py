@@ -144,14 +144,15 @@ def test_an_epub_says_what_it_is_and_lists_the_chapters():
 
 @pytest.mark.parametrize("known", [True, False], ids=["the version we know", "another one"])
 def test_of_mathjax_stays_what_pages_load(tmp_path, known):
-    names = ["tex-svg.js", "sre/mathmaps/de.json", "sre/mathmaps/en.json", "output/svg/fonts/a.js",
-             "output/chtml/fonts/woff-v2/a.woff", "input/tex/extensions/ams.js"]  # fmt: skip
+    carried = ["input/tex.js", "input/tex/extensions/ams.js", "output/chtml/fonts/tex.js"]
+    names = ["tex-svg.js", "sre/mathmaps/de.json", "sre/mathmaps/en.json", "output/svg/fonts/a.js", "output/svg.js",
+             "output/chtml/fonts/woff-v2/a.woff", "input/tex/extensions/cancel.js", *carried]  # fmt: skip
     for name in names + ["tex-chtml.js"] * known:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text('a.preLoad("core","input/tex","output/chtml/fonts/tex.js");b.preLoad("[tex]/ams")')
     extension("tidy_pages").without_unused(tmp_path)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    gone = {"tex-svg.js", "sre/mathmaps/de.json", "output/svg/fonts/a.js"}
+    gone = {"tex-svg.js", "sre/mathmaps/de.json", "output/svg/fonts/a.js", "output/svg.js", *carried}
     assert left == ({*names, "tex-chtml.js"} - gone if known else set(names))
 
 
