@@ -169,7 +169,7 @@ SMALL = replace(
     detail_seeds=(0, 1, 2),  # fewer would call no effect one
     scale=(
         ("train.max_items", (625, 1250, 2500, 10000)),
-        ("data.train_songs", (6, 12, 36)),
+        ("data.train_songs", (6, 12, 36, 216)),
         ("model.features", (8, 32)),
     ),
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
@@ -194,7 +194,6 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        *("vocals-twice-s[12]", "vocals-singers-s[12]"),
         "other*-s[1-4]",
     ),
 )

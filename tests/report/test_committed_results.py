@@ -13,6 +13,7 @@ from bsrnn import metrics
 from bsrnn.data import songs
 from bsrnn.report import claims
 from bsrnn.report.chapters import ch07_real_recording, ch08_results
+from bsrnn.report.statistics import crossed_effect
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
 from bsrnn.study.results import PUBLISHED, Study
@@ -150,15 +151,40 @@ def test_what_the_chapter_says_of_amateurs_is_what_was_measured():
     falls = [f"{row['Falcon 69']:.2f}".replace("-", "−") for row in (first, singers, control)]
     assert "falls from {} to {} dB, just below silence, while the control has {} dB".format(*falls) in page
     assert singers["Falcon 69"] < 1.03 and first["validation songs"] - singers["validation songs"] > 0.3
-    fresh = [study_score(f"vocals-{name}-s0") for name in ("singers", "twice")]
-    clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv").set_index("run")["usdr"]
-    means = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run")["mean_usdr"]
-    brought = [of["vocals-singers-s0"] - of["vocals-twice-s0"] for of in (means, clip)]
-    assert f"bring {brought[0]:.1f} dB on the clips and {brought[1]:.2f} dB on *Falcon 69*, and cost" in page
-    assert f"and cost {fresh[1] - fresh[0]:.2f} dB on the test songs" in page
     profile = profiles.SMALL
     assert profile.beside == ("vocals-amateurs-s0",) and "other-checkpoints/vocals-amateurs" in page
     assert Study("small").best_models()["vocals"].id == "vocals-long-s0"
+
+
+def test_what_the_chapter_says_of_errors_by_octave_is_what_was_measured():
+    errors = pd.read_csv(REPOSITORY / "results/pilots/octaves.csv").pivot(
+        index="octave_from_hz", columns="run", values="error_db"
+    )
+    low = errors.loc[[125, 250]]
+    amateurs, control = (low[f"vocals-{name}-s0"] - low["vocals-long-s0"] for name in ("amateurs", "onward"))
+    assert amateurs.round().tolist() == [3, 2] and control.round().tolist() == [2, 1]
+    page = page_on_real_recordings()
+    assert (
+        "Below 500 Hz the errors are 2 to 3 dB larger than before; but the control's are larger, too, by 1 to 2" in page
+    )
+
+
+def test_what_the_chapter_says_of_both_kinds_of_singers_is_what_was_measured():
+    page, table = page_on_real_recordings(), ch07_real_recording.of_both_kinds().set_index("recordings")
+    measured = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run").drop(columns="mean_usdr")
+    usual, mixed = ([f"vocals-{name}-s{seed}" for seed in range(3)] for name in ("twice", "singers"))
+    gains = measured.loc[mixed].to_numpy() - measured.loc[usual].to_numpy()
+    assert (gains > 0).all() and table.at["ten clips", "difference"] == pytest.approx(gains.mean())
+    low, high = crossed_effect(gains).interval()
+    assert (table.at["ten clips", "low"], table.at["ten clips", "high"]) == pytest.approx((low, high)) and low > 0
+    assert f"The clips gain {gains.mean():.1f} dB, and each of the ten gains with every seed" in page
+    clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv").set_index("run")["usdr"]
+    produced = clip.loc[mixed].to_numpy() - clip.loc[usual].to_numpy()
+    assert (produced > 0).all() and table.at["Falcon 69", "difference"] == pytest.approx(produced.mean())
+    assert f"gains {produced.mean():.1f} dB, with every seed, too" in page and pd.isna(table.at["Falcon 69", "low"])
+    lost = np.mean([study_score(a) - study_score(b) for a, b in zip(usual, mixed, strict=True)])
+    assert -table.at["test songs", "difference"] == pytest.approx(lost)
+    assert f"The price is {lost:.1f} dB on the test songs" in page and table.at["test songs", "high"] < 0
 
 
 def test_what_the_chapter_says_of_tone_is_what_was_measured():

@@ -7,19 +7,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bsrnn.report import artifact, figures
+from bsrnn.report import artifact, comparison, figures, statistics
 from bsrnn.report.artifact import Runs
 from bsrnn.report.stamps import REAL_RECORDING
 from bsrnn.report.tables import METHODS, new_score, ordered, ours, scores_of
 from bsrnn.runtime import paths
 from bsrnn.study import runs
-from bsrnn.study.results import Results, Study
+from bsrnn.study.results import Finished, Results, Study, mean
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 EXCHANGED, CLIP, SPECTRA = "causes.csv", "clip.csv", "spectra.csv"  # likewise
 # the model of many items, and what became of it: at random tone, from the least of it to the most; with other singers
 BEFORE, *HALF, AFTER = "vocals-long-s0", "vocals-toned-mixes-s0", "vocals-toned-half-s0", "vocals-toned-s0"
 TONED, SINGERS = (*HALF, AFTER), ("vocals-onward-s0", "vocals-amateurs-s0")
+FROM_THE_START = "vocals-twice", "vocals-singers"  # 216 songs, and half of as many by amateurs
+BOTH = ("vocals-amateurs-s0", "vocals-both-long-s0")  # from the start on, too
 # kinds of voices in SPECTRA: colour, dash
 VOICES = {
     "real, ten clips": ("#D55E00", "-"),
@@ -100,6 +102,35 @@ def sung_twice(seed: int, seconds: float = 12.0) -> dict[str, np.ndarray]:
         voice = singing.perform_vocals(score, alike, round(seconds * SAMPLE_RATE), draws)
         sung[name] = 0.1 * voice / np.sqrt(np.square(voice).mean())
     return sung
+
+
+def of_both_kinds() -> pd.DataFrame:
+    """What a training has from the start of songs by amateurs, held against as many of the usual kind: a row a kind of
+    recording, with mean uSDR in dB over seeds, their difference and its interval of 95 % over seeds and recordings."""
+    study, clips = Study(SINGERS_PROFILE), pd.read_csv(paths.results("pilots") / SOLO_SINGING, index_col="run")
+    clip = pd.read_csv(paths.results("pilots") / CLIP, index_col="run")["usdr"]
+    usual, mixed = (
+        [study.finished(runs.get(SINGERS_PROFILE, f"{name}-s{seed}")) for seed in study.profile.detail_seeds]
+        for name in FROM_THE_START
+    )
+    ids = [[done.run.id for done in of] for of in (usual, mixed)]
+    ten = [clips.drop(columns="mean_usdr").loc[of].to_numpy() for of in ids]
+    one = [clip.loc[of].to_numpy()[:, None] for of in ids]
+    both = statistics.pairs(mixed, usual)
+    songs = [statistics.difference_table(both, of).to_numpy() for of in (Finished.songs, Finished.new_songs)]
+    means = [[mean([done.scores["summary"]["usdr_mean"] for done in of]) for of in (usual, mixed)],
+             [new_score(of) for of in (usual, mixed)]]  # fmt: skip
+    rows = []
+    for name, of, differences in (
+        ("ten clips", [values.mean() for values in ten], ten[1] - ten[0]),
+        ("Falcon 69", [values.mean() for values in one], one[1] - one[0]),
+        ("test songs", means[0], songs[0]),
+        ("new timbres", means[1], songs[1]),
+    ):
+        difference, low, high = comparison.interval(differences)
+        row = {"recordings": name, "of the usual kind": of[0], "half by amateurs": of[1], "difference": difference}
+        rows.append(row | {"low": low, "high": high})
+    return pd.DataFrame(rows)
 
 
 def gone_on(trainings: Iterable[str]) -> pd.DataFrame:
