@@ -64,14 +64,11 @@ def listen(profile_name: str) -> None:
 
 def which_are_heard(study: Study) -> str:
     """Of each target the training whose model plays, with its own score; the other scores here are means over seeds."""
-    playing = study.best_models().values()
     said = [
         f"{run.id} (mean of the test songs {study.finished(run).scores['summary']['usdr_mean']:.1f} dB)"
-        for run in playing
+        for run in study.best_models().values()
     ]
-    words = "What plays is of each target the one training that was best on the validation songs"
-    if offered := [run.id for run in playing if run.id in study.profile.offered]:
-        words += f", or the one that [the plan](plan.md) offers instead ({', '.join(offered)})"
+    words = "What plays is of each target the one training from the start that was best on the validation songs"
     return f"{words}: {', '.join(said)}." if said else ""
 
 

@@ -59,8 +59,6 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
-    # runs whose models take the place of the best one of their target, by a rule of book/plan.md
-    offered: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # runs whose models are published besides
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()

@@ -87,10 +87,9 @@ class Study:
             )
 
     def best_models(self) -> dict[str, Run]:
-        """Target -> the finished training of the target's own model that a profile has to offer.
+        """Target -> the finished training of the target's own model that was best on the validation songs.
 
-        The best on the validation songs, of all seeds, and of runs that were only trained in another way; or one that
-        the profile names (``Profile.offered``).
+        Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
         """
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
         trained = [run for run in self.grid.values() if run.kind == "train" and run.target in own]
@@ -101,10 +100,7 @@ class Study:
             target = done.run.target
             if target not in best or done.training["best"] > best[target].training["best"]:
                 best[target] = done
-        named = [self.grid[run_id] for run_id in self.profile.offered if run_id in self.grid]
-        return {target: done.run for target, done in best.items()} | {
-            run.target: run for run in named if run.finished()
-        }
+        return {target: done.run for target, done in best.items()}
 
     def published(self) -> dict[str, Run]:
         """Folder of results/<profile> -> the finished run whose model belongs there: of each target the best one, and

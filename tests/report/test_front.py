@@ -12,7 +12,6 @@ from bsrnn.data import songs
 from bsrnn.errors import ConfigError, MissingResult
 from bsrnn.report import front, idea, show, summary
 from bsrnn.runtime.files import read_json
-from bsrnn.study import profiles
 from bsrnn.study.results import Study
 from bsrnn.study.runs import load
 
@@ -152,8 +151,6 @@ def test_the_models_that_play_are_named_with_their_own_scores(clone):
     for target, run in playing.items():
         score = read_json(run.result_path())["scores"]["summary"]["usdr_mean"]
         assert f"{run.id} (mean of the test songs {score:.1f} dB)" in said and run.target == target
-    offered = [run.id for run in playing.values() if run.id in profiles.SMALL.offered]
-    assert offered == [*profiles.SMALL.offered] and f"offers instead ({', '.join(offered)}): vocals" in said
 
 
 def test_a_model_below_the_filter_is_said_to_be_below_it():

@@ -274,8 +274,3 @@ def test_what_is_published_beside_lies_apart_and_has_seen_the_items_of_its_start
     assert results.trained_model("mine", "vocals").config == MODEL and set(manifest.checkpoints("mine")) == {
         "vocals", "vocals-control",
     }  # fmt: skip
-    offered = replace(beside, beside=(), offered=("vocals-control-s0", "vocals-not-here-s0"))
-    monkeypatch.setitem(profiles.PROFILES, "mine", offered)  # in place of the best one, if it is there
-    assert results.Study("mine").best_models() == {"vocals": runs.get("mine", "vocals-control-s0")}
-    [own] = compute.publish("mine")
-    assert own.parts[-2:] == ("checkpoints", "vocals") and checkpoint.info_of(own)["id"] == "vocals-control-s0"
