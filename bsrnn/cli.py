@@ -119,7 +119,7 @@ def _data(options) -> None:
 
         splits = ["train", "valid", "test"]
         splits += ["unlabelled-matched"] * bool(profile.finetuned) + ["test-new"]
-        needs.rendering(profile.data, options.out or paths.data(), splits)
+        needs.rendering(profile.data, splits, options.out or paths.data())
         ensure(profile.data, options.out or paths.data(), splits=splits, jobs=options.jobs)
         if options.out:
             return

@@ -41,9 +41,12 @@ def unrendered(settings: DataConfig, root: Path, splits: Iterable[str]) -> int:
     return sum(not song_folder(root, settings, *place).is_dir() for place in places)
 
 
-def rendering(settings: DataConfig, root: Path, splits: Iterable[str]) -> None:
-    """BSRNNError unless the embedded songs that are missing below ``root`` can be written there."""
-    if settings.source == "embedded" and (missing := unrendered(settings, root, splits)):
+def rendering(settings: DataConfig, splits: Iterable[str], root: Path | None = None) -> None:
+    """BSRNNError unless the embedded songs that are missing below ``root`` (None: the clone's) can be written there."""
+    if settings.source != "embedded":
+        return  # the songs of others need no clone
+    root = root or paths.data()
+    if missing := unrendered(settings, root, splits):
         preflight.place(root)
         needed = missing * settings.song_seconds * RENDERED
         preflight.room(root, needed, f"rendering {missing} songs")
@@ -68,7 +71,7 @@ def training(check: preflight.Checks, profile: Profile | None, folder: Path, spl
         return
     for split in (None, "valid"):  # all: what fails to be read is said once, whatever its split
         check(data, profile.data, split, profile.model.targets, profile.model.sample_rate)
-    check(rendering, profile.data, paths.data(), splits)
+    check(rendering, profile.data, splits)
     parameters = check(_parameters, profile)
     if parameters and not (folder / "training.json").is_file():
         states = STATES_GOING_ON if (folder / "settings.json").is_file() else STATES
@@ -92,7 +95,7 @@ def run(wanted: Run, device_name: str) -> None:
         if wanted.kind in ("train", "finetune"):
             training(check, wanted.profile, wanted.weights_folder(), SCORED)
         else:
-            check(rendering, wanted.profile.data, paths.data(), SCORED)
+            check(rendering, wanted.profile.data, SCORED)
         # it is scored at the end, on the test songs
         check(data, wanted.profile.data, None, (wanted.target,), wanted.profile.model.sample_rate)
 

@@ -390,7 +390,7 @@ def test_another_version_of_the_generator_is_refused():
 def test_flac_asks_for_the_room_that_it_takes(tmp_path, rendered, monkeypatch):
     asked = []
     monkeypatch.setattr(preflight, "room", lambda path, needed, what: asked.append(needed))
-    needs.rendering(WIDE_DATA, tmp_path, ["train", "valid"])
+    needs.rendering(WIDE_DATA, ["train", "valid"], tmp_path)
     assert asked == [pytest.approx(0.4 * 3 * 2.0 * 882_000)]
     written = sum(path.stat().st_size for path in rendered[1].rglob("*.flac"))
     assert written < 6 * 2.0 * 882_000 * 0.6  # short songs are seldom at rest

@@ -232,7 +232,7 @@ def test_rendering_is_tried_only_where_songs_are_missing(tmp_path, monkeypatch, 
     for index in range(synthetic.count(data, "test")):
         synthetic.song_folder(tmp_path, data, "test", index).mkdir(parents=True)
     monkeypatch.setattr(preflight, "place", None)
-    needs.rendering(data, tmp_path, ["test"])
+    needs.rendering(data, ["test"], tmp_path)
 
 
 def test_a_training_finds_room_for_the_songs_that_it_renders_with_the_test_songs_where_it_is_scored(
