@@ -191,6 +191,19 @@ def test_what_the_chapter_says_of_both_kinds_of_singers_is_what_was_measured():
     assert f"The price is {lost:.1f} dB on the test songs" in page and table.at["test songs", "high"] < 0
 
 
+def test_what_the_chapter_says_of_one_model_for_both_kinds_is_what_was_measured():
+    page, table = page_on_real_recordings(), ch07_real_recording.gone_on(ch07_real_recording.BOTH)
+    usual, amateurs, both = table.to_dict("records")
+    assert f"It has {both['ten clips']:.1f} dB on the clips and {both['Falcon 69']:.2f} dB on *Falcon 69*" in page
+    assert f"{both['test songs']:.2f} dB on the test songs instead of {usual['test songs']:.2f}" in page
+    below = usual["validation songs"] - both["validation songs"], amateurs["ten clips"] - both["ten clips"]
+    assert "It lies {:.1f} dB and {:.1f} dB below, so it takes the place of neither".format(*below) in page
+    assert (
+        min(below) > 0.3 and both["ten clips"] - usual["ten clips"] > (amateurs["ten clips"] - usual["ten clips"]) / 2
+    )
+    assert abs(both["Falcon 69"] - usual["Falcon 69"]) < 0.1
+
+
 def test_what_the_chapter_says_of_tone_is_what_was_measured():
     pilots = REPOSITORY / "results/pilots"
     measured = pd.read_csv(pilots / "causes.csv").set_index(["model", "clips"])
