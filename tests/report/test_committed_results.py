@@ -124,6 +124,9 @@ def test_solo_singing_is_of_planned_trainings_and_its_means_are_the_clips():
     row = table.loc["vocals, its own split"]
     assert row["trainings"] == 5 and row["usdr_mean"] == pytest.approx(five.mean())
     assert (row["lowest training (dB)"], row["highest training (dB)"]) == (five.min(), five.max())
+    heard = table.index.str.contains("amateurs")
+    assert heard[:2].all() and not heard[2:].any() and "The first two rows come later" in page_on_real_recordings()
+    assert {*table.index[2:4]} == {"36 songs", "12 songs"} and table.index[-1] == "6 songs"
 
 
 def page_on_real_recordings() -> str:
