@@ -177,7 +177,7 @@ def test_what_the_chapter_says_of_both_kinds_of_singers_is_what_was_measured():
     measured = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run").drop(columns="mean_usdr")
     usual, mixed = ([f"vocals-{name}-s{seed}" for seed in range(3)] for name in ("twice", "singers"))
     gains = measured.loc[mixed].to_numpy() - measured.loc[usual].to_numpy()
-    assert (gains > 0).all() and table.at["ten clips", "difference"] == pytest.approx(gains.mean())
+    assert (gains > 0).all() and table.at["ten clips", "gain"] == pytest.approx(gains.mean())
     low, high = crossed_effect(gains).interval()
     assert (table.at["ten clips", "low"], table.at["ten clips", "high"]) == pytest.approx((low, high)) and low > 0
     assert f"The clips gain {gains.mean():.1f} dB, and each of the ten gains with every seed" in page
@@ -187,10 +187,10 @@ def test_what_the_chapter_says_of_both_kinds_of_singers_is_what_was_measured():
     assert f"Half of the gain is one singer's: the other eight clips gain {others:.1f} dB" in page
     clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv").set_index("run")["usdr"]
     produced = clip.loc[mixed].to_numpy() - clip.loc[usual].to_numpy()
-    assert (produced > 0).all() and table.at["Falcon 69", "difference"] == pytest.approx(produced.mean())
+    assert (produced > 0).all() and table.at["Falcon 69", "gain"] == pytest.approx(produced.mean())
     assert f"gains {produced.mean():.1f} dB, with every seed, too" in page and pd.isna(table.at["Falcon 69", "low"])
     lost = np.mean([study_score(a) - study_score(b) for a, b in zip(usual, mixed, strict=True)])
-    assert -table.at["test songs", "difference"] == pytest.approx(lost)
+    assert -table.at["test songs", "gain"] == pytest.approx(lost)
     assert f"The price is {lost:.1f} dB on the test songs" in page and table.at["test songs", "high"] < 0
 
 

@@ -127,8 +127,8 @@ def of_both_kinds() -> pd.DataFrame:
         ("test songs", means[0], songs[0]),
         ("new timbres", means[1], songs[1]),
     ):
-        difference, low, high = comparison.interval(differences)
-        row = {"recordings": name, "of the usual kind": of[0], "half by amateurs": of[1], "difference": difference}
+        gain, low, high = comparison.interval(differences)
+        row = {"recordings": name, "of the usual kind": of[0], "half by amateurs": of[1], "gain": gain}
         rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)
 
