@@ -23,10 +23,8 @@ NEVER_LOADED = (
     *("output/svg", "input/mml", "adaptors"),
     *("output/svg.js", "input/asciimath.js", "input/tex-full.js", "input/tex/extensions/all-packages.js"),
 )
-CARRIED, NAMED = (
-    re.compile(r"\bpreLoad\(([^)]*)\)"),
-    re.compile(r'"([^"]+)"'),
-)  # in LOADED: the files that it stands for
+CARRIED = re.compile(r"\bpreLoad\(([^)]*)\)")  # in LOADED: the files that it stands for
+NAMED = re.compile(r'"([^"]+)"')
 SPOKEN = ("base.json", "en.json", "nemeth.json")
 
 NOT_IN_AN_EPUB = re.compile(

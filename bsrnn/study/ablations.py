@@ -125,7 +125,7 @@ LONG: dict[str, Change] = {
     "v1": Change("split V1", {"model.band_split": "v1"}),
     "v4": Change("split V4", {"model.band_split": "v4"}),
     # one model for singers of both kinds, and as many songs of one kind
-    "both": Change("half of 432 songs by amateurs", TWICE | {"data.amateur_songs": 216}, "", "more"),
+    "both": Change("half of 432 songs by amateurs", TWICE | {"data.amateur_songs": 216}),
     "more": Change("432 songs", {"data.train_songs": 432}),
 }
 

@@ -94,7 +94,7 @@ def run(wanted: Run, device_name: str) -> None:
             check(runs.load, wanted.start)
         if wanted.kind in ("train", "finetune"):
             training(check, wanted.profile, wanted.weights_folder(), SCORED)
-        else:
+        elif wanted.kind != "real":  # which reads one recording
             check(rendering, wanted.profile.data, SCORED)
         # it is scored at the end, on the test songs
         check(data, wanted.profile.data, None, (wanted.target,), wanted.profile.model.sample_rate)

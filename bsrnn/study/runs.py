@@ -345,7 +345,7 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """The base with many more items (a size of the page on scale), and of the first seed other vocals."""
+    """The base with many more items (a size of the page on scale), and vocals with other splits or songs."""
     settings, words, first = _with_items(base, profile.long_items), f"{profile.long_items} items", profile.seeds[0]
     parts: dict[str, Any] = {"model": settings.model, "train": settings.train, "variant": ITEMS}
     long = add({"long"} | (base.roles & {"scale"}), "-long", "train", words, **parts)

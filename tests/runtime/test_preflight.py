@@ -248,6 +248,8 @@ def test_a_training_finds_room_for_the_songs_that_it_renders_with_the_test_songs
         needs.training(check, wanted.profile, tmp_path / "model")
     with pytest.raises(BSRNNError) as computed:
         needs.run(dataclasses.replace(wanted, folder=tmp_path / "results"), "cpu")
+    recording = dataclasses.replace(runs.get("small", "vocals-real-s0"), start=None, folder=tmp_path / "results")
+    needs.run(recording, "cpu")  # which takes no song
     for error, songs in (trained, 444), (computed, 510):
         assert str(error.value).count("rendering") == 1
         assert f"rendering {songs} songs takes about {songs * 30 * needs.RENDERED / 1e9:.1f} GB" in str(error.value)
