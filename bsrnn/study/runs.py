@@ -338,7 +338,7 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
     """The base with other sizes, one at a time; a training of other length is validated as often."""
     for name, sizes in profile.scale if base.seed in profile.detail_seeds else ():
         what = name.rpartition(".")[2].removeprefix("max_").removeprefix("train_")
-        for size in sizes:
+        for size in sizes if fits([name], profile.data) else ():
             settings = _with_items(base, size) if name == ITEMS else with_values(base.profile, {name: size})
             parts = {part: getattr(settings, part) for part in ("model", "data", "train")}
             add({"scale"}, f"-{what}{size}", "train", f"{size} {what}", variant=name, **parts)
