@@ -129,9 +129,13 @@ def test_solo_singing_is_of_planned_trainings_and_its_means_are_the_clips():
     assert {*table.index[2:4]} == {"36 songs", "12 songs"} and table.index[-1] == "6 songs"
 
 
-def page_on_real_recordings() -> str:
-    cells = json.loads((REPOSITORY / "book/07_real_recording.ipynb").read_text(encoding="utf-8"))["cells"]
+def page_of(chapter: str) -> str:
+    cells = json.loads((REPOSITORY / f"book/{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
     return " ".join(" ".join("".join(cell["source"]).split()) for cell in cells)
+
+
+def page_on_real_recordings() -> str:
+    return page_of("07_real_recording")
 
 
 def study_score(run_id: str) -> float:
@@ -157,6 +161,23 @@ def test_what_the_chapter_says_of_amateurs_is_what_was_measured():
     profile = profiles.SMALL
     assert profile.beside == ("vocals-amateurs-s0",) and "other-checkpoints/vocals-amateurs" in page
     assert Study("small").best_models()["vocals"].id == "vocals-long-s0"
+
+
+def test_what_pages_say_of_a_gpu_and_of_seeds_is_what_was_measured():
+    page = page_of("09_open_details")
+    kept = runs.get("small", "vocals-keep-all-s0")
+    effect = study_score(kept.id) - study_score("vocals-s0")
+    details = pd.read_csv(REPOSITORY / "results/small/tables/details.csv").set_index("another choice")
+    low = details.at["no source is ever dropped", "low"]
+    assert f"of the first seed's {effect:.2f} dB are the GPU's, and its interval ends at {low:.2f} dB" in page
+    assert "H100" in runs.load(kept)["device"] and study_score(kept.id) == pytest.approx(2.97, abs=0.005)
+    on_a_processor = 2.89  # book/plan.md: computed once more, and not kept
+    assert f"{study_score(kept.id) - on_a_processor:.2f} of the first seed's" in page
+    summary = " ".join((REPOSITORY / "book/summary.md").read_text(encoding="utf-8").split())
+    by_seed = [study_score(f"vocals-s{seed}") - study_score(f"vocals-uniform41-s{seed}") for seed in range(5)]
+    assert f"V7 and 41 equal bands differ by {max(by_seed) - min(by_seed):.1f} dB from seed to seed" in summary
+    wanted = claims.table(Study("small")).set_index("contrast").filter(like="V7 - 41", axis=0)["songs_wanted"]
+    assert np.isinf(wanted).all() and len(wanted) == 1
 
 
 def test_what_the_chapter_says_of_errors_by_octave_is_what_was_measured():

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, comparison, figures, statistics
 from bsrnn.report.artifact import Runs
 from bsrnn.report.stamps import REAL_RECORDING
-from bsrnn.report.tables import METHODS, new_score, ordered, ours, scores_of
+from bsrnn.report.tables import METHODS, mean_of, new_score, ordered, ours, scores_of, summaries_of
 from bsrnn.runtime import paths
 from bsrnn.study import runs
-from bsrnn.study.results import Finished, Results, Study, mean
+from bsrnn.study.results import Finished, Results, Study
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 EXCHANGED, CLIP, SPECTRA = "causes.csv", "clip.csv", "spectra.csv"  # likewise
@@ -118,14 +118,13 @@ def of_both_kinds() -> pd.DataFrame:
     one = [clip.loc[of].to_numpy()[:, None] for of in ids]
     both = statistics.pairs(mixed, usual)
     songs = [statistics.difference_table(both, of).to_numpy() for of in (Finished.songs, Finished.new_songs)]
-    means = [[mean([done.scores["summary"]["usdr_mean"] for done in of]) for of in (usual, mixed)],
-             [new_score(of) for of in (usual, mixed)]]  # fmt: skip
+    tested = [mean_of(summaries_of(of), "usdr_mean") for of in (usual, mixed)]
     rows = []
     for name, of, differences in (
         ("ten clips", [values.mean() for values in ten], ten[1] - ten[0]),
         ("Falcon 69", [values.mean() for values in one], one[1] - one[0]),
-        ("test songs", means[0], songs[0]),
-        ("new timbres", means[1], songs[1]),
+        ("test songs", tested, songs[0]),
+        ("new timbres", [new_score(of) for of in (usual, mixed)], songs[1]),
     ):
         gain, low, high = comparison.interval(differences)
         row = {"recordings": name, "of the usual kind": of[0], "half by amateurs": of[1], "gain": gain}
