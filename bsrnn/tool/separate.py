@@ -36,15 +36,15 @@ from bsrnn.audio import files as audio
 from bsrnn.audio import walking
 from bsrnn.audio.kinds import KINDS
 from bsrnn.config import SeparateConfig
-from bsrnn.errors import BSRNNError, ConfigError, DataError
+from bsrnn.errors import BSRNNError, DataError
 from bsrnn.models.base import Separator
-from bsrnn.runtime import hub, paths, preflight, terminal
+from bsrnn.runtime import preflight, terminal
 from bsrnn.runtime.files import remove_leftovers
 from bsrnn.runtime.memory import keep_freed_memory
 from bsrnn.runtime.precision import separating_dtype, usable_dtype
 from bsrnn.runtime.system_errors import reading
 from bsrnn.runtime.terminal import note
-from bsrnn.tool import cards
+from bsrnn.tool import chosen_models
 from bsrnn.tool import stem_provenance as provenance
 from bsrnn.tool.stem_folders import Place, Places, file_identity
 from bsrnn.tool.stems import Output, Separated, separate_file, stem_names
@@ -83,8 +83,7 @@ def run(options: argparse.Namespace) -> int:
         return _end(failed, songs)
     setup = prepare(options)
     if not options.quiet:
-        about = (cards.describe(folder) for folder in setup.models)
-        print(*about, f"recurrent core in {setup.dtype}", sep="\n", file=sys.stderr)
+        print(*chosen_models.describe(setup.models), f"recurrent core in {setup.dtype}", sep="\n", file=sys.stderr)
     for model in setup.models.values():
         model.to(options.device)
     _remove_leftovers(setup.place)
@@ -150,10 +149,12 @@ def prepare(options: argparse.Namespace) -> Setup:
         output = check(Output, options.format, options.encoding, options.clip_mode)
         settings = check(SeparateConfig, options.segment, options.hop)
         check(preflight.device, options.device)
-        names = _once(options.model) or [str(name) for name in [check(default_models)] if name]
-        place = options.out / label(names)
+        names = chosen_models.once(options.model) or [str(name) for name in [check(chosen_models.default)] if name]
+        place = options.out / chosen_models.label(names)
         check(preflight.place, place)
-        folders = [folder for name in names for folder in check(model_folders, name) or ()]
+        folders: dict[Path, str] = {}  # -> as what it was given
+        for name in names:
+            folders |= {folder: folders.get(folder, name) for folder in check(chosen_models.folders, name) or ()}
         dtype = "float32"
         if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
             device = options.device
@@ -164,6 +165,8 @@ def prepare(options: argparse.Namespace) -> Setup:
             for model in models.values():
                 check(settings.samples, model.config)  # here, and not once a song
         complete = models and len(models) == len(opened)
+        if complete:
+            check(chosen_models.each_stem_once, models, folders)
         stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
     assert settings and output and stems is not None, "what failed has been raised"
     if options.two_stems:
@@ -212,47 +215,6 @@ def _needed_bytes(jobs: list["Job"], setup: Setup, at_a_time: int) -> float:
     width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(setup.output.subtype or "", 2) * SMALLEST[setup.output.format]
     scratch = 4 if setup.output.waits else 0
     return width * sum(samples) + scratch * sum(samples[:at_a_time])
-
-
-def default_models() -> Path:
-    """The models of this project's own results: in the clone around the working folder, or around this package.
-
-    Raises:
-        ConfigError: there is no clone, as after `pip install` from elsewhere, or BSRNN_ROOT names none.
-    """
-    clone = paths.root() if os.environ.get("BSRNN_ROOT") else paths.enclosing(Path.cwd())
-    for root in (clone, paths.enclosing(paths.package())):
-        if root and (folder := root / "results" / "small" / "checkpoints").is_dir():
-            return folder
-    raise ConfigError("no --model, and no results of this project here: expected --model DIR_OR_HUB_ID, or a clone of "
-                      "the project around the working folder")  # fmt: skip
-
-
-def model_folders(name: str | Path) -> list[Path]:
-    """The folder of a model, the folders of all models in a folder, or the local copy of a model of the Hub.
-
-    Raises:
-        DataError: none is there.
-    """
-    folder = hub.locate(name)
-    if (folder / checkpoint.CONFIG).is_file() or not folder.is_dir():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{checkpoint.CONFIG}"))
-    return found or [folder]  # which then says what is missing
-
-
-def _once(names: list[str]) -> list[str]:
-    """Each model once, by whatever path it is given."""
-    first: dict[str, str] = {}
-    for name in names:
-        first.setdefault(os.path.realpath(name) if os.path.isdir(name) else name, name)
-    return list(first.values())
-
-
-def label(names: list[str]) -> str:
-    """What OUT/MODEL is called: the models' names; a folder "checkpoints" is called after the one above."""
-    parts = [Path(hub.plain_name(name)).absolute() for name in names]
-    return "+".join(part.parent.name if part.name == "checkpoints" else part.name for part in parts)
 
 
 def collect(given: list[Path], out: Path) -> tuple[list[Job], dict[Path, str]]:

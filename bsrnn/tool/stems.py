@@ -2,8 +2,11 @@
 
 A file is read at the model's rate, separated, and what comes out is put back to the file's own rate, block by block.
 Several models, of one target each or of more, work on one song side by side, so that what they leave over is known too.
+Of a target that several of them separate, the mean of their estimates is taken: where they err apart from each other,
+a part of the error cancels (a "bag of models", as Demucs has them).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -77,17 +80,20 @@ def stem_names(models: Sequence[Separator], two_stems: str | None = None, residu
     """Names of the files that come out, without ending.
 
     Raises:
-        ConfigError: two models of one target, a stem that no model gives, or a name that would be there twice.
+        ConfigError: a stem that no model gives, or a name that would be there twice.
     """
-    targets = [target for model in models for target in model.config.targets]
-    if len(set(targets)) < len(targets):
-        raise ConfigError(f"the models separate {', '.join(targets)}: expected each stem once; leave one model out")
+    targets = list(models_of(models))
     if two_stems and two_stems not in targets:
         raise ConfigError(f"no model for the stem {two_stems!r}: expected one of {', '.join(targets)}")
     names = [two_stems, f"no_{two_stems}"] if two_stems else targets + ["residual"] * residual
     if len(set(names)) < len(names):
         raise ConfigError(f"the files would be {', '.join(names)}: a model's own stem is called so; ask for less")
     return names
+
+
+def models_of(models: Sequence[Separator]) -> dict[str, int]:
+    """Each target in the models' order, and how many of them separate it."""
+    return dict(Counter(target for model in models for target in model.config.targets))
 
 
 def separate_file(  # noqa: PLR0913 -- keywords with defaults
@@ -104,7 +110,8 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     """Separate an audio file into ``folder/<stem>.<format>``: files of its rate, channels and exact length.
 
     Args:
-        models: each adds the stems of its targets; they may have different rates.
+        models: each adds the stems of its targets; they may have different rates. Of a target that several separate
+            it is the mean of their estimates.
         settings: segment and hop.
         two_stems: one stem only, and ``no_<stem>``, the mixture minus it.
         residual: also write the mixture minus all stems.
@@ -122,7 +129,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     if two_stems:
         models = [model for model in models if two_stems in model.config.targets] or models
     names = stem_names(models, two_stems, residual)
-    targets = [target for model in models for target in model.config.targets]
+    targets = list(models_of(models))
     with ExitStack() as stack:
         own = stack.enter_context(Reader(path, forgiving=True))
         readers = [stack.enter_context(Reader(path, model.config.sample_rate, True)) for model in models]
@@ -131,7 +138,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
         sink = stack.enter_context(_Sink(files, own, output))
         position = 0
         for estimates in in_step(streams):  # (S, C, l)
-            block = estimates[..., : own.frames - position]
+            block = _means(estimates, models)[..., : own.frames - position]
             if not np.isfinite(block).all():
                 raise DataError(f"{path}: from sample {position} on the model gave values that are not finite; try "
                                 "float32 where it ran in bfloat16, or a quieter file")  # fmt: skip
@@ -152,6 +159,14 @@ def _estimates(model: Separator, reader: Reader, own: Reader, settings: Separate
     batched = replace(settings, batch_segments=max(1, BATCH_CHANNELS // reader.channels))
     blocks = separate_blocks(model, reader.read, reader.frames, reader.channels, batched)
     return resample_blocks(blocks, reader.frames, reader.sample_rate, own.sample_rate)
+
+
+def _means(estimates: np.ndarray, models: Sequence[Separator]) -> np.ndarray:
+    """Of all models' estimates (S, C, l), in their order, the mean for each target of :func:`models_of`."""
+    stems = [target for model in models for target in model.config.targets]
+    if len(stems) == len(set(stems)):
+        return estimates
+    return np.stack([estimates[[stem == target for stem in stems]].mean(0) for target in models_of(models)])
 
 
 def in_step(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:

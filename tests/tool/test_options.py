@@ -13,8 +13,7 @@ from places import REPOSITORY
 from bsrnn import cli
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import paths
-from bsrnn.tool import options
-from bsrnn.tool import separate as tool
+from bsrnn.tool import chosen_models, options
 from bsrnn.workflow import reproduce as workflow
 
 
@@ -190,4 +189,4 @@ def test_places_of_the_environment_are_filled_in(tmp_path, monkeypatch):
 def test_the_models_of_a_clone_around_the_package_serve_any_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("BSRNN_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert tool.default_models() == REPOSITORY / "results" / "small" / "checkpoints"
+    assert chosen_models.default() == REPOSITORY / "results" / "small" / "checkpoints"

@@ -25,7 +25,7 @@ from bsrnn.audio import walking
 from bsrnn.config import ModelConfig
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import paths, precision, terminal
-from bsrnn.tool import cards, stems
+from bsrnn.tool import cards, chosen_models, stems
 from bsrnn.tool import separate as tool
 
 COMMITTED = REPOSITORY / "results" / "small" / "checkpoints"
@@ -73,8 +73,27 @@ def test_several_models_and_two_stems(models, tmp_path, capsys):
     shutil.copytree(models / "bass", tmp_path / "bass2")
     assert run(tmp_path / "song.wav", *given, "--model", tmp_path / "bass2", "-o", tmp_path / "out") == 1
     assert "expected each stem once" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "piano+bass+bass2").exists()
+    assert run(tmp_path / "song.wav", "--model", models, "--model", models / "bass", "-o", tmp_path / "out") == 0
     with pytest.raises(SystemExit):
         run(tmp_path / "song.wav", *given, "--two-stems", "bass", "--residual")
+
+
+def test_models_of_one_stem_in_a_folder_give_the_mean_of_their_estimates(models, tmp_path, capsys):
+    torch.manual_seed(1)
+    config = checkpoint.load(models / "bass").config
+    checkpoint.save(bsrnn.BSRNN(config), models / "bass-again")
+    write(tmp_path / "song.wav", channels=1)
+    as_floats = ("-o", tmp_path / "out", "--float32", "--dtype", "float32")
+    got = {}
+    for given in (models, models / "bass", models / "bass-again"):
+        assert run(tmp_path / "song.wav", "--model", given, *as_floats) == 0
+        folder = tmp_path / "out" / chosen_models.label([str(given)]) / "song"
+        got[given.name] = soundfile.read(folder / "bass.wav")[0]
+        assert ("bass: the mean of the estimates of 2 models" in capsys.readouterr().err) == (given == models)
+    one, other = got["bass"], got["bass-again"]
+    assert np.abs(one - other).max() > 1e-3
+    assert np.abs(got["checkpoints"] - (one + other) / 2).max() < 1e-6
 
 
 def test_without_a_model_it_takes_the_committed_ones_and_says_what_they_learnt(tmp_path, capsys, monkeypatch):
@@ -118,7 +137,7 @@ def test_without_a_model_and_without_a_clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BSRNN_ROOT", raising=False)
     with pytest.raises(ConfigError, match="no --model, and no results of this project here"):
-        tool.default_models()
+        chosen_models.default()
 
 
 def test_folders_stand_for_what_is_in_them(models, tmp_path, capsys):
@@ -248,8 +267,8 @@ def test_every_dtype_separates_on_this_machine(models, tmp_path, capsys):
 
 
 def test_the_folder_is_called_after_the_models():
-    assert tool.label(["results/small/checkpoints"]) == "small"
-    assert tool.label(["models/piano/", "user/some-model@v2"]) == "piano+some-model"
+    assert chosen_models.label(["results/small/checkpoints"]) == "small"
+    assert chosen_models.label(["models/piano/", "user/some-model@v2"]) == "piano+some-model"
 
 
 def test_a_model_folder_without_models(models, tmp_path, capsys):
