@@ -81,16 +81,15 @@ class Contrast:
 def contrasts(study: Study) -> list[Contrast]:
     """Of every claim, also where the profile has no run for it.
 
-    A secondary one that is the primary one stands here once. Raises MissingResult: a run without a result.
+    One that an earlier one of the claim is already stands here once. Raises MissingResult: a run without a result.
     """
     results = Results(study, ROLES)
-    every = [_contrast(claim, results) for claim in CLAIMS]
-    primary = {contrast.claim.id: contrast.compared for contrast in every if contrast.claim.primary}
-    return [
-        contrast
-        for contrast in every
-        if contrast.claim.primary or not contrast.compared or contrast.compared != primary[contrast.claim.of]
-    ]
+    kept: list[Contrast] = []
+    for contrast in (_contrast(claim, results) for claim in CLAIMS):
+        of_claim = [other.compared for other in kept if other.claim.of == contrast.claim.of]
+        if contrast.claim.primary or not contrast.compared or contrast.compared not in of_claim:
+            kept.append(contrast)
+    return kept
 
 
 def _contrast(claim: Claim, results: Results) -> Contrast:
@@ -146,7 +145,10 @@ def table(study: Study) -> pd.DataFrame:
     compared = contrasts(study)
     primary = [contrast for contrast in compared if contrast.claim.primary]
     levels = _levels_of_tests(primary)
-    rows = [_row(contrast, levels.get(contrast.claim.id, LEVEL)) for contrast in compared]
+    levels |= {
+        contrast.claim.id: 1 - (1 - LEVEL) / _looks(contrast) for contrast in compared if contrast not in primary
+    }
+    rows = [_row(contrast, levels[contrast.claim.id]) for contrast in compared]
     of_id = {row["claim"]: row for row in rows}
     for contrast in compared:
         of_id[contrast.claim.id]["caveat"] = _caveat(of_id[contrast.claim.id], of_id.get(contrast.claim.asks_for))
@@ -155,13 +157,18 @@ def table(study: Study) -> pd.DataFrame:
 
 def _levels_of_tests(primary: list[Contrast]) -> dict[str, float]:
     """Claim -> the level of its interval: by Holm's rule, a second look with half of the chance to be wrong."""
-    looks = [2 if contrast.claim.id in contrast.profile.second_looks else 1 for contrast in primary]
+    looks = [_looks(contrast) for contrast in primary]
     p = [contrast.effect.p() if contrast.effect else None for contrast in primary]
     together = holm([one if one is None else min(1.0, one * times) for one, times in zip(p, looks, strict=True)], LEVEL)
     return {
         contrast.claim.id: LEVEL if level is None else 1 - (1 - level) / times
         for contrast, level, times in zip(primary, together, looks, strict=True)
     }
+
+
+def _looks(contrast: Contrast) -> int:
+    """How often its question has been asked."""
+    return 2 if contrast.claim.id in contrast.profile.second_looks else 1
 
 
 def _caveat(row: dict, asked: dict | None) -> str | None:

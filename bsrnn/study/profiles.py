@@ -53,8 +53,8 @@ class Profile(Settings):
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
-    # claims that were undecided with all their seeds, or known too roughly, and are asked once more, with more songs or
-    # seeds (book/plan.md)
+    # contrasts that were undecided with all their seeds, or known too roughly, and are asked once more, with more songs
+    # or seeds (book/plan.md): ids of claims, and of those beside them
     second_looks: tuple[str, ...] = ()
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
@@ -181,8 +181,9 @@ SMALL = replace(
     seeds=(0, 1, 2, 3, 4),
     second_looks=("C1", "C2", "C3", "C4"),
     second_seeds=(5, 6, 7, 8),
-    scored_again=("vocals-v1", "vocals-v4", "vocals-convtasnet-stft"),
+    scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
+        "vocals-uniform41-again-s[0-4]",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
