@@ -221,18 +221,21 @@ def _say_finetuned(progress: dict, out: Path) -> None:
 
 def _evaluate(options) -> None:
     from bsrnn import checkpoint
+    from bsrnn.models.base import targets_of
     from bsrnn.study import needs, scoring
-    from bsrnn.tool import score_files
+    from bsrnn.tool import chosen_models, score_files
 
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
-        profile, model = check(_evaluation_profile, options), check(checkpoint.load, options.model)
+        profile = check(_evaluation_profile, options)
+        opened = [check(checkpoint.load, folder) for folder in chosen_models.folders(options.model)]
+        models = [model for model in opened if model is not None]
         check(preflight.place, options.out, *score_files.FILES)
         check(score_files.check_free, options.out)
-        if profile and model:
-            check(needs.data, profile.data, options.split, model.config.targets, model.config.sample_rate)
-    assert profile and model, RAISED
-    scores = scoring.score_model(model.to(options.device), profile, options.split)
+        if profile and len(models) == len(opened):
+            check(needs.data, profile.data, options.split, tuple(targets_of(models)), models[0].config.sample_rate)
+    assert profile and models, RAISED
+    scores = scoring.score_model([model.to(options.device) for model in models], profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
     score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
     print(score_files.table(scores))

@@ -7,7 +7,7 @@ for any T and P.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from bsrnn.audio.resampling import Read, resample_whole
 from bsrnn.audio.shapes import as_array, check_channels_first
 from bsrnn.config import Fade, SeparateConfig
 from bsrnn.errors import DataError
-from bsrnn.models.base import Separator
+from bsrnn.models.base import Separator, targets_of
 from bsrnn.runtime.threads import in_threads
 
 
@@ -78,7 +78,7 @@ def _read_padded(read: Read, start: int, length: int, samples: int, channels: in
 
 
 def separate(  # noqa: PLR0913 -- settings with defaults
-    model: Separator,
+    model: Separator | Sequence[Separator],
     mixture,
     sample_rate: int,
     segment_seconds: float = 3.0,
@@ -90,7 +90,8 @@ def separate(  # noqa: PLR0913 -- settings with defaults
     """Separate a song in memory.
 
     Args:
-        model: from :func:`bsrnn.load`.
+        model: from :func:`bsrnn.load`; or several, of one target each or of more: of a target that several separate
+            the result is the mean of their estimates.
         mixture: (C, L) array or tensor, L from 0 on; every channel is separated on its own.
         sample_rate: Hz; another rate than the model's is resampled there and back.
         segment_seconds: T. Shorter is faster to start, longer sees more context.
@@ -106,8 +107,11 @@ def separate(  # noqa: PLR0913 -- settings with defaults
         DataError (a ValueError): not (C, L) floats, the axes the other way round (more than 16 channels, or more
             than samples), or not all finite. ConfigError: a segment, hop or rate that cannot work.
     """
-    if not isinstance(model, torch.nn.Module):
-        raise DataError(f"got a model of type {type(model).__name__}, expected what bsrnn.load gives; it comes first")
+    models = list(model) if isinstance(model, Sequence) else [model]
+    wrong = [one for one in models if not isinstance(one, torch.nn.Module)]
+    if wrong or not models:
+        got = type(wrong[0] if wrong else model).__name__
+        raise DataError(f"got a model of type {got}, expected what bsrnn.load gives; it comes first")
     mixture = as_array(mixture)
     check_channels_first(mixture.shape, "a mixture")
     if mixture.dtype.kind != "f":
@@ -119,9 +123,12 @@ def separate(  # noqa: PLR0913 -- settings with defaults
         raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
     settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
     loudest = float(np.abs(mixture).max(initial=0.0)) if peak else 0.0
-    if loudest > 0:
-        return {name: audio * loudest for name, audio in _separated(model, mixture / loudest, sample_rate, settings)}
-    return dict(_separated(model, mixture, sample_rate, settings))
+    scale = loudest if loudest > 0 else 1.0
+    found: dict[str, list[np.ndarray]] = {target: [] for target in targets_of(models)}
+    for one in models:
+        for name, audio in _separated(one, mixture / scale, sample_rate, settings):
+            found[name].append(audio * scale)
+    return {name: np.mean(audios, axis=0) if len(audios) > 1 else audios[0] for name, audios in found.items()}
 
 
 def _separated(

@@ -5,6 +5,8 @@ Axes as in :mod:`bsrnn.models.bsrnn`.
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -57,3 +59,8 @@ class Separator(nn.Module, ABC):
     def count_parameters(self) -> int:
         """Number of trained values."""
         return sum(p.numel() for p in self.parameters())
+
+
+def targets_of(models: Sequence[Separator]) -> dict[str, int]:
+    """Each target in the models' order, and how many of them separate it."""
+    return dict(Counter(target for model in models for target in model.config.targets))

@@ -1,6 +1,7 @@
 """Scoring a run: its model on held-out songs, estimators without a network, a teacher's labels."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,7 +12,7 @@ from bsrnn import baselines, checkpoint, metrics
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError
-from bsrnn.models.base import Separator
+from bsrnn.models.base import Separator, targets_of
 from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
@@ -47,14 +48,18 @@ def _score_teacher(run: Run, device: str) -> dict:
     }
 
 
-def score_model(model: Separator, profile: Profile, split: str = "test", label: str = "evaluate") -> dict[str, dict]:
-    """Score a model on whole songs, song by song: target -> ``songs`` (a row each) and ``summary``."""
-    rows: dict[str, list[dict]] = {target: [] for target in model.config.targets}
-    found = songs.load(profile.data, split, targets=model.config.targets, sample_rate=model.config.sample_rate)
+def score_model(
+    model: Separator | Sequence[Separator], profile: Profile, split: str = "test", label: str = "evaluate"
+) -> dict[str, dict]:
+    """Score a model, or several together, on whole songs, song by song: target -> ``songs`` (a row each) and
+    ``summary``. Of a target that several separate, the mean of their estimates is scored."""
+    models = list(model) if isinstance(model, Sequence) else [model]
+    rows: dict[str, list[dict]] = {target: [] for target in targets_of(models)}
+    found = songs.load(profile.data, split, targets=tuple(rows), sample_rate=models[0].config.sample_rate)
     for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture = song.read("mixture")
         begun = time.monotonic()
-        estimates = separate(model, mixture, song.sample_rate, **asdict(profile.separate))
+        estimates = separate(models, mixture, song.sample_rate, **asdict(profile.separate))
         seconds = round(time.monotonic() - begun, 2)
         for target, estimate in estimates.items():
             scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)

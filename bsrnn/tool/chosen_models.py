@@ -10,10 +10,9 @@ from pathlib import Path
 
 from bsrnn import checkpoint
 from bsrnn.errors import ConfigError
-from bsrnn.models.base import Separator
+from bsrnn.models.base import Separator, targets_of
 from bsrnn.runtime import hub, paths
 from bsrnn.tool import cards
-from bsrnn.tool.stems import models_of
 
 
 def default() -> Path:
@@ -68,7 +67,7 @@ def each_stem_once(models: Mapping[Path, Separator], given_as: Mapping[Path, str
     together: dict[str, list[Separator]] = {}
     for folder, model in models.items():
         together.setdefault(given_as[folder], []).append(model)
-    stems = [stem for group in together.values() for stem in models_of(group)]
+    stems = [stem for group in together.values() for stem in targets_of(group)]
     if len(set(stems)) < len(stems):
         raise ConfigError(f"the models separate {', '.join(stems)}: expected each stem once; leave one model out, or "
                           "give a folder with both: of one stem it writes the mean of their estimates")  # fmt: skip
@@ -77,5 +76,5 @@ def each_stem_once(models: Mapping[Path, Separator], given_as: Mapping[Path, str
 def describe(models: Mapping[Path, Separator]) -> list[str]:
     """A line for each model, and one for each stem that several of them separate."""
     shared = [f"{stem}: the mean of the estimates of {number} models"
-              for stem, number in models_of(list(models.values())).items() if number > 1]  # fmt: skip
+              for stem, number in targets_of(list(models.values())).items() if number > 1]  # fmt: skip
     return [cards.describe(folder) for folder in models] + shared

@@ -6,7 +6,6 @@ Of a target that several of them separate, the mean of their estimates is taken:
 a part of the error cancels (a "bag of models", as Demucs has them).
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.resampling import resample_blocks
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.models.base import Separator
+from bsrnn.models.base import Separator, targets_of
 from bsrnn.runtime.files import atomic_write, temporary_beside
 from bsrnn.separation import separate_blocks
 from bsrnn.tool.separate_options import CLIP_MODES
@@ -82,18 +81,13 @@ def stem_names(models: Sequence[Separator], two_stems: str | None = None, residu
     Raises:
         ConfigError: a stem that no model gives, or a name that would be there twice.
     """
-    targets = list(models_of(models))
+    targets = list(targets_of(models))
     if two_stems and two_stems not in targets:
         raise ConfigError(f"no model for the stem {two_stems!r}: expected one of {', '.join(targets)}")
     names = [two_stems, f"no_{two_stems}"] if two_stems else targets + ["residual"] * residual
     if len(set(names)) < len(names):
         raise ConfigError(f"the files would be {', '.join(names)}: a model's own stem is called so; ask for less")
     return names
-
-
-def models_of(models: Sequence[Separator]) -> dict[str, int]:
-    """Each target in the models' order, and how many of them separate it."""
-    return dict(Counter(target for model in models for target in model.config.targets))
 
 
 def separate_file(  # noqa: PLR0913 -- keywords with defaults
@@ -129,7 +123,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     if two_stems:
         models = [model for model in models if two_stems in model.config.targets] or models
     names = stem_names(models, two_stems, residual)
-    targets = list(models_of(models))
+    targets = list(targets_of(models))
     with ExitStack() as stack:
         own = stack.enter_context(Reader(path, forgiving=True))
         readers = [stack.enter_context(Reader(path, model.config.sample_rate, True)) for model in models]
@@ -162,11 +156,11 @@ def _estimates(model: Separator, reader: Reader, own: Reader, settings: Separate
 
 
 def _means(estimates: np.ndarray, models: Sequence[Separator]) -> np.ndarray:
-    """Of all models' estimates (S, C, l), in their order, the mean for each target of :func:`models_of`."""
+    """Of all models' estimates (S, C, l), in their order, the mean of each target."""
     stems = [target for model in models for target in model.config.targets]
     if len(stems) == len(set(stems)):
         return estimates
-    return np.stack([estimates[[stem == target for stem in stems]].mean(0) for target in models_of(models)])
+    return np.stack([estimates[[stem == target for stem in stems]].mean(0) for target in targets_of(models)])
 
 
 def in_step(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig, SeparateConfig
-from bsrnn.errors import ConfigError
+from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
 from bsrnn.separation import fade, separate, separate_blocks
 
@@ -150,6 +150,20 @@ def test_the_input_is_left_alone_and_may_be_a_tensor():
     estimate = separate(Fake(), mixture, RATE, 0.3, 0.1)["a"]
     assert np.array_equal(mixture, before)
     assert np.array_equal(separate(Fake(), torch.from_numpy(before), RATE, 0.3, 0.1)["a"], estimate)
+
+
+def test_of_several_models_each_target_is_the_mean_of_those_that_separate_it():
+    mixture = song(200)
+    one, both = Fake(lambda x: (x / 2)[:, None], ("a",)), Fake(lambda x: torch.stack([x / 8, -x], 1), ("b", "a"))
+    got = separate([one, both], mixture, RATE, 0.3, 0.1, peak=True)
+    assert list(got) == ["a", "b"]
+    np.testing.assert_allclose(got["a"], -mixture / 4, atol=1e-6)
+    np.testing.assert_allclose(got["b"], mixture / 8, atol=1e-6)
+    alone = separate(one, mixture, RATE, 0.3, 0.1)["a"]
+    assert np.array_equal(separate([one], mixture, RATE, 0.3, 0.1)["a"], alone)  # bit for bit
+    for nothing in ([], "model", [one, "model"]):
+        with pytest.raises(DataError, match="got a model of type (list|str), expected what bsrnn.load gives"):
+            separate(nothing, mixture, RATE)
 
 
 @pytest.mark.parametrize("samples", [1, 7, 333])

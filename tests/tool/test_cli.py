@@ -13,7 +13,7 @@ import soundfile
 from places import REPOSITORY
 
 import bsrnn
-from bsrnn import cli
+from bsrnn import checkpoint, cli
 from bsrnn.audio import files as audio
 from bsrnn.runtime import files
 from bsrnn.study import profiles
@@ -208,6 +208,25 @@ def test_one_bad_file_does_not_stop_the_others_and_the_exit_code_tells(model, tm
     assert (tmp_path / "out" / "piano" / "good" / "piano.wav").is_file()
     assert not (tmp_path / "out" / "piano" / "bad").exists()
     assert "bad.wav" in capsys.readouterr().err
+
+
+def test_models_of_one_target_in_a_folder_are_scored_by_the_mean_of_their_estimates(folder, model, tmp_path):
+    together = tmp_path / "together"
+    shutil.copytree(model, together / "one")
+    checkpoint.save(bsrnn.BSRNN(bsrnn.load(model).config), together / "other")
+    arguments = ["evaluate", "--data", str(folder), "--profile", "tiny", "-o", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--model", str(together)]) == 0
+    [row] = json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]["piano"]["songs"]
+    song = next(path for path in folder.iterdir() if path.name == row["song"])
+    piano, rest = (audio.read(song / f"{stem}.flac") for stem in ("piano", "rest"))
+    separate = profiles.profile("tiny").separate
+    models = [bsrnn.load(together / name) for name in ("one", "other")]
+    each = [
+        bsrnn.separate(model, piano + rest, RATE, separate.segment_seconds, separate.hop_seconds)["piano"]
+        for model in models
+    ]
+    assert np.abs(each[0] - each[1]).max() > 1e-4
+    assert row["usdr"] == pytest.approx(bsrnn.usdr(piano, (each[0] + each[1]) / 2), abs=1e-5)
 
 
 def test_evaluation_writes_scores_that_agree_with_the_library(folder, model, tmp_path):
