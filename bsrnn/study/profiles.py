@@ -59,7 +59,9 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
-    beside: tuple[str, ...] = ()  # runs whose models are published beside the best one of each target
+    # runs whose models are published with the best one of their target: `bsrnn separate` takes them together
+    together: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # runs whose models are published apart from these
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
     waiting: tuple[str, ...] = ()
 
@@ -216,6 +218,7 @@ QUICK = replace(
     long_items=0,
     long_changes=(),
     onward_items=0,
+    together=(),
     beside=(),
     peers=(),
     peer_rates=(),

@@ -15,7 +15,7 @@ from bsrnn.study.runs import Run
 
 SILENT_DB = 0.1  # ours: a mean uSDR as near as this to that of silence, which is 0, is silence (book/plan.md)
 SILENT_SONG_DB = 1.0  # ours: nor any one of its songs; what has learnt anything has some at several dB
-# folders of published models: what `bsrnn separate` takes unless told otherwise, one a target; and what stands beside
+# folders of published models: what `bsrnn separate` takes unless told otherwise; and what stands beside
 PUBLISHED = ("checkpoints", "other-checkpoints")
 
 
@@ -104,11 +104,11 @@ class Study:
 
     def published(self) -> dict[str, Run]:
         """Folder of results/<profile> -> the finished run whose model belongs there: of each target the best one, and
-        those that the profile publishes beside them."""
-        of_targets, others = PUBLISHED
-        beside = [self.grid[run_id] for run_id in self.profile.beside if run_id in self.grid]
-        own = {f"{of_targets}/{target}": run for target, run in self.best_models().items()}
-        return own | {f"{others}/{run.without_seed}": run for run in beside if run.finished()}
+        those that the profile publishes with them or beside them."""
+        own = {f"{PUBLISHED[0]}/{target}": run for target, run in self.best_models().items()}
+        more = zip(PUBLISHED, (self.profile.together, self.profile.beside), strict=True)
+        known = [(folder, self.grid[run_id]) for folder, ids in more for run_id in ids if run_id in self.grid]
+        return own | {f"{folder}/{run.without_seed}": run for folder, run in known if run.finished()}
 
 
 class Results:
@@ -162,6 +162,19 @@ def trained_model(profile_name: str, target: str) -> Separator:
         f"no trained model for {target!r} in results/{profile_name}: `make reproduce PROFILE={profile_name}` trains "
         f"all, `bsrnn run {bases[0].id} --profile {profile_name}` this one"
     )
+
+
+def models_together(profile_name: str, target: str) -> list[Separator]:
+    """What ``bsrnn separate`` takes for a target: :func:`trained_model`, and those published with it.
+
+    Raises:
+        ConfigError, MissingResult: as :func:`trained_model` does.
+    """
+    study = Study(profile_name)
+    with_it = [run for run in study.published().values() if run.id in study.profile.together and run.target == target]
+    folders = [paths.results(profile_name) / PUBLISHED[0] / run.without_seed for run in with_it]
+    there = [folder for folder in folders if (folder / checkpoint.WEIGHTS).is_file()]
+    return [trained_model(profile_name, target), *map(checkpoint.load, there)]
 
 
 def is_silence(usdr_db: Iterable[float | None]) -> bool:

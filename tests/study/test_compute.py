@@ -6,6 +6,7 @@ from dataclasses import replace
 import made_songs
 import numpy as np
 import pytest
+import torch
 
 import bsrnn
 from bsrnn import baselines, checkpoint, config, recipes
@@ -16,6 +17,7 @@ from bsrnn.report import manifest
 from bsrnn.runtime import files, provenance
 from bsrnn.study import compute, profiles, results, runs
 from bsrnn.study.profiles import Profile
+from bsrnn.tool import chosen_models
 from bsrnn.train import Trainer
 from bsrnn.workflow import replay
 
@@ -270,7 +272,28 @@ def test_what_is_published_beside_lies_apart_and_has_seen_the_items_of_its_start
         compute.compute(runs.get("mine", name))
     own, other = compute.publish("mine")
     assert own.parts[-2:] == ("checkpoints", "vocals") and other.parts[-2:] == ("other-checkpoints", "vocals-control")
+    assert len(results.models_together("mine", "vocals")) == 1
     assert [checkpoint.info_of(folder)["items"] for folder in (own, other)] == [4, 4 + 6]
     assert results.trained_model("mine", "vocals").config == MODEL and set(manifest.checkpoints("mine")) == {
         "vocals", "vocals-control",
     }  # fmt: skip
+
+
+def test_what_is_published_together_lies_with_the_best_model_and_separates_with_it(grid, monkeypatch):
+    profile = grid["vocals-s0"].profile
+    tuned = config.FinetuneConfig(train=replace(profile.train, max_items=6, validate_items=6), unlabelled="none")
+    settings = replace(profile, finetuned=("vocals",), finetune=tuned, together=("vocals-control-s0",))
+    monkeypatch.setitem(profiles.PROFILES, "mine", settings)
+    compute.compute(runs.get("mine", "vocals-s0"))
+    compute.publish("mine")
+    assert len(results.models_together("mine", "vocals")) == 1  # the other one has no result yet
+    compute.compute(runs.get("mine", "vocals-control-s0"))
+    own, other = compute.publish("mine")
+    assert [folder.parts[-2:] for folder in (own, other)] == [
+        ("checkpoints", "vocals"), ("checkpoints", "vocals-control"),
+    ]  # fmt: skip
+    first, second = results.models_together("mine", "vocals")
+    for model, folder in ((first, own), (second, other)):
+        for name, value in bsrnn.load(folder).state_dict().items():
+            assert torch.equal(model.state_dict()[name], value)
+    assert chosen_models.folders(own.parent) == [own, other]
