@@ -228,16 +228,20 @@ def _evaluate(options) -> None:
     with preflight.all_at_once() as check:
         check(preflight.device, options.device)
         profile = check(_evaluation_profile, options)
-        opened = [check(checkpoint.load, folder) for folder in chosen_models.folders(options.model)]
-        models = [model for model in opened if model is not None]
+        folders = chosen_models.each_once({str(options.model): check(chosen_models.members, options.model) or ()})
+        opened = {folder: check(checkpoint.load, folder) for folder in folders}
+        models = {folder: model for folder, model in opened.items() if model is not None}
         check(preflight.place, options.out, *score_files.FILES)
         check(score_files.check_free, options.out)
-        if profile and len(models) == len(opened):
-            check(needs.data, profile.data, options.split, tuple(targets_of(models)), models[0].config.sample_rate)
+        together = list(models.values())
+        if profile and together and len(models) == len(opened) and (rate := check(scoring.common_rate, together)):
+            check(needs.data, profile.data, options.split, tuple(targets_of(together)), rate)
     assert profile and models, RAISED
-    scores = scoring.score_model([model.to(options.device) for model in models], profile, options.split)
+    if len(models) > 1:
+        print(*chosen_models.describe(models, targets_of(together)), sep="\n", file=sys.stderr)
+    scores = scoring.score_model([model.to(options.device) for model in together], profile, options.split)
     conditions = {"data": asdict(profile.data), "split": options.split, "separate": asdict(profile.separate)}
-    score_files.write(options.out, scores, {"model": str(options.model)} | conditions)
+    score_files.write(options.out, scores, {"model": str(options.model), "models": [*map(str, models)]} | conditions)
     print(score_files.table(scores))
 
 

@@ -17,7 +17,7 @@ from bsrnn.audio.resampling import Read, resample_whole
 from bsrnn.audio.shapes import as_array, check_channels_first
 from bsrnn.config import Fade, SeparateConfig
 from bsrnn.errors import DataError
-from bsrnn.models.base import Separator, targets_of
+from bsrnn.models.base import Separator, as_list, targets_of
 from bsrnn.runtime.threads import in_threads
 
 
@@ -107,11 +107,11 @@ def separate(  # noqa: PLR0913 -- settings with defaults
         DataError (a ValueError): not (C, L) floats, the axes the other way round (more than 16 channels, or more
             than samples), or not all finite. ConfigError: a segment, hop or rate that cannot work.
     """
-    models = list(model) if isinstance(model, Sequence) else [model]
-    wrong = [one for one in models if not isinstance(one, torch.nn.Module)]
+    models = as_list(model)
+    wrong = [one for one in models if not (isinstance(one, torch.nn.Module) and hasattr(one, "config"))]
     if wrong or not models:
-        got = type(wrong[0] if wrong else model).__name__
-        raise DataError(f"got a model of type {got}, expected what bsrnn.load gives; it comes first")
+        got = f"a model of type {type(wrong[0]).__name__}" if wrong else "no model"
+        raise DataError(f"got {got}, expected what bsrnn.load gives, or a list of such; it comes first")
     mixture = as_array(mixture)
     check_channels_first(mixture.shape, "a mixture")
     if mixture.dtype.kind != "f":
@@ -123,11 +123,11 @@ def separate(  # noqa: PLR0913 -- settings with defaults
         raise DataError(f"got a mixture with {bad} samples that are not finite; numpy.nan_to_num makes them zero")
     settings = SeparateConfig(segment_seconds, hop_seconds, batch_segments, window)
     loudest = float(np.abs(mixture).max(initial=0.0)) if peak else 0.0
-    scale = loudest if loudest > 0 else 1.0
+    scaled = mixture / loudest if loudest > 0 else mixture
     found: dict[str, list[np.ndarray]] = {target: [] for target in targets_of(models)}
     for one in models:
-        for name, audio in _separated(one, mixture / scale, sample_rate, settings):
-            found[name].append(audio * scale)
+        for name, audio in _separated(one, scaled, sample_rate, settings):
+            found[name].append(audio * loudest if loudest > 0 else audio)
     return {name: np.mean(audios, axis=0) if len(audios) > 1 else audios[0] for name, audios in found.items()}
 
 

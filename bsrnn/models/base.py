@@ -61,6 +61,11 @@ class Separator(nn.Module, ABC):
         return sum(p.numel() for p in self.parameters())
 
 
+def as_list(models: Separator | Sequence[Separator]) -> list[Separator]:
+    """Of one model or several."""
+    return list(models) if isinstance(models, Sequence) else [models]
+
+
 def targets_of(models: Sequence[Separator]) -> dict[str, int]:
     """Each target in the models' order, and how many of them separate it."""
     return dict(Counter(target for model in models for target in model.config.targets))

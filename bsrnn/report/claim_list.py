@@ -84,6 +84,15 @@ def _looked_at(claim: str, choice: Choice) -> Choice:
     return chosen
 
 
+def _asked_twice(
+    claim: str, statement: str, contrast: str, better: Choice, worse: Choice, targets: tuple[str, ...], **more
+) -> tuple[Claim, Claim]:
+    """A contrast that a profile may ask a second time, and its first look."""
+    again = _looked_at(claim, better), _looked_at(claim, worse)
+    first = Claim(f"{claim}, first look", f"{statement}: the first look.", contrast, better, worse, targets, **more)
+    return Claim(claim, f"{statement}.", contrast, *again, targets, **more), first
+
+
 def _own_split(run: Run) -> bool:
     of_second_look = SECOND_LOOK in run.roles and run.profile.model.band_split == run.profile.own_split(run.target)
     return "base" in run.roles or of_second_look
@@ -143,19 +152,12 @@ def _finetuning(targets: Sequence[str]) -> float:
 
 VOCALS = ("vocals",)
 CLAIMS = (
-    Claim("C1", "Finer subbands at low frequencies help vocals.", "V4 - V1", _looked_at("C1", _split("v4")),
-          _looked_at("C1", _split("v1")), VOCALS, paper_db=_in_table("table1", "split", "v4", "v1")),
-    Claim("C1, first look", "Finer subbands at low frequencies help vocals: the first look.", "V4 - V1",
-          _split("v4"), _split("v1"), VOCALS, paper_db=_in_table("table1", "split", "v4", "v1")),
-    Claim("C1, more bands", "V7's bands help vocals beyond V4's.", "V7 - V4",
-          _looked_at("C1, more bands", _split("v7")), _looked_at("C1, more bands", _split("v4")), VOCALS,
-          paper_db=_in_table("table1", "split", "v7", "v4")),
-    Claim("C1, more bands, first look", "V7's bands help vocals beyond V4's: the first look.", "V7 - V4",
-          _split("v7"), _split("v4"), VOCALS, paper_db=_in_table("table1", "split", "v7", "v4")),
-    Claim("C1, control", "It is where the bands are, not how many.", "V7 - 41 equal bands",
-          _looked_at("C1, control", _split("v7")), _looked_at("C1, control", _split("uniform41")), VOCALS),
-    Claim("C1, control, first look", "It is where the bands are, not how many: the first look.", "V7 - 41 equal bands",
-          _split("v7"), _split("uniform41"), VOCALS),
+    *_asked_twice("C1", "Finer subbands at low frequencies help vocals", "V4 - V1", _split("v4"), _split("v1"), VOCALS,
+                  paper_db=_in_table("table1", "split", "v4", "v1")),
+    *_asked_twice("C1, more bands", "V7's bands help vocals beyond V4's", "V7 - V4", _split("v7"), _split("v4"), VOCALS,
+                  paper_db=_in_table("table1", "split", "v7", "v4")),
+    *_asked_twice("C1, control", "It is where the bands are, not how many", "V7 - 41 equal bands", _split("v7"),
+                  _split("uniform41"), VOCALS),
     Claim("C2", "Bass and drums do better with splits of their own, in the mean.", "own split - V7", _own_split,
           _crossed({"bass": "v7", "drums": "v7"}), ("bass", "drums")),
     Claim("C2, control", "Bass and drums do better with their own splits than with each other's.",

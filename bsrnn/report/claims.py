@@ -146,7 +146,7 @@ def table(study: Study) -> pd.DataFrame:
     primary = [contrast for contrast in compared if contrast.claim.primary]
     levels = _levels_of_tests(primary)
     levels |= {
-        contrast.claim.id: 1 - (1 - LEVEL) / _looks(contrast) for contrast in compared if contrast not in primary
+        contrast.claim.id: 1 - (1 - LEVEL) / _looks(contrast) for contrast in compared if not contrast.claim.primary
     }
     rows = [_row(contrast, levels[contrast.claim.id]) for contrast in compared]
     of_id = {row["claim"]: row for row in rows}
@@ -334,5 +334,9 @@ def beside(study: Study) -> str:
         said.append(f"Stayed silent, and trained again with another seed: {'; '.join(again)}.")
     hidden = {claim.id for claim in CLAIMS if not claim.primary and not claim.in_overview}
     rows = [row for row in table(study).itertuples() if row.claim in hidden and not pd.isna(row.low)]
-    others = [f"{row.contrast} ({row.claim}): {_verdict_words(row)}, {difference_words(row)}" for row in rows]
+    levels = {row.claim: "" if row.level == LEVEL else f", {100 * row.level:g} %" for row in rows}
+    others = [
+        f"{row.contrast} ({row.claim}{levels[row.claim]}): {_verdict_words(row)}, {difference_words(row)}"
+        for row in rows
+    ]
     return " ".join([*said, *([f"Controls: {'; '.join(others)}."] if others else [])])

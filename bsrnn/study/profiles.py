@@ -53,13 +53,13 @@ class Profile(Settings):
     seeds: tuple[Seed, ...] = (0,)
     more_tries: CountOrNone = 2  # for a training that stayed silent, each with another seed
     carries_claims: bool = True  # False: one seed, few steps; every figure and table says so
-    # contrasts that were undecided with all their seeds, or known too roughly, and are asked once more, with more songs
-    # or seeds (book/plan.md): ids of claims, and of those beside them
+    # claims that were undecided with all their seeds, or known too roughly, and are asked once more, with more songs or
+    # seeds (book/plan.md); and contrasts that go along with their claim's, "C1, control"
     second_looks: tuple[str, ...] = ()
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
-    # runs whose models are published with the best one of their target: `bsrnn separate` takes them together
+    # runs whose models are published with the best one of their target: `bsrnn separate` takes the mean of both
     together: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # runs whose models are published apart from these
     # patterns of the ids of runs that are planned and wait for computing time: those of no figure, table or claim yet
@@ -69,6 +69,8 @@ class Profile(Settings):
         super().__post_init__()
         require(not self.folds or len(self.targets) == 1, f"folds with the targets {', '.join(self.targets)}",
                 "one target: ids of their runs begin with the fold")  # fmt: skip
+        both = set(self.together) & set(self.beside)
+        require(not both, f"{', '.join(sorted(both))} in together and in beside", "each run in one of them")
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip

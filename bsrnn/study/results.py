@@ -105,10 +105,15 @@ class Study:
     def published(self) -> dict[str, Run]:
         """Folder of results/<profile> -> the finished run whose model belongs there: of each target the best one, and
         those that the profile publishes with them or beside them."""
-        own = {f"{PUBLISHED[0]}/{target}": run for target, run in self.best_models().items()}
-        more = zip(PUBLISHED, (self.profile.together, self.profile.beside), strict=True)
-        known = [(folder, self.grid[run_id]) for folder, ids in more for run_id in ids if run_id in self.grid]
-        return own | {f"{folder}/{run.without_seed}": run for folder, run in known if run.finished()}
+        of_targets, others = PUBLISHED
+        best = self.best_models()
+        with_them, beside = (
+            [run for run in map(self.grid.get, ids) if run and run.finished() and run not in best.values()]
+            for ids in (self.profile.together, self.profile.beside)
+        )
+        published = {f"{of_targets}/{target}": run for target, run in best.items()}
+        published |= {f"{of_targets}/{run.id}": run for run in with_them}  # no target is called like a run
+        return published | {f"{others}/{run.without_seed}": run for run in beside}
 
 
 class Results:
@@ -170,9 +175,12 @@ def models_together(profile_name: str, target: str) -> list[Separator]:
     Raises:
         ConfigError, MissingResult: as :func:`trained_model` does.
     """
-    study = Study(profile_name)
-    with_it = [run for run in study.published().values() if run.id in study.profile.together and run.target == target]
-    folders = [paths.results(profile_name) / PUBLISHED[0] / run.without_seed for run in with_it]
+    published = Study(profile_name).published()
+    folders = [
+        paths.results(profile_name) / name
+        for name, run in published.items()
+        if run.target == target and name == f"{PUBLISHED[0]}/{run.id}"
+    ]
     there = [folder for folder in folders if (folder / checkpoint.WEIGHTS).is_file()]
     return [trained_model(profile_name, target), *map(checkpoint.load, there)]
 

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from bsrnn import baselines, checkpoint, metrics
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
-from bsrnn.errors import DataError
-from bsrnn.models.base import Separator, targets_of
+from bsrnn.errors import ConfigError, DataError
+from bsrnn.models.base import Separator, as_list, targets_of
 from bsrnn.recipes import unlabelled_of
 from bsrnn.runtime import paths
 from bsrnn.separation import separate
@@ -52,10 +52,14 @@ def score_model(
     model: Separator | Sequence[Separator], profile: Profile, split: str = "test", label: str = "evaluate"
 ) -> dict[str, dict]:
     """Score a model, or several together, on whole songs, song by song: target -> ``songs`` (a row each) and
-    ``summary``. Of a target that several separate, the mean of their estimates is scored."""
-    models = list(model) if isinstance(model, Sequence) else [model]
+    ``summary``. Of a target that several separate, the mean of their estimates is scored.
+
+    Raises:
+        ConfigError: models of several sample rates.
+    """
+    models = as_list(model)
     rows: dict[str, list[dict]] = {target: [] for target in targets_of(models)}
-    found = songs.load(profile.data, split, targets=tuple(rows), sample_rate=models[0].config.sample_rate)
+    found = songs.load(profile.data, split, targets=tuple(rows), sample_rate=common_rate(models))
     for song in tqdm(found, desc=f"{label}: scoring", unit="song", mininterval=2, dynamic_ncols=True):
         mixture = song.read("mixture")
         begun = time.monotonic()
@@ -65,6 +69,14 @@ def score_model(
             scored = metrics.score(song.read(target), mixture, estimate, song.sample_rate)
             rows[target].append(_row(song) | scored | {"seconds": seconds})
     return {target: _with_summary(part) for target, part in rows.items()}
+
+
+def common_rate(models: Sequence[Separator]) -> int:
+    """The sample rate of models that are scored together; ConfigError where they differ: songs are read at one."""
+    rates = sorted({model.config.sample_rate for model in models})
+    if len(rates) != 1:
+        raise ConfigError(f"got models of {' and '.join(map(str, rates))} Hz: expected one rate; score them one by one")
+    return rates[0]
 
 
 def _score_baselines(run: Run, device: str, split: str = "test") -> dict:

@@ -1,17 +1,18 @@
-"""Which models ``bsrnn separate`` takes, and what is said of them.
+"""Which models ``bsrnn separate`` and ``bsrnn evaluate`` take, and what is said of them.
 
-A folder of models is taken as a whole: where several in it separate one stem, the mean of their estimates is written.
-Models that are given one by one give each stem once.
+A folder of models is taken as a whole: where several in it separate one stem, the result is the mean of their
+estimates. Models that are given one by one give each stem once.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bsrnn import checkpoint
 from bsrnn.errors import ConfigError
 from bsrnn.models.base import Separator, targets_of
 from bsrnn.runtime import hub, paths
+from bsrnn.runtime.system_errors import reading
 from bsrnn.tool import cards
 
 
@@ -29,28 +30,43 @@ def default() -> Path:
                       "the project around the working folder")  # fmt: skip
 
 
-def folders(name: str | Path) -> list[Path]:
+def members(name: str | Path) -> list[Path]:
     """The folder of a model, the folders of all models in a folder, or the local copy of a model of the Hub.
 
+    A folder without any is given back as it is: to load it says what is missing. One with a file of a model counts as
+    a model; hidden ones do not count.
+
     Raises:
-        DataError: none is there.
+        DataError: the system forbids to look.
     """
     folder = hub.locate(name)
-    if (folder / checkpoint.CONFIG).is_file() or not folder.is_dir():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{checkpoint.CONFIG}"))
-    return found or [folder]  # which then says what is missing
+    with reading(folder, "a model"):
+        if not folder.is_dir() or _begun(folder):
+            return [folder]
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
+        return [path for path in inside if _begun(path)] or [folder]
 
 
-def once(names: list[str]) -> list[str]:
-    """Each model once, by whatever path it is given."""
-    first: dict[str, str] = {}
-    for name in names:
-        first.setdefault(os.path.realpath(name) if os.path.isdir(name) else name, name)
-    return list(first.values())
+def _begun(folder: Path) -> bool:
+    return (folder / checkpoint.CONFIG).is_file() or (folder / checkpoint.WEIGHTS).is_file()
 
 
-def label(names: list[str]) -> str:
+def each_once(found: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
+    """Name -> its :func:`members`, turned round: folder -> the name that it was given by.
+
+    Each model once, by whatever path. One that is given by itself, too, belongs to the folder that it lies in.
+    """
+    in_folders = {os.path.realpath(path) for inside in found.values() if len(inside) > 1 for path in inside}
+    first: dict[str, tuple[Path, str]] = {}
+    for name, inside in found.items():
+        for path in inside:
+            place = os.path.realpath(path)
+            if len(inside) > 1 or place not in in_folders:
+                first.setdefault(place, (path, name))
+    return dict(first.values())
+
+
+def label(names: Collection[str]) -> str:
     """What OUT/MODEL is called: the models' names; a folder "checkpoints" is called after the one above."""
     parts = [Path(hub.plain_name(name)).absolute() for name in names]
     return "+".join(part.parent.name if part.name == "checkpoints" else part.name for part in parts)
@@ -62,19 +78,22 @@ def each_stem_once(models: Mapping[Path, Separator], given_as: Mapping[Path, str
     models: by folder. given_as: folder -> the name that it was given by.
 
     Raises:
-        ConfigError: models of two names separate one stem.
+        ConfigError: two names have models of one stem.
     """
     together: dict[str, list[Separator]] = {}
     for folder, model in models.items():
         together.setdefault(given_as[folder], []).append(model)
-    stems = [stem for group in together.values() for stem in targets_of(group)]
-    if len(set(stems)) < len(stems):
-        raise ConfigError(f"the models separate {', '.join(stems)}: expected each stem once; leave one model out, or "
-                          "give a folder with both: of one stem it writes the mean of their estimates")  # fmt: skip
+    first: dict[str, str] = {}
+    for name, group in together.items():
+        for stem in targets_of(group):
+            if first.setdefault(stem, name) != name:
+                raise ConfigError(f"{first[stem]} and {name} both separate {stem!r}: expected each stem once; leave "
+                                  "one out, or give a folder with both, for the mean of their estimates")  # fmt: skip
 
 
-def describe(models: Mapping[Path, Separator]) -> list[str]:
-    """A line for each model, and one for each stem that several of them separate."""
+def describe(models: Mapping[Path, Separator], stems: Collection[str]) -> list[str]:
+    """A line for each model, and one for each of some stems that several of them separate."""
+    counted = targets_of(list(models.values()))
     shared = [f"{stem}: the mean of the estimates of {number} models"
-              for stem, number in targets_of(list(models.values())).items() if number > 1]  # fmt: skip
+              for stem, number in counted.items() if number > 1 and stem in stems]  # fmt: skip
     return [cards.describe(folder) for folder in models] + shared

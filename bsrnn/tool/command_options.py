@@ -72,7 +72,7 @@ def finetune(command: argparse.ArgumentParser) -> None:
 
 def evaluate(command: argparse.ArgumentParser) -> None:
     """Of ``bsrnn evaluate``."""
-    command.add_argument("--model", type=place, required=True, help="folder of the model, or of several")
+    command.add_argument("--model", type=place, required=True, help="folder of a model, or of several: taken together")
     command.add_argument("--data", type=place, help="folder of songs; default: the profile's own data set")
     command.add_argument(
         "--split",

@@ -4,6 +4,8 @@
   "mixture.*" (or "mix", "master", ... beside "vocals", "drums", ...), it is one song and the files beside it are its
   stems. What is passed over is counted and named in a line, but for what lies in OUT (:mod:`bsrnn.audio.walking`).
 - Stems go to OUT/MODEL/SONG/STEM.FORMAT, with the song's rate, channels and exact length.
+- Models in one folder are taken together: of a stem that several of them separate, the mean of their estimates is
+  written. Models that are given one by one give each stem once.
 - A song is called after its file. Where OUT/MODEL/SONG holds stems of another song, or any other files of their names,
   it gets its ending (song.mp3), the folders above it (cd2/01) or a part of its hash, and a line says so. The same file
   given twice is one song. Each stem's header says whose it is (bsrnn.audio.origin): stems in a folder are no
@@ -83,7 +85,12 @@ def run(options: argparse.Namespace) -> int:
         return _end(failed, songs)
     setup = prepare(options)
     if not options.quiet:
-        print(*chosen_models.describe(setup.models), f"recurrent core in {setup.dtype}", sep="\n", file=sys.stderr)
+        print(
+            *chosen_models.describe(setup.models, setup.stems),
+            f"recurrent core in {setup.dtype}",
+            sep="\n",
+            file=sys.stderr,
+        )
     for model in setup.models.values():
         model.to(options.device)
     _remove_leftovers(setup.place)
@@ -149,12 +156,10 @@ def prepare(options: argparse.Namespace) -> Setup:
         output = check(Output, options.format, options.encoding, options.clip_mode)
         settings = check(SeparateConfig, options.segment, options.hop)
         check(preflight.device, options.device)
-        names = chosen_models.once(options.model) or [str(name) for name in [check(chosen_models.default)] if name]
-        place = options.out / chosen_models.label(names)
+        names = options.model or [str(name) for name in [check(chosen_models.default)] if name]
+        folders = chosen_models.each_once({name: check(chosen_models.members, name) or () for name in names})
+        place = options.out / chosen_models.label(dict.fromkeys(folders.values()) or names)
         check(preflight.place, place)
-        folders: dict[Path, str] = {}  # -> as what it was given
-        for name in names:
-            folders |= {folder: folders.get(folder, name) for folder in check(chosen_models.folders, name) or ()}
         dtype = "float32"
         if options.dtype != "float32" and not check.errors:  # a device that is not there cannot be asked
             device = options.device
@@ -166,7 +171,8 @@ def prepare(options: argparse.Namespace) -> Setup:
                 check(settings.samples, model.config)  # here, and not once a song
         complete = models and len(models) == len(opened)
         if complete:
-            check(chosen_models.each_stem_once, models, folders)
+            wanted = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
+            check(chosen_models.each_stem_once, wanted or models, folders)
         stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
     assert settings and output and stems is not None, "what failed has been raised"
     if options.two_stems:

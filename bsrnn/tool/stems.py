@@ -18,7 +18,7 @@ from bsrnn.audio.kinds import FORMATS
 from bsrnn.audio.resampling import resample_blocks
 from bsrnn.config import SeparateConfig
 from bsrnn.errors import ConfigError, DataError
-from bsrnn.models.base import Separator, targets_of
+from bsrnn.models.base import Separator, as_list, targets_of
 from bsrnn.runtime.files import atomic_write, temporary_beside
 from bsrnn.separation import separate_blocks
 from bsrnn.tool.separate_options import CLIP_MODES
@@ -119,7 +119,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
             rate or channels. ConfigError: see :func:`stem_names` and :func:`bsrnn.separation.separate_blocks`.
         BSRNNError: the disk is full.
     """
-    models, output = list(models) if isinstance(models, Sequence) else [models], output or Output()
+    models, output = as_list(models), output or Output()
     if two_stems:
         models = [model for model in models if two_stems in model.config.targets] or models
     names = stem_names(models, two_stems, residual)

@@ -11,7 +11,7 @@ from bsrnn.report.artifact import Artifact
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import read_json
 from bsrnn.study import runs
-from bsrnn.study.results import Study
+from bsrnn.study.results import PUBLISHED, Study
 from bsrnn.study.runs import Run
 
 KINDS = ("tables", "figures")  # folders of artifacts
@@ -97,7 +97,12 @@ def _verify_checkpoints(study: Study, recorded: dict) -> list[str]:
         for name in sorted(recorded.keys() | now.keys())
         if recorded.get(name) != now.get(name)
     ]
-    for name, run in study.published().items():
+    published = study.published()
+    there = (path for kind in PUBLISHED for path in (folder / kind).glob(f"*/{checkpoint.WEIGHTS}"))
+    for name in sorted(path.parent.relative_to(folder).as_posix() for path in there):
+        if published and name not in published:
+            problems.append(f"stray: {name} is no model that the profile publishes, and `bsrnn separate` may take it")
+    for name, run in published.items():
         if Path(name).name in now and checkpoint.info_of(folder / name).get("train_key") != run.train_key:
             problems.append(f"stale: {name} is not the model of run {run.id}, which is to be published there")
     return problems

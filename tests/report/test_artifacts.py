@@ -447,6 +447,11 @@ def test_the_same_results_give_the_same_bytes(finished):
     assert run["seed"] == 0 and run["train_seconds"] == 100.0 and run["device"] and run["versions"]["torch"]
 
 
+def stray_model(folder):
+    (folder / "checkpoints" / "flute").mkdir(parents=True)
+    (folder / "checkpoints" / "flute" / "model.safetensors").touch()
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -463,8 +468,24 @@ def test_the_same_results_give_the_same_bytes(finished):
         ),
         (lambda folder: next(folder.glob("runs/drums-s0.*")).write_text("{"), "damaged: .*drums-s0"),
         (lambda folder: (folder / "tables/old.csv").write_text("target\n"), "stray: tables/old.csv"),
+        (
+            stray_model,
+            "stray: checkpoints/flute is no model that the profile publishes",
+        ),
     ],
-    ids=["csv", "svg", "png", "manifest", "missing run", "stale", "stray run", "stray hop", "damaged", "stray table"],
+    ids=[
+        "csv",
+        "svg",
+        "png",
+        "manifest",
+        "missing run",
+        "stale",
+        "stray run",
+        "stray hop",
+        "damaged",
+        "stray table",
+        "stray model",
+    ],
 )
 def test_verify_finds(written_once, harm, said):
     harm(written_once / "results" / PROFILE)
@@ -668,6 +689,12 @@ def test_a_second_look_at_more_songs_stands_beside_the_first(root, monkeypatch):
         effect, row = crossed_effect(differences), table.loc[claim]
         assert (row["effect"], row["p"]) == pytest.approx((effect.mean, effect.p()))
         assert row["level"] >= 0.975 and (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
+
+
+def test_what_a_profile_asks_twice_is_a_contrast_that_keeps_its_first_look_or_its_seeds():
+    known = {claim.id: claim for claim in claims.CLAIMS}
+    for profile in profiles.PROFILES.values():
+        assert all(known[name].primary or f"{name}, first look" in known for name in profile.second_looks)
 
 
 def test_judge():

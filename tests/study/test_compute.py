@@ -6,13 +6,13 @@ from dataclasses import replace
 import made_songs
 import numpy as np
 import pytest
-import torch
 
 import bsrnn
 from bsrnn import baselines, checkpoint, config, recipes
 from bsrnn.audio import files as audio
 from bsrnn.config import DataConfig, MixingConfig, ModelConfig, SeparateConfig, TrainConfig
 from bsrnn.data import songs
+from bsrnn.errors import ConfigError
 from bsrnn.report import manifest
 from bsrnn.runtime import files, provenance
 from bsrnn.study import compute, profiles, results, runs
@@ -281,19 +281,29 @@ def test_what_is_published_beside_lies_apart_and_has_seen_the_items_of_its_start
 
 def test_what_is_published_together_lies_with_the_best_model_and_separates_with_it(grid, monkeypatch):
     profile = grid["vocals-s0"].profile
-    tuned = config.FinetuneConfig(train=replace(profile.train, max_items=6, validate_items=6), unlabelled="none")
-    settings = replace(profile, finetuned=("vocals",), finetune=tuned, together=("vocals-control-s0",))
+    of_hops = SeparateConfig(segment_seconds=3.0, hop_seconds=1.5)
+    settings = replace(profile, seeds=(0, 1), separate=of_hops)
+    settings = replace(settings, together=("vocals-s0", "vocals-s1"))  # one of them is the best
     monkeypatch.setitem(profiles.PROFILES, "mine", settings)
     compute.compute(runs.get("mine", "vocals-s0"))
-    compute.publish("mine")
-    assert len(results.models_together("mine", "vocals")) == 1  # the other one has no result yet
-    compute.compute(runs.get("mine", "vocals-control-s0"))
+    assert [folder.name for folder in compute.publish("mine")] == ["vocals"]  # the other one has no result yet
+    assert len(results.models_together("mine", "vocals")) == 1
+    compute.compute(runs.get("mine", "vocals-s1"))
+    best = results.Study("mine").best_models()["vocals"]
     own, other = compute.publish("mine")
-    assert [folder.parts[-2:] for folder in (own, other)] == [
-        ("checkpoints", "vocals"), ("checkpoints", "vocals-control"),
-    ]  # fmt: skip
-    first, second = results.models_together("mine", "vocals")
-    for model, folder in ((first, own), (second, other)):
-        for name, value in bsrnn.load(folder).state_dict().items():
-            assert torch.equal(model.state_dict()[name], value)
-    assert chosen_models.folders(own.parent) == [own, other]
+    assert own.name == "vocals" and other.name == {"vocals-s0": "vocals-s1", "vocals-s1": "vocals-s0"}[best.id]
+    together = results.models_together("mine", "vocals")
+    assert [checkpoint.info_of(folder)["id"] for folder in (own, other)] == [best.id, other.name]
+    assert chosen_models.members(own.parent) == [own, other]
+    mixture = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 4000)).astype(np.float32)
+    got, *alone = (
+        bsrnn.separate(models, mixture, 44100, 0.1, 0.1)["vocals"]
+        for models in (together, bsrnn.load(own), bsrnn.load(other))
+    )
+    np.testing.assert_allclose(got, np.mean(alone, axis=0), atol=1e-7)
+    assert np.abs(alone[0] - alone[1]).max() > 1e-5
+
+
+def test_a_run_is_published_in_one_place():
+    with pytest.raises(ConfigError, match="vocals-s1 in together and in beside: expected each run in one of them"):
+        replace(profiles.TINY, together=("vocals-s0", "vocals-s1"), beside=("vocals-s1",))

@@ -73,7 +73,6 @@ def test_several_models_and_two_stems(models, tmp_path, capsys):
     shutil.copytree(models / "bass", tmp_path / "bass2")
     assert run(tmp_path / "song.wav", *given, "--model", tmp_path / "bass2", "-o", tmp_path / "out") == 1
     assert "expected each stem once" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "piano+bass+bass2").exists()
     assert run(tmp_path / "song.wav", "--model", models, "--model", models / "bass", "-o", tmp_path / "out") == 0
     with pytest.raises(SystemExit):
         run(tmp_path / "song.wav", *given, "--two-stems", "bass", "--residual")

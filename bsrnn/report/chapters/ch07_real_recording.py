@@ -16,7 +16,7 @@ from bsrnn.study import runs
 from bsrnn.study.results import Finished, Results, Study
 
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
-EXCHANGED, CLIP, SPECTRA = "causes.csv", "clip.csv", "spectra.csv"  # likewise
+EXCHANGED, CLIP, SPECTRA, BAGS = "causes.csv", "clip.csv", "spectra.csv", "bags.csv"  # likewise
 # the model of many items, and what became of it: at random tone, from the least of it to the most; with other singers
 BEFORE, *HALF, AFTER = "vocals-long-s0", "vocals-toned-mixes-s0", "vocals-toned-half-s0", "vocals-toned-s0"
 TONED, SINGERS = (*HALF, AFTER), ("vocals-onward-s0", "vocals-amateurs-s0")
@@ -143,3 +143,16 @@ def gone_on(trainings: Iterable[str]) -> pd.DataFrame:
         row |= {"ten clips": measured[SOLO_SINGING].at[run_id, "mean_usdr"]}
         rows.append(row | {"Falcon 69": measured[CLIP].at[run_id, "usdr"]})
     return pd.DataFrame(rows)
+
+
+def bags() -> pd.DataFrame:
+    """Two models together, the mean of their estimates, below each of them alone: mean uSDR in dB as in
+    :func:`gone_on`."""
+    measured = pd.read_csv(paths.results("pilots") / BAGS)
+    together = measured.pivot_table("mean_usdr", "models", "recordings", sort=False)
+    planned, alone = runs.planned(SINGERS_PROFILE), gone_on(BOTH)
+    for ids, scores in together.iterrows():
+        names = [planned[run_id].change for run_id in str(ids).split(" + ")]
+        row = {"model": f"{names[0]}; and {names[1]}"} | scores.to_dict()
+        alone = pd.concat([alone, pd.DataFrame([row])[alone.columns]], ignore_index=True)
+    return alone
