@@ -17,9 +17,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("songs", nargs="+", type=paths.place, metavar="SONG", help="audio files, or folders of them")
     add("--model", "-n", action="append", metavar="DIR_OR_HUB_ID", default=[], type=paths.expanded,
-        help="folder of a model, or its name on the Hugging Face Hub; may be repeated. Or a folder of several: of a stem "
-             "that more than one of these separates, the mean of their estimates is written (default: the models of "
-             "this project's own results)")  # fmt: skip
+        help="folder of a model, or its name on the Hugging Face Hub; may be repeated. Or a folder of several: of a "
+             "stem that more than one of these separates, the mean of their estimates is written (default: the "
+             "models of this project's own results)")  # fmt: skip
     left_over = command.add_mutually_exclusive_group()
     left_over.add_argument("--two-stems", metavar="STEM", help="only STEM, and no_STEM: the mixture minus it")
     left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
