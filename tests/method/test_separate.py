@@ -161,9 +161,12 @@ def test_of_several_models_each_target_is_the_mean_of_those_that_separate_it():
     np.testing.assert_allclose(got["b"], mixture / 8, atol=1e-6)
     alone = separate(one, mixture, RATE, 0.3, 0.1)["a"]
     assert np.array_equal(separate([one], mixture, RATE, 0.3, 0.1)["a"], alone)  # bit for bit
-    for nothing in ([], "model", [one, "model"]):
-        with pytest.raises(DataError, match="got a model of type (list|str), expected what bsrnn.load gives"):
-            separate(nothing, mixture, RATE)
+    for wrong in ("model", [one, "model"]):
+        with pytest.raises(DataError, match="got a model of type str, expected what bsrnn.load gives"):
+            separate(wrong, mixture, RATE)
+    for wrong, got in (([], "no model"), (torch.nn.ModuleList(), "a model of type ModuleList")):
+        with pytest.raises(DataError, match=f"got {got}, expected what bsrnn.load gives, or a list of such"):
+            separate(wrong, mixture, RATE)
 
 
 @pytest.mark.parametrize("samples", [1, 7, 333])
