@@ -13,8 +13,8 @@ from bsrnn.study.runs import Run
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
 ROOM, ROOM_DB = "C5, the room", 0.5  # ours (book/plan.md): where true stems gain less, labels could not gain more
 Choice = Callable[[Run], bool]
-SECOND_LOOK = "second look"  # the role of C2's further seeds
-AGAIN = "again"  # the role of the runs that are scored on more songs for C1's or C4's
+SECOND_LOOK, THIRD_LOOK = "second look", "third look"  # the roles of C2's and of C1's further seeds
+AGAIN = "again"  # the role of the runs that are scored on more songs for C1's or C4's later looks
 BEST_OTHER = "the best other system"  # replaced by its name where there are runs
 
 
@@ -80,6 +80,18 @@ def _looked_at(claim: str, choice: Choice) -> Choice:
         if claim not in run.profile.second_looks:
             return choice(run)
         return AGAIN in run.roles and choice(run.its_start)
+
+    return chosen
+
+
+def _third_look(claim: str, scheme: str) -> Choice:
+    """As :func:`_looked_at` has it of a split; where a profile asks a third time, further seeds beside."""
+    before = _looked_at(claim, _split(scheme))
+
+    def chosen(run: Run) -> bool:
+        further = AGAIN in run.roles and THIRD_LOOK in run.its_start.roles
+        asked = claim in run.profile.third_looks and run.profile.model.band_split == scheme
+        return before(run) or (further and asked)
 
     return chosen
 
@@ -151,9 +163,12 @@ def _finetuning(targets: Sequence[str]) -> float:
 
 
 VOCALS = ("vocals",)
+_FINER = _asked_twice("C1", "Finer subbands at low frequencies help vocals", "V4 - V1", _split("v4"), _split("v1"),
+                      VOCALS, paper_db=_in_table("table1", "split", "v4", "v1"))  # fmt: skip
 CLAIMS = (
-    *_asked_twice("C1", "Finer subbands at low frequencies help vocals", "V4 - V1", _split("v4"), _split("v1"), VOCALS,
-                  paper_db=_in_table("table1", "split", "v4", "v1")),
+    replace(_FINER[0], better=_third_look("C1", "v4"), worse=_third_look("C1", "v1")),
+    _FINER[1],
+    replace(_FINER[0], id="C1, second look", statement=_FINER[1].statement.replace("first", "second")),
     *_asked_twice("C1, more bands", "V7's bands help vocals beyond V4's", "V7 - V4", _split("v7"), _split("v4"), VOCALS,
                   paper_db=_in_table("table1", "split", "v7", "v4")),
     *_asked_twice("C1, control", "It is where the bands are, not how many", "V7 - 41 equal bands", _split("v7"),
@@ -182,4 +197,5 @@ CLAIMS = (
     Claim(ROOM, "True stems of the unlabelled songs help beyond more training: there is room for labels.",
           "true stems - control", _true_stems, _role("control"), margin_db=ROOM_DB, in_overview=True),
 )  # fmt: skip
-ROLES = {"base", "split", "crossed", SECOND_LOOK, AGAIN, "hop", "peer", "finetuned", "control", "variant", "start"}
+_LATER = {SECOND_LOOK, THIRD_LOOK, AGAIN}
+ROLES = {"base", "split", "crossed", "hop", "peer", "finetuned", "control", "variant", "start"} | _LATER

@@ -59,6 +59,8 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
+    third_looks: tuple[str, ...] = ()  # likewise claims that are asked a third time, with other seeds beside
+    third_seeds: tuple[Seed, ...] = ()  # of C1's, beside `seeds`: vocals with V1 and with V4
     # runs whose models are published with the best one of their target: `bsrnn separate` takes the mean of both
     together: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # runs whose models are published apart from these
@@ -88,6 +90,17 @@ class Profile(Settings):
     def own_split(self, target: str) -> str | tuple[int, ...]:
         """A target's own band split: the paper's, or this profile's."""
         return dict(self.splits).get(target, target)
+
+    @property
+    def further_trainings(self) -> list[tuple[str, int, str, str | tuple[int, ...]]]:
+        """Those of later looks alone: (role, seed, target, band split), with seeds that no other training has."""
+        crossed = [target for target, split in self.crossed if split == "v7"]
+        second = [(target, split) for target in crossed for split in (self.own_split(target), "v7")]
+        third = [("vocals", "v1"), ("vocals", "v4")]
+        return [
+            *(("second look", seed, *pair) for seed in self.second_seeds for pair in second),
+            *(("third look", seed, *pair) for seed in self.third_seeds for pair in third),
+        ]
 
 
 PAPER_MODEL = ModelConfig()
@@ -186,9 +199,11 @@ SMALL = replace(
     seeds=(0, 1, 2, 3, 4),
     second_looks=("C1", "C2", "C3", "C4"),
     second_seeds=(5, 6, 7, 8),
+    third_seeds=(5, 6, 7, 8),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
         "vocals-uniform41-again-s[34]",
+        *("vocals-v[14]-s[5-8]", "vocals-v[14]-again-s[5-8]"),
         *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
@@ -232,6 +247,7 @@ QUICK = replace(
     seeds=(0,),
     second_looks=(),
     second_seeds=(),
+    third_seeds=(),
     scored_again=(),
     waiting=(),
     carries_claims=False,

@@ -188,12 +188,11 @@ def planned(profile_name: str) -> dict[str, Run]:
     for seed in profile.seeds:
         for target in profile.targets:
             (_add_folds if profile.folds else _add_target)(adding(seed, target), profile, target, seed)
-    for seed in profile.second_seeds:
-        for target in (target for target, scheme in profile.crossed if scheme == "v7"):
-            own, v7 = (_with_split(profile, target, split) for split in (profile.own_split(target), "v7"))
-            adding(seed, target)({"second look"}, "", "train", f"{target}, its own split", model=own)
-            adding(seed, target)({"second look"}, "-v7", "train", f"{target} with the split V7", model=v7)
-    for seed in profile.seeds:
+    for role, seed, target, split in profile.further_trainings:
+        own, model = split == profile.own_split(target), _with_split(profile, target, split)
+        words = f"{target}, its own split" if own else f"{target} with the split {str(split).upper()}"
+        adding(seed, target)({role}, "" if own else f"-{split}", "train", words, model=model)
+    for seed in (*profile.seeds, *profile.third_seeds):
         for name in profile.scored_again:
             if (start := runs.get(f"{name}-s{seed}")) is None:  # of a profile with fewer splits or systems
                 continue

@@ -691,6 +691,29 @@ def test_a_second_look_at_more_songs_stands_beside_the_first(root, monkeypatch):
         assert row["level"] >= 0.975 and (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
 
 
+def test_a_third_look_has_further_seeds_and_a_third_of_the_chance_to_be_wrong(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), table_one=("v1", "v4"), carries_claims=True, more_songs=20)
+    settings = replace(settings, scored_again=("vocals-v1", "vocals-v4"), second_looks=("C1",), third_seeds=(5, 6))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    second = claims.table(Study(PROFILE)).set_index("claim")
+    assert "C1, second look" not in second.index and second.loc["C1", "seeds"] == "0, 1, 2, 3, 4"
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, third_looks=("C1",)))
+    table = claims.table(Study(PROFILE)).set_index("claim")
+    assert list(table["seeds"][["C1", "C1, second look"]]) == ["0, 1, 2, 3, 4, 5, 6", "0, 1, 2, 3, 4"]
+    assert list(table["songs"][["C1", "C1, first look", "C1, second look"]]) == [20, 8, 20]
+    parts = ["effect", "p", "songs", "seeds"]
+    assert list(table.loc["C1, second look", parts]) == list(second.loc["C1", parts])
+    scores = np.array([[[song["usdr"] for song in result(f"vocals-{split}-again-s{seed}")["scores"]["songs"]]
+                        for seed in range(7)] for split in ("v4", "v1")])  # fmt: skip
+    effect, row = crossed_effect(scores[0] - scores[1]), table.loc["C1"]
+    tests = {name: table.loc[name, "p"] for name in ("C3", "C5")} | {"C1": min(1.0, 3 * effect.p())}
+    levels = dict(zip(tests, holm([*tests.values(), None, None]), strict=False))
+    assert row["p"] == pytest.approx(effect.p()) and row["level"] == pytest.approx(1 - (1 - levels["C1"]) / 3)
+    assert (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
+    assert list(table["level"][["C1, first look", "C1, second look"]]) == [0.95, 0.975]
+
+
 def test_what_a_profile_asks_twice_is_a_contrast_that_keeps_its_first_look_or_its_seeds():
     known = {claim.id: claim for claim in claims.CLAIMS}
     for profile in profiles.PROFILES.values():
@@ -1031,7 +1054,7 @@ def test_the_rival_of_claim_c4_is_the_best_on_the_validation_songs_of_the_seeds_
     monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
     show.verdict(PROFILE, "C4", "C4, Hybrid Demucs", "C4, Open-Unmix")
     assert [words.split(". ")[0] for words in shown] == ["**C4", "**C4, Hybrid Demucs"]
-    with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, first look, C1, more bands, "):
+    with pytest.raises(ConfigError, match="unknown claim C6: expected C1, C1, first look, C1, second look, C1, more "):
         show.verdict(PROFILE, "C6")
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, waiting=("vocals-umx-s1",)))
     rows = drawn("claims").set_index("claim")  # Hybrid Demucs is ahead on the seed that both have

@@ -397,6 +397,21 @@ def test_runs_are_scored_again_on_more_songs_from_the_same_weights(monkeypatch):
     )
 
 
+def test_a_third_look_has_the_two_sides_of_claim_c1_and_nothing_else(monkeypatch):
+    parts = {"targets": ("vocals",), "table_one": ("v1", "v4"), "scored_again": ("vocals-v1", "vocals-v4")}
+    before = with_profile(monkeypatch, **parts)
+    grid = with_profile(monkeypatch, **parts, third_seeds=(5, 6))
+    added = {name: run for name, run in grid.items() if name not in before}
+    assert set(added) == {
+        f"vocals-{split}{again}-s{s}" for split in ("v1", "v4") for again in ("", "-again") for s in (5, 6)
+    }
+    for name, run in added.items():
+        twin = grid[name.replace(f"s{run.seed}", "s0")]
+        assert run.profile == twin.profile and run.key != twin.key
+        assert run.roles == ({"again"} if "again" in name else {"third look"})
+        assert run.start == (grid[name.replace("-again", "")] if "again" in name else None)
+
+
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
     crossed = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     parts = {"targets": ("vocals", "drums", "bass"), "crossed": crossed, "seeds": (0, 1)}
