@@ -24,7 +24,7 @@ from bsrnn.report.claim_list import CLAIMS as CLAIMS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim
 from bsrnn.report.stamps import OURS, claim_words, data_words, seeds_of
-from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of
+from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of, seeds_wanted
 from bsrnn.report.tables import mean_of, summaries_of
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
@@ -41,6 +41,7 @@ NUMBERS = (
     "p",
     "detectable",
     "songs_wanted",
+    "seeds_wanted",
     "new_effect",
     "new_low",
     "new_high",
@@ -213,6 +214,7 @@ def _row(contrast: Contrast, level: float) -> dict:
         "p": measured.p() if measured else None,
         "detectable": measured.detectable(level) if measured else None,
         "songs_wanted": measured.songs_wanted(claim.margin_db, level) if measured else None,
+        "seeds_wanted": seeds_wanted(differences, claim.margin_db, level) if measured else None,
         "new_effect": float(contrast.on_new.to_numpy().mean()) if contrast.on_new.size else None,
         "new_low": new_low,
         "new_high": new_high,

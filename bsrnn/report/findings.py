@@ -165,7 +165,7 @@ def _effects(rows: pd.DataFrame) -> str:
 
 
 def power(table: pd.DataFrame) -> str:
-    """Of the claims: with how many songs the primary contrasts would tell a difference of their margin from none."""
+    """Of the claims: with how many songs, or seeds, the primary contrasts would tell their margin from none."""
     rows = table[~table["claim"].str.contains(",") & table["songs_wanted"].notna()]
     if rows.empty:
         return ""
@@ -174,8 +174,14 @@ def power(table: pd.DataFrame) -> str:
     if never := [row.claim for row in rows.itertuples() if not math.isfinite(row.songs_wanted)]:
         enough.append(_never(never))
     words = "With how many songs, and the seeds that are there, would a true difference as large as the margin be told "
-    words += f"from none four times in five? {'; '.join(enough)}."
-    return f"{words} Each is an estimate, from how much the differences vary between songs and between seeds."
+    words += (
+        f"from none four times in five? {'; '.join(enough)}. And with how many seeds, on the songs that are there? "
+    )
+    words += "; ".join(
+        f"{row.claim} about {row.seeds_wanted:.0f}" if math.isfinite(row.seeds_wanted) else f"{row.claim} with none"
+        for row in rows.itertuples()
+    )
+    return f"{words}. Each is an estimate, from how much the differences vary between songs and between seeds."
 
 
 def on_new_timbres(table: pd.DataFrame) -> str:

@@ -54,6 +54,7 @@ HEADINGS = {
     "margin": "margin (dB)",
     "detectable": "detectable (dB)",
     "songs_wanted": "songs for the margin",
+    "seeds_wanted": "seeds for the margin",
     "new_effect": "new timbres: effect (dB)",
     "new_low": "new timbres: low",
     "new_high": "new timbres: high",

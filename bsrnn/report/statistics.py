@@ -84,23 +84,53 @@ def crossed_effect(differences) -> Effect:
             f"effect of differences of shape {d.shape}, expected finite numbers (seeds, songs), two or more of each; "
             "give every seed's score of the same songs"
         )
+    return _of_squares(float(d.mean()), *_mean_squares(d), *d.shape)
+
+
+def _mean_squares(d: np.ndarray) -> tuple[float, float, float]:
+    """Of differences (seeds, songs): of seeds, of songs, of the rest."""
     seeds, songs = d.shape
     mean, of_seed, of_song = d.mean(), d.mean(1), d.mean(0)
     rest = d - of_seed[:, None] - of_song[None] + mean
-    squares = {
-        "seeds": (songs * np.square(of_seed - mean).sum() / (seeds - 1), seeds - 1),
-        "songs": (seeds * np.square(of_song - mean).sum() / (songs - 1), songs - 1),
-        "rest": (np.square(rest).sum() / ((seeds - 1) * (songs - 1)), (seeds - 1) * (songs - 1)),
-    }
-    (a, of_a), (b, of_b), (c, of_c) = squares.values()
+    return (
+        float(songs * np.square(of_seed - mean).sum() / (seeds - 1)),
+        float(seeds * np.square(of_song - mean).sum() / (songs - 1)),
+        float(np.square(rest).sum() / ((seeds - 1) * (songs - 1))),
+    )
+
+
+def _of_squares(mean: float, a: float, b: float, c: float, seeds: int, songs: int) -> Effect:
+    """The effect of a table with the mean squares of seeds (a), songs (b) and the rest (c)."""
+    of_a, of_b, of_c = seeds - 1, songs - 1, (seeds - 1) * (songs - 1)
     # E[a] + E[b] - E[c] = seeds * songs * variance of the mean. Where c is the largest, chance made a variance
     # negative; the larger of the other two alone is then the cautious answer
     variance = a + b - c
     freedom = variance**2 / (a**2 / of_a + b**2 / of_b + c**2 / of_c) if variance > 0 else 0.0
     if variance < max(a, b):
         variance, freedom = (a, float(of_a)) if a >= b else (b, float(of_b))
-    error, of_seeds = (float(np.sqrt(max(part, 0.0) / (seeds * songs))) for part in (variance, a - c))
-    return Effect(float(mean), error, float(max(freedom, 1.0)), songs, min(of_seeds, error))
+    error, of_seeds = (math.sqrt(max(part, 0.0) / (seeds * songs)) for part in (variance, a - c))
+    return Effect(mean, error, max(freedom, 1.0), songs, min(of_seeds, error))
+
+
+def seeds_wanted(differences, effect_db: float, level: float = 0.95, most: int = 1000) -> float:
+    """With about how many seeds, and these songs, an effect would be detectable; infinity: not with ``most``.
+
+    About: the variances are this table's own estimates. With more seeds the degrees of freedom grow, so fewer are
+    wanted than the square of the ratio of two errors says.
+
+    Args:
+        differences: (seeds, songs), as for :func:`crossed_effect`.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    seeds, songs = d.shape
+    of_seeds, of_songs, rest = _mean_squares(d)
+    # the songs' own variance: their mean square grows with the seeds
+    least, by_song = min(of_songs, rest), max(of_songs - rest, 0.0) / seeds
+
+    def detectable(number: int) -> float:
+        return _of_squares(0.0, of_seeds, least + number * by_song, rest, number, songs).detectable(level)
+
+    return next((number for number in range(2, most + 1) if detectable(number) <= effect_db), math.inf)
 
 
 FEWEST_SONGS = 4  # ours: fewer songs are too few to draw from for an interval over songs

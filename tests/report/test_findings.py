@@ -227,9 +227,10 @@ def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
 def test_with_how_many_songs_a_claim_could_be_told_from_none():
     table = pd.DataFrame(
         {"claim": ["C1", "C1, control", "C2", "C3", "C4"], "songs": 50,
-         "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None]}
+         "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None], "seeds_wanted": [6.0, 3.0, 22.0, math.inf, None]}
     )  # fmt: skip
     said = findings.power(table)
     assert "? C1 about 1300 (it has 50); C3 about 31 (it has 50); C2: with none, as the seeds alone move it" in said
+    assert "on the songs that are there? C1 about 6; C2 about 22; C3 with none. Each" in said
     assert "control" not in said and "C4" not in said
     assert findings.power(table[table["claim"] == "C4"]) == ""

@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 
 from bsrnn.errors import DataError
-from bsrnn.report.statistics import crossed_effect, difference_table, holm, mean_interval, pairs, song_interval
+from bsrnn.report.statistics import (
+    crossed_effect,
+    difference_table,
+    holm,
+    mean_interval,
+    pairs,
+    seeds_wanted,
+    song_interval,
+)
 from bsrnn.study import profiles
 from bsrnn.study.results import Finished
 from bsrnn.study.runs import Run
@@ -82,6 +90,26 @@ def test_where_the_seeds_move_it_too_much_no_number_of_songs_is_enough():
     effect = crossed_effect(rng.normal(0, 1, (5, 1)) + rng.normal(0, 0.1, (5, 40)))
     assert effect.songs_wanted(0.3) == np.inf and effect.seed_error == pytest.approx(effect.error, rel=0.05)
     assert crossed_effect(np.full((5, 3), 0.5)).songs_wanted(0.3) == 0
+
+
+def test_with_the_seeds_that_are_wanted_the_effect_is_detectable():
+    rng = np.random.default_rng(6)
+    assert seeds_wanted(np.full((5, 3), 0.5), 0.3) == 2
+    assert seeds_wanted(rng.normal(0, 1, (1, 40)).repeat(4, 0), 0.3) == np.inf
+
+    def drawn(seeds):
+        return rng.normal(0, 0.3, (seeds, 1)) + rng.normal(0, 0.4, (1, 60)) + rng.normal(0, 0.5, (seeds, 60))
+
+    wanted = []
+    for _ in range(200):
+        table = drawn(8)
+        effect = crossed_effect(table)
+        wanted.append(seeds_wanted(table, 0.3))
+        assert seeds_wanted(table, effect.detectable() * (1 + 1e-9)) == 8  # its own seeds are enough for that
+        assert seeds_wanted(table, effect.detectable() * 0.999) == 9
+    # as many as it says in the middle find 0.3 dB in about half of new tables
+    found = [crossed_effect(drawn(int(np.median(wanted)))).detectable() <= 0.3 for _ in range(200)]
+    assert 0.3 < np.mean(found) < 0.8
 
 
 def test_no_spread_is_certain():

@@ -40,7 +40,7 @@ TINTS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7")
 # what a reader of the claims looks for stands where nobody has to scroll
 FIRST_OF_A_CLAIM = ("claim", "contrast", "effect", "low", "high", "our_analogue", "paper_data", "p", "paper_effect")
 # a verdict is that of one of its two columns; statements and reasons stand beside the verdicts in words
-OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "caveat", "songs_wanted", "new_songs")
+OF_CLAIMS_HIDDEN = ("verdict", "statement", "reason", "caveat", "songs_wanted", "seeds_wanted", "new_songs")
 
 
 def _compared(results: Results) -> list[Run]:
