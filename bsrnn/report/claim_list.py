@@ -11,6 +11,7 @@ from bsrnn.study.results import Finished
 from bsrnn.study.runs import Run
 
 MARGIN_DB = 0.3  # ours: the largest standard deviation over seeds that the replication reports
+MIN_SEEDS = 5  # ours: fewer say little about the next seed
 ROOM, ROOM_DB = "C5, the room", 0.5  # ours (book/plan.md): where true stems gain less, labels could not gain more
 Choice = Callable[[Run], bool]
 SECOND_LOOK, THIRD_LOOK = "second look", "third look"  # the roles of C2's and of C1's further seeds

@@ -21,6 +21,7 @@ import pandas as pd
 from bsrnn import config
 from bsrnn.config import PEER_NAMES
 from bsrnn.report.claim_list import CLAIMS as CLAIMS
+from bsrnn.report.claim_list import MIN_SEEDS as MIN_SEEDS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim
 from bsrnn.report.stamps import OURS, claim_words, data_words, seeds_of
@@ -31,7 +32,6 @@ from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, Study, is_silence
 from bsrnn.study.runs import Run
 
-MIN_SEEDS = 5  # ours: fewer say little about the next seed
 LEVEL = 0.95
 NUMBERS = (
     "effect",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from bsrnn.report import formats, scale_findings
-from bsrnn.report.claim_list import MARGIN_DB, ROOM_DB
+from bsrnn.report.claim_list import MARGIN_DB, MIN_SEEDS, ROOM_DB
 from bsrnn.report.tables import METHODS, of_all_songs
 
 Finding = Callable[[pd.DataFrame], str]
@@ -185,8 +185,14 @@ def power(table: pd.DataFrame) -> str:
 
 
 def on_new_timbres(table: pd.DataFrame) -> str:
-    """Of the claims: the primary contrasts on the songs of new timbres, where these are a test of their own."""
-    rows = table[~table["claim"].str.contains(",") & table["new_effect"].notna()]
+    """Of the claims: the primary contrasts on the songs of new timbres, where these are a test of their own.
+
+    A later look at other songs has none of these: then those of its first look.
+    """
+    first = table["claim"].str.removesuffix(", first look")
+    primary = ~first.str.contains(",")
+    rows = table[primary & table["new_effect"].notna()]
+    rows = rows[~first[rows.index].duplicated()]
     if rows.empty:
         return ""
     said = [
@@ -244,7 +250,8 @@ def splits(table: pd.DataFrame) -> str:
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
         said += [f"{better} over {NAMES.get(worse, worse)}, {why}: {', '.join(gains)}."] if gains else []
-    intervals = "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
+    intervals = "How sure ours are, and what more songs say, stands in [the table of all claims]"
+    intervals += "(08_results.html#every-claim)."
     return " ".join([*said, intervals]) if said and table["profile"].ne("-").any() else " ".join(said)
 
 
@@ -253,10 +260,17 @@ def systems(table: pd.DataFrame) -> str:
     said = []
     for target, rows in table.groupby("target", sort=False):
         best_first = rows.sort_values("usdr_mean", ascending=False).itertuples()
-        told = [f"{row.system} {row.usdr_mean:.2f} dB" + " (one seed)" * _one_seed(row.seeds) for row in best_first]
+        told = [f"{row.system} {row.usdr_mean:.2f} dB{_of_few(row.seeds)}" for row in best_first]
         said.append(f"{target}: {', '.join(told)}")
     words = ". ".join(words[0].upper() + words[1:] for words in said)
     return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
+
+
+def _of_few(seeds: str) -> str:
+    """ " (2 seeds)", where they are too few for a verdict."""
+    number = len(seeds.split(", "))
+    words = "one seed" if number == 1 else f"{number} seeds"
+    return f" ({words})" if number < MIN_SEEDS else ""
 
 
 def on_real_music(table: pd.DataFrame) -> str:

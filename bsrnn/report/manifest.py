@@ -115,7 +115,7 @@ def short_results(study: Study):
 def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
-    verdicts = claims.overview(study).drop(columns=["profile", "songs"])  # the line below says which
+    verdicts = claims.overview(study).drop(columns="profile")  # the line below says which
     parts = [claims.how_good(study), tables.to_markdown(verdicts), claims.beside(study)]
     parts += [chapters.get("claims").source.stamp(study)]
     parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]

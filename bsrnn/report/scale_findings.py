@@ -24,6 +24,13 @@ def scale(table: pd.DataFrame) -> str:
         best = rows.loc[rows["effect"].idxmax()]
         if best["size"] not in (least["size"], most["size"]):
             words += f", best with {best['size']:g}"
+        alone = sum("," not in row["seeds"] for row in (least, most))
+        words += ("", ", of one training at one end", ", of one training at each end")[alone]
+        several = rows[rows["low"].notna() & (rows["effect"] != 0)].sort_values("size")
+        if len(several):
+            words += "; over several seeds, against the base: " + ", ".join(
+                f"{row.size:g} {row.effect:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}]" for row in several.itertuples()
+            )
         if all(_may_be_none(row) for row in (least, most)):
             words += "; neither end can be told from the base: no gain is seen"
         said.append(words)

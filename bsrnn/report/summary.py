@@ -3,7 +3,7 @@
 import pandas as pd
 from IPython.display import Markdown, display
 
-from bsrnn.report import claims, stamps, tables
+from bsrnn.report import chapters, claims, formats, stamps, tables
 from bsrnn.study import runs
 from bsrnn.study.results import Finished, Results, Study
 
@@ -60,6 +60,52 @@ def verdicts(profile_name: str) -> None:
 def _counts(rows: pd.DataFrame) -> str:
     counts = rows["our_analogue"].value_counts()
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+
+
+def aims(profile_name: str) -> None:
+    """What was aimed at (book/plan.md), beside what came of it."""
+    study = Study(profile_name)
+    usdr = tables.of_all_songs(chapters.get("results").draw(study)).pivot(
+        index="target", columns="method", values="usdr_mean"
+    )
+    targets = [target for target in study.profile.targets if target in usdr.index]
+    knowing, learnt, model = (tables.METHODS[name] for name in ("wiener_oracle", "wiener", "model"))
+    above = usdr.loc[targets, model] - usdr.loc[targets, knowing]
+    gain = (usdr.loc[targets, model] - usdr.loc[targets, learnt]).mean()
+    short = [_beside(above), f"{gain:.1f} dB"]
+    longer = chapters.get("long")
+    if not longer.left_out(study):
+        rows = longer.draw(study)
+        rows = rows[rows["items"] == rows["items"].max()].set_index("target").drop("mean", errors="ignore")
+        words = f"after {rows['items'].iloc[0]} items, {_trainings(rows)}"
+        short[0] += f"; {words}, {_beside(rows['usdr_mean'] - rows['wiener_oracle'])}"
+        short[1] += f"; {words}, {(rows['usdr_mean'] - rows['wiener']).mean():.1f} dB"
+    rows = claims.table(study)
+    rows = rows[rows["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary}) & rows["detectable"].notna()]
+    open_ones = ", ".join(rows["claim"][rows["our_analogue"] == claims.UNDECIDED]) or "none"
+    coarse = [
+        f"{row.claim} ({row.detectable:.3f} dB, margin {row.margin:g} dB)"
+        for row in rows.itertuples()
+        if row.detectable > row.margin
+    ]
+    seeds = claims.counted(len(study.profile.seeds), "seed")
+    lines = [
+        f"- *Models above the filter that knows the song, on every target.* After the usual items, up to {seeds}: "
+        f"{short[0]}.",
+        f"- *2 dB above the filter that has learnt, in the mean of the targets.* {short[1]}.",
+        f"- *A verdict on every claim, from runs that find an effect of its margin four times in five.* Undecided: "
+        f"{open_ones}. Found so often is only a larger effect for {', '.join(coarse) or 'no claim'}.",
+    ]
+    display(Markdown("\n".join(lines)))
+
+
+def _beside(above: pd.Series) -> str:
+    return ", ".join(f"{target} {formats.beside(value)}" for target, value in above.items())
+
+
+def _trainings(rows: pd.DataFrame) -> str:
+    number = max(len(seeds.split(", ")) for seeds in rows["seeds"])
+    return "one training each" if number == 1 else f"{number} seeds"
 
 
 def ledger() -> str:

@@ -62,8 +62,8 @@ def forward_operations(model: ModelConfig | PeerConfig, seconds: float) -> float
 
 
 def item_operations(profile: Profile) -> float:
-    """Floating point operations of one training item in stereo, forward, for every target that the model has."""
-    return forward_operations(profile.model, profile.mixing.chunk_seconds)
+    """Floating point operations of one training item, of one channel or two, forward, for every target of the model."""
+    return _of_stereo(profile.mixing) * forward_operations(profile.model, profile.mixing.chunk_seconds)
 
 
 def _stereo(model: ModelConfig) -> float:
@@ -122,7 +122,7 @@ def _of_stereo(mixing: MixingConfig) -> float:
 
 def _training(profile: Profile, config: TrainConfig, teacher: bool) -> float:
     """Operations of a training with its validations, by all processes together."""
-    forward = _of_stereo(profile.mixing) * item_operations(profile)
+    forward = item_operations(profile)
     _, valid, _, seconds = _songs(profile.data)
     checks = config.max_items // config.validate_items * _scoring(profile.model, profile.validate, valid, seconds)
     # a backward pass takes two forward ones; the teacher separates as many chunks as there are items

@@ -297,3 +297,72 @@ def test_what_the_chapter_says_of_tone_is_what_was_measured():
     beyond = pd.read_csv(REPOSITORY / "results/small/tables/beyond.csv").set_index("what is other")["effect"]
     assert f"brings {gained:.2f} dB on the clips" in page
     assert f"costs {-beyond['random tone of each source']:.2f} dB on the rendered" in page
+
+
+def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_measured():
+    page = page_on_real_recordings()
+    clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv", index_col="run")["usdr"]
+    bags = ch07_real_recording.bags().set_index("model")["Falcon 69"]
+    now = {target: clip[f"{target}-long-s0"] for target in ("drums", "bass", "other")} | {"vocals": bags.iloc[-1]}
+    table = ch07_real_recording.separated_now(now, Study("small")).set_index("target")
+    models, before = table["bsrnn separate"], table["before the wider world"]
+    had = before.dropna()
+    assert (models[had.index] > had).all() and set(had.index) == {"vocals", "drums"}
+    assert (
+        "vocals have {:.2f} dB instead of {:.2f}, drums {:.2f} instead of {:.2f}.".format(
+            models["vocals"], had["vocals"], models["drums"], had["drums"]
+        )
+        in page
+    )
+    learnt, knowing = table["Wiener, trained"], table["Wiener, knows the song"]
+    assert list(models.index[models < learnt]) == ["bass"] and list(models.index[models > knowing]) == ["drums"]
+    shorter = table["one training, 5000 items"]["bass"]
+    assert f"it has {models['bass']:.2f} dB, the filter {learnt['bass']:.2f}" in page
+    assert f"With 5000 items, an eighth, it had {shorter:.2f} dB" in page
+    of_bass = pd.read_csv(REPOSITORY / "results/small/tables/long.csv").query("target == 'bass'")
+    assert of_bass[["usdr_mean", "new_usdr_mean"]].diff().iloc[-1].gt(0).all()  # "every kind of rendered song"
+    worlds = pd.read_csv(REPOSITORY / "results/pilots/worlds.csv").set_index("trained_on_version")
+    narrow, wide = (worlds.loc[version, ["real_singing_usdr", "real_clip_usdr"]] for version in (1, 2))
+    assert "has {:.2f} dB on the clips and {:.2f} dB on *Falcon 69*".format(*narrow) in page
+    assert "that of the wider one {:.2f} and {:.2f} dB".format(*wide) in page
+
+
+def test_what_pages_say_of_sizes_and_of_the_loss_is_what_was_measured():
+    scale = pd.read_csv(REPOSITORY / "results/small/tables/scale.csv").set_index(["what", "size"])
+    songs, page = scale.loc["training songs"], page_of("14_scale")
+    assert f"108 songs bring vocals {-songs.at[6, 'effect']:.1f} dB more than six (three seeds)" in page
+    assert songs.at[6, "high"] < 0 < songs.at[216, "high"] and songs.at[216, "low"] < 0 < songs.at[36, "effect"]
+    assert [len(songs.at[size, "seeds"].split(", ")) for size in (6, 36, 216)] == [3, 2, 3]
+    doubled = scale.loc[("training items", 10000)]
+    gains = [study_score(f"vocals-items10000-s{seed}") - study_score(f"vocals-s{seed}") for seed in range(3)]
+    assert doubled["low"] < 0 < doubled["high"] and doubled["effect"] == pytest.approx(np.mean(gains), abs=1e-4)
+    assert f"gained with each of three seeds, by {min(gains):.1f} to {max(gains):.1f} dB" in page
+    details = pd.read_csv(REPOSITORY / "results/small/tables/details.csv").set_index("another choice")
+    short = pd.read_csv(REPOSITORY / "results/history/short-trainings.csv").set_index("what")
+    sums, page = details.loc["sums, not means"], page_of("09_open_details")
+    plain = details.filter(like="plain STFT", axis=0).iloc[0]
+    assert sums["seeds"] == plain["seeds"] == "0, 1"
+    assert (
+        f"cost {-short.at['sums, not means', 'effect']:.2f} dB in the earlier grid, with one training, and bring"
+        in page
+    )
+    assert f"{sums['effect']:.2f} dB [{sums['low']:+.2f}, {sums['high']:+.2f}] in profile `small`" in page
+    assert f"costs {-plain['effect']:.2f} dB [{plain['low']:.2f}, {plain['high']:.2f}]".replace("-", "−") in page
+    better = f"by {-plain['effect']:.2f} dB [{-plain['high']:+.2f}, {-plain['low']:+.2f}] in profile `small`"
+    assert better in page_of("04_training")
+
+
+def test_what_the_summary_says_of_aims_is_what_was_measured():
+    summary = " ".join((REPOSITORY / "book/summary.md").read_text(encoding="utf-8").split())
+    clips = pd.read_csv(REPOSITORY / "results/pilots/singing.csv", index_col="run")["mean_usdr"]
+    taken = ch07_real_recording.bags()["ten clips"].iloc[-1]
+    assert f"`bsrnn separate` has {taken:.1f} dB on [ten clips]" in summary and taken < 5
+    assert f"the model of amateurs' songs beside it {clips['vocals-amateurs-s0']:.1f} dB" in summary
+    quick = pd.read_csv(REPOSITORY / "results/pilots/quick.csv")
+    tried = quick[(quick["target"] == "vocals") & quick["settings"].notna()]
+    above = (tried["test_usdr"] - tried["filter_test_usdr"])[lambda gain: gain > 0]
+    said = f"Of {len(tried)} trainings of vocals with other settings (`results/pilots/quick.csv`) two are, by "
+    assert said + " and ".join(f"{gain:.2f}" for gain in above) + " dB, and take twice the time" in summary
+    usual = quick[quick["settings"].isna() & (quick["target"] == "vocals")]
+    assert (usual["test_usdr"] < usual["filter_test_usdr"]).all()
+    assert (tried.loc[above.index, "core_seconds"] > 2 * usual["core_seconds"].max()).all()

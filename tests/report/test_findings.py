@@ -46,18 +46,21 @@ def test_scale_is_told_by_the_doubling():
     table = table.assign(seeds="0", low=None, high=None)
     said = scale_findings.scale(table.assign(seed_band=None))
     assert said == (
-        "From 6 to 48 songs: +1.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12. "
-        "From 5 to 20 items: -0.50 dB, -0.25 dB a doubling."
+        "From 6 to 48 songs: +1.50 dB, +0.50 dB a doubling (new timbres +0.50 dB), best with 12, of one training at "
+        "each end. From 5 to 20 items: -0.50 dB, -0.25 dB a doubling, of one training at each end."
     )
     none = "; neither end can be told from the base: no gain is seen"  # of 0.5 dB within its band, not of 1.5
     banded = scale_findings.scale(table.assign(seed_band=[0.6, None, 0.6, 0.6, None]))
     assert banded.startswith(f"{said[:-1]}{none}. ") and banded.endswith(
         "such trainings are 0.60 dB; of 3 sizes with one seed 2 lie farther from the base than that."
     )
-    several = table.assign(seed_band=None, low=table["effect"] - 0.6, high=table["effect"] + 0.6)
-    assert scale_findings.scale(several) == f"{said[:-1]}{none}."
-    several["seeds"] = ["0", "0, 1", "0", "0", "0"]  # the means of new timbres are of other seeds then
-    assert "new timbres" not in scale_findings.scale(several)
+    several = table.assign(seed_band=None, low=table["effect"] - 0.6, high=table["effect"] + 0.6, seeds="0, 1")[3:]
+    with_intervals = "; over several seeds, against the base: 5 +0.50 dB [-0.10, +1.10]"
+    assert scale_findings.scale(several) == f"From 5 to 20 items: -0.50 dB, -0.25 dB a doubling{with_intervals}{none}."
+    other = table.assign(seed_band=None, seeds=["0", "0, 1", "0", "0", "0"])  # the new timbres' means: of other seeds
+    assert "new timbres" not in scale_findings.scale(other) and "of one training at one end" in scale_findings.scale(
+        other
+    )
 
 
 def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
@@ -157,15 +160,16 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
         "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile small. "
         "V7 over V4, more bands: +0.75 dB in the paper. "
         "V7 over 41 equal bands, where the bands are, not how many: -0.25 dB in profile small. "
-        "How sure ours are, [the table of all claims](08_results.html#every-claim) says."
+        "How sure ours are, and what more songs say, stands in [the table of all claims](08_results.html#every-claim)."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
 
 def test_systems_are_told_best_first():
-    table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [1.5, 2.25]})
-    table["profile"], table["seeds"] = "small", ["0, 1", "0"]
-    words = "The systems of profile small, best first. Vocals: Open-Unmix 2.25 dB (one seed), BSRNN 1.50 dB."
+    table = pd.DataFrame({"target": "vocals", "system": ["BSRNN", "Open-Unmix", "X"], "usdr_mean": [1.5, 2.25, 1.0]})
+    table["profile"], table["seeds"] = "small", ["0, 1, 2, 3, 4", "0", "0, 3"]
+    words = "The systems of profile small, best first. Vocals: Open-Unmix 2.25 dB (one seed), BSRNN 1.50 dB, X 1.00 dB"
+    words += " (2 seeds)."
     assert findings.systems(table) == words
 
 
@@ -222,6 +226,10 @@ def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
     )  # fmt: skip
     said = "On the 16 songs of new timbres, which decide nothing: C1 -0.08 dB [-0.40, +0.30]; C2 +0.20 dB."
     assert findings.of_claims(table) == said and findings.on_new_timbres(table[3:]) == ""
+    at_first = table.assign(
+        claim=["C1, first look", "C1, control", "C2", "C2, first look"], new_effect=[-0.08, 1.0, 0.2, 0.9]
+    )
+    assert findings.on_new_timbres(at_first) == said.replace("C1", "C1, first look")
 
 
 def test_with_how_many_songs_a_claim_could_be_told_from_none():

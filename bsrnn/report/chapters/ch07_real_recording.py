@@ -1,6 +1,6 @@
 """The chapter on the real recording."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from bsrnn.runtime import paths
 from bsrnn.study import runs
 from bsrnn.study.results import Finished, Results, Study
 
+EARLIER = "real-recording.csv"  # of results/history: the published models before the wider world
 SOLO_SINGING = "singing.csv"  # of results/pilots; measured by hand, since the clips may not be passed on
 EXCHANGED, CLIP, SPECTRA, BAGS = "causes.csv", "clip.csv", "spectra.csv", "bags.csv"  # likewise
 # the model of many items, and what became of it: at random tone, from the least of it to the most; with other singers
@@ -44,6 +45,24 @@ def on_a_real_recording(results: Results) -> pd.DataFrame:
             rows.append(row | ours(results, [done], REAL_RECORDING))
     names = {"usdr_mean": "usdr", "csdr_median": "csdr", "leakage_db_mean": "leakage_db"}  # of one song
     return ordered(rows, "target", "method", *names, "csdr_frames_kept", "csdr_frames").rename(columns=names)
+
+
+def separated_now(scores: Mapping[str, float], study: Study) -> pd.DataFrame:
+    """uSDR in dB, a row a target: of the models that `bsrnn separate` takes, of those published before the wider world, of
+    the training that the table of the recording has, and of what needs no network.
+
+    Args:
+        scores: target -> uSDR in dB of the models that `bsrnn separate` takes.
+    """
+    earlier = pd.read_csv(paths.results("history") / EARLIER, index_col="target")["usdr"]
+    table = pd.DataFrame({"bsrnn separate": scores, "before the wider world": earlier.reindex(list(scores))})
+    results = Results(study, {"real"})
+    methods = {f"one training, {study.profile.train.max_items} items": "model"}
+    methods |= {METHODS[name]: name for name in ("wiener", "wiener_oracle", "ratio_mask")}
+    for words, method in methods.items():
+        by_target = {done.run.target: done.scores[method]["summary"]["usdr_mean"] for done in results.finished}
+        table[words] = pd.Series(by_target, dtype=float)
+    return table.rename_axis("target").reset_index()
 
 
 def solo_singing() -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The chapter on the results: scores, the paper's Tables I and III, other systems, and the claims."""
 
+import math
 import textwrap
 from typing import Any
 
@@ -101,18 +102,28 @@ def held_out_songs(results: Results) -> pd.DataFrame:
     return whole_counts(pd.concat([table, pd.DataFrame(means)], ignore_index=True))
 
 
-def score_bars(table: pd.DataFrame) -> Figure:
-    """Of the table of results: a bar a method from silence to the mask that knows the stems, by target."""
+def score_bars(table: pd.DataFrame, others: pd.DataFrame | None = None) -> Figure:
+    """Of the table of results: a bar a method from silence to the mask that knows the stems, by target.
+
+    others: the table of other systems, whose bars stand beside the models'.
+    """
     targets = [target for target in dict.fromkeys(table["target"]) if target != "mean"]
     usdr = of_all_songs(table).pivot(index="target", columns="method", values="usdr_mean")
     methods = [words for name, words in METHODS.items() if words in usdr and name != "mixture"]  # which is far below 0
-    figure = figures.new_figure(2.3)
+    if others is not None:
+        systems = others[others["system"] != METHODS["model"]].pivot(
+            index="target", columns="system", values="usdr_mean"
+        )
+        usdr, place = usdr.join(systems), methods.index(METHODS["model"]) + 1
+        methods[place:place] = systems.columns
+    figure = figures.new_figure(0.9 + 0.28 * len(methods))
     panels = figure.subplots(1, len(targets), squeeze=False, sharey=True, sharex=True)[0]
     for axes, target in zip(panels, targets, strict=True):
         scores = usdr.loc[target, methods]
         tints = [colour(target) if method == METHODS["model"] else GREY for method in methods]
         bars = axes.barh(range(len(methods)), scores, color=tints, alpha=0.85)
-        axes.bar_label(bars, fmt="%.1f", fontsize=SMALL_POINTS, padding=2)
+        labels = ["" if math.isnan(score) else f"{score:.1f}" for score in scores]  # another system may lack a target
+        axes.bar_label(bars, labels, fontsize=SMALL_POINTS, padding=2)
         axes.set_yticks(range(len(methods)), methods)
         axes.axvline(0, color="black", linewidth=0.8)
         figures.style(axes, "", "", target)
@@ -230,7 +241,8 @@ def other_systems(results: Results) -> pd.DataFrame:
     """Systems trained from scratch by the same loop: same items in the same order, loss, schedule and steps; sized
     so that a step takes about as long as BSRNN's on the same item in float32. Above it: BSRNN minus the system,
     with its 95 % interval over seeds and songs, or over songs alone where one seed was run. GFLOP: of one item
-    forward; seconds of a machine that did two runs and other things at a time, without runs on a GPU."""
+    forward, of one channel or, where a system hears both at once, of two; seconds of a machine that did two runs and
+    other things at a time, without runs on a GPU."""
     rows = []
     for target in results.targets("peer"):
         base = results.find("base", target)
