@@ -48,8 +48,8 @@ def on_a_real_recording(results: Results) -> pd.DataFrame:
 
 
 def separated_now(scores: Mapping[str, float], study: Study) -> pd.DataFrame:
-    """uSDR in dB, a row a target: of the models that `bsrnn separate` takes, of those published before the wider world, of
-    the training that the table of the recording has, and of what needs no network.
+    """uSDR in dB, a row a target: of the models that `bsrnn separate` takes, of those published before the wider world,
+    of the training that the table of the recording has, and of what needs no network.
 
     Args:
         scores: target -> uSDR in dB of the models that `bsrnn separate` takes.

@@ -312,8 +312,8 @@ def learning_curves(results: Results) -> Figure:
 def table_of_claims(results: Results) -> pd.DataFrame:
     """Effect: difference of the mean uSDR in dB, paired by seed and song, with its interval over seeds and songs
     (low and high), by the two-way analysis of variance, at the level named: that of the five primary contrasts makes
-    their tests against no difference hold together with 95 % (Holm), and a second look has half of the chance to be
-    wrong. Detectable: the true effect that such an interval
+    their tests against no difference hold together with 95 % (Holm), and a second or third look has a half or a
+    third of the chance to be wrong. Detectable: the true effect that such an interval
     tells from 0 four times in five. New timbres: the same on the songs that are a test of their own, at 95 %; they
     decide nothing."""
     return claims.table(results.study)
