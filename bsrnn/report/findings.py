@@ -178,16 +178,19 @@ def power(table: pd.DataFrame) -> str:
         f"from none four times in five? {'; '.join(enough)}. And with how many seeds, on the songs that are there? "
     )
     words += "; ".join(
-        f"{row.claim} about {row.seeds_wanted:.0f}" if math.isfinite(row.seeds_wanted) else f"{row.claim} with none"
+        f"{row.claim} about {max(row.seeds_wanted, MIN_SEEDS):.0f} (it has {len(row.seeds.split(', '))})"
+        if math.isfinite(row.seeds_wanted)
+        else f"{row.claim} with none"
         for row in rows.itertuples()
     )
+    words += f". {MIN_SEEDS} are the fewest for a verdict, and a later look, which is stricter, wants a few more"
     return f"{words}. Each is an estimate, from how much the differences vary between songs and between seeds."
 
 
 def on_new_timbres(table: pd.DataFrame) -> str:
     """Of the claims: the primary contrasts on the songs of new timbres, where these are a test of their own.
 
-    A later look at other songs has none of these: then those of its first look.
+    A later look at other songs has none of these: then those of its first look, where that is a row of its own.
     """
     first = table["claim"].str.removesuffix(", first look")
     primary = ~first.str.contains(",")
@@ -250,7 +253,7 @@ def splits(table: pd.DataFrame) -> str:
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
         said += [f"{better} over {NAMES.get(worse, worse)}, {why}: {', '.join(gains)}."] if gains else []
-    intervals = "How sure ours are, and what more songs say, stands in [the table of all claims]"
+    intervals = "How sure ours are, and what later looks say, stands in [the table of all claims]"
     intervals += "(08_results.html#every-claim)."
     return " ".join([*said, intervals]) if said and table["profile"].ne("-").any() else " ".join(said)
 
@@ -260,13 +263,13 @@ def systems(table: pd.DataFrame) -> str:
     said = []
     for target, rows in table.groupby("target", sort=False):
         best_first = rows.sort_values("usdr_mean", ascending=False).itertuples()
-        told = [f"{row.system} {row.usdr_mean:.2f} dB{_of_few(row.seeds)}" for row in best_first]
+        told = [f"{row.system} {row.usdr_mean:.2f} dB{of_few(row.seeds)}" for row in best_first]
         said.append(f"{target}: {', '.join(told)}")
     words = ". ".join(words[0].upper() + words[1:] for words in said)
     return f"The systems of profile {table['profile'].iloc[0]}, best first. {words}." if said else ""
 
 
-def _of_few(seeds: str) -> str:
+def of_few(seeds: str) -> str:
     """ " (2 seeds)", where they are too few for a verdict."""
     number = len(seeds.split(", "))
     words = "one seed" if number == 1 else f"{number} seeds"

@@ -130,7 +130,9 @@ def seeds_wanted(differences, effect_db: float, level: float = 0.95, most: int =
     def detectable(number: int) -> float:
         return _of_squares(0.0, of_seeds, least + number * by_song, rest, number, songs).detectable(level)
 
-    return next((number for number in range(2, most + 1) if detectable(number) <= effect_db), math.inf)
+    if detectable(most) > effect_db:
+        return math.inf
+    return next(number for number in range(2, most + 1) if detectable(number) <= effect_db)
 
 
 FEWEST_SONGS = 4  # ours: fewer songs are too few to draw from for an interval over songs

@@ -63,7 +63,7 @@ def _counts(rows: pd.DataFrame) -> str:
 
 
 def aims(profile_name: str) -> None:
-    """What was aimed at (book/plan.md), beside what came of it."""
+    """What the work on this book aimed at (ours, no part of book/plan.md), beside what came of it."""
     study = Study(profile_name)
     usdr = tables.of_all_songs(chapters.get("results").draw(study)).pivot(
         index="target", columns="method", values="usdr_mean"
@@ -105,7 +105,7 @@ def _beside(above: pd.Series) -> str:
 
 def _trainings(rows: pd.DataFrame) -> str:
     number = max(len(seeds.split(", ")) for seeds in rows["seeds"])
-    return "one training each" if number == 1 else f"{number} seeds"
+    return "one training each" if number == 1 else f"up to {number} seeds"
 
 
 def ledger() -> str:

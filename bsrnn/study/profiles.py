@@ -59,7 +59,7 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
-    third_looks: tuple[str, ...] = ()  # likewise claims that are asked a third time, with other seeds beside
+    third_looks: tuple[str, ...] = ()  # likewise C1, which has third seeds, once all of their runs have results
     third_seeds: tuple[Seed, ...] = ()  # of C1's, beside `seeds`: vocals with V1 and with V4
     # runs whose models are published with the best one of their target: `bsrnn separate` takes the mean of both
     together: tuple[str, ...] = ()
@@ -76,6 +76,10 @@ class Profile(Settings):
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
+        other = set(self.third_looks) - ({"C1"} & set(self.second_looks) if self.third_seeds else set())
+        require(
+            not other, f"{', '.join(sorted(other))} in third_looks", "C1 alone, after its second look, with third_seeds"
+        )
 
     @property
     def bsrnn(self) -> ModelConfig:
@@ -93,7 +97,7 @@ class Profile(Settings):
 
     @property
     def further_trainings(self) -> list[tuple[str, int, str, str | tuple[int, ...]]]:
-        """Those of later looks alone: (role, seed, target, band split), with seeds that no other training has."""
+        """Those of later looks alone: (role, seed, target, band split), with seeds that no base of them has."""
         crossed = [target for target, split in self.crossed if split == "v7"]
         second = [(target, split) for target in crossed for split in (self.own_split(target), "v7")]
         third = [("vocals", "v1"), ("vocals", "v4")]

@@ -696,6 +696,7 @@ def test_a_third_look_has_further_seeds_and_a_third_of_the_chance_to_be_wrong(ro
     settings = replace(settings, scored_again=("vocals-v1", "vocals-v4"), second_looks=("C1",), third_seeds=(5, 6))
     monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
     fake_results.write_results(PROFILE)
+    assert "C1, second look" not in claims.table(Study("guitar"))["claim"].tolist()  # which has no run of C1
     second = claims.table(Study(PROFILE)).set_index("claim")
     assert "C1, second look" not in second.index and second.loc["C1", "seeds"] == "0, 1, 2, 3, 4"
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, third_looks=("C1",)))
@@ -718,6 +719,14 @@ def test_what_a_profile_asks_twice_is_a_contrast_that_keeps_its_first_look_or_it
     known = {claim.id: claim for claim in claims.CLAIMS}
     for profile in profiles.PROFILES.values():
         assert all(known[name].primary or f"{name}, first look" in known for name in profile.second_looks)
+
+
+@pytest.mark.parametrize("name", [name for name, profile in profiles.PROFILES.items() if profile.third_seeds])
+def test_a_third_look_is_taken_when_all_of_its_runs_are_there(name):
+    there, every = ({run.id for run in grid.values() if run.seed in profiles.PROFILES[name].third_seeds
+                     and (run.roles & {"third look"} or (run.start and run.start.roles & {"third look"}))}
+                    for grid in (runs.grid(name), runs.planned(name)))  # fmt: skip
+    assert every and (there == every) == bool(profiles.PROFILES[name].third_looks)
 
 
 def test_judge():

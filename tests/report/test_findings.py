@@ -160,7 +160,7 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
         "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile small. "
         "V7 over V4, more bands: +0.75 dB in the paper. "
         "V7 over 41 equal bands, where the bands are, not how many: -0.25 dB in profile small. "
-        "How sure ours are, and what more songs say, stands in [the table of all claims](08_results.html#every-claim)."
+        "How sure ours are, and what later looks say, stands in [the table of all claims](08_results.html#every-claim)."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
@@ -235,10 +235,11 @@ def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
 def test_with_how_many_songs_a_claim_could_be_told_from_none():
     table = pd.DataFrame(
         {"claim": ["C1", "C1, control", "C2", "C3", "C4"], "songs": 50,
-         "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None], "seeds_wanted": [6.0, 3.0, 22.0, math.inf, None]}
+         "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None],
+         "seeds_wanted": [3.0, 3.0, 22.0, math.inf, None], "seeds": ["0, 1, 2, 3, 4"] * 5}
     )  # fmt: skip
     said = findings.power(table)
     assert "? C1 about 1300 (it has 50); C3 about 31 (it has 50); C2: with none, as the seeds alone move it" in said
-    assert "on the songs that are there? C1 about 6; C2 about 22; C3 with none. Each" in said
+    assert "on the songs that are there? C1 about 5 (it has 5); C2 about 22 (it has 5); C3 with none. 5 are" in said
     assert "control" not in said and "C4" not in said
     assert findings.power(table[table["claim"] == "C4"]) == ""

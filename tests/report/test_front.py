@@ -209,6 +209,30 @@ def test_the_summary_counts_what_the_results_hold(clone, shown):
     assert f"leaves {len(ledger) - 1} choices open" in choices
 
 
+def test_the_summary_says_how_near_the_aims_are(clone, shown):
+    summary.aims("small")
+    [said] = [output.data for output in shown]
+    tables = REPOSITORY / "results" / "small" / "tables"
+    usdr = pd.read_csv(tables / "table3.csv").query("profile == 'small'").set_index("model").filter(like="_usdr")
+    ours, learnt, knowing = (
+        usdr[usdr.index.str.startswith(name)].iloc[0] for name in ("BSRNN (", "Wiener, t", "Wiener, k")
+    )
+    for target in ("vocals", "bass", "other"):
+        assert f"{target} {knowing[f'{target}_usdr'] - ours[f'{target}_usdr']:.2f} dB below" in said
+    long = pd.read_csv(tables / "long.csv").query("target != 'mean' and items == 40000").set_index("target")
+    above = long["usdr_mean"] - long["wiener_oracle"]
+    assert f"one training each, vocals {above['vocals']:.2f} dB above, drums {above['drums']:.2f} dB above" in said
+    gains = (ours - learnt)["all_usdr"], (long["usdr_mean"] - long["wiener"]).mean()
+    assert (
+        "in the mean of the targets.* {:.1f} dB; after 40000 items, one training each, {:.1f} dB".format(*gains) in said
+    )
+    rows = pd.read_csv(tables / "claims.csv").set_index("claim")
+    primary = rows[~rows.index.str.contains(",")]
+    for claim, row in primary.iterrows():
+        assert (f"{claim} ({row['detectable']:.3f} dB" in said) == (row["detectable"] > row["margin"])
+    assert f"Undecided: {', '.join(primary.index[primary['our_analogue'] == 'undecided'])}." in said
+
+
 def test_a_chapter_opens_with_what_came_of_its_claims(clone, shown):
     show.outcome("small", "C1", "C4")
     [said] = [output.data for output in shown]

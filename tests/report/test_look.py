@@ -270,8 +270,19 @@ def test_no_label_of_a_figure_is_cut_off_or_lies_over_its_neighbour(finished):
 
 
 def test_the_bars_of_the_results_have_names_that_can_be_read(finished):
-    drawn = chapters.ch08_results.score_bars(chapters.get("results").draw(Study(PROFILE)))
+    results = chapters.get("results").draw(Study(PROFILE))
+    assert crowded_labels(chapters.ch08_results.score_bars(results)) == []
+    target = results["target"].iloc[0]
+    others = pd.DataFrame(
+        {"target": target, "system": ["BSRNN", "Open-Unmix"], "usdr_mean": [9.87, 1.24], "seeds": "0, 3"}
+    )
+    drawn = chapters.ch08_results.score_bars(results, others)
     assert crowded_labels(drawn) == []
+    first, second, *_ = drawn.axes  # the second target has no other system
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert names[names.index("BSRNN") + 1] == "Open-Unmix (2 seeds)" and names.count("BSRNN") == 1
+    written = [[text.get_text() for text in axes.texts if text.get_text()] for axes in (first, second)]
+    assert "1.2" in written[0] and "9.9" not in written[0] and len(written[1]) == len(names) - 1
 
 
 def test_millions_on_an_axis_are_written_as_such():

@@ -20,6 +20,16 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "_config.yml").touch()
 
 
+def test_an_item_of_one_channel_is_half_of_one_of_both_and_no_other_system_has_fewer_operations():
+    small = profiles.SMALL
+    assert small.mixing.item_channels == "one"
+    both = replace(small, mixing=replace(small.mixing, item_channels="both"))
+    assert costs.item_operations(both) == 2 * costs.item_operations(small)
+    ours, *others = (costs.item_operations(runs.planned("small")[f"vocals{name}-s0"].profile)
+                     for name in ("", *(f"-{peer}" for peer in small.peers)))  # fmt: skip
+    assert len(others) == 3 and ours < min(others)  # book/plan.md: at equal items and no less operations
+
+
 @pytest.mark.parametrize(
     "changed", [{}, {"mlp_layers": 2, "targets": ("a", "b")}, {"tac_factor": 3}, {"attention_heads": 2}]
 )

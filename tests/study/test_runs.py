@@ -412,6 +412,14 @@ def test_a_third_look_has_the_two_sides_of_claim_c1_and_nothing_else(monkeypatch
         assert run.start == (grid[name.replace("-again", "")] if "again" in name else None)
 
 
+def test_a_third_look_is_that_of_c1_after_its_second_and_has_seeds():
+    small = profiles.SMALL
+    asked = replace(small, third_looks=("C1",))
+    for wrong in ({"third_looks": ("C2",)}, {"second_looks": ("C2",)}, {"third_seeds": ()}):
+        with pytest.raises(ConfigError, match="in third_looks: expected C1 alone, after its second look"):
+            replace(asked, **wrong)
+
+
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
     crossed = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     parts = {"targets": ("vocals", "drums", "bass"), "crossed": crossed, "seeds": (0, 1)}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bsrnn.bands import band_widths
 from bsrnn.config import PEER_NAMES
 from bsrnn.metrics import aggregate
-from bsrnn.report import artifact, claims, figures, stamps
+from bsrnn.report import artifact, claims, figures, findings, stamps
 from bsrnn.report.artifact import Runs
 from bsrnn.report.figures import FONT_POINTS, GREY, SMALL_POINTS, colour
 from bsrnn.report.stamps import OURS
@@ -111,9 +111,9 @@ def score_bars(table: pd.DataFrame, others: pd.DataFrame | None = None) -> Figur
     usdr = of_all_songs(table).pivot(index="target", columns="method", values="usdr_mean")
     methods = [words for name, words in METHODS.items() if words in usdr and name != "mixture"]  # which is far below 0
     if others is not None:
-        systems = others[others["system"] != METHODS["model"]].pivot(
-            index="target", columns="system", values="usdr_mean"
-        )
+        others = others[others["system"] != METHODS["model"]]
+        others = others.assign(system=[row.system + findings.of_few(row.seeds) for row in others.itertuples()])
+        systems = others.pivot(index="target", columns="system", values="usdr_mean")
         usdr, place = usdr.join(systems), methods.index(METHODS["model"]) + 1
         methods[place:place] = systems.columns
     figure = figures.new_figure(0.9 + 0.28 * len(methods))

@@ -138,7 +138,8 @@ def choices_and_band(table: pd.DataFrame) -> Figure:
 def beyond(results: Results) -> pd.DataFrame:
     """Models, splits, tones and songs that the paper does not have, against the base, as in the table above:
     difference of the mean uSDR in dB with its 95 % interval, or with the band of the seeds, vocals' for every target.
-    Work: operations of one item forward, for every target that the model has, relative to the base."""
+    Work: operations of one item forward, of both channels where the model needs them, for every target that it has,
+    relative to the base."""
     rows = []
     for comparison in comparisons(results):
         if not comparison.detail:
