@@ -206,7 +206,7 @@ SMALL = replace(
     third_seeds=(5, 6, 7, 8),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
-        "vocals-uniform41-again-s[34]",
+        "vocals-uniform41-again-s4",
         *("vocals-v[14]-s[5-8]", "vocals-v[14]-again-s[5-8]"),
         *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
@@ -217,7 +217,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        *("other-s[34]", "other-shared-s[12]"),
+        "other-shared-s[12]",
     ),
 )
 
