@@ -67,11 +67,12 @@ class Explorer {
 
   choose() {
     this.contrast = this.data.contrasts[Number(this.part("select").value)];
+    this.songs = this.data.songs[this.contrast.songs];
     // places of each seed's songs from the lowest difference to the highest: what the arrow keys walk along
     this.orders = this.contrast.seeds.map(({ differences }) =>
       differences.map((_, song) => song).sort((a, b) => differences[a] - differences[b]));
     this.active = { seed: 0, song: this.orders[0].at(-1) };
-    const { effect, interval, interval_over: over, songs, seeds, banner, margin, silent } = this.contrast;
+    const { effect, interval, interval_over: over, seeds, banner, margin, silent } = this.contrast;
     const ends = interval.map((end) => inWords(end).replace(" dB", "")).join(", ");
     const range = interval.length ? ` [${ends}] (${over})` : over === "-" ? "" : ` (${over})`;
     const counted = seeds.length === 1 ? "one seed" : `${seeds.length} seeds`;
@@ -81,7 +82,7 @@ class Explorer {
     const without = learnt === null ? "" : `; the mean of the other seeds is ${inWords(learnt)}`;
     const silence = silent.length ? ` With seed ${silent.join(" and ")} a training stayed silent${without}.` : "";
     this.part(".effect").textContent =
-      `Mean difference ${inWords(effect)}${range}; ${songs.length} songs, ${counted}.${spread}${silence}`;
+      `Mean difference ${inWords(effect)}${range}; ${this.songs.length} songs, ${counted}.${spread}${silence}`;
     this.part(".about").textContent =
       "A dot is a song; a row is a seed, its tick that seed's mean; above them the mean of all" +
       `${interval.length ? " with its interval" : ""}` +
@@ -116,7 +117,7 @@ class Explorer {
 
   words(seed, song) {
     const row = this.contrast.seeds[seed];
-    return `seed ${row.seed}, ${this.contrast.songs[song]}: ${inWords(row.differences[song])}`;
+    return `seed ${row.seed}, ${this.songs[song]}: ${inWords(row.differences[song])}`;
   }
 
   tell() {

@@ -23,12 +23,17 @@ FALLBACK = (
 def page_data(profile_name: str) -> dict:
     """What book/_static/explore_contrasts.js draws: the contrasts of a profile.
 
+    The names of songs stand once for all contrasts of the same songs, whose "songs" is the place of the list.
+
     Raises:
         ConfigError: unknown profile. MissingResult: a run without a result; the message names the command.
     """
     study = Study(profile_name)
     rows = [*_of_claims(study), *_of_choices(Results(study, ch09_open_details.COMPARED))]
-    return {"contrasts": sorted(rows, key=lambda row: (CLAIMS, OPEN, BEYOND).index(row["group"])), "source": OURS}
+    rows.sort(key=lambda row: (CLAIMS, OPEN, BEYOND).index(row["group"]))
+    songs = list(dict.fromkeys(tuple(row["songs"]) for row in rows))
+    rows = [row | {"songs": songs.index(tuple(row["songs"]))} for row in rows]
+    return {"contrasts": rows, "songs": songs, "source": OURS}
 
 
 def _of_claims(study: Study) -> list[dict]:
