@@ -201,13 +201,12 @@ SMALL = replace(
         *("fixed", "segment", "energy", "each", "kinds"),  # left open
     ),
     seeds=(0, 1, 2, 3, 4),
-    second_looks=("C1", "C2", "C3", "C4"),
+    second_looks=("C1", "C1, control", "C1, more bands", "C2", "C3", "C4"),
     second_seeds=(5, 6, 7, 8),
     third_looks=("C1",),
     third_seeds=(5, 6, 7, 8),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
-        "vocals-uniform41-again-s4",
         *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),

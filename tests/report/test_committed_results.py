@@ -176,10 +176,16 @@ def test_what_pages_say_of_a_gpu_and_of_seeds_is_what_was_measured():
     on_a_processor = 2.89  # book/plan.md: computed once more, and not kept
     assert f"{study_score(kept.id) - on_a_processor:.2f} of the first seed's" in page
     summary = " ".join((REPOSITORY / "book/summary.md").read_text(encoding="utf-8").split())
-    by_seed = [study_score(f"vocals-s{seed}") - study_score(f"vocals-uniform41-s{seed}") for seed in range(5)]
-    assert f"V7 and 41 equal bands differ by {max(by_seed) - min(by_seed):.1f} dB from seed to seed" in summary
-    wanted = claims.table(Study("small")).set_index("contrast").filter(like="V7 - 41", axis=0)["songs_wanted"]
-    assert np.isinf(wanted).all() and len(wanted) == 1
+    rows = claims.table(Study("small")).set_index("claim")
+    (equal, split), looks = rows.loc[["C1, control, first look", "C1, first look"]].iterrows(), ["C1, control", "C1"]
+    below = [-row["effect"] for _, row in (equal, split)]
+    assert (
+        f"on them five seeds of V7 were {below[0]:.1f} dB below those of 41 equal bands, with an interval that"
+        in summary
+    )
+    assert equal[1]["high"] < 0 and f"and V4 was {below[1]:.1f} dB below V1" in summary
+    assert (rows.loc[looks, "songs"] == 512).all() and "On 512 songs both differences are below 0.1 dB" in summary
+    assert rows.loc[looks, "effect"].abs().max() < 0.1 and ((rows["low"] < 0) & (rows["high"] > 0))[looks].all()
 
 
 def test_what_the_chapter_says_of_errors_by_octave_is_what_was_measured():
