@@ -37,11 +37,14 @@ def page_data(profile_name: str) -> dict:
 
 
 def _of_claims(study: Study) -> list[dict]:
-    """Those that have runs, with the intervals of the table of claims."""
+    """Those that have runs, with the intervals of the table of claims; none whose every dot is one of a later look's."""
     rows = []
-    numbers = claims.table(study).set_index("claim")
-    for contrast in claims.contrasts(study):
-        if not contrast.differences.size:
+    numbers, every = claims.table(study).set_index("claim"), claims.contrasts(study)
+    for contrast in every:
+        later = [other for other in every if len(other.compared) > len(contrast.compared)]
+        if not contrast.differences.size or any(
+            all(pair in other.compared for pair in contrast.compared) for other in later
+        ):
             continue
         row = numbers.loc[contrast.claim.id]
         words = {"group": CLAIMS, "label": f"{contrast.claim.id}: {row.contrast}", "margin": contrast.claim.margin_db}
