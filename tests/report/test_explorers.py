@@ -258,6 +258,8 @@ def test_every_dot_is_a_difference_of_two_committed_scores(monkeypatch):
     assert len(json.dumps(data)) < 200_000
     groups = [contrast["group"] for contrast in data["contrasts"]]
     assert groups == sorted(groups, key=[contrasts.CLAIMS, contrasts.OPEN, contrasts.BEYOND].index)
+    labels = [contrast["label"].partition(":")[0] for contrast in data["contrasts"]]
+    assert "C1, first look" in labels and "C1, second look" not in labels  # its dots are the third look's
     single = 0
     assert len({tuple(songs) for songs in data["songs"]}) == len(data["songs"]) > 1
     for contrast in data["contrasts"]:

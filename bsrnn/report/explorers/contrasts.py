@@ -37,7 +37,7 @@ def page_data(profile_name: str) -> dict:
 
 
 def _of_claims(study: Study) -> list[dict]:
-    """Those that have runs, with the intervals of the table of claims; none whose every dot is one of a later look's."""
+    """Those that have runs, with the intervals of the table of claims; none whose dots are all in a later look's."""
     rows = []
     numbers, every = claims.table(study).set_index("claim"), claims.contrasts(study)
     for contrast in every:
