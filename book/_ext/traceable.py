@@ -4,6 +4,7 @@ The links stand in the folded lists of :mod:`bsrnn.report.trace`, which names th
 read in a folder get them.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,13 +29,22 @@ def profiles_shown() -> list[str]:
 
 
 def lay_results(site: Path) -> None:
-    """Copy the results of the profiles that the pages show."""
+    """Copy the results of the profiles that the pages show, JSON with a line for each of its outermost keys: a quarter
+    less than with a line a number."""
     for name in profiles_shown():
         for pattern in KEPT:
             for path in sorted(paths.results(name).glob(pattern)):
                 place = site / trace.of_result(path)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, place)
+                if path.suffix == ".json":
+                    place.write_text(_a_line_a_key(path.read_text(encoding="utf-8")), encoding="utf-8")
+                else:
+                    shutil.copyfile(path, place)
+
+
+def _a_line_a_key(text: str) -> str:
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in json.loads(text).items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def lay_source(site: Path) -> None:
