@@ -3,8 +3,8 @@
 Two columns are kept apart everywhere: what was found on the paper's own data (MUSDB18-HQ), and what our analogue on
 other data found. Each claim has one primary contrast, named before any run of the profile that decides; the five tests
 of these against no difference hold together (Holm). The secondary ones are controls and details, each by itself. A
-claim that is asked a second time has half of the chance to be wrong there: with its first look, one and a
-half times what a single one has; a third look has a third, with both before it one and five sixths.
+claim that is asked a second time has half of the chance to be wrong there: with its first look, one and a half times
+what a single one has; a third look has a third, with both before it one and five sixths.
 
 The verdict of a contrast whose claim is "better by something that matters", a margin of 0.3 dB set beforehand (C3 has
 0.1 dB, C5's room 0.5 dB):

@@ -3,12 +3,11 @@
 Each function takes the table of an artifact, or one that a chapter has computed, and knows nothing of how it was made.
 """
 
-import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from bsrnn.report import formats, scale_findings
+from bsrnn.report import claim_findings, formats, scale_findings
 from bsrnn.report.claim_list import MARGIN_DB, MIN_SEEDS, ROOM_DB
 from bsrnn.report.tables import METHODS, of_all_songs
 
@@ -164,63 +163,6 @@ def _effects(rows: pd.DataFrame) -> str:
     return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for _, row in rows.iterrows())
 
 
-def power(table: pd.DataFrame) -> str:
-    """Of the claims: with how many songs, or seeds, the primary contrasts would tell their margin from none."""
-    rows = table[~table["claim"].str.contains(",") & table["songs_wanted"].notna()]
-    if rows.empty:
-        return ""
-    enough = [f"{row.claim} {_about(row.songs_wanted)} (it has {row.songs})"
-              for row in rows.itertuples() if math.isfinite(row.songs_wanted)]  # fmt: skip
-    if never := [row.claim for row in rows.itertuples() if not math.isfinite(row.songs_wanted)]:
-        enough.append(_never(never))
-    words = "With how many songs, and the seeds that are there, would a true difference as large as the margin be told "
-    words += (
-        f"from none four times in five? {'; '.join(enough)}. And with how many seeds, on the songs that are there? "
-    )
-    words += "; ".join(
-        f"{row.claim} about {max(row.seeds_wanted, MIN_SEEDS):.0f} (it has {len(row.seeds.split(', '))})"
-        if math.isfinite(row.seeds_wanted)
-        else f"{row.claim} with none"
-        for row in rows.itertuples()
-    )
-    words += f". {MIN_SEEDS} are the fewest for a verdict, and a later look, which is stricter, wants a few more"
-    return f"{words}. Each is an estimate, from how much the differences vary between songs and between seeds."
-
-
-def on_new_timbres(table: pd.DataFrame) -> str:
-    """Of the claims: the primary contrasts on the songs of new timbres, where these are a test of their own.
-
-    A later look at other songs has none of these: then those of its first look, where that is a row of its own.
-    """
-    first = table["claim"].str.removesuffix(", first look")
-    primary = ~first.str.contains(",")
-    rows = table[primary & table["new_effect"].notna()]
-    rows = rows[~first[rows.index].duplicated()]
-    if rows.empty:
-        return ""
-    said = [
-        f"{row.claim} {row.new_effect:+.2f} dB"
-        + ("" if pd.isna(row.new_low) else f" [{row.new_low:+.2f}, {row.new_high:+.2f}]")
-        for row in rows.itertuples()
-    ]
-    return f"On the {rows['new_songs'].iloc[0]} songs of new timbres, which decide nothing: {'; '.join(said)}."
-
-
-def of_claims(table: pd.DataFrame) -> str:
-    """Of the claims: their power, and what songs of new timbres say."""
-    return "\n\n".join(filter(None, [power(table), on_new_timbres(table)]))
-
-
-def _about(songs: float) -> str:
-    """A number of songs with two digits that count."""
-    step = 10 ** max(0, len(str(int(songs))) - 2)
-    return f"about {math.ceil(songs / step) * step}"
-
-
-def _never(claims: list[str]) -> str:
-    return f"{', '.join(claims)}: with none, as the seeds alone move {'it' if len(claims) == 1 else 'them'} too much"
-
-
 def guitar(table: pd.DataFrame) -> str:
     """Of the guitar's table: what the designed split changes, and whether the models beat the trained filter."""
     said = []
@@ -338,7 +280,7 @@ FINDINGS: dict[str, Finding] = {
     "finetuning_gain": finetuning,
     "details": choices,
     "beyond": beyond,
-    "claims": of_claims,
+    "claims": claim_findings.of_claims,
     "scale": scale_findings.scale,
     "long": scale_findings.longer,
     "guitar": guitar,

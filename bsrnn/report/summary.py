@@ -4,6 +4,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from bsrnn.report import chapters, claims, formats, stamps, tables
+from bsrnn.runtime.terminal import counted
 from bsrnn.study import runs
 from bsrnn.study.results import Finished, Results, Study
 
@@ -88,7 +89,7 @@ def aims(profile_name: str) -> None:
         for row in rows.itertuples()
         if row.detectable > row.margin
     ]
-    seeds = claims.counted(len(study.profile.seeds), "seed")
+    seeds = counted(len(study.profile.seeds), "seed")
     lines = [
         f"- *Models above the filter that knows the song, on every target.* After the usual items, up to {seeds}: "
         f"{short[0]}.",

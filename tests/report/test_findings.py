@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from bsrnn.report import findings, scale_findings
+from bsrnn.report import claim_findings, findings, scale_findings
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
@@ -225,11 +225,11 @@ def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
          "new_low": [-0.4, 0.0, None, None], "new_high": [0.3, 2.0, None, None], "new_songs": 16}
     )  # fmt: skip
     said = "On the 16 songs of new timbres, which decide nothing: C1 -0.08 dB [-0.40, +0.30]; C2 +0.20 dB."
-    assert findings.of_claims(table) == said and findings.on_new_timbres(table[3:]) == ""
+    assert claim_findings.of_claims(table) == said and claim_findings.on_new_timbres(table[3:]) == ""
     at_first = table.assign(
         claim=["C1, first look", "C1, control", "C2", "C2, first look"], new_effect=[-0.08, 1.0, 0.2, 0.9]
     )
-    assert findings.on_new_timbres(at_first) == said.replace("C1", "C1, first look")
+    assert claim_findings.on_new_timbres(at_first) == said.replace("C1", "C1, first look")
 
 
 def test_with_how_many_songs_a_claim_could_be_told_from_none():
@@ -238,8 +238,8 @@ def test_with_how_many_songs_a_claim_could_be_told_from_none():
          "songs_wanted": [1234.0, 5.0, math.inf, 31.0, None],
          "seeds_wanted": [3.0, 3.0, 22.0, math.inf, None], "seeds": ["0, 1, 2, 3, 4"] * 5}
     )  # fmt: skip
-    said = findings.power(table)
+    said = claim_findings.power(table)
     assert "? C1 about 1300 (it has 50); C3 about 31 (it has 50); C2: with none, as the seeds alone move it" in said
     assert "on the songs that are there? C1 about 5 (it has 5); C2 about 22 (it has 5); C3 with none. 5 are" in said
     assert "control" not in said and "C4" not in said
-    assert findings.power(table[table["claim"] == "C4"]) == ""
+    assert claim_findings.power(table[table["claim"] == "C4"]) == ""
