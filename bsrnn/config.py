@@ -68,10 +68,8 @@ class ModelConfig:
     features: Annotated[int, within(1, 4096, why="memory")] = 128  # N
     modules: Annotated[int, within(1, 1024)] = 12  # one RNN over time and one over bands: 24 residual BLSTM layers
     mlp_layers: Annotated[int, within(1, 64)] = 1  # paper: one hidden layer; authors' code: 2
-    # paper: axes not given; authors' code: GroupNorm(1), over time too
-    normalisation: Literal["group", "layer"] = "group"
-    # paper: Hz to bins not given; authors' code: floor(w * bins / Nyquist)
-    band_edges: Literal["floor", "nearest"] = "floor"
+    normalisation: Literal["group", "layer"] = "group"  # paper: axes not given; authors' code: GroupNorm(1), time too
+    band_edges: Literal["floor", "nearest"] = "floor"  # paper: not given; authors' code: floor(Hz * bins / Nyquist)
     # paper: not given; authors' code: float32's; replication: 1e-7
     normalisation_eps: Annotated[float, within(0, 1, above=True)] = later(2.0**-23)
     # hidden size of the stereo module, in N; 0: none, channels apart (paper); replication: 3
@@ -249,11 +247,11 @@ class TrainConfig:
     decay: Annotated[float, within(0, 1, above=True)] = 0.98
     decay_items: Count = 320_000  # paper: two epochs of 10 000 batches of 16
     clip_norm: Positive = 5.0
-    # a step, of an average of the weights that is validated and kept; 0: the weights themselves (paper)
-    ema_decay: Annotated[float, within(0, 0.999_999)] = later(0.0)
+    ema_decay: Annotated[float, within(0, 0.999_999)] = later(0.0)  # of the weights that are judged; 0: none (paper)
     max_items: Count = 16_000_000  # paper: 100 epochs
     validate_items: Count = 160_000  # paper: once an epoch
     patience: CountOrNone = 10  # validations without a better one; 0 = never stop early
+    kept_weights: Literal["best", "last"] = later("best")  # on the validation songs (paper), or those of the end (ours)
     max_bad_steps: Count = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
     # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
     micro_items: CountOrNone = speed(2)
@@ -266,6 +264,8 @@ class TrainConfig:
         check(self)
         require(self.max_items >= self.batch_items, f"max_items {self.max_items} and batch_items {self.batch_items}",
                 "at least one batch of items")  # fmt: skip
+        require(not self.patience or self.kept_weights == "best", f"kept_weights 'last' with patience {self.patience}",
+                "patience 0: the last weights are those of a training that is not stopped early")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Progress:
     """Where a training is: with the weights and the optimiser's moments, all that resuming needs."""
 
     items: int = 0
-    best: float | None = None  # highest mean validation uSDR, dB
+    best: float | None = None  # mean validation uSDR in dB of the weights that are kept: the highest, or the last
     best_items: int = 0
     worse: int = 0  # validations since
     loss_sum: float = 0.0  # since the last validation

@@ -213,8 +213,8 @@ class Trainer:
 
     Args:
         model: trained in place. source: gives the batches.
-        folder: gets config.json and model.safetensors (the best), and resume/ while unfinished. None: for steps alone,
-            which write nothing.
+        folder: gets config.json and model.safetensors (of ``config.kept_weights``), and resume/ while unfinished.
+            None: for steps alone, which write nothing.
         anchor: weights of which a share is in the model that is validated and kept; None: the trained ones alone.
 
     Raises:
@@ -286,8 +286,8 @@ class Trainer:
     def run(
         self, validate: Validation, info: dict | None = None, label: str = "train", remark: Remark = no_remark
     ) -> Progress:
-        """Train until ``max_items`` or early stop; after the first validation the best model by it lies in the folder
-        at any moment.
+        """Train until ``max_items`` or early stop; after the first validation the model to keep, the best or the last,
+        lies in the folder at any moment.
 
         Args:
             validate: model -> mean uSDR in dB, higher is better; None where there are no songs for it: the last weights
@@ -351,7 +351,7 @@ class Trainer:
         progress.items += config.batch_items
 
     def validate(self, validate: Validation, info: dict | None = None) -> None:
-        """Score the model that is judged, note it in the history, and keep it if it is the best so far."""
+        """Score the model that is judged, note it in the history, and keep it: always, or if it is the best so far."""
         progress, judged = self.progress, self.judged
         score = validate(judged)
         entry = {
@@ -363,7 +363,8 @@ class Trainer:
         }
         progress.history.append(entry | self.source.validated(judged, score))
         progress.loss_sum, progress.steps = 0.0, 0
-        if score is not None and progress.best is not None and score <= progress.best:
+        better = score is None or progress.best is None or score > progress.best
+        if not better and self.config.kept_weights == "best":
             progress.worse += 1
             return
         progress.best, progress.best_items, progress.worse = score, progress.items, 0

@@ -59,8 +59,10 @@ class Profile(Settings):
     # runs of C1 and C4, ids without the seed, whose weights are scored again: on `more_songs`, segments side by side
     scored_again: tuple[str, ...] = ()
     second_seeds: tuple[Seed, ...] = ()  # of C2's, beside `seeds`: the crossed targets with their own split and with V7
-    third_looks: tuple[str, ...] = ()  # likewise C1, which has third seeds, once all of their runs have results
+    # likewise C1, which has third seeds, and C2, which has seeds of last weights, once all of their runs have results
+    third_looks: tuple[str, ...] = ()
     third_seeds: tuple[Seed, ...] = ()  # of C1's, beside `seeds`: vocals with V1 and with V4
+    last_seeds: tuple[Seed, ...] = ()  # of C2's: as `second_seeds` has them, but the last weights are kept
     # runs whose models are published with the best one of their target: `bsrnn separate` takes the mean of both
     together: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # runs whose models are published apart from these
@@ -76,10 +78,10 @@ class Profile(Settings):
         require(self.few_songs <= self.data.train_songs,
                 f"{self.few_songs} few_songs of {self.data.train_songs} train_songs",
                 "no more than there are: the others are unlabelled")  # fmt: skip
-        other = set(self.third_looks) - ({"C1"} & set(self.second_looks) if self.third_seeds else set())
-        require(
-            not other, f"{', '.join(sorted(other))} in third_looks", "C1 alone, after its second look, with third_seeds"
-        )
+        seeds = {"C1": self.third_seeds, "C2": self.last_seeds}
+        other = {claim for claim in self.third_looks if not seeds.get(claim) or claim not in self.second_looks}
+        require(not other, f"{', '.join(sorted(other))} in third_looks",
+                "C1 with third_seeds, C2 with last_seeds, each after its second look")  # fmt: skip
 
     @property
     def bsrnn(self) -> ModelConfig:
@@ -97,13 +99,14 @@ class Profile(Settings):
 
     @property
     def further_trainings(self) -> list[tuple[str, int, str, str | tuple[int, ...]]]:
-        """Those of later looks alone: (role, seed, target, band split), with seeds that no base of them has."""
+        """Those of later looks alone: (role, seed, target, band split); of other seeds than bases, or last weights."""
         crossed = [target for target, split in self.crossed if split == "v7"]
         second = [(target, split) for target in crossed for split in (self.own_split(target), "v7")]
         third = [("vocals", "v1"), ("vocals", "v4")]
         return [
             *(("second look", seed, *pair) for seed in self.second_seeds for pair in second),
             *(("third look", seed, *pair) for seed in self.third_seeds for pair in third),
+            *(("last", seed, *pair) for seed in self.last_seeds for pair in second),
         ]
 
 
@@ -205,6 +208,7 @@ SMALL = replace(
     second_seeds=(5, 6, 7, 8),
     third_looks=("C1",),
     third_seeds=(5, 6, 7, 8),
+    last_seeds=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
         *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
@@ -216,7 +220,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
-        "other-shared-s[12]",
+        *("other-shared-s[12]", "*-last-s[0-9]"),
     ),
 )
 
@@ -252,6 +256,7 @@ QUICK = replace(
     second_seeds=(),
     third_looks=(),
     third_seeds=(),
+    last_seeds=(),
     scored_again=(),
     waiting=(),
     carries_claims=False,

@@ -8,6 +8,7 @@ ROLES = {
     "crossed": "any target with a split that is not its own",
     "second look": "a target with its own split or V7, with a seed that only claim C2's second look has",
     "third look": "vocals with V1 or V4, with a seed that only claim C1's third look has",
+    "last": "a target with its own split or V7 whose last weights are kept, for claim C2's third look",
     "hop": "Table II: a base's weights scored with another hop",
     "again": "the weights of a run of claim C1 or C4, scored on more songs for its later looks",
     "finetuned": "finetuned as the profile says",

@@ -1,9 +1,8 @@
 """The registry of runs: every training and evaluation, declared as data.
 
 The grid of a profile is the paper's ablation tables, a base and one change a row. A run's result is one JSON file,
-whose name holds the run's key: the resolved settings, the data recipe and the version of each stage. Source code is
-not part of the key, so that a reworded docstring throws away no training; the git commit is recorded beside the result
-instead.
+whose name holds the run's key: the resolved settings, the data recipe and the version of each stage. The source code's
+commit is recorded beside the result, and is no part of the key: a reworded docstring throws away no training.
 """
 
 import hashlib
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -189,13 +189,14 @@ def planned(profile_name: str) -> dict[str, Run]:
         for target in profile.targets:
             (_add_folds if profile.folds else _add_target)(adding(seed, target), profile, target, seed)
     for role, seed, target, split in profile.further_trainings:
-        own, model = split == profile.own_split(target), _with_split(profile, target, split)
+        own, last = split == profile.own_split(target), role == "last"
+        name = ("" if own else f"-{split}") + ("-last" if last else "")
         words = f"{target}, its own split" if own else f"{target} with the split {str(split).upper()}"
-        adding(seed, target)({role}, "" if own else f"-{split}", "train", words, model=model)
-    for seed in (*profile.seeds, *profile.third_seeds):
-        for name in profile.scored_again:
-            if (start := runs.get(f"{name}-s{seed}")) is None:  # of a profile with fewer splits or systems
-                continue
+        parts = {"train": replace(profile.train, kept_weights="last")} if last else {}
+        words, model = words + (", its last weights" if last else ""), _with_split(profile, target, split)
+        adding(seed, target)({role}, name, "train", words, model=model, **parts)
+    for seed, name in product((*profile.seeds, *profile.third_seeds), profile.scored_again):
+        if start := runs.get(f"{name}-s{seed}"):  # else of a profile with fewer splits or systems
             parts = _on_more_songs(profile, profile.separate.segment_seconds) | {"model": start.profile.model}
             begins = {"target": start.target, "fold": name}
             adding(seed, start.target)({"again"}, "-again", "separate", start.change, start, **begins, **parts)

@@ -362,6 +362,23 @@ def test_the_best_model_is_kept_and_patience_ends_the_training(tmp_path):
     assert torch.equal(weights(checkpoint.load(tmp_path)), kept[1])
 
 
+def test_the_last_weights_are_kept_where_a_training_asks_for_them(tmp_path):
+    kept, scores = [], iter([1.0, 3.0, 2.0])
+
+    def validate(model):
+        kept.append(weights(model).clone())
+        return next(scores)
+
+    source, model = Repeat(torch.randn(2, 2, 4000), torch.randn(2, 1, 2, 4000)), new_model(MODEL, 0)
+    config = replace(TRAIN, max_items=6, validate_items=2, kept_weights="last")
+    progress = fit(model, source, validate, config, tmp_path)
+    assert (progress.items, progress.best, progress.best_items) == (6, 2.0, 6)
+    assert torch.equal(weights(model), kept[2]) and not torch.equal(kept[1], kept[2])
+    assert checkpoint.info_of(tmp_path)["valid_usdr"] == 2.0
+    with pytest.raises(ConfigError, match="got kept_weights 'last' with patience 2: expected patience 0"):
+        replace(config, patience=2)
+
+
 def test_a_step_that_is_not_finite_is_skipped_and_too_many_stop_with_the_batch_saved(tmp_path):
     model = new_model(MODEL, 0)
     before = weights(model).clone()

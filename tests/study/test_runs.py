@@ -412,12 +412,32 @@ def test_a_third_look_has_the_two_sides_of_claim_c1_and_nothing_else(monkeypatch
         assert run.start == (grid[name.replace("-again", "")] if "again" in name else None)
 
 
-def test_a_third_look_is_that_of_c1_after_its_second_and_has_seeds():
+def test_a_third_look_is_of_c1_or_c2_after_its_second_and_has_seeds():
     small = profiles.SMALL
-    asked = replace(small, third_looks=("C1",))
-    for wrong in ({"third_looks": ("C2",)}, {"second_looks": ("C2",)}, {"third_seeds": ()}):
-        with pytest.raises(ConfigError, match="in third_looks: expected C1 alone, after its second look"):
+    asked = replace(small, third_looks=("C1", "C2"))
+    for wrong, named in (
+        ({"third_looks": ("C3",)}, "C3"),
+        ({"second_looks": ("C1",)}, "C2"),
+        ({"third_seeds": ()}, "C1"),
+        ({"last_seeds": ()}, "C2"),
+    ):
+        with pytest.raises(ConfigError, match=f"got {named} in third_looks: expected C1 with third_seeds, C2 with"):
             replace(asked, **wrong)
+
+
+def test_the_third_look_of_c2_trains_again_what_the_second_has_and_keeps_the_last_weights(monkeypatch):
+    crossed = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
+    parts = {"targets": ("vocals", "drums", "bass"), "crossed": crossed, "seeds": (0, 1), "second_seeds": (5,)}
+    before = with_profile(monkeypatch, **parts)
+    grid = with_profile(monkeypatch, **parts, last_seeds=(0, 5))
+    names = [
+        f"{target}{split}-last-s{seed}" for seed in (0, 5) for target in ("bass", "drums") for split in ("", "-v7")
+    ]
+    assert [name for name in grid if name not in before] == names
+    for run in (grid[name] for name in names):
+        twin = grid[run.id.replace("-last", "")]
+        train = replace(twin.profile.train, kept_weights="last")
+        assert run.roles == {"last"} and run.profile == replace(twin.profile, train=train) and run.key != twin.key
 
 
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
