@@ -127,6 +127,7 @@ LONG: dict[str, Change] = {
     # one model for singers of both kinds, and as many songs of one kind
     "both": Change("half of 432 songs by amateurs", TWICE | {"data.amateur_songs": 216}),
     "more": Change("432 songs", {"data.train_songs": 432}),
+    "last": Change("its last weights", {"train.kept_weights": "last"}),
 }
 
 

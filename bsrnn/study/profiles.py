@@ -37,7 +37,7 @@ class Profile(Settings):
     # "section.setting" -> other sizes of it, for curves of the score: of the first target, with `detail_seeds`
     scale: tuple[tuple[str, tuple[int, ...]], ...] = ()
     long_items: CountOrNone = 0  # of a second training of each base, all else the same; 0: none
-    # other splits and songs of vocals that are trained as long, of the first seed, see bsrnn.study.ablations.LONG
+    # other choices of vocals, or of the target before a slash, that are trained as long; see bsrnn.study.ablations.LONG
     long_changes: tuple[str, ...] = ()
     # items with which the first seed's long training of the first target goes on, see bsrnn.study.ablations.ONWARD
     onward_items: CountOrNone = 0
@@ -195,7 +195,7 @@ SMALL = replace(
         ("model.features", (8, 32)),
     ),
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
-    long_changes=("v1", "v4", "both", "more"),
+    long_changes=("v1", "v4", "both", "more", "bass/last"),
     onward_items=10_000,  # half an hour on one core, and twice that with other singers
     together=("vocals-both-long-s0",),  # one has heard produced singers alone, the other both kinds
     beside=("vocals-amateurs-s0",),  # for recordings without a producer
@@ -211,7 +211,7 @@ SMALL = replace(
     last_seeds=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
-        *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
+        *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0", "bass-last-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
         *("vocals-nearest-s1", *(f"vocals-{name}-s2" for name in ("mlp2", "sum", "plain-stft"))),

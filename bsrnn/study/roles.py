@@ -22,7 +22,7 @@ ROLES = {
     "compared": "the bases that a detail is held against: those of the same seeds",
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "long": "a base with all else the same and many more items",
-    "long other": "vocals likewise, with another split or other songs",
+    "long other": "likewise, with another split, other songs or its last weights",
     "onward": "a long training that has gone on for recordings unlike its songs: at random tone, or with other singers",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",

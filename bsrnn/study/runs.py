@@ -345,16 +345,18 @@ def _add_scale(add: Callable[..., Run], profile: Profile, base: Run) -> None:
 
 
 def _add_long(add: Callable[..., Run], profile: Profile, base: Run) -> None:
-    """The base with many more items (a size of the page on scale), and vocals with other splits or songs."""
+    """The base with many more items (a size of the page on scale), and what a profile trains as long."""
     settings, words, first = _with_items(base, profile.long_items), f"{profile.long_items} items", profile.seeds[0]
     parts: dict[str, Any] = {"model": settings.model, "train": settings.train, "variant": ITEMS}
     long = add({"long"} | (base.roles & {"scale"}), "-long", "train", words, **parts)
     if profile.onward_items and base.target == profile.targets[0] and base.seed == first:
         _add_onward(add, base, long)
-    for name in profile.long_changes if base.target == "vocals" and base.seed == first else ():
-        if fits((change := named("long change", name, LONG)).changed, profile.data):
+    for chosen in profile.long_changes if base.seed == first else ():
+        of_target, _, name = chosen.rpartition("/")  # as details have it
+        change = named("long change", name, LONG)
+        if (of_target or "vocals") == base.target and fits(change.changed, profile.data):
             other = with_values(settings, change.changed)
-            parts |= {"model": other.model, "data": other.data, "variant": name}
+            parts |= {"model": other.model, "data": other.data, "train": other.train, "variant": name}
             add({"long other"}, f"-{name}-long", "train", f"{change.words}, {words}", **parts)
 
 
@@ -385,11 +387,7 @@ def get(profile_name: str, run_id: str) -> Run:
 
 
 def load(run: Run) -> dict:
-    """The result of a finished run.
-
-    Raises:
-        MissingResult: it has not been computed; the message names the command that does.
-    """
+    """The result of a finished run; MissingResult names the command that computes it."""
     path = run.result_path()
     if not path.is_file():
         name = run.profile.name

@@ -54,6 +54,7 @@ def test_every_run_has_its_roles_which_are_no_part_of_a_key(monkeypatch):
     assert small["vocals-s3"] == {"base", "split"} and small["drums-v7-s1"] == {"crossed"}
     assert small["vocals-long-s0"] == {"long", "scale"} and small["drums-long-s0"] == {"long"}
     assert small["vocals-v4-long-s0"] == {"long other"} and "vocals-v4-long-s1" not in small
+    assert small["bass-last-long-s0"] == {"long other"} and "vocals-last-long-s0" not in small
     assert small["vocals-toned-s0"] == small["vocals-toned-half-s0"] == small["vocals-amateurs-s0"] == {"onward"}
     assert "vocals-toned-s1" not in small and "drums-toned-s0" not in small
     assert small["vocals-mel41-s0"] == {"detail", "beyond", "crossed", "split"}  # a row of Table I as well
