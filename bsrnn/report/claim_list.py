@@ -27,7 +27,8 @@ class Claim:
     margin_db: what a difference must be to matter. paper_db: the paper's own difference of the same two, from
     data/published; None: the paper does not have it. paired: which runs are held against each other. in_overview: a
     secondary contrast that the overview shows beside its claim's primary one. asks_for: the id of a contrast that must
-    be consistent, or this one's verdict says nothing of the paper's method.
+    be consistent, or this one's verdict says nothing of the paper's method. look: of an earlier look, 1 or 2; 0: of the
+    one that decides.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Claim:
     paired: Callable[[list[Finished], list[Finished]], list[Pair]] = pairs
     in_overview: bool = False
     asks_for: str = ""
+    look: int = 0
 
     @property
     def primary(self) -> bool:
@@ -103,7 +105,8 @@ def _asked_twice(
 ) -> tuple[Claim, Claim]:
     """A contrast that a profile may ask a second time, and its first look."""
     again = _looked_at(claim, better), _looked_at(claim, worse)
-    first = Claim(f"{claim}, first look", f"{statement}: the first look.", contrast, better, worse, targets, **more)
+    first = Claim(f"{claim}, first look", f"{statement}: the first look.", contrast, better, worse, targets,
+                  look=1, **more)  # fmt: skip
     return Claim(claim, f"{statement}.", contrast, *again, targets, **more), first
 
 
@@ -185,13 +188,13 @@ _OWN = Claim("C2", "Bass and drums do better with splits of their own, in the me
 CLAIMS = (
     replace(_FINER[0], better=_third_look("C1", "v4"), worse=_third_look("C1", "v1")),
     _FINER[1],
-    replace(_FINER[0], id="C1, second look", statement=_FINER[1].statement.replace("first", "second")),
+    replace(_FINER[0], id="C1, second look", statement=_FINER[1].statement.replace("first", "second"), look=2),
     *_asked_twice("C1, more bands", "V7's bands help vocals beyond V4's", "V7 - V4", _split("v7"), _split("v4"), VOCALS,
                   paper_db=_in_table("table1", "split", "v7", "v4")),
     *_asked_twice("C1, control", "It is where the bands are, not how many", "V7 - 41 equal bands", _split("v7"),
                   _split("uniform41"), VOCALS),
     replace(_OWN, better=_last_weights(_OWN.better, own=True), worse=_last_weights(_OWN.worse, own=False)),
-    replace(_OWN, id="C2, second look", statement=f"{_OWN.statement.rstrip('.')}: the second look."),
+    replace(_OWN, id="C2, second look", statement=f"{_OWN.statement.rstrip('.')}: the second look.", look=2),
     Claim("C2, control", "Bass and drums do better with their own splits than with each other's.",
           "own split - the other's", _role("base"), _crossed({"bass": "drums", "drums": "bass"}), ("bass", "drums")),
     # The paper's own difference is below 0.3 dB, and the claim is of any overlap: half of the paper's difference

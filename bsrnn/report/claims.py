@@ -91,8 +91,11 @@ def contrasts(study: Study) -> list[Contrast]:
     kept: list[Contrast] = []
     for contrast in (_contrast(claim, results) for claim in CLAIMS):
         of_claim = [other.compared for other in kept if other.claim.of == contrast.claim.of]
-        later = contrast.claim.id.endswith(" look")
-        if contrast.claim.primary or contrast.compared not in of_claim or not (contrast.compared or later):
+        if (
+            contrast.claim.primary
+            or contrast.compared not in of_claim
+            or not (contrast.compared or contrast.claim.look)
+        ):
             kept.append(contrast)
     return kept
 
@@ -174,8 +177,7 @@ def _levels_of_tests(primary: list[Contrast]) -> dict[str, float]:
 def _looks(contrast: Contrast) -> int:
     """How often its question has been asked."""
     profile, claim = contrast.profile, contrast.claim.id
-    twice = claim in profile.second_looks or claim.endswith("second look")
-    return 3 if claim in profile.third_looks else 2 if twice else 1
+    return contrast.claim.look or (3 if claim in profile.third_looks else 2 if claim in profile.second_looks else 1)
 
 
 def _caveat(row: dict, asked: dict | None) -> str | None:

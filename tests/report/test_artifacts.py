@@ -715,18 +715,40 @@ def test_a_third_look_has_further_seeds_and_a_third_of_the_chance_to_be_wrong(ro
     assert list(table["level"][["C1, first look", "C1, second look"]]) == [0.95, 0.975]
 
 
+def test_c2_s_third_look_is_of_the_last_weights_alone(root, monkeypatch):
+    settings = replace(QUICK, seeds=(0, 1, 2, 3, 4), targets=("vocals", "bass", "drums"), second_seeds=(5,),
+                       crossed=(("bass", "v7"), ("drums", "v7")), carries_claims=True, second_looks=("C2",),
+                       last_seeds=(0, 1, 2, 3, 4, 5, 6))  # fmt: skip
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    second = claims.table(Study(PROFILE)).set_index("claim")
+    assert "C2, second look" not in second.index and second.loc["C2", "seeds"] == "0, 1, 2, 3, 4, 5"
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(settings, third_looks=("C2",)))
+    table = claims.table(Study(PROFILE)).set_index("claim")
+    parts = ["effect", "p", "songs", "seeds"]
+    assert list(table.loc["C2, second look", parts]) == list(second.loc["C2", parts])
+    assert table.loc["C2, second look", "level"] == 0.975 and table.loc["C2", "level"] >= 1 - 0.05 / 3
+    scores = {name: [[song["usdr"] for song in result(f"{name}-last-s{seed}")["scores"]["songs"]] for seed in range(7)]
+              for name in ("bass", "bass-v7", "drums", "drums-v7")}  # fmt: skip
+    means = {name: np.array(of_name) for name, of_name in scores.items()}
+    effect = crossed_effect((means["bass"] + means["drums"] - means["bass-v7"] - means["drums-v7"]) / 2)
+    row = table.loc["C2"]
+    assert (row["effect"], row["p"]) == pytest.approx((effect.mean, effect.p()))
+    assert row["seeds"] == "0, 1, 2, 3, 4, 5, 6"
+    assert (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
+
+
 def test_what_a_profile_asks_twice_is_a_contrast_that_keeps_its_first_look_or_its_seeds():
     known = {claim.id: claim for claim in claims.CLAIMS}
     for profile in profiles.PROFILES.values():
         assert all(known[name].primary or f"{name}, first look" in known for name in profile.second_looks)
 
 
-@pytest.mark.parametrize("name", [name for name, profile in profiles.PROFILES.items() if profile.third_seeds])
-def test_a_third_look_is_taken_when_all_of_its_runs_are_there(name):
-    there, every = ({run.id for run in grid.values() if run.seed in profiles.PROFILES[name].third_seeds
-                     and (run.roles & {"third look"} or (run.start and run.start.roles & {"third look"}))}
-                    for grid in (runs.grid(name), runs.planned(name)))  # fmt: skip
-    assert every and (there == every) == bool(profiles.PROFILES[name].third_looks)
+@pytest.mark.parametrize("claim, role", [("C1", "third look"), ("C2", "last")])
+def test_a_third_look_is_taken_when_all_of_its_runs_are_there(claim, role):
+    there, every = ({run.id for run in grid.values() if role in run.roles | (run.start.roles if run.start else set())}
+                    for grid in (runs.grid("small"), runs.planned("small")))  # fmt: skip
+    assert every and (there == every) == (claim in profiles.SMALL.third_looks)
 
 
 def test_judge():
