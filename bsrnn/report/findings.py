@@ -244,6 +244,30 @@ def failures(table: pd.DataFrame) -> str:
     return f"On the test songs of profile {table['profile'].iloc[0]}. {words}" if said else ""
 
 
+EARLY, LATE = "best in the first half", "best in the second half"
+ENOUGH = 3  # ours: trainings of each kind, for a word on what sets them apart
+
+
+def kept_weights(table: pd.DataFrame) -> str:
+    """Of which weights are kept: where the choice by validation is seen on the test songs, and how the last ones do.
+
+    That is where early weights and late ones have several trainings each.
+    """
+    said = []
+    for target, rows in table.groupby("target", sort=False):
+        of_kind = rows.set_index("kept")
+        numbers, scores = of_kind["trainings"].to_dict(), of_kind["usdr_mean"].to_dict()
+        if min(numbers.get(EARLY, 0), numbers.get(LATE, 0)) < ENOUGH:
+            continue
+        words = f"{target}: {numbers[EARLY]} of {numbers[EARLY] + numbers[LATE]} trainings keep weights of their first "
+        words += f"half; these score {scores[EARLY]:.2f} dB, the others {scores[LATE]:.2f} dB"
+        others = [f"{kind} weights of {numbers[kind]} trainings {scores[kind]:.2f} dB"
+                  for kind in numbers if kind not in (EARLY, LATE)]  # fmt: skip
+        said.append(", ".join([words, *others]))
+    words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
+    return f"Mean uSDR of the test songs, which had no part in the choice. {words}" if said else ""
+
+
 def rules(table: pd.DataFrame, threshold_db: float = 30.0) -> str:
     """Of the thresholds of the energy rules: what each rule finds at the paper's, and how much of that is right."""
     said = []
@@ -268,6 +292,7 @@ def labels(table: pd.DataFrame) -> str:
 
 
 FINDINGS: dict[str, Finding] = {
+    "kept_weights": kept_weights,
     "table1": splits,
     "table2": overlap,
     "peers": systems,

@@ -24,6 +24,8 @@ TOGETHER = (("effect", "low", "high"), ("new_effect", "new_low", "new_high"))
 SMALLEST_WRITTEN_OUT = 1e-5  # below, a number is written with an exponent
 HEADINGS = {
     "usdr_mean": "uSDR, mean (dB)",
+    "lowest": "lowest (dB)",
+    "highest": "highest (dB)",
     "csdr_median": "cSDR, median (dB)",
     "leakage_db_mean": "leakage (dB)",
     "csdr_frames_kept": "cSDR frames kept",

@@ -13,6 +13,7 @@ from bsrnn import metrics
 from bsrnn.data import songs
 from bsrnn.report import claims
 from bsrnn.report.chapters import ch07_real_recording, ch08_results
+from bsrnn.report.findings import EARLY, LATE
 from bsrnn.report.statistics import crossed_effect
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
@@ -331,6 +332,19 @@ def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_mea
     narrow, wide = (worlds.loc[version, ["real_singing_usdr", "real_clip_usdr"]] for version in (1, 2))
     assert "has {:.2f} dB on the clips and {:.2f} dB on *Falcon 69*".format(*narrow) in page
     assert "that of the wider one {:.2f} and {:.2f} dB".format(*wide) in page
+
+
+def test_what_chapter_4_says_of_the_bass_validation_is_what_it_did():
+    study = Study("small")
+    histories = [study.finished(run).training["history"] for run in study.present({"base", "crossed", "second look"})
+                 if run.target == "bass" and run.kind == "train"]  # fmt: skip
+    scores = np.array([[entry["valid_usdr"] for entry in history] for history in histories])
+    assert len(scores) >= 23 and f"by as much as {(most := np.abs(np.diff(scores)).max()):.1f} dB" in page_of(
+        "04_training"
+    )
+    assert most > (scores[:, -1] - scores[:, 0]).max()  # "more than any of its trainings gains"
+    table = pd.read_csv(REPOSITORY / "results/small/tables/kept_weights.csv").set_index(["target", "kept"])
+    assert table.loc[("bass", EARLY), "highest"] <= table.loc[("bass", LATE), "lowest"]
 
 
 def test_what_pages_say_of_sizes_and_of_the_loss_is_what_was_measured():

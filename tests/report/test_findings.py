@@ -219,6 +219,17 @@ def test_trainings_that_were_best_at_their_end_had_not_converged():
     assert "kept: a-s0, c-s0. There the mean of the few validation songs" in said
 
 
+def test_a_choice_by_validation_is_told_where_both_kinds_have_several_trainings():
+    rows = [("bass", findings.EARLY, 3, 1.9), ("bass", findings.LATE, 4, 2.5), ("bass", "the last", 5, 2.6),
+            ("drums", findings.LATE, 9, 3.0), ("other", findings.EARLY, 2, 1.0), ("other", findings.LATE, 5, 1.2)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["target", "kept", "trainings", "usdr_mean"])
+    assert findings.kept_weights(table) == (
+        "Mean uSDR of the test songs, which had no part in the choice. Bass: 3 of 7 trainings keep weights of their "
+        "first half; these score 1.90 dB, the others 2.50 dB, the last weights of 5 trainings 2.60 dB."
+    )
+    assert findings.kept_weights(table[3:]) == ""
+
+
 def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
     table = pd.DataFrame(
         {"claim": ["C1", "C1, control", "C2", "C3"], "new_effect": [-0.08, 1.0, 0.2, None], "songs_wanted": None,

@@ -6,7 +6,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import Runs
-from bsrnn.report.tables import ordered, ours
+from bsrnn.report.findings import EARLY, LATE
+from bsrnn.report.tables import ordered, ours, summaries_of
 from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ROLES
 
@@ -55,3 +56,32 @@ def what_was_run(results: Results) -> pd.DataFrame:
         row["minutes"] = None if None in scoring else (sum(training) + sum(scoring)) / 60
         rows.append(row | ours(results, group))
     return ordered(rows, "run", "kind", "what", "runs", "train_seconds", "score_seconds", "minutes", "device")
+
+
+LAST = "the last"
+
+
+@artifact.table(
+    "kept_weights", "Which weights are kept", Runs({"base", "crossed", "second look", "third look", "last"})
+)
+def kept_weights(results: Results) -> pd.DataFrame:
+    """Trainings by when the mean of the validation songs was best, whose weights are kept; or that keep the last ones.
+    Of each target, with any split and seed: how many, and the mean uSDR of their test songs with its range."""
+    trained = [done for done in results.finished if done.run.kind == "train"]
+    rows = []
+    for target in dict.fromkeys(done.run.target for done in trained):
+        for kept in (EARLY, LATE, LAST):
+            if not (group := [done for done in trained if (done.run.target, _kept(done)) == (target, kept)]):
+                continue
+            scores = [score for summary in summaries_of(group) if (score := summary["usdr_mean"]) is not None]
+            row = {"target": target, "kept": kept, "trainings": len(group), "usdr_mean": mean(scores)}
+            row |= {"lowest": min(scores, default=None), "highest": max(scores, default=None)}
+            rows.append(row | ours(results, group))
+    return ordered(rows, "target", "kept", "trainings", "usdr_mean", "lowest", "highest")
+
+
+def _kept(done: Finished) -> str:
+    """Which of a training's weights its model has."""
+    if done.run.profile.train.kept_weights == "last":
+        return LAST
+    return EARLY if 2 * done.training["best_items"] <= done.training["items"] else LATE
