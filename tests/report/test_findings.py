@@ -221,7 +221,8 @@ def test_trainings_that_were_best_at_their_end_had_not_converged():
 
 def test_a_choice_by_validation_is_told_where_both_kinds_have_several_trainings():
     rows = [("bass", findings.EARLY, 3, 1.9), ("bass", findings.LATE, 4, 2.5), ("bass", "the last", 5, 2.6),
-            ("drums", findings.LATE, 9, 3.0), ("other", findings.EARLY, 2, 1), ("other", findings.LATE, 5, 1)]  # fmt: skip
+            ("drums", findings.LATE, 9, 3.0),
+            ("other", findings.EARLY, 2, 1.0), ("other", findings.LATE, 5, 1.2)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["target", "kept", "trainings", "usdr_mean"])
     assert findings.kept_weights(table) == (
         "Mean uSDR of the test songs, which had no part in the choice. Bass: 3 of 7 trainings keep weights of their "
