@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from bsrnn.data.training_songs import data_recipe
 from bsrnn.runtime.terminal import counted
-from bsrnn.study import runs
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results
 
@@ -22,7 +22,7 @@ def data_words(profile: Profile) -> str:
     """The name of a profile's songs, as every figure and table carries it."""
     if profile.data.source != "embedded":
         return DATA_NAMES[profile.data.source]
-    return f"embedded synthetic songs (generator version {runs.data_recipe(profile)['generator']})"
+    return f"embedded synthetic songs (generator version {data_recipe(profile)['generator']})"
 
 
 def seed_words(profile: Profile) -> str:

@@ -185,7 +185,7 @@ def of_run(run, device: str = "cpu", processes: int = 1) -> Cost:
     """What a run of the registry takes, without what it starts from.
 
     Args:
-        run: a :class:`bsrnn.study.runs.Run`. device: "cpu": one core a process; "cuda": one GPU.
+        run: a :class:`bsrnn.study.run.Run`. device: "cpu": one core a process; "cuda": one GPU.
     """
     rate = GPU_RATE if device.startswith("cuda") else CORE_RATE
     training, scoring = work(run)

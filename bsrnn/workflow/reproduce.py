@@ -43,10 +43,11 @@ def chapters() -> list[str]:
 
 def data_stamp(profile: str) -> str:
     """File that stands for a rendered and checked data set; the embedded set's lies with its songs, goes with them."""
-    from bsrnn.study import profiles, runs
+    from bsrnn.data.training_songs import data_recipe
+    from bsrnn.study import profiles
 
     settings = profiles.profile(profile)
-    recipe = json.dumps([runs.data_recipe(settings), asdict(settings.data)], sort_keys=True)
+    recipe = json.dumps([data_recipe(settings), asdict(settings.data)], sort_keys=True)
     folder = paths.results(profile)
     if settings.data.source == "embedded":
         from bsrnn.data import synthetic

@@ -34,6 +34,7 @@ from bsrnn.data.synthetic.score import Section
 from bsrnn.data.synthetic.soundfont import soundfont
 from bsrnn.data.synthetic.synths import draw_patch
 from bsrnn.data.synthetic.timbres import AMATEURS, HELD_BACK, WIDE, pool_of
+from bsrnn.data.training_songs import data_recipe
 from bsrnn.errors import ConfigError
 from bsrnn.runtime import preflight
 from bsrnn.study import needs, profiles, runs, scoring
@@ -119,7 +120,7 @@ def test_a_song_is_what_it_always_was(song):
 
 def test_new_songs_are_no_part_of_a_training_and_the_generator_none_of_other_songs():
     run = runs.get("small", "vocals-s0")
-    assert runs.data_recipe(run.profile)["generator"] == 2
+    assert data_recipe(run.profile)["generator"] == 2
     more = replace(run, profile=replace(run.profile, data=replace(run.profile.data, new_songs=99)))
     assert more.train_key == run.train_key and more.key != run.key
     assert "generator_version" in settings_of(run.profile, "train", 0)["data"]

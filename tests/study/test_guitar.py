@@ -20,7 +20,7 @@ from places import REPOSITORY
 from bsrnn import baselines, checkpoint, cli, metrics, train
 from bsrnn.audio import files as audio
 from bsrnn.bands import band_widths
-from bsrnn.config import DataConfig, ModelConfig, SeparateConfig
+from bsrnn.config import DataConfig, ModelConfig, SeparateConfig, deciding
 from bsrnn.data import fretsonfire, songs
 from bsrnn.errors import ConfigError, DataError, NoSongs
 from bsrnn.report import manifest
@@ -500,9 +500,9 @@ def test_committed_results_are_those_of_the_registry(committed):
     for run in grid.values():
         result = runs.load(run)
         assert (result["id"], result["key"], result["train_key"]) == (run.id, run.key, run.train_key)
-        now = runs.deciding(asdict(run.profile))
+        now = deciding(asdict(run.profile))
         for part in ("model", "mixing", "activity", "loss", "train", "separate", "data"):
-            assert runs.deciding(result["config"][part]) == json.loads(json.dumps(now[part]))
+            assert deciding(result["config"][part]) == json.loads(json.dumps(now[part]))
         scores = result["scores"]
         for part in [scores] if "songs" in scores else scores.values():
             assert part["summary"] == metrics.aggregate(part["songs"])
