@@ -218,8 +218,8 @@ SMALL = replace(
         *(f"vocals-{size}-s[12]" for size in ("items625", "items1250", "items2500", "songs12")),
         *("vocals-songs36-s1", "vocals-features8-s2"),
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
-        *(f"drums-{name}-s0" for name in ("quarter", "remixit", "fixed", "segment", "energy", "each", "kinds")),
-        *("vocals-hdemucs-s[1-4]", "vocals-umx-s[124]"),
+        *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
+        *("vocals-hdemucs-s[1-4]", "vocals-umx-s[24]"),
         *("other-shared-s[12]", "*-last-s[0-9]"),
     ),
 )

@@ -334,6 +334,18 @@ def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_mea
     assert "that of the wider one {:.2f} and {:.2f} dB".format(*wide) in page
 
 
+def test_what_chapter_5_says_of_a_rival_and_of_fewer_songs_is_what_was_measured():
+    over_control = {name: [study_score(f"drums-{name}-s{seed}") - study_score(f"drums-control-s{seed}")
+                           for seed in range(5 if name == "finetuned" else 1)]
+                    for name in ("remixit", "quarter", "half", "finetuned")}  # fmt: skip
+    page = " ".join(page_of("05_finetuning").replace("−", "-").split())
+    first = [f"{values[0]:+.2f} dB" for values in over_control.values()]
+    said = "Over the control RemixIT has {}, a quarter of the unlabelled songs {}, half of them {} and all of them {}."
+    assert said.format(*first) in page
+    others = over_control["finetuned"][1:]
+    assert f"with four other seeds all songs have {min(others):+.2f} to {max(others):+.2f} dB" in page
+
+
 def test_what_chapter_4_says_of_the_bass_validation_is_what_it_did():
     study = Study("small")
     histories = [study.finished(run).training["history"] for run in study.present({"base", "crossed", "second look"})
