@@ -44,6 +44,8 @@ class Profile(Settings):
     peers: tuple[str, ...] = ()  # other systems trained on the same items, of the first target; see PEERS
     # a peer's learning rate, where not `train`'s
     peer_rates: tuple[tuple[str, Positive], ...] = ()
+    # runs, ids without the seed, that are computed with twice the items, too, of the first seed
+    doubled: tuple[str, ...] = ()
     finetuned: tuple[str, ...] = TARGETS
     # the finetunings' starts learn from so many training songs, whose others are then the unlabelled ones; 0: from all,
     # so that a start is the base
@@ -180,6 +182,7 @@ SMALL = replace(
     peers=("hdemucs", "umx", "convtasnet-stft"),
     # the best of eight on the validation songs, in shorter trainings (results/pilots/rates.csv)
     peer_rates=(("hdemucs", 1.2e-2), ("umx", 5e-3), ("convtasnet-stft", 1.2e-4)),
+    doubled=("vocals-convtasnet-stft", "vocals-umx", "vocals-hdemucs", "drums-finetuned", "drums-control"),
     finetuned=("drums", "vocals"),  # with their controls
     few_songs=6,  # labelled ones to 102 unlabelled: the paper's share, 1 to 17
     details=(
@@ -220,7 +223,7 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[24]"),
-        *("other-shared-s[12]", "*-last-s[0-9]"),
+        *("other-shared-s[12]", "*-last-s[0-9]", "*-doubled-s0"),
     ),
 )
 
@@ -247,6 +250,7 @@ QUICK = replace(
     beside=(),
     peers=(),
     peer_rates=(),
+    doubled=(),
     crossed=(),
     finetuned=("vocals",),  # enough to see how it goes
     few_songs=0,

@@ -23,6 +23,7 @@ ROLES = {
     "scale": "the base of the first target, and the base with more or fewer items, songs or features",
     "long": "a base with all else the same and many more items",
     "long other": "likewise, with another split, other songs or its last weights",
+    "doubled": "another system, a finetuning or its control with twice the items",
     "onward": "a long training that has gone on for recordings unlike its songs: at random tone, or with other singers",
     "real": "the real recording",
     "fold": "V7, the target's own split or estimators without a network, in one fold of the songs",

@@ -79,7 +79,20 @@ def planned(profile_name: str) -> dict[str, Run]:
             parts = _on_more_songs(profile, profile.separate.segment_seconds) | {"model": start.profile.model}
             begins = {"target": start.target, "fold": name}
             adding(seed, start.target)({"again"}, "-again", "separate", start.change, start, **begins, **parts)
+    for name in profile.doubled:
+        if run := runs.get(f"{name}-s{profile.seeds[0]}"):  # else of a profile with fewer systems or finetunings
+            twice = _doubled(run)
+            runs[twice.id] = twice
     return runs
+
+
+def _doubled(run: Run) -> Run:
+    """A training or a finetuning with twice the items, validated as often."""
+    tuned = run.kind == "finetune"
+    section, train = ("finetune.train", run.profile.finetune.train) if tuned else ("train", run.profile.train)
+    sizes = {f"{section}.{name}": 2 * getattr(train, name) for name in ("max_items", "validate_items")}
+    name, words = f"{run.without_seed}-doubled-s{run.seed}", f"{run.change}, twice the items"
+    return replace(run, id=name, profile=with_values(run.profile, sizes), change=words, roles=frozenset({"doubled"}))
 
 
 def _add_target(add: Callable[..., Run], profile: Profile, target: str, seed: int) -> None:
