@@ -308,6 +308,7 @@ FINDINGS: dict[str, Finding] = {
     "claims": claim_findings.of_claims,
     "scale": scale_findings.scale,
     "long": scale_findings.longer,
+    "doubling": scale_findings.doubled,
     "guitar": guitar,
 }
 TABLES = {"songs": "results"}  # of a figure: the table with its numbers

@@ -37,6 +37,7 @@ HEADINGS = {
     "leakage_db": "leakage (dB)",
     "over_start": "over start (dB)",
     "csdr_over_control": "cSDR over control (dB)",
+    "twice_usdr_mean": "twice the items: uSDR, mean (dB)",
     "hop_seconds": "hop (s)",
     "cost": "cost (hop 3 s: 1)",
     "best_item": "best at item",

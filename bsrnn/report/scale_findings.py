@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from bsrnn.report import formats
+from bsrnn.runtime.terminal import counted
 
 
 def scale(table: pd.DataFrame) -> str:
@@ -52,6 +53,16 @@ def _may_be_none(row: pd.Series) -> bool:
     if not pd.isna(row["seed_band"]):
         return abs(row["effect"]) <= row["seed_band"]
     return row["effect"] == 0 or (not pd.isna(row["low"]) and row["low"] <= 0 <= row["high"])
+
+
+def doubled(table: pd.DataFrame) -> str:
+    """Of one run of each kind with twice the items: what each gains, of how many seeds."""
+    said = []
+    for row in table.itertuples():
+        seeds = counted(len(row.seeds.split(", ")), "seed")
+        words = f"{row.target}, {row.what}: {row.effect:+.2f} dB"
+        said.append(words + ("" if pd.isna(row.low) else f" [{row.low:+.2f}, {row.high:+.2f}]") + f" ({seeds})")
+    return f"What twice the items gain: {'; '.join(said)}." if said else ""
 
 
 def longer(table: pd.DataFrame) -> str:

@@ -1019,6 +1019,33 @@ def test_many_more_items_stand_beside_the_filters_and_in_the_mean_of_all_targets
     assert "mean" not in set(drawn("long")["target"])
 
 
+def test_a_doubling_is_held_against_the_same_run_with_its_items(root, monkeypatch):
+    every = replace(QUICK, seeds=(0, 1), peers=("umx",), scale=(("train.max_items", (600, 2400)),), detail_seeds=(0, 1),
+                    doubled=("vocals-umx", "vocals-finetuned", "vocals-control", "vocals-hdemucs"))  # fmt: skip
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(every, doubled=()))
+    fake_results.write_results(PROFILE)
+    assert chapters.get("doubling").left_out(Study(PROFILE))
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, every)
+    fake_results.write_results(PROFILE)
+    table = drawn("doubling").set_index("what")
+    assert list(table.index) == ["BSRNN", "Open-Unmix", "finetuned", "control: labelled songs only"]
+    assert list(table["items"]) == [1200, 1200, 160, 160] and list(table["seeds"]) == ["0, 1", "0", "0", "0"]
+
+    def score(run_id):
+        return result(run_id)["scores"]["summary"]["usdr_mean"]
+
+    for what, (once, twice) in {
+        "BSRNN": ("vocals", "vocals-items2400"),
+        "Open-Unmix": ("vocals-umx", "vocals-umx-doubled"),
+        "control: labelled songs only": ("vocals-control", "vocals-control-doubled"),
+    }.items():
+        seeds = (0, 1) if what == "BSRNN" else (0,)
+        both = [np.mean([score(f"{name}-s{seed}") for seed in seeds]) for name in (once, twice)]
+        row = table.loc[what]
+        assert (row["usdr_mean"], row["twice_usdr_mean"]) == pytest.approx(tuple(both), abs=1e-4)
+        assert row["effect"] == pytest.approx(both[1] - both[0], abs=1e-3) and row["low"] < row["effect"] < row["high"]
+
+
 def test_few_songs_stand_beside_all_of_them(root, monkeypatch):
     fewer = ("vocals-few-s1", "vocals-finetuned-s1", "vocals-control-s1")  # then the base's other seed is left out, too
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, few_songs=2, seeds=(0, 1), waiting=fewer))

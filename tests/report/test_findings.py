@@ -231,6 +231,16 @@ def test_a_choice_by_validation_is_told_where_both_kinds_have_several_trainings(
     assert findings.kept_weights(table[3:]) == ""
 
 
+def test_what_a_doubling_gains_is_told_with_its_seeds():
+    rows = [("vocals", "BSRNN", 0.8, -0.4, 2.0, "0, 1, 2"), ("drums", "finetuned", -0.04, None, None, "0")]
+    table = pd.DataFrame(rows, columns=["target", "what", "effect", "low", "high", "seeds"])
+    assert scale_findings.doubled(table) == (
+        "What twice the items gain: vocals, BSRNN: +0.80 dB [-0.40, +2.00] (3 seeds); drums, finetuned: -0.04 dB "
+        "(1 seed)."
+    )
+    assert scale_findings.doubled(table[:0]) == ""
+
+
 def test_of_the_claims_on_new_timbres_the_primary_ones_are_named():
     table = pd.DataFrame(
         {"claim": ["C1", "C1, control", "C2", "C3"], "new_effect": [-0.08, 1.0, 0.2, None], "songs_wanted": None,

@@ -11,7 +11,7 @@ from bsrnn.report.statistics import measured, pairs
 from bsrnn.report.tables import METHODS, mean_of, new_score, ordered, ours, summaries_of
 from bsrnn.study import costs
 from bsrnn.study.results import Finished, Results
-from bsrnn.study.runs import Run
+from bsrnn.study.runs import ITEMS, Run
 
 AXES = {
     "train.max_items": "training items",
@@ -97,6 +97,43 @@ def many_more_items(results: Results) -> pd.DataFrame:
     for row in rows:
         row["of_the_mask"] = row["usdr_mean"] / row["ratio_mask"]
     return ordered(rows, "target", "items", "usdr_mean", "new_usdr_mean", *BESIDE, "of_the_mask")
+
+
+def _doubled(results: Results) -> list[tuple[str, list[Finished], list[Finished]]]:
+    """What has runs with twice the items: its name, these runs, and its runs with the items that all have."""
+    once = {done.run.id: done for done in results.finished}
+    found = []
+    longer = [done for done in results.find("scale") if done.run.variant == ITEMS]
+    if base := [done for done in results.find("scale") if not done.run.variant]:
+        twice = [done for done in longer if done.training["items"] == 2 * base[0].training["items"]]
+        found += [("BSRNN", twice, base)] if twice else []
+    for done in results.find("doubled"):
+        start = once[done.run.id.replace("-doubled", "")]
+        found.append((start.run.change, [done], [start]))
+    return found
+
+
+def _behind_doubled(results: Results) -> list[Run]:
+    return [done.run for _, twice, once in _doubled(results) for done in (*twice, *once)]
+
+
+@artifact.table(
+    "doubling",
+    "Twice the items",
+    Runs({"base", "scale", "peer", "finetuned", "control", "doubled"}, {"doubled"}, listed=_behind_doubled),
+)
+def twice_the_items(results: Results) -> pd.DataFrame:
+    """One run of each kind with its items and with twice as many, all else the same: mean uSDR on the test songs, and
+    the gain with its 95 % interval; over songs alone where there is one seed, so that it says nothing of another."""
+    rows = []
+    for what, twice, once in _doubled(results):
+        seeds = {done.run.seed for done in twice}
+        same = [done for done in once if done.run.seed in seeds]
+        gain = measured(twice, same)
+        row = {"target": same[0].run.target, "what": what, "items": same[0].training["items"]}
+        row |= {"usdr_mean": _test_score(same), "twice_usdr_mean": _test_score(twice)}
+        rows.append(row | {name: gain[name] for name in ("effect", "low", "high")} | ours(results, twice))
+    return ordered(rows, "target", "what", "items", "usdr_mean", "twice_usdr_mean", "effect", "low", "high")
 
 
 def _beside_filters(results: Results, trained: list[Finished]) -> dict:
