@@ -158,7 +158,8 @@ def _train(options) -> None:
     if progress["best"] is None:  # a fold has no validation songs
         print(f"no validation songs, so the last weights, of item {progress['best_items']}: {options.out}")
         return
-    print(f"best validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
+    which = "best" if profile.train.kept_weights == "best" else "last"
+    print(f"{which} validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
 
 
 def _training_profile(options) -> profiles.Profile:

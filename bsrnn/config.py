@@ -251,7 +251,7 @@ class TrainConfig:
     max_items: Count = 16_000_000  # paper: 100 epochs
     validate_items: Count = 160_000  # paper: once an epoch
     patience: CountOrNone = 10  # validations without a better one; 0 = never stop early
-    kept_weights: Literal["best", "last"] = later("best")  # on the validation songs (paper), or those of the end (ours)
+    kept_weights: Literal["best", "last"] = later("best")  # paper: not given; by validation, or of the end (ours)
     max_bad_steps: Count = 50  # consecutive steps with a non-finite loss or gradient, then stop (ours)
     # paper: a GPU's share. Taken at a time, gradients are summed up to the batch; 0 = all at once
     micro_items: CountOrNone = speed(2)

@@ -259,9 +259,9 @@ class Trainer:
 
     @property
     def folder(self) -> Path:
-        """Where the best model goes to; ValueError: the training has no folder, it is for steps alone."""
+        """Where the model goes to; ValueError: the training has no folder, it is for steps alone."""
         if self._folder is None:
-            raise ValueError("got a training without a folder, expected the folder that its best model goes to")
+            raise ValueError("got a training without a folder, expected the folder that its model goes to")
         return self._folder
 
     @property
@@ -363,7 +363,7 @@ class Trainer:
         }
         progress.history.append(entry | self.source.validated(judged, score))
         progress.loss_sum, progress.steps = 0.0, 0
-        better = score is None or progress.best is None or score > progress.best
+        better = score is None or progress.best is None or not score <= progress.best  # than nothing, or than NaN
         if not better and self.config.kept_weights == "best":
             progress.worse += 1
             return

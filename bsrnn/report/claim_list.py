@@ -55,7 +55,9 @@ class Claim:
         return self.id.partition(",")[0]
 
     def naming(self, compared: list[Pair]) -> "Claim":
-        """With the name of the other system, and how it was chosen."""
+        """With the name of the other system, and how it was chosen; and with the weights, where they are the last."""
+        if any(done.run.profile.train.kept_weights == "last" for pair in compared for done in pair):
+            return replace(self, contrast=f"{self.contrast}, last weights")
         if self.paired is not with_rival or not compared:
             return self
         rival = compared[0][1].run

@@ -38,6 +38,8 @@ HEADINGS = {
     "over_start": "over start (dB)",
     "csdr_over_control": "cSDR over control (dB)",
     "twice_usdr_mean": "twice the items: uSDR, mean (dB)",
+    "twice_best_item": "twice the items: best at item",
+    "over_best": "over the best weights (dB)",
     "hop_seconds": "hop (s)",
     "cost": "cost (hop 3 s: 1)",
     "best_item": "best at item",

@@ -109,9 +109,9 @@ SEED_STEP = 100  # ours: from the seed of a training that stayed silent to that 
 def _train(run: Run, device: str) -> dict:
     """Train with the run's seed, or with a later one where that model learnt nothing but to be silent.
 
-    Whatever the system; by what its best model scores on the validation songs, in the mean and on each. One that is
-    worse than silence, or good on some songs and bad on others, must not have another try for that. The result names
-    the seed that it is of, and every silent training before it; their weights stay beside.
+    Whatever the system; by what the model that it keeps scores on the validation songs, in the mean and on each. One
+    that is worse than silence, or good on some songs and bad on others, must not have another try for that. The result
+    names the seed that it is of, and every silent training before it; their weights stay beside.
     """
     folder = run.weights_folder()
     silent: list[dict] = []
@@ -136,7 +136,7 @@ def _train(run: Run, device: str) -> dict:
 
 
 def _validation(run: Run, device: str) -> list[float]:
-    """uSDR in dB of the run's best model, song by song."""
+    """uSDR in dB of the run's model, song by song."""
     model = checkpoint.load(run.weights_folder()).to(device)
     valid = songs.load(run.profile.data, "valid", targets=model.config.targets, sample_rate=model.config.sample_rate)
     return validation_scores(model, valid, run.profile.validate).tolist()

@@ -89,12 +89,14 @@ class Study:
     def best_models(self) -> dict[str, Run]:
         """Target -> the finished training of the target's own model that was best on the validation songs.
 
-        Of all seeds, and of runs that were only trained in another way: what a profile has to offer.
+        Of all seeds, and of runs that were only trained in another way: what a profile has to offer. Those that keep
+        their last weights have no best validation to be chosen by.
         """
         own = {run.target: run.profile.model for run in self.grid.values() if "base" in run.roles}
         trained = [run for run in self.grid.values() if run.kind == "train" and run.target in own]
         trained = [run for run in trained if run.profile.model == own[run.target]]
         trained = [run for run in trained if run.profile.data == self.profile.data]  # not those of few songs
+        trained = [run for run in trained if run.profile.train.kept_weights == self.profile.train.kept_weights]
         best: dict[str, Finished] = {}
         for done in (self.finished(run) for run in trained if run.finished()):
             target = done.run.target

@@ -254,6 +254,7 @@ RECIPE = {
     "one channel": {"mixing": MixingConfig(chunk_seconds=0.5, item_channels="one")},
     "unit": {"loss": LossConfig(stft_scale="unit")},
     "average": {"train": replace(TRAIN, ema_decay=0.75)},
+    "last": {"train": replace(TRAIN, ema_decay=0.75, kept_weights="last")},
 }
 
 

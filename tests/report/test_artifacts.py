@@ -734,7 +734,8 @@ def test_c2_s_third_look_is_of_the_last_weights_alone(root, monkeypatch):
     effect = crossed_effect((means["bass"] + means["drums"] - means["bass-v7"] - means["drums-v7"]) / 2)
     row = table.loc["C2"]
     assert (row["effect"], row["p"]) == pytest.approx((effect.mean, effect.p()))
-    assert row["seeds"] == "0, 1, 2, 3, 4, 5, 6"
+    assert (row["contrast"], row["seeds"]) == ("own split - V7, last weights, drums and bass", "0, 1, 2, 3, 4, 5, 6")
+    assert table.loc["C2, second look", "contrast"] == second.loc["C2", "contrast"] == "own split - V7, drums and bass"
     assert (row["low"], row["high"]) == pytest.approx(effect.interval(row["level"]))
 
 
@@ -1044,6 +1045,34 @@ def test_a_doubling_is_held_against_the_same_run_with_its_items(root, monkeypatc
         row = table.loc[what]
         assert (row["usdr_mean"], row["twice_usdr_mean"]) == pytest.approx(tuple(both), abs=1e-4)
         assert row["effect"] == pytest.approx(both[1] - both[0], abs=1e-3) and row["low"] < row["effect"] < row["high"]
+
+
+def test_kept_weights_are_told_apart_and_the_last_held_against_the_best_of_the_same_trainings(root, monkeypatch):
+    settings = replace(
+        QUICK, seeds=(0, 1, 2), targets=("vocals", "bass"), crossed=(("bass", "v7"),), last_seeds=(0, 1, 9), details=()
+    )
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    early = ("bass-s0", "bass-v7-s1", "vocals-s2")
+    for run_id in early:
+        done = result(run_id)
+        done["training"]["best_items"] = done["training"]["items"] // 2
+        write_json(runs.get(PROFILE, run_id).result_path(), done)
+    table = drawn("kept_weights").set_index(["target", "kept"])
+    of_bass = {"best in the first half": 2, "best in the second half": 4, "the last": 6}
+    assert table.loc["bass", "trainings"].to_dict() == of_bass
+    assert table.loc["vocals", "trainings"].to_dict() == {"best in the first half": 1, "best in the second half": 5}
+
+    def score(run_id):
+        return result(run_id)["scores"]["summary"]["usdr_mean"]
+
+    row = table.loc[("bass", "best in the first half")]
+    assert sorted([row["lowest"], row["highest"]]) == pytest.approx(sorted(map(score, early[:2])), abs=1e-4)
+    assert row["usdr_mean"] == pytest.approx(np.mean([score(run_id) for run_id in early[:2]]), abs=1e-4)
+    gains = [score(f"bass{split}-last-s{s}") - score(f"bass{split}-s{s}") for split in ("", "-v7") for s in (0, 1)]
+    row = table.loc[("bass", "the last")]
+    assert row["over_best"] == pytest.approx(np.mean(gains), abs=1e-3) and row["low"] < row["over_best"] < row["high"]
+    assert table["over_best"].notna().sum() == 1
 
 
 def test_few_songs_stand_beside_all_of_them(root, monkeypatch):

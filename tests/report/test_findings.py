@@ -224,9 +224,11 @@ def test_a_choice_by_validation_is_told_where_both_kinds_have_several_trainings(
             ("drums", findings.LATE, 9, 3.0),
             ("other", findings.EARLY, 2, 1.0), ("other", findings.LATE, 5, 1.2)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["target", "kept", "trainings", "usdr_mean"])
+    table = table.assign(over_best=table["kept"].map({"the last": 0.21}), low=0.1, high=0.32)
     assert findings.kept_weights(table) == (
         "Mean uSDR of the test songs, which had no part in the choice. Bass: 3 of 7 trainings keep weights of their "
-        "first half; these score 1.90 dB, the others 2.50 dB, the last weights of 5 trainings 2.60 dB."
+        "first half; these score 1.90 dB, the others 2.50 dB; the last weights have +0.21 dB [+0.10, +0.32] over the "
+        "best ones of the same trainings."
     )
     assert findings.kept_weights(table[3:]) == ""
 

@@ -441,6 +441,22 @@ def test_the_third_look_of_c2_trains_again_what_the_second_has_and_keeps_the_las
         assert run.roles == {"last"} and run.profile == replace(twin.profile, train=train) and run.key != twin.key
 
 
+def test_what_is_doubled_has_twice_the_items_and_all_else_as_before():
+    planned = runs.planned("small")
+    doubled = {name: run for name, run in planned.items() if run.roles == {"doubled"}}
+    assert set(doubled) == {f"{name}-doubled-s0" for name in profiles.SMALL.doubled}
+    for name, run in doubled.items():
+        once = planned[name.replace("-doubled", "")]
+        tuned = run.kind == "finetune"
+        train, before = (each.profile.finetune.train if tuned else each.profile.train for each in (run, once))
+        assert (train.max_items, train.validate_items) == (2 * before.max_items, 2 * before.validate_items)
+        back = replace(train, max_items=before.max_items, validate_items=before.validate_items)
+        parts = {"finetune": replace(run.profile.finetune, train=back)} if tuned else {"train": back}
+        assert replace(run.profile, **parts) == once.profile
+        assert (run.kind, run.target, run.seed, run.start) == (once.kind, once.target, once.seed, once.start)
+        assert run.train_key != once.train_key
+
+
 def test_a_second_look_has_the_two_sides_of_claim_c2_and_nothing_else(monkeypatch):
     crossed = (("bass", "v7"), ("drums", "v7"), ("bass", "drums"), ("drums", "bass"))
     parts = {"targets": ("vocals", "drums", "bass"), "crossed": crossed, "seeds": (0, 1)}

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import Runs
 from bsrnn.report.findings import EARLY, LATE
+from bsrnn.report.statistics import difference_table, mean_interval
 from bsrnn.report.tables import ordered, ours, summaries_of
 from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ROLES
@@ -66,7 +67,8 @@ LAST = "the last"
 )
 def kept_weights(results: Results) -> pd.DataFrame:
     """Trainings by when the mean of the validation songs was best, whose weights are kept; or that keep the last ones.
-    Of each target, with any split and seed: how many, and the mean uSDR of their test songs with its range."""
+    Of each target, with any split and seed: how many, and the mean uSDR of their test songs with its range. The last
+    weights over those that were best in the trainings of the same splits and seeds: mean, 95 % interval over both."""
     trained = [done for done in results.finished if done.run.kind == "train"]
     rows = []
     for target in dict.fromkeys(done.run.target for done in trained):
@@ -76,8 +78,20 @@ def kept_weights(results: Results) -> pd.DataFrame:
             scores = [score for summary in summaries_of(group) if (score := summary["usdr_mean"]) is not None]
             row = {"target": target, "kept": kept, "trainings": len(group), "usdr_mean": mean(scores)}
             row |= {"lowest": min(scores, default=None), "highest": max(scores, default=None)}
-            rows.append(row | ours(results, group))
-    return ordered(rows, "target", "kept", "trainings", "usdr_mean", "lowest", "highest")
+            rows.append(row | _over_best(group, trained) | ours(results, group))
+    numbers = ("usdr_mean", "lowest", "highest", "over_best", "low", "high")
+    return ordered(rows, "target", "kept", "trainings", *numbers)
+
+
+def _over_best(last: list[Finished], trained: list[Finished]) -> dict[str, float]:
+    """What trainings that keep their last weights have over the same ones that keep the best, the mean of both splits;
+    of no others."""
+    twins = {done.run.id: done for done in trained if _kept(done) != LAST}
+    compared = [(done, twins.get(done.run.id.replace("-last", ""))) for done in last if _kept(done) == LAST]
+    rows = [difference_table([(done, twin)]) for done, twin in compared if twin]
+    if not rows:
+        return {}
+    return dict(zip(("over_best", "low", "high"), mean_interval(pd.concat(rows).groupby(level=0).mean()), strict=True))
 
 
 def _kept(done: Finished) -> str:

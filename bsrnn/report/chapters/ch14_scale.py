@@ -108,8 +108,8 @@ def _doubled(results: Results) -> list[tuple[str, list[Finished], list[Finished]
         twice = [done for done in longer if done.training["items"] == 2 * base[0].training["items"]]
         found += [("BSRNN", twice, base)] if twice else []
     for done in results.find("doubled"):
-        start = once[done.run.id.replace("-doubled", "")]
-        found.append((start.run.change, [done], [start]))
+        if before := once.get(done.run.id.replace("-doubled", "")):
+            found.append((before.run.change, [done], [before]))
     return found
 
 
@@ -123,17 +123,24 @@ def _behind_doubled(results: Results) -> list[Run]:
     Runs({"base", "scale", "peer", "finetuned", "control", "doubled"}, {"doubled"}, listed=_behind_doubled),
 )
 def twice_the_items(results: Results) -> pd.DataFrame:
-    """One run of each kind with its items and with twice as many, all else the same: mean uSDR on the test songs, and
-    the gain with its 95 % interval; over songs alone where there is one seed, so that it says nothing of another."""
+    """Runs of each kind with their items and with twice as many, all else the same: mean uSDR on the test songs, the
+    item whose weights are kept, and the gain with its 95 % interval; over songs alone where there is one seed, so that
+    it says nothing of another."""
     rows = []
     for what, twice, once in _doubled(results):
         seeds = {done.run.seed for done in twice}
         same = [done for done in once if done.run.seed in seeds]
         gain = measured(twice, same)
         row = {"target": same[0].run.target, "what": what, "items": same[0].training["items"]}
-        row |= {"usdr_mean": _test_score(same), "twice_usdr_mean": _test_score(twice)}
+        row |= {"usdr_mean": _test_score(same), "best_item": _kept_items(same)}
+        row |= {"twice_usdr_mean": _test_score(twice), "twice_best_item": _kept_items(twice)}
         rows.append(row | {name: gain[name] for name in ("effect", "low", "high")} | ours(results, twice))
-    return ordered(rows, "target", "what", "items", "usdr_mean", "twice_usdr_mean", "effect", "low", "high")
+    columns = ("usdr_mean", "best_item", "twice_usdr_mean", "twice_best_item", "effect", "low", "high")
+    return ordered(rows, "target", "what", "items", *columns)
+
+
+def _kept_items(seeds: list[Finished]) -> str:
+    return ", ".join(str(done.training["best_items"]) for done in seeds)
 
 
 def _beside_filters(results: Results, trained: list[Finished]) -> dict:
