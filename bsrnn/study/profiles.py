@@ -200,7 +200,8 @@ SMALL = replace(
     long_items=40_000,  # three doublings: what they bring on every target, and whether C1 looks otherwise then
     long_changes=("v1", "v4", "both", "more", "bass/last"),
     onward_items=10_000,  # half an hour on one core, and twice that with other singers
-    together=("vocals-both-long-s0",),  # one has heard produced singers alone, the other both kinds
+    # one has heard produced singers alone, the other both kinds; weights that were best, and the last ones
+    together=("vocals-both-long-s0", "bass-last-long-s0"),
     beside=("vocals-amateurs-s0",),  # for recordings without a producer
     variants=(
         *("truth", "15dB", "20dB", "half", "quarter", "remixit"),  # the room, the rules, the songs, a rival
@@ -214,7 +215,7 @@ SMALL = replace(
     last_seeds=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
     waiting=(
-        *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0", "bass-last-long-s0"),
+        *("*-long-s[1-4]", "vocals-v[14]-long-s0", "vocals-more-long-s0"),
         *(f"vocals-{name}-s[0-2]" for name in ("shared", "mel41", "notes41", "energy41")),
         *(f"vocals-{name}-s[12]" for name in ("wide-v[14]", "layer", "mean-energy", "tac", "attention")),
         *("vocals-nearest-s1", *(f"vocals-{name}-s2" for name in ("mlp2", "sum", "plain-stft"))),

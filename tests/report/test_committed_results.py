@@ -12,7 +12,7 @@ import bsrnn
 from bsrnn import metrics
 from bsrnn.data import songs
 from bsrnn.report import claims
-from bsrnn.report.chapters import ch07_real_recording, ch08_results
+from bsrnn.report.chapters import ch04_training, ch07_real_recording, ch08_results
 from bsrnn.report.findings import EARLY, LATE
 from bsrnn.report.statistics import crossed_effect
 from bsrnn.runtime.files import read_json
@@ -55,7 +55,7 @@ def test_summaries_are_those_of_their_songs():
 @pytest.mark.parametrize(
     "name",
     [f"checkpoints/{target}" for target in TARGETS]
-    + ["checkpoints/vocals-both-long-s0", "other-checkpoints/vocals-amateurs"],
+    + ["checkpoints/vocals-both-long-s0", "checkpoints/bass-last-long-s0", "other-checkpoints/vocals-amateurs"],
 )
 def test_the_published_model_gives_the_committed_score_again(name):
     """From the first test song, rendered here: generator, weights, separation and score are those of the results.
@@ -81,7 +81,8 @@ def test_files_are_small_enough_to_be_committed():
     folder, published = REPOSITORY / "results" / "small", Study("small").published()
     files = [path for kind in PUBLISHED for path in (folder / kind).rglob("*.safetensors")]
     assert {path.parent.relative_to(folder).as_posix() for path in files} == set(published)
-    assert len(files) == len(published) == len(TARGETS) + 2 and sum(path.stat().st_size for path in files) < 20e6
+    others = len(profiles.SMALL.together + profiles.SMALL.beside)
+    assert len(files) == len(published) == len(TARGETS) + others and sum(path.stat().st_size for path in files) < 20e6
 
 
 def test_the_plan_was_committed_before_the_runs_that_it_plans():
@@ -251,7 +252,7 @@ def test_the_bag_that_separates_vocals_keeps_the_rule_that_was_set_before():
     assert (
         f"The second keeps it: {clips} on the clips instead of {usual['ten clips']:.1f}, {clip} on *Falcon 69*" in page
     )
-    assert profiles.SMALL.together == ("vocals-both-long-s0",)
+    assert "vocals-both-long-s0" in profiles.SMALL.together
     measured = pd.read_csv(REPOSITORY / "results/pilots/singing.csv").set_index("run").drop(columns="mean_usdr")
     alone = measured.loc[["vocals-long-s0", "vocals-both-long-s0"]].mean(axis=0).mean()
     clip_of = pd.read_csv(REPOSITORY / "results/pilots/clip.csv").set_index("run")["usdr"]
@@ -310,7 +311,9 @@ def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_mea
     page = page_on_real_recordings()
     clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv", index_col="run")["usdr"]
     bags = ch07_real_recording.bags().set_index("model")["Falcon 69"]
-    now = {target: clip[f"{target}-long-s0"] for target in ("drums", "bass", "other")} | {"vocals": bags.iloc[-1]}
+    of_bass = ch04_training.published_bass().set_index("models")["Falcon 69"]
+    now = {target: clip[f"{target}-long-s0"] for target in ("drums", "other")}
+    now |= {"vocals": bags.iloc[-1], "bass": of_bass.iloc[-1]}
     table = ch07_real_recording.separated_now(now, Study("small")).set_index("target")
     models, before = table["bsrnn separate"], table["before the wider world"]
     had = before.dropna()
@@ -324,8 +327,10 @@ def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_mea
     learnt, knowing = table["Wiener, trained"], table["Wiener, knows the song"]
     assert list(models.index[models < learnt]) == ["bass"] and list(models.index[models > knowing]) == ["drums"]
     shorter = table["one training, 5000 items"]["bass"]
-    assert f"it has {models['bass']:.2f} dB, the filter {learnt['bass']:.2f}" in page
-    assert f"With 5000 items, an eighth, it had {shorter:.2f} dB" in page
+    assert f"its two models have {models['bass']:.2f} dB together, the filter {learnt['bass']:.2f}" in page
+    alone = "alone, its [last weights](04_training.ipynb), has {1:.2f} dB, the other {0:.2f}".format(*of_bass)
+    assert f"{alone}; with 5000 items, an eighth, it was {shorter:.2f} dB" in page
+    assert of_bass.iloc[0] == pytest.approx(clip["bass-long-s0"], abs=0.005)
     of_bass = pd.read_csv(REPOSITORY / "results/small/tables/long.csv").query("target == 'bass'")
     assert of_bass[["usdr_mean", "new_usdr_mean"]].diff().iloc[-1].gt(0).all()  # "every kind of rendered song"
     worlds = pd.read_csv(REPOSITORY / "results/pilots/worlds.csv").set_index("trained_on_version")
@@ -343,7 +348,7 @@ def test_what_chapter_5_says_of_a_rival_and_of_fewer_songs_is_what_was_measured(
     said = "Over the control RemixIT has {}, a quarter of the unlabelled songs {}, half of them {} and all of them {}."
     assert said.format(*first) in page
     others = over_control["finetuned"][1:]
-    assert f"with four other seeds all songs have {min(others):+.2f} to {max(others):+.2f} dB" in page
+    assert f"With four other seeds all songs have {min(others):+.2f} to {max(others):+.2f} dB" in page
 
 
 def test_what_chapter_4_says_of_the_bass_validation_is_what_it_did():
@@ -357,6 +362,34 @@ def test_what_chapter_4_says_of_the_bass_validation_is_what_it_did():
     assert most > (scores[:, -1] - scores[:, 0]).max()  # "more than any of its trainings gains"
     table = pd.read_csv(REPOSITORY / "results/small/tables/kept_weights.csv").set_index(["target", "kept"])
     assert table.loc[("bass", EARLY), "highest"] <= table.loc[("bass", LATE), "lowest"]
+
+
+def test_what_is_published_for_the_bass_is_what_the_plan_s_rule_chose():
+    table = ch04_training.published_bass().set_index("models")
+    best, last, bag = table.to_dict("records")
+    assert list(table.index) == ["bass-long-s0", "bass-last-long-s0", "bass-long-s0 + bass-last-long-s0"]
+    assert bag["48 further songs"] >= max(best["48 further songs"], last["48 further songs"]) + 0.1  # the rule
+    assert "bass-last-long-s0" in profiles.SMALL.together
+    for run_id, scores in (("bass-long-s0", best), ("bass-last-long-s0", last)):
+        done = runs.load(runs.get("small", run_id))
+        assert scores["test songs"] == pytest.approx(study_score(run_id), abs=0.01)
+        assert scores["new timbres"] == pytest.approx(done["new"]["summary"]["usdr_mean"], abs=0.01)
+        assert scores["validation songs"] == pytest.approx(done["training"]["best"], abs=0.02)
+    assert all(last[name] > best[name] and (bag[name] > last[name]) == (name != "Falcon 69") for name in best)
+    knowing = runs.load(runs.get("small", "bass-baselines-s0"))["scores"]["wiener_oracle"]["summary"]["usdr_mean"]
+    said = (
+        f"the bag has {bag['test songs']:.2f} dB, {bag['test songs'] - knowing:.2f} dB more than the filter that knows"
+    )
+    assert said in " ".join(page_of("04_training").split())
+    of_vocals = ch07_real_recording.bags()["test songs"].iloc[-1]
+    filters = [runs.load(runs.get("small", f"{target}-baselines-s0"))["scores"]["wiener_oracle"]["summary"]["usdr_mean"]
+               for target in ("vocals", "bass", "other")]  # fmt: skip
+    page = " ".join(page_of("14_scale").split())
+    assert f"have {of_vocals:.2f} dB, the two of [the bass](04_training.ipynb) {bag['test songs']:.2f} dB" in page
+    gains = of_vocals - filters[0], bag["test songs"] - filters[1]
+    assert "{:.2f} and {:.2f} dB more than the filter that knows the song".format(*gains) in page
+    other = [run for run in Study("small").grid.values() if run.target == "other" and run.kind == "train"]
+    assert max(study_score(run.id) for run in other) < filters[2]  # "no model has reached that filter"
 
 
 def test_what_pages_say_of_sizes_and_of_the_loss_is_what_was_measured():

@@ -9,6 +9,7 @@ from bsrnn.report.artifact import Runs
 from bsrnn.report.findings import EARLY, LATE
 from bsrnn.report.statistics import difference_table, mean_interval
 from bsrnn.report.tables import ordered, ours, summaries_of
+from bsrnn.runtime import paths
 from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ROLES
 
@@ -60,6 +61,7 @@ def what_was_run(results: Results) -> pd.DataFrame:
 
 
 LAST = "the last"
+LAST_WEIGHTS = "last_weights.csv"  # of results/pilots, measured by hand
 
 
 @artifact.table(
@@ -99,3 +101,9 @@ def _kept(done: Finished) -> str:
     if done.run.profile.train.kept_weights == "last":
         return LAST
     return EARLY if 2 * done.training["best_items"] <= done.training["items"] else LATE
+
+
+def published_bass() -> pd.DataFrame:
+    """The bass of many items with its best weights, with its last ones, and both together: mean uSDR in dB."""
+    measured = pd.read_csv(paths.results("pilots") / LAST_WEIGHTS)
+    return measured.pivot_table("mean_usdr", "models", "recordings", sort=False).reset_index()
