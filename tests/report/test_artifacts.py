@@ -296,7 +296,13 @@ def test_ledger_reads_our_settings(finished):
 def test_values_are_means_over_seeds(root, monkeypatch):
     from dataclasses import replace
 
-    two = replace(profiles.profile(PROFILE), seeds=(0, 1), scale=(("model.features", (8,)),), long_items=2400)
+    two = replace(
+        profiles.profile(PROFILE),
+        seeds=(0, 1),
+        scale=(("model.features", (8,)),),
+        long_items=2400,
+        doubled=("vocals-control",),
+    )
     monkeypatch.setitem(profiles.PROFILES, PROFILE, two)
     fake_results.write_results(PROFILE)
     table = drawn("results").set_index(["target", "method", "timbre"])
