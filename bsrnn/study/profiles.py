@@ -224,7 +224,13 @@ SMALL = replace(
         *("vocals-ten-seconds-s[34]", "vocals-flat-s[1-3]", "vocals-peak-s[134]"),
         *(f"drums-{name}-s0" for name in ("fixed", "segment", "energy", "each", "kinds")),
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[24]"),
-        *("other-shared-s[12]", "*-last-s[0-9]", "*-doubled-s0"),
+        *(
+            "other-shared-s[12]",
+            "*-last-s[0-9]",
+            "vocals-umx-doubled-s0",
+            "vocals-hdemucs-doubled-s0",
+            "drums-*-doubled-s0",
+        ),
     ),
 )
 

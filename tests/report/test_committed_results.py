@@ -364,6 +364,19 @@ def test_what_chapter_4_says_of_the_bass_validation_is_what_it_did():
     assert table.loc[("bass", EARLY), "highest"] <= table.loc[("bass", LATE), "lowest"]
 
 
+def test_what_chapter_14_says_of_another_system_s_doubling_is_what_was_measured():
+    once, twice = study_score("vocals-convtasnet-stft-s0"), study_score("vocals-convtasnet-stft-doubled-s0")
+    ours = [(study_score(f"vocals-s{seed}"), study_score(f"vocals-items10000-s{seed}")) for seed in range(3)]
+    gains = [longer - before for before, longer in ours]
+    page = page_of("14_scale")
+    assert f"gains {twice - once:.1f} dB by a doubling with its one seed" in page
+    assert f"BSRNN {min(gains):.1f} to {max(gains):.1f} dB with each of three" in page and min(gains) > twice - once
+    leads = once - ours[0][0], twice - ours[0][1]
+    assert (
+        "lead is {:.2f} dB after 5000 items, and {:.2f} dB after 10 000".format(*leads) in page and leads[1] < leads[0]
+    )
+
+
 def test_what_is_published_for_the_bass_is_what_the_plan_s_rule_chose():
     table = ch04_training.published_bass().set_index("models")
     best, last, bag = table.to_dict("records")
