@@ -30,14 +30,15 @@ class Run:
     def result_path(self): return paths.results("quick") / "runs" / f"{self.id}.{self.key}.json"
     def available(self): return self.id != "real-s0"
 
-def data_recipe(profile): return {"seed": 0}
-
 def grid(name):
     profiles.profile(name)
     key = os.environ.get("VOCALS", "a")  # stands for a setting of the vocals runs
     runs = [Run("vocals-s0", key), Run("drums-s0", "d"), Run("vocals-hop0.5-s0", key + "h", ("vocals-s0",)),
             Run("real-s0", "r", ("vocals-s0",))]
     return {run.id: run for run in runs}
+"""
+TRAINING_SONGS = """
+def data_recipe(profile): return {"seed": 0}
 """
 CONFIG = """
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ elif command == "artifacts":
 REAL = ("errors.py", "audio/kinds.py", "runtime/limits.py", "runtime/paths.py", "runtime/processes.py",
         "runtime/system_errors.py", "runtime/terminal.py", "tool/options.py", "workflow/reproduce.py")  # fmt: skip
 STAND_INS = {
+    "data/training_songs.py": TRAINING_SONGS,
     "study/profiles.py": CONFIG,
     "study/runs.py": RUNS,
     "study/costs.py": COSTS,
