@@ -261,10 +261,9 @@ def kept_weights(table: pd.DataFrame) -> str:
             continue
         words = f"{target}: {numbers[EARLY]} of {numbers[EARLY] + numbers[LATE]} trainings keep weights of their first "
         words += f"half; these score {scores[EARLY]:.2f} dB, the others {scores[LATE]:.2f} dB"
-        over = of_kind["over_best"].dropna() if "over_best" in of_kind else of_kind["usdr_mean"][:0]
-        ends = of_kind[["low", "high"]] if len(over) else over
-        others = [f"{kind} weights have {gain:+.2f} dB [{ends['low'][kind]:+.2f}, {ends['high'][kind]:+.2f}] over the "
-                  "best ones of the same trainings" for kind, gain in over.items()]  # fmt: skip
+        others = [f"{row.kept} weights have {row.over_best:+.2f} dB [{row.low:+.2f}, {row.high:+.2f}] over the "
+                  "best ones of the same trainings"
+                  for row in rows.dropna(subset="over_best").itertuples()]  # fmt: skip
         said.append("; ".join([words, *others]))
     words = " ".join(f"{words[0].upper()}{words[1:]}." for words in said)
     return f"Mean uSDR of the test songs, which had no part in the choice. {words}" if said else ""
