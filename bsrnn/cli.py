@@ -158,8 +158,12 @@ def _train(options) -> None:
     if progress["best"] is None:  # a fold has no validation songs
         print(f"no validation songs, so the last weights, of item {progress['best_items']}: {options.out}")
         return
-    which = "best" if profile.train.kept_weights == "best" else "last"
-    print(f"{which} validation uSDR {progress['best']:.2f} dB at item {progress['best_items']}: {options.out}")
+    print(f"{_validated(profile.train, progress)} at item {progress['best_items']}: {options.out}")
+
+
+def _validated(train: config.TrainConfig, progress: dict) -> str:
+    """What the weights that were kept, the best or the last, score on the validation songs."""
+    return f"{train.kept_weights} validation uSDR {progress['best']:.2f} dB"
 
 
 def _training_profile(options) -> profiles.Profile:
@@ -194,10 +198,10 @@ def _finetune(options) -> None:
         progress = recipes.finetune_model(profile, options.seed, teaching, options.out, device)
         if distributed.rank() > 0:
             return
-    _say_finetuned(progress, options.out)
+    _say_finetuned(progress, profile.finetune.train, options.out)
 
 
-def _say_finetuned(progress: dict, out: Path) -> None:
+def _say_finetuned(progress: dict, train: config.TrainConfig, out: Path) -> None:
     """Which unlabelled songs were used, what the signals were, how often the teacher was replaced, and the score."""
     report = progress["unlabelled"]
     counts: Counter[str] = Counter()
@@ -217,7 +221,7 @@ def _say_finetuned(progress: dict, out: Path) -> None:
         times = terminal.counted(sum(entry["teacher_replaced"] for entry in progress["history"]), "time")
         print(f"the student replaced the teacher {times} in {terminal.counted(len(progress['history']), 'validation')}")
     before = f"the start's {progress['start_valid_usdr']:.2f} dB"
-    print(f"best validation uSDR {progress['best']:.2f} dB, {before}: {out}")
+    print(f"{_validated(train, progress)}, {before}: {out}")
 
 
 def _evaluate(options) -> None:
