@@ -77,6 +77,16 @@ def _read_padded(read: Read, start: int, length: int, samples: int, channels: in
     return np.pad(audio, ((0, 0), (low - start, start + length - max(low, high)))).astype(np.float32)
 
 
+def add_up(estimates: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """Estimates (S, C, L) that add up to the mixture (C, L): each gets the S-th part of what all of them leave of it.
+
+    No estimates with that sum lie nearer to the given ones (in squares; Wisdom et al. 2019, "Differentiable
+    consistency constraints for improved deep speech enhancement", the projection with equal weights). It is right
+    only of stems that together are the whole song.
+    """
+    return estimates + (mixture - estimates.sum(0)) / len(estimates)
+
+
 def separate(  # noqa: PLR0913 -- settings with defaults
     model: Separator | Sequence[Separator],
     mixture,

@@ -173,7 +173,8 @@ def prepare(options: argparse.Namespace) -> Setup:
         if complete:
             wanted = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
             check(chosen_models.each_stem_once, wanted or models, folders)
-        stems = check(stem_names, list(models.values()), options.two_stems, options.residual) if complete else []
+        extra = options.two_stems, options.residual, options.add_up
+        stems = check(stem_names, list(models.values()), *extra) if complete else []
     assert settings and output and stems is not None, "what failed has been raised"
     if options.two_stems:
         models = {folder: model for folder, model in models.items() if options.two_stems in model.config.targets}
@@ -193,6 +194,8 @@ def plan(jobs: list["Job"], setup: Setup, options: argparse.Namespace) -> tuple[
     """Where each song's stems go and whether they are there; songs that can have no place -> why."""
     settings = {"dtype": setup.dtype, "segment": options.segment, "hop": options.hop, "two_stems": options.two_stems,
                 "residual": options.residual, "output": asdict(setup.output)}  # fmt: skip
+    if options.add_up:  # said only where it is so: stems made before there was this option stay valid
+        settings["add_up"] = True
     made_with = provenance.made_with(list(setup.models.values()), settings)
     places = Places(setup.place, setup.files, {job.identity for job in jobs})
     tasks, failed = [], {}
@@ -299,8 +302,8 @@ def _separate(task: Task, setup: Setup, options: argparse.Namespace, bar: tqdm, 
     try:
         output = replace(setup.output, comment=task.song.origin.comment())
         return separate_file(list(setup.models.values()), task.job.path, task.where.folder, settings=setup.settings,
-                             two_stems=options.two_stems, residual=options.residual, output=output,
-                             progress=progress)  # fmt: skip
+                             two_stems=options.two_stems, residual=options.residual, adding_up=options.add_up,
+                             output=output, progress=progress)  # fmt: skip
     except BSRNNError:
         progress.give_up()
         raise

@@ -23,6 +23,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     left_over = command.add_mutually_exclusive_group()
     left_over.add_argument("--two-stems", metavar="STEM", help="only STEM, and no_STEM: the mixture minus it")
     left_over.add_argument("--residual", action="store_true", help="also write the mixture minus all stems")
+    left_over.add_argument("--add-up", action="store_true",
+        help="share what the stems leave of the mixture equally among them, so that they add up to the song; for "
+             "models that together separate all of it")  # fmt: skip
     add("--segment", type=float, default=3.0, help="seconds the model sees at a time (default: 3)")
     add("--hop", type=float, default=1.5,
         help="seconds between segments (default: 1.5; less costs more, see Table II and claim C3)")  # fmt: skip

@@ -20,7 +20,7 @@ from bsrnn.config import SeparateConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.base import Separator, as_list, targets_of
 from bsrnn.runtime.files import atomic_write, temporary_beside
-from bsrnn.separation import separate_blocks
+from bsrnn.separation import add_up, separate_blocks
 from bsrnn.tool.separate_options import CLIP_MODES
 
 ENCODINGS = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
@@ -75,7 +75,9 @@ class Separated:
     gain: float
 
 
-def stem_names(models: Sequence[Separator], two_stems: str | None = None, residual: bool = False) -> list[str]:
+def stem_names(
+    models: Sequence[Separator], two_stems: str | None = None, residual: bool = False, adding_up: bool = False
+) -> list[str]:
     """Names of the files that come out, without ending.
 
     Raises:
@@ -84,6 +86,10 @@ def stem_names(models: Sequence[Separator], two_stems: str | None = None, residu
     targets = list(targets_of(models))
     if two_stems and two_stems not in targets:
         raise ConfigError(f"no model for the stem {two_stems!r}: expected one of {', '.join(targets)}")
+    if adding_up and (two_stems or residual or len(targets) < 2):
+        raise ConfigError(f"got {', '.join(targets)} to add up to the song: expected two stems or more, of models that "
+                          "together separate all of it, and neither the residual nor one stem and its rest, which add "
+                          "up by themselves")  # fmt: skip
     names = [two_stems, f"no_{two_stems}"] if two_stems else targets + ["residual"] * residual
     if len(set(names)) < len(names):
         raise ConfigError(f"the files would be {', '.join(names)}: a model's own stem is called so; ask for less")
@@ -98,6 +104,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     settings: SeparateConfig = SETTINGS,
     two_stems: str | None = None,
     residual: bool = False,
+    adding_up: bool = False,
     output: Output | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Separated:
@@ -109,6 +116,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
         settings: segment and hop.
         two_stems: one stem only, and ``no_<stem>``, the mixture minus it.
         residual: also write the mixture minus all stems.
+        adding_up: what all stems leave of the mixture is shared among them (:func:`bsrnn.separation.add_up`).
         output: format, encoding and what happens beyond full scale; None: 16 bit wav.
         progress: called with the number of samples that were finished since the last call.
 
@@ -122,7 +130,7 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
     models, output = as_list(models), output or Output()
     if two_stems:
         models = [model for model in models if two_stems in model.config.targets] or models
-    names = stem_names(models, two_stems, residual)
+    names = stem_names(models, two_stems, residual, adding_up)
     targets = list(targets_of(models))
     with ExitStack() as stack:
         own = stack.enter_context(Reader(path, forgiving=True))
@@ -138,6 +146,8 @@ def separate_file(  # noqa: PLR0913 -- keywords with defaults
                                 "float32 where it ran in bfloat16, or a quieter file")  # fmt: skip
             mixture = own.read(position, block.shape[-1])
             chosen = block[[targets.index(two_stems)]] if two_stems else block
+            if adding_up:
+                chosen = add_up(chosen, mixture)
             rest = [mixture - chosen.sum(0)] * (len(names) - len(chosen))
             sink.write([*chosen, *rest])
             position += block.shape[-1]

@@ -12,7 +12,7 @@ from bsrnn.audio import files as audio
 from bsrnn.config import ModelConfig, SeparateConfig
 from bsrnn.errors import ConfigError, DataError
 from bsrnn.models.bsrnn import BSRNN
-from bsrnn.separation import fade, separate, separate_blocks
+from bsrnn.separation import add_up, fade, separate, separate_blocks
 
 RATE = 100  # Hz: one sample is 0.01 s
 SHORT = settings(max_examples=60)
@@ -167,6 +167,19 @@ def test_of_several_models_each_target_is_the_mean_of_those_that_separate_it():
     for wrong, got in (([], "no model"), (torch.nn.ModuleList(), "a model of type ModuleList")):
         with pytest.raises(DataError, match=f"got {got}, expected what bsrnn.load gives, or a list of such"):
             separate(wrong, mixture, RATE)
+
+
+@SHORT
+@given(st.integers(2, 5), st.integers(0, 50), st.integers(0, 2**31))
+def test_estimates_that_add_up_are_the_nearest_ones_that_do(stems, samples, seed):
+    draws = np.random.default_rng(seed)
+    estimates, mixture = draws.normal(size=(stems, 2, samples)), draws.normal(size=(2, samples))
+    got = add_up(estimates, mixture)
+    np.testing.assert_allclose(got.sum(0), mixture, atol=1e-12)
+    # the twin: the change of least norm that closes the gap, sample by sample
+    gap = (mixture - estimates.sum(0)).reshape(1, -1)
+    change = np.linalg.lstsq(np.ones((1, stems)), gap, rcond=None)[0].reshape(estimates.shape)
+    np.testing.assert_allclose(got - estimates, change, atol=1e-12)
 
 
 @pytest.mark.parametrize("samples", [1, 7, 333])

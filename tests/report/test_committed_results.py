@@ -307,6 +307,24 @@ def test_what_the_chapter_says_of_tone_is_what_was_measured():
     assert f"costs {-beyond['random tone of each source']:.2f} dB on the rendered" in page
 
 
+def test_what_the_chapter_says_of_stems_that_add_up_is_what_was_measured():
+    table = ch07_real_recording.adding_up().set_index(["recordings", "target"])
+    measured = pd.read_csv(REPOSITORY / "results/pilots/adding_up.csv").set_index(["recordings", "shares"])
+    gain, page = table["gain"].unstack(), page_on_real_recordings()
+    one, rendered = gain.loc["Falcon 69"], gain.drop("Falcon 69")
+    assert (rendered[["vocals", "bass", "other"]] > 0).all(axis=None)
+    assert list(rendered.index[rendered["drums"] > 0]) == ["new timbres"]
+    assert f"vocals and drums lose {-one['vocals']:.2f} and {-one['drums']:.2f} dB, bass and" in page
+    assert f"gain {one['bass']:.2f} and {one['other']:.2f}. So" in page
+    for target in ("drums", "other"):  # each of one model, which the grid has scored on the same songs
+        assert abs(table.at[("test songs", target), "as they are"] - study_score(f"{target}-long-s0")) < 0.002
+    means = measured.drop(columns="count").mean(axis=1).unstack()
+    better = means["learnt"] - means["equal"]
+    assert f"{better['test songs']:.2f} dB better in the mean on the test songs" in page
+    worse = -better[["new timbres", "Falcon 69"]]
+    assert "and {:.2f} and {:.2f} dB worse on the new timbres and on *Falcon 69*".format(*worse) in page
+
+
 def test_what_the_chapter_says_of_each_targets_model_on_the_clip_is_what_was_measured():
     page = page_on_real_recordings()
     clip = pd.read_csv(REPOSITORY / "results/pilots/clip.csv", index_col="run")["usdr"]

@@ -141,6 +141,16 @@ def test_of_a_stem_that_several_models_separate_the_mean_is_written(tmp_path):
     assert np.abs(two["voice"] - mixture * (1 / 2 + 1 / 16) / 2).max() < 1e-6
 
 
+def test_stems_that_add_up_share_what_they_leave_equally(tmp_path):
+    mixture = song(3000)
+    models = [Fake(lambda x: torch.stack([x / 2, x / 8], 1), ("a", "b")), Fake(lambda x: (x / 16)[:, None], ("a",))]
+    got = separated(tmp_path, mixture, 100, models, adding_up=True)
+    left = 1 - 9 / 32 - 1 / 8  # a: the mean of a half and a sixteenth
+    assert list(got) == ["a", "b"]
+    assert np.abs(got["a"] - mixture * (9 / 32 + left / 2)).max() < 1e-6
+    assert np.abs(got["a"] + got["b"] - mixture).max() < 1e-6
+
+
 def test_models_of_unlike_pace_stay_in_step():
     def cut(audio, places):
         return (audio[..., a:b] for a, b in zip([0, *places], [*places, audio.shape[-1]], strict=True))
@@ -281,6 +291,11 @@ def test_names_that_cannot_be(tmp_path):
     assert stem_names([voice, drums, Fake(targets=("bass", "vocals"))]) == ["vocals", "drums", "bass"]
     with pytest.raises(ConfigError, match="no model for the stem 'piano': expected one of vocals, drums"):
         stem_names([voice, drums], "piano")
+    assert stem_names([voice, drums], adding_up=True) == ["vocals", "drums"]
+    for models, two, residual in (([voice], None, False), ([voice, voice], None, False),
+                                  ([voice, drums], "drums", False), ([voice, drums], None, True)):  # fmt: skip
+        with pytest.raises(ConfigError, match="to add up to the song: expected two stems or more"):
+            stem_names(models, two, residual, adding_up=True)
     with pytest.raises(ConfigError, match="the files would be residual, residual"):
         stem_names([Fake(targets=("residual",))], residual=True)
 

@@ -78,6 +78,23 @@ def test_several_models_and_two_stems(models, tmp_path, capsys):
         run(tmp_path / "song.wav", *given, "--two-stems", "bass", "--residual")
 
 
+def test_stems_that_add_up_lie_apart_from_those_that_do_not(models, tmp_path, capsys):
+    write(tmp_path / "song.wav", channels=1)
+    song = soundfile.read(tmp_path / "song.wav")[0]
+    given = (tmp_path / "song.wav", "--model", models, "-o", tmp_path / "out", "--float32", "-q")
+    stems_of = []
+    for extra in ((), ("--add-up",), ()):
+        assert run(*given, *extra) == 0
+        stems_of.append([soundfile.read(path)[0] for path in capsys.readouterr().out.splitlines()])
+    apart, added, again = stems_of
+    assert np.abs(sum(added) - song).max() < 1e-6 < 1e-3 < np.abs(sum(apart) - song).max()
+    for before, after in zip(apart, added, strict=True):
+        assert np.abs(after - before - (song - sum(apart)) / 2).max() < 1e-6
+    assert all(map(np.array_equal, apart, again))  # not written over
+    assert run(tmp_path / "song.wav", "--model", models / "bass", "-o", tmp_path / "out", "--add-up") == 1
+    assert "got bass to add up to the song: expected two stems or more" in capsys.readouterr().err
+
+
 def test_models_of_one_stem_in_a_folder_give_the_mean_of_their_estimates(models, tmp_path, capsys):
     torch.manual_seed(1)
     config = checkpoint.load(models / "bass").config

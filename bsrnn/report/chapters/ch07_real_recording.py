@@ -30,6 +30,7 @@ VOICES = {
     "rendered, training songs": ("#000000", ":"),
     "rendered, amateurs' songs": ("#009E73", "-."),
 }
+ADDING_UP = "adding_up.csv"  # likewise
 MASK = "ratio mask that knows the stems"
 SINGERS_PROFILE = "small"  # whose models were measured
 
@@ -173,3 +174,15 @@ def bags() -> pd.DataFrame:
     names = [[planned[run_id].change for run_id in str(ids).split(" + ")] for ids in together.index]
     together.insert(0, "model", [f"{usual}, with: {other}" for usual, other in names])
     return pd.concat([alone, together[[*alone.columns]]], ignore_index=True)
+
+
+def adding_up() -> pd.DataFrame:
+    """The published models' estimates with and without an equal share of what they leave: mean uSDR in dB, a row a kind
+    of recording and target."""
+    measured = pd.read_csv(paths.results("pilots") / ADDING_UP).melt(
+        ["recordings", "count", "shares"], var_name="target", value_name="usdr"
+    )
+    wide = measured.pivot_table("usdr", ["recordings", "target"], "shares", sort=False)
+    table = pd.DataFrame({"as they are": wide["none"], "adding up": wide["equal"]})
+    table["gain"] = table["adding up"] - table["as they are"]
+    return table.reset_index()
