@@ -308,19 +308,22 @@ def test_what_the_chapter_says_of_tone_is_what_was_measured():
 
 
 def test_what_the_chapter_says_of_stems_that_add_up_is_what_was_measured():
-    table = ch07_real_recording.adding_up().set_index(["recordings", "target"])
-    measured = pd.read_csv(REPOSITORY / "results/pilots/adding_up.csv").set_index(["recordings", "shares"])
-    gain, page = table["gain"].unstack(), page_on_real_recordings()
-    one, rendered = gain.loc["Falcon 69"], gain.drop("Falcon 69")
-    assert (rendered[["vocals", "bass", "other"]] > 0).all(axis=None)
-    assert list(rendered.index[rendered["drums"] > 0]) == ["new timbres"]
+    table = ch07_real_recording.adding_up().set_index(["target", "recordings"])
+    for target in ("drums", "other"):  # each of one model, which the grid has scored on the same songs
+        assert abs(table.at[(target, "test songs"), "as they are"] - study_score(f"{target}-long-s0")) < 0.002
+    page, rendered, mean = page_on_real_recordings(), table.drop("Falcon 69", level="recordings"), table.loc["mean"]
+    said = "brings {:.2f} dB on the test songs and {:.2f} dB on the new timbres, and both intervals lie above 0"
+    assert said.format(*mean["gain"][["test songs", "new timbres"]]) in page
+    assert (mean["low"].drop("Falcon 69") > 0).all()
+    most = rendered["gain"].unstack()[["validation songs", "test songs"]].drop("mean")
+    assert all(set(most[songs].nlargest(2).index) == {"vocals", "other"} for songs in most)
+    assert list(rendered.index[rendered["high"] < 0]) == [("drums", "validation songs")]
+    one = table["gain"].xs("Falcon 69", level="recordings")
     assert f"vocals and drums lose {-one['vocals']:.2f} and {-one['drums']:.2f} dB, bass and" in page
     assert f"gain {one['bass']:.2f} and {one['other']:.2f}. So" in page
-    for target in ("drums", "other"):  # each of one model, which the grid has scored on the same songs
-        assert abs(table.at[("test songs", target), "as they are"] - study_score(f"{target}-long-s0")) < 0.002
-    means = measured.drop(columns="count").mean(axis=1).unstack()
-    better = means["learnt"] - means["equal"]
-    assert f"{better['test songs']:.2f} dB better in the mean on the test songs" in page
+    learnt = ch07_real_recording.adding_up("learnt").set_index(["target", "recordings"])
+    better = learnt["gain"]["mean"] - mean["gain"]
+    assert f"are {better['test songs']:.2f} dB better than quarters on the test songs" in page
     worse = -better[["new timbres", "Falcon 69"]]
     assert "and {:.2f} and {:.2f} dB worse on the new timbres and on *Falcon 69*".format(*worse) in page
 

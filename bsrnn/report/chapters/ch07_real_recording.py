@@ -176,13 +176,17 @@ def bags() -> pd.DataFrame:
     return pd.concat([alone, together[[*alone.columns]]], ignore_index=True)
 
 
-def adding_up() -> pd.DataFrame:
-    """The published models' estimates with and without an equal share of what they leave: mean uSDR in dB, a row a kind
-    of recording and target."""
-    measured = pd.read_csv(paths.results("pilots") / ADDING_UP).melt(
-        ["recordings", "count", "shares"], var_name="target", value_name="usdr"
-    )
-    wide = measured.pivot_table("usdr", ["recordings", "target"], "shares", sort=False)
-    table = pd.DataFrame({"as they are": wide["none"], "adding up": wide["equal"]})
-    table["gain"] = table["adding up"] - table["as they are"]
-    return table.reset_index()
+def adding_up(shares: str = "equal") -> pd.DataFrame:
+    """The published models' estimates with and without a share of what they leave: mean uSDR in dB, a row a kind of
+    recording and target, with the interval of 95 % over songs; the mean is over targets."""
+    measured = pd.read_csv(paths.results("pilots") / ADDING_UP, index_col=["shares", "song"])
+    rows = []
+    for recordings, scored in measured.groupby("recordings", sort=False):
+        scores = scored.drop(columns="recordings").assign(mean=lambda targets: targets.mean(axis=1))
+        alone, together = scores.loc["none"], scores.loc[shares]
+        for target, differences in (together - alone).items():
+            gain, low, high = comparison.interval(differences.to_numpy()[None])
+            row = {"recordings": recordings, "songs": len(differences), "target": target}
+            row |= {"as they are": alone[target].mean(), "adding up": together[target].mean()}
+            rows.append(row | {"gain": gain, "low": low, "high": high})
+    return pd.DataFrame(rows)
