@@ -81,7 +81,7 @@ def stem_names(
     """Names of the files that come out, without ending.
 
     Raises:
-        ConfigError: a stem that no model gives, or a name that would be there twice.
+        ConfigError: a stem that no model gives, a name that would be there twice, or nothing that could add up.
     """
     targets = list(targets_of(models))
     if two_stems and two_stems not in targets:

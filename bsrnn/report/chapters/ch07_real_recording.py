@@ -30,7 +30,7 @@ VOICES = {
     "rendered, training songs": ("#000000", ":"),
     "rendered, amateurs' songs": ("#009E73", "-."),
 }
-ADDING_UP = "adding_up.csv"  # likewise
+ADDING_UP = "adding_up.csv"  # of results/pilots, measured by hand, song by song
 MASK = "ratio mask that knows the stems"
 SINGERS_PROFILE = "small"  # whose models were measured
 
