@@ -317,6 +317,7 @@ def test_what_the_chapter_says_of_stems_that_add_up_is_what_was_measured():
     assert (mean["low"].drop("Falcon 69") > 0).all()
     most = rendered["gain"].unstack()[["validation songs", "test songs"]].drop("mean")
     assert all(set(most[songs].nlargest(2).index) == {"vocals", "other"} for songs in most)
+    assert "On the validation and the test songs vocals and other gain the most. Drums lose on the validation" in page
     assert list(rendered.index[rendered["high"] < 0]) == [("drums", "validation songs")]
     one = table["gain"].xs("Falcon 69", level="recordings")
     assert f"vocals and drums lose {-one['vocals']:.2f} and {-one['drums']:.2f} dB, bass and" in page
