@@ -248,6 +248,11 @@ EARLY, LATE = "best in the first half", "best in the second half"
 ENOUGH = 3  # ours: trainings of each kind, for a word on what sets them apart
 
 
+def best_early(best_items, items):
+    """Whether a training was best before half of its items: of one, or of a column of them."""
+    return 2 * best_items <= items
+
+
 def kept_weights(table: pd.DataFrame) -> str:
     """Of which weights are kept: where the choice by validation is seen on the test songs, and how the last ones do.
 
@@ -353,7 +358,7 @@ def trainings(table: pd.DataFrame) -> str:
     words = f"Of {len(table)} trainings {rising} {'was' if rising == 1 else 'were'} best at the very end"
     why = "which a learning rate that falls to zero makes likely, however long the training is"
     words = f"{words}, {why}." if rising else f"{words}."
-    early = [str(name) for name in table.index[2 * table["best_items"] <= table["items"]]]
+    early = [str(name) for name in table.index[best_early(table["best_items"], table["items"])]]
     if early:
         words += " Best before half of their items, so that the weights of a short training were kept: "
         words += (

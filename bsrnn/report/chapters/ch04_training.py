@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bsrnn.report import artifact, figures, stamps
 from bsrnn.report.artifact import Runs
-from bsrnn.report.findings import EARLY, LATE
+from bsrnn.report.findings import EARLY, LATE, best_early
 from bsrnn.report.statistics import difference_table, mean_interval
 from bsrnn.report.tables import ordered, ours, summaries_of
 from bsrnn.runtime import paths
@@ -100,7 +100,7 @@ def _kept(done: Finished) -> str:
     """Which of a training's weights its model has."""
     if done.run.profile.train.kept_weights == "last":
         return LAST
-    return EARLY if 2 * done.training["best_items"] <= done.training["items"] else LATE
+    return EARLY if best_early(done.training["best_items"], done.training["items"]) else LATE
 
 
 def published_bass() -> pd.DataFrame:
