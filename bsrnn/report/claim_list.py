@@ -55,9 +55,13 @@ class Claim:
         return self.id.partition(",")[0]
 
     def naming(self, compared: list[Pair]) -> "Claim":
-        """With the name of the other system, and how it was chosen; and with the weights, where they are the last."""
+        """With the name of the other system, and how it was chosen; with the weights, where they are the last; and as a
+        first look, where it stands beside a claim that is asked on more songs.
+        """
         if any(done.run.profile.train.kept_weights == "last" for pair in compared for done in pair):
             return replace(self, contrast=f"{self.contrast}, last weights")
+        if self.in_overview and compared and self.of in compared[0][0].run.profile.second_looks:
+            return replace(self, statement=f"{self.statement.rstrip('.')}: the first look.")
         if self.paired is not with_rival or not compared:
             return self
         rival = compared[0][1].run
@@ -216,7 +220,7 @@ CLAIMS = (
     Claim("C5, over the start", "A finetuned model is better than the model that it started from.",
           "finetuned - start", _role("finetuned"), _role("start"), paper_db=_finetuning, paired=with_start,
           in_overview=True),
-    Claim(ROOM, "True stems of the unlabelled songs help beyond more training: there is room for labels.",
+    Claim(ROOM, f"True stems of the unlabelled songs help by {ROOM_DB:g} dB beyond more training: room for labels.",
           "true stems - control", _true_stems, _role("control"), margin_db=ROOM_DB, in_overview=True),
 )  # fmt: skip
 _LATER = {SECOND_LOOK, THIRD_LOOK, LAST, AGAIN}

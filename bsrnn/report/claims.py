@@ -24,9 +24,8 @@ from bsrnn.report.claim_list import CLAIMS as CLAIMS
 from bsrnn.report.claim_list import MIN_SEEDS as MIN_SEEDS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim
-from bsrnn.report.stamps import OURS, claim_words, data_words, seeds_of
+from bsrnn.report.stamps import OURS, claim_words, data_words
 from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of, seeds_wanted
-from bsrnn.report.tables import mean_of, summaries_of
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, Study, is_silence
@@ -290,6 +289,15 @@ def _verdict_words(row) -> str:
     return f"{verdict}, and the other way round" if verdict == INCONSISTENT and row.high < 0 else verdict
 
 
+def counted_verdicts(rows: pd.DataFrame, column: str = "our_analogue") -> str:
+    """How many claims have which verdict, in a sentence's end, and which of these say nothing of the paper's method."""
+    counts = rows[column].value_counts()
+    verdicts = (CONSISTENT, INCONSISTENT, UNDECIDED, NOT_TESTED)
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if verdict in counts)
+    empty = rows["claim"][rows["caveat"].notna() & (rows[column] != NOT_TESTED)]
+    return words + (f"; of these, {', '.join(empty)} says nothing of the paper's method" if len(empty) else "")
+
+
 def overview(study: Study) -> pd.DataFrame:
     """The primary contrasts, and those that belong beside them, in the two columns that open the book."""
     rows = table(study)
@@ -297,38 +305,6 @@ def overview(study: Study) -> pd.DataFrame:
     rows = rows[rows["claim"].isin({claim.id for claim in CLAIMS if claim.primary or claim.in_overview})]
     verdicts = ["claim", "statement", "our_analogue", "difference", "paper_data", "paper_effect", "contrast"]
     return rows[[*verdicts, "seeds", "songs", "profile"]].reset_index(drop=True)  # first what fits on a small screen
-
-
-def how_good(study: Study) -> str:
-    """How good the models are whose differences the claims are about, beside a filter that needs no network."""
-    results = Results(study, {"base", "long", "baselines"})
-    levels, below = _levels(results, "base")
-    if not levels:
-        return ""
-    words = (
-        "How good are the models that these verdicts are about? Their mean uSDR on the test songs, where silence has "
-        "0 dB, beside that of a fixed filter, one gain for each frequency, learnt from the training songs:"
-    )
-    weak_words = "Where a model lies below the filter, a verdict compares models that do less than an equaliser can."
-    said = [f"- Profile {study.profile.name}: {'; '.join(levels)}."]
-    if longer := results.find("long"):
-        times = longer[0].training["items"] / study.profile.train.max_items
-        after = f"- After {times:g} times as many items, seed {seeds_of(longer)} (no verdict is of these)"
-        said.append(f"{after}: {'; '.join(_levels(results, 'long')[0])}.")
-    return "\n".join([words, "", *said, *(["", weak_words] if below else [])])
-
-
-def _levels(scores: Results, role: str) -> tuple[list[str], bool]:
-    """Of each target the models of a role beside the filter, in words; and whether any of them lies below it."""
-    said, below = [], False
-    for target in scores.targets(role):
-        model = mean_of(summaries_of(scores.find(role, target)), "usdr_mean")
-        known = mean_of([done.scores["wiener"]["summary"] for done in scores.find("baselines", target)], "usdr_mean")
-        if model is not None and known is not None:
-            below |= model < known
-            side = "below" if model < known else "above"
-            said.append(f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {side} the filter's {known:.2f} dB")
-    return said, below
 
 
 def beside(study: Study) -> str:

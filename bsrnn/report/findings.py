@@ -195,8 +195,8 @@ def splits(table: pd.DataFrame) -> str:
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
                 gains.append(f"{gain:+.2f} dB {where}")
         said += [f"{better} over {NAMES.get(worse, worse)}, {why}: {', '.join(gains)}."] if gains else []
-    intervals = "How sure ours are, and what later looks say, stands in [the table of all claims]"
-    intervals += "(08_results.html#every-claim)."
+    intervals = "What later looks at more songs say, which may be otherwise, and how sure that is, stands in [the "
+    intervals += "table of all claims](08_results.html#every-claim)."
     return " ".join([*said, intervals]) if said and table["profile"].ne("-").any() else " ".join(said)
 
 
@@ -312,6 +312,7 @@ FINDINGS: dict[str, Finding] = {
     "details": choices,
     "beyond": beyond,
     "claims": claim_findings.of_claims,
+    "claims_csdr": claim_findings.by_csdr,
     "scale": scale_findings.scale,
     "long": scale_findings.longer,
     "doubling": scale_findings.doubled,
@@ -362,7 +363,8 @@ def trainings(table: pd.DataFrame) -> str:
     if early:
         words += " Best before half of their items, so that the weights of a short training were kept: "
         words += (
-            f"{', '.join(early)}. There the mean of the few validation songs moved up and down by more than it rose."
+            f"{', '.join(early)}. There the mean of the few validation songs moved up and down by more than it rose, "
+            "or it fell from the first one on, as where a model learns its few songs by heart."
         )
     return words
 

@@ -71,6 +71,8 @@ HEADINGS = {
     "score_seconds": "scoring (s)",
     "wiener_oracle": "Wiener, knows the song (dB)",
     "wiener": "Wiener, trained (dB)",
+    "new_wiener_oracle": "new timbres: Wiener, knows the song (dB)",
+    "new_wiener": "new timbres: Wiener, trained (dB)",
     "ratio_mask": "ratio mask (dB)",
     "of_the_mask": "share of the mask's",
     "above_filter": "BSRNN above it (dB)",
@@ -109,6 +111,9 @@ def column_words(table: pd.DataFrame) -> dict[int, list[str]]:
         values = table.iloc[:, place].tolist()
         if name == "learning_rate":  # text in the tables' files, as it was given
             words[place] = [_cell(value, None) if is_missing(value) else plain(float(value)) for value in values]
+            continue
+        if name == "level":  # of an interval: two decimals would make 1.00 of 0.996
+            words[place] = [NOTHING if is_missing(value) else f"{100 * value:.3g} %" for value in values]
             continue
         fixed = MARGIN_DECIMALS if judged and name in BESIDE_A_MARGIN else _decimals_together(table, name)
         words[place] = _words(values, fixed, is_p=name == "p")

@@ -15,12 +15,12 @@ from bsrnn.config import TARGETS
 from bsrnn.data import songs
 from bsrnn.data.songs import Song
 from bsrnn.errors import DataError, MissingResult
-from bsrnn.report import chapters, claims, show, stamps, tables, trace
+from bsrnn.report import chapters, claims, levels, show, stamps, tables, trace
 from bsrnn.report.manifest import README_PROFILE
 from bsrnn.report.player import seconds_shown
 from bsrnn.report.sounds import fullest, fullness, opens
 from bsrnn.separation import separate
-from bsrnn.study.results import Finished, Results, Study, mean, trained_model
+from bsrnn.study.results import Finished, Results, Study, trained_model
 
 SONGS_TO_CHOOSE_FROM = 4  # the first test songs, which the chapters render too
 MEGABYTES = 2.6  # of the front page's player: 20 s of nine tracks, and the page stays below three
@@ -58,32 +58,36 @@ def listen(profile_name: str) -> None:
     words = f"{song.name}, one of the {stamps.data_words(study.profile)}, taken apart by the models of profile"
     heard = show.tracks(mixture, true, estimated, rest=False)
     show.player(heard, song.sample_rate, f"{words} {profile_name}", MEGABYTES)
-    show.said(place_among_songs(study, song.name, targets))
     show.said(which_are_heard(study))
+    show.said(place_among_songs(study, song.name, targets))
 
 
 def which_are_heard(study: Study) -> str:
-    """Of each target the training whose model plays, with its own score; the other scores here are means over seeds."""
+    """Of each target the training whose model plays, with its mean score; and of which the command takes two."""
+    playing = study.best_models()
     said = [
         f"{run.id} (mean of the test songs {study.finished(run).scores['summary']['usdr_mean']:.1f} dB)"
-        for run in study.best_models().values()
+        for run in playing.values()
     ]
+    if not said:
+        return ""
     words = "What plays is of each target the one training from the start that was best on the validation songs"
-    return f"{words}: {', '.join(said)}." if said else ""
+    beside = [target for target in playing
+              if any(other.target == target for other in study.with_the_best())]  # fmt: skip
+    more = f" For {' and '.join(beside)} `bsrnn separate` takes a second model, too." if beside else ""
+    return f"{words}: {', '.join(said)}.{more}"
 
 
 def place_among_songs(study: Study, song_name: str, targets: Sequence[str]) -> str:
-    """A song's scores in the test, and its place among all test songs: whether this sound is usual."""
-    results, said = Results(study, {"base"}), []
-    for target in targets:
-        songs_of = [{row["song"]: row["usdr"] for row in done.songs()} for done in results.find("base", target)]
-        means = {name: mean([of_seed.get(name) for of_seed in songs_of]) for name in songs_of[0]}
-        scored = {name: value for name, value in means.items() if value is not None}
+    """A song's scores by the models that play, and its place among all test songs: whether this sound is usual."""
+    playing, said = study.best_models(), []
+    for target in (target for target in targets if target in playing):
+        songs_of = {song["song"]: song["usdr"] for song in study.finished(playing[target]).songs()}
+        scored = {name: value for name, value in songs_of.items() if value is not None}
         if song_name in scored:
             place = 1 + sum(value > scored[song_name] for value in scored.values())
-            said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)}; "
-                        f"their mean is {mean(list(scored.values())):.1f})")  # fmt: skip
-    words = "Scores of the whole song, in the mean over seeds, with its place among the test songs"
+            said.append(f"{target} {scored[song_name]:.1f} dB (place {place} of {len(scored)})")
+    words = "Scores of the whole song by these models, with its place among the test songs"
     return f"{words}: {', '.join(said)}." if said else ""
 
 
@@ -138,10 +142,12 @@ def quality(profile_name: str) -> None:
     number, seeds = stamps.scored_songs(results).removesuffix(" scored"), stamps.seeds_of(results.find("base"))
     heard = {target: tables.new_score(results.find("base", target)) for target in results.targets("base")}
     new = {target: score for target, score in heard.items() if score is not None}
+    of_filter = {target: levels.on_new(results.find("baselines", target), levels.FILTER) for target in new}
     lines = [f"Mean score on {number} that no model has heard, seed {seeds} ({SCORE}):", ""]
     for target, of_target in best_first(scores(study)).items():
         mask = f"; a mask that knows the true stems has {of_target.get('ratio_mask', 0.0):.1f} dB"
         of_new = f"; on songs of new timbres {new[target]:.1f} dB" if target in new else ""
+        of_new += f" (that filter {of_filter[target]:.1f})" if of_filter.get(target) is not None else ""
         lines.append(f"- {_score(target, of_target)}{of_new}{mask if 'ratio_mask' in of_target else ''}.")
     if longer := results.find("long"):
         lines += ["", _after_more_items(study, longer)]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bsrnn.checkpoint import WEIGHTS
 from bsrnn.errors import BSRNNError, ConfigError
-from bsrnn.report import chapters, claims, figures, formats, tables, trace
+from bsrnn.report import chapters, claim_findings, claims, figures, formats, levels, tables, trace
 from bsrnn.runtime import paths
 from bsrnn.runtime.files import atomic_write, read_json, write_json, write_text
 from bsrnn.study import runs
@@ -116,7 +116,8 @@ def readme_text(profile_name: str = README_PROFILE) -> str:
     """What README.md says of the results: what they say to the claims, and the scores; each with its source."""
     study = Study(profile_name)
     verdicts = claims.overview(study).drop(columns="profile")  # the line below says which
-    parts = [claims.how_good(study), tables.to_markdown(verdicts), claims.beside(study)]
+    parts = [levels.how_good(study), tables.to_markdown(verdicts), claims.beside(study)]
+    parts += filter(None, [claim_findings.by_csdr(chapters.get("claims_csdr").draw(study))])
     parts += [chapters.get("claims").source.stamp(study)]
     parts += ["Mean uSDR in dB on held-out songs:", tables.to_markdown(scores_by_method(study))]
     return "\n\n".join([*parts, chapters.get("results").source.stamp(study)])

@@ -75,6 +75,14 @@ def longer(table: pd.DataFrame) -> str:
             for method, words in (("wiener", "trained filter"), ("wiener_oracle", "filter that knows the song"))
         )
         words = f"{target[0].upper()}{target[1:]}: {least['usdr_mean']:.2f} dB with {least['items']} items, "
-        words += f"{most['usdr_mean']:.2f} dB with {most['items']}, {beside}"
-        said.append(f"- {words}, {most['of_the_mask']:.0%} of what the mask has.")
+        words += (
+            f"{most['usdr_mean']:.2f} dB with {most['items']}, {beside}, {most['of_the_mask']:.0%} of what the mask has"
+        )
+        if not pd.isna(most["new_usdr_mean"]):
+            new = most["new_usdr_mean"] - most["new_wiener"], most["new_usdr_mean"] - most["new_wiener_oracle"]
+            trained, knowing = map(formats.beside, new)
+            words += (
+                f"; on songs of new timbres {most['new_usdr_mean']:.2f} dB, {trained} the one and {knowing} the other"
+            )
+        said.append(f"- {words}.")
     return "\n".join(said)

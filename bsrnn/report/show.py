@@ -13,7 +13,7 @@ from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, findings, stamps, table_html, trace, widgets
+from bsrnn.report import chapters, claims, figures, findings, levels, stamps, table_html, trace, widgets
 from bsrnn.report.player import MEGABYTES, address, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
@@ -110,11 +110,12 @@ def _shown(body: str, below: str, identity: str) -> None:
 def overview(profile_name: str) -> None:
     """The primary contrasts in two columns, with where they come from. Raises MissingResult: a run without a result."""
     study = Study(profile_name)
-    said(claims.how_good(study))
+    said(levels.how_good(study))
     body = table_html.of_results(claims.overview(study), "The paper's claims")
     shown = chapters.get("claims")
     words = table_html.caption(claims.beside(study), "The paper's claims", shown.source.stamp(study))
     _shown(body, words + trace.folded(shown, study), "overview")
+    finding("claims_csdr", profile_name)
 
 
 def said(words: str) -> None:

@@ -43,7 +43,8 @@ def no_claim(seeds: int) -> str:
 
 def banner(profile: Profile) -> str:
     """The first line of a chapter: what all that stands on the page comes from."""
-    seeds = f"seeds {seed_words(profile)}" + (", of some runs fewer so far" if profile.waiting else "")
+    seeds = f"seeds {seed_words(profile)}" + (", of later looks more" if profile.further_trainings else "")
+    seeds += ", of some runs fewer so far" if profile.waiting else ""
     words = [f"profile {profile.name}: {data_words(profile)}", seeds, claim_words(profile)]
     return "; ".join(filter(None, words))
 

@@ -14,6 +14,7 @@ import, so it is imported where it is used.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -211,16 +212,18 @@ def with_start(finetuned: Iterable[Finished], starts: Iterable[Finished]) -> lis
     return [(a, b) for a in finetuned for b in starts if a.run.its_start.id == b.run.id]
 
 
-def difference_table(compared: Sequence[Pair], songs: Songs = Finished.songs) -> pd.DataFrame:
-    """Differences of the uSDR in dB, mean over targets: a row a seed, a column a song; songs: which ones.
+def difference_table(
+    compared: Sequence[Pair], songs: Songs = Finished.songs, score: Literal["usdr", "csdr", "leakage_db"] = "usdr"
+) -> pd.DataFrame:
+    """Differences of a score in dB, mean over targets: a row a seed, a column a song; songs: which ones.
 
     Only seeds that have every target, and songs that have a score in all of them.
     """
     rows = []
     for better, worse in compared:
-        scores = {song["song"]: song["usdr"] for song in songs(worse)}
+        scores = {song["song"]: song[score] for song in songs(worse)}
         for song in songs(better):
-            values = song["usdr"], scores.get(song["song"])
+            values = song[score], scores.get(song["song"])
             difference = np.nan if None in values else values[0] - values[1]  # a target is silent in some songs
             run = better.run
             rows.append({"seed": run.seed, "target": run.target, "song": song["song"], "difference": difference})

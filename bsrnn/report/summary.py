@@ -8,8 +8,6 @@ from bsrnn.runtime.terminal import counted
 from bsrnn.study import runs
 from bsrnn.study.results import Finished, Results, Study
 
-VERDICTS = (claims.CONSISTENT, claims.INCONSISTENT, claims.UNDECIDED, claims.NOT_TESTED)
-
 
 def scope(profile_name: str) -> None:
     """The claims, each with the runs that test it."""
@@ -40,7 +38,7 @@ def verdicts(profile_name: str) -> None:
     every = claims.table(Study(profile_name))
     is_primary = every["claim"].isin({claim.id for claim in claims.CLAIMS if claim.primary})
     rows, secondary = every[is_primary], every[~is_primary]
-    said = _counts(rows)
+    said = claims.counted_verdicts(rows)
     on_paper = (rows["paper_data"] != claims.NOT_TESTED).sum()
     opening = (
         f"Of {len(rows)} claims our analogue calls {said}. On the paper's own data {on_paper or 'none'} was tested."
@@ -54,13 +52,9 @@ def verdicts(profile_name: str) -> None:
         f"{row.claim} ({row.contrast}) {row.our_analogue}, {claims.difference_words(row) or 'not measured'}"
         for row in secondary.itertuples()
     ]
-    beside = f"Controls and secondary contrasts, which decide no claim: {_counts(secondary)}. {'; '.join(others)}."
+    beside = f"Controls and secondary contrasts, which decide no claim: {claims.counted_verdicts(secondary)}. "
+    beside += f"{'; '.join(others)}."
     display(Markdown("\n".join([opening, "", *lines, "", *([beside] if others else [])])))
-
-
-def _counts(rows: pd.DataFrame) -> str:
-    counts = rows["our_analogue"].value_counts()
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
 
 
 def aims(profile_name: str) -> None:

@@ -109,13 +109,17 @@ class Study:
         those that the profile publishes with them or beside them."""
         of_targets, others = PUBLISHED
         best = self.best_models()
-        with_them, beside = (
-            [run for run in map(self.grid.get, ids) if run and run.finished() and run not in best.values()]
-            for ids in (self.profile.together, self.profile.beside)
-        )
+        with_them, beside = self.with_the_best(), self._apart_from(best, self.profile.beside)
         published = {f"{of_targets}/{target}": run for target, run in best.items()}
         published |= {f"{of_targets}/{run.id}": run for run in with_them}  # no target is called like a run
         return published | {f"{others}/{run.without_seed}": run for run in beside}
+
+    def with_the_best(self) -> list[Run]:
+        """The finished runs whose models are published with the best ones, and taken together with these."""
+        return self._apart_from(self.best_models(), self.profile.together)
+
+    def _apart_from(self, best: dict[str, Run], ids: Sequence[str]) -> list[Run]:
+        return [run for run in map(self.grid.get, ids) if run and run.finished() and run not in best.values()]
 
 
 class Results:

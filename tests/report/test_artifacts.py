@@ -16,7 +16,18 @@ from bsrnn import cli, config, metrics
 from bsrnn.audio import files as audio
 from bsrnn.data import musdb, songs
 from bsrnn.errors import ConfigError, DataError, MissingResult
-from bsrnn.report import chapters, claims, manifest, scale_findings, show, stamps, table_html, tables
+from bsrnn.report import (
+    chapters,
+    claim_findings,
+    claims,
+    levels,
+    manifest,
+    scale_findings,
+    show,
+    stamps,
+    table_html,
+    tables,
+)
 from bsrnn.report.artifact import CONFIGURATION, Elsewhere, Runs
 from bsrnn.report.chapters import ch06_separation_and_evaluation as evaluation
 from bsrnn.report.chapters import ch08_results, ch09_open_details
@@ -827,7 +838,7 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
     study = Study(PROFILE)
     model = np.mean([result(f"vocals-s{seed}")["scores"]["summary"]["usdr_mean"] for seed in range(5)])
     known = result("vocals-baselines-s0")["scores"]["wiener"]["summary"]["usdr_mean"]
-    good = claims.how_good(study)
+    good = levels.how_good(study)
     assert f"vocals {model:.2f} dB, {model - known:.2f} dB above the filter's {known:.2f} dB" in good
     assert "what an equaliser can" not in good
     said = claims.beside(study)
@@ -849,12 +860,68 @@ def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_othe
     assert pd.isna(rows.loc["C1", "silent_seeds"]) and pd.isna(rows.loc["C1", "effect_where_both_learnt"])
 
 
+def test_the_contrasts_by_csdr_are_those_of_the_songs_and_their_medians(root, monkeypatch):
+    settings = replace(QUICK, seeds=tuple(range(5)), table_one=("v1", "v4"), carries_claims=True)
+    monkeypatch.setitem(profiles.PROFILES, PROFILE, settings)
+    fake_results.write_results(PROFILE)
+    path = runs.get(PROFILE, "vocals-v4-s2").result_path()
+    content = json.loads(path.read_text())
+    content["scores"]["songs"][0] |= {"csdr": None, "leakage_db": None}  # as of a song that is too short for a frame
+    path.write_text(json.dumps(content))
+    row = drawn("claims_csdr").set_index("claim").loc["C1"]
+    v4, v1 = ([result(f"vocals-{split}-s{seed}")["scores"] for seed in range(5)] for split in ("v4", "v1"))
+    songs = range(1, len(v1[0]["songs"]))
+    of_songs = np.array([
+        [better["songs"][song]["csdr"] - worse["songs"][song]["csdr"] for song in songs]
+        for better, worse in zip(v4, v1, strict=True)
+    ])  # fmt: skip
+    medians = [
+        better["summary"]["csdr_median"] - worse["summary"]["csdr_median"] for better, worse in zip(v4, v1, strict=True)
+    ]
+    of_usdr = [
+        better["songs"][song]["usdr"] - worse["songs"][song]["usdr"]
+        for better, worse in zip(v4, v1, strict=True)
+        for song in (0, *songs)
+    ]
+    expected = crossed_effect(of_songs)
+    assert row["csdr"] == pytest.approx(expected.mean) and row["usdr"] == pytest.approx(np.mean(of_usdr))
+    assert (row["low"], row["high"]) == pytest.approx(expected.interval())
+    assert row["csdr_of_medians"] == pytest.approx(np.mean(medians)) and row["songs"] == len(songs)
+    assert row["ahead"] == f"{sum(value > 0 for value in medians)} of 5"
+    rests = [
+        better["songs"][song]["leakage_db"] - worse["songs"][song]["leakage_db"]
+        for better, worse in zip(v4, v1, strict=True)
+        for song in songs
+    ]
+    assert row["leakage"] == pytest.approx(np.mean(rests))
+
+
+def test_a_claim_that_looks_otherwise_by_csdr_is_named_and_no_other():
+    rows = [
+        {"claim": "C1", "contrast": "V4 - V1", "usdr": -0.02, "csdr": 0.23, "low": 0.12, "high": 0.34,
+         "csdr_of_medians": 0.43, "ahead": "9 of 9", "leakage": 3.56, "margin": 0.3},
+        {"claim": "C4", "contrast": "BSRNN - other", "usdr": 0.5, "csdr": 0.4, "low": 0.1, "high": 0.7,
+         "csdr_of_medians": 0.3, "ahead": "5 of 5", "leakage": None, "margin": 0.3},
+        {"claim": "C1, control", "contrast": "V7 - 41 equal bands", "usdr": -0.5, "csdr": 0.2, "low": 0.1, "high": 0.3,
+         "csdr_of_medians": 0.4, "ahead": "5 of 5", "leakage": 1.0, "margin": 0.3},
+    ]  # fmt: skip
+    said = claim_findings.by_csdr(pd.DataFrame(rows))
+    assert "C1 (V4 - V1) is -0.02 dB by the mean of uSDR, and +0.43 dB by the median of cSDR" in said
+    assert "9 of 9 seeds" in said and "+0.23 dB [+0.12, +0.34]; where the target rests, it leaves 3.6 dB more" in said
+    assert "C4" not in said and "control" not in said
+    assert claim_findings.by_csdr(pd.DataFrame(rows[1:])) == ""
+
+
 def test_models_below_the_filter_are_said_to_be(root, monkeypatch):
     fake_results.write_results(PROFILE)
     monkeypatch.setitem(fake_results.LEVELS, "wiener", 9.0)
     fake_results.write_results(PROFILE)
-    good = claims.how_good(Study(PROFILE))
+    good = levels.how_good(Study(PROFILE))
     assert "below the filter's" in good and "do less than an equaliser can" in good and "times as many" not in good
+    model, known = (result(name)["scores"] for name in ("vocals-s0", "vocals-baselines-s0"))
+    csdr, of_filter = model["summary"]["csdr_median"], known["wiener"]["summary"]["csdr_median"]
+    listed = f"vocals {csdr:.2f} dB, {of_filter - csdr:.2f} dB below the filter's {of_filter:.2f} dB; drums"
+    assert f"- By cSDR, the median over the test songs: {listed}" in good
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, long_items=4800))
     fake_results.write_results(PROFILE)
     score, known = (
@@ -863,7 +930,7 @@ def test_models_below_the_filter_are_said_to_be(root, monkeypatch):
     )
     words = f"vocals {score:.2f} dB, {known - score:.2f} dB below the filter's {known:.2f} dB; drums"
     words = f"- After 4 times as many items, seed 0 (no verdict is of these): {words}"
-    assert words in claims.how_good(Study(PROFILE))
+    assert words in levels.how_good(Study(PROFILE))
 
 
 def test_a_study_reads_each_result_once_and_another_sees_what_has_changed(finished, monkeypatch):

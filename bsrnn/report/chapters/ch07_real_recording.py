@@ -31,7 +31,7 @@ VOICES = {
     "rendered, amateurs' songs": ("#009E73", "-."),
 }
 ADDING_UP = "adding_up.csv"  # of results/pilots, measured by hand, song by song
-MASK = "ratio mask that knows the stems"
+MASK, KNOWING_FILTER = "ratio mask that knows the stems", "filter that knows the clip"
 SINGERS_PROFILE = "small"  # whose models were measured
 
 
@@ -79,10 +79,11 @@ def solo_singing() -> pd.DataFrame:
 
 def exchanged_parts() -> pd.DataFrame:
     """The same clips with parts of them exchanged for rendered ones: a row an exchange, with the mean uSDR in dB of the
-    model of many items, of what it becomes at random tone or with other singers, and of a mask that knows the stems."""
+    model of many items, of what it becomes at random tone or with other singers, and of what knows the clip."""
     measured = pd.read_csv(paths.results("pilots") / EXCHANGED)
     table = measured.pivot_table("mean_usdr", "clips", "model", sort=False)
-    shown = {BEFORE: "40000 items", AFTER: "then random tone", SINGERS[-1]: "then with amateurs", MASK: MASK}
+    shown = {BEFORE: "40000 items", AFTER: "then random tone", SINGERS[-1]: "then with amateurs"}
+    shown |= {KNOWING_FILTER: KNOWING_FILTER, MASK: MASK}
     return table[[*shown]].rename(columns=shown).reset_index().rename_axis(columns=None)
 
 
@@ -126,7 +127,8 @@ def sung_twice(seed: int, seconds: float = 12.0) -> dict[str, np.ndarray]:
 
 def of_both_kinds() -> pd.DataFrame:
     """What a training has from the start of songs by amateurs, held against as many of the usual kind: a row a kind of
-    recording, with mean uSDR in dB over seeds, their difference and its interval of 95 % over seeds and recordings."""
+    recording, with mean uSDR in dB over seeds, their difference and its interval of 95 % over seeds and songs; of the
+    clips over seeds and singers, as clips of one singer are alike."""
     study, clips = Study(SINGERS_PROFILE), pd.read_csv(paths.results("pilots") / SOLO_SINGING, index_col="run")
     clip = pd.read_csv(paths.results("pilots") / CLIP, index_col="run")["usdr"]
     usual, mixed = (
@@ -134,7 +136,9 @@ def of_both_kinds() -> pd.DataFrame:
         for name in FROM_THE_START
     )
     ids = [[done.run.id for done in of] for of in (usual, mixed)]
-    ten = [clips.drop(columns="mean_usdr").loc[of].to_numpy() for of in ids]
+    clips = clips.drop(columns="mean_usdr")
+    singers = clips.T.groupby(clips.columns.str.partition("_").get_level_values(0)).mean().T
+    ten = [singers.loc[of].to_numpy() for of in ids]
     one = [clip.loc[of].to_numpy()[:, None] for of in ids]
     both = statistics.pairs(mixed, usual)
     songs = [statistics.difference_table(both, of).to_numpy() for of in (Finished.songs, Finished.new_songs)]

@@ -10,7 +10,7 @@ from bsrnn.report.figures import GREY, colour
 from bsrnn.report.statistics import measured, pairs
 from bsrnn.report.tables import METHODS, mean_of, new_score, ordered, ours, summaries_of
 from bsrnn.study import costs
-from bsrnn.study.results import Finished, Results
+from bsrnn.study.results import Finished, Results, mean
 from bsrnn.study.runs import ITEMS, Run
 
 AXES = {
@@ -21,6 +21,7 @@ AXES = {
 FILTERS = {"wiener": ":", "wiener_oracle": "--"}
 SIZED = Runs({"scale", "baselines"}, {"scale"})
 BESIDE = ("wiener", "wiener_oracle", "ratio_mask")  # of bsrnn.report.tables.METHODS
+ON_NEW = tuple(f"new_{name}" for name in FILTERS)
 
 
 def _size(done: Finished, axis: str) -> int:
@@ -84,19 +85,20 @@ def _behind_longer(results: Results) -> list[Run]:
 @artifact.table("long", "Many more items", Runs({"base", "long", "baselines"}, {"long"}, listed=_behind_longer))
 def many_more_items(results: Results) -> pd.DataFrame:
     """Each target with the profile's items and with many more, all else the same, of the same seeds: mean uSDR on the
-    test songs and on songs of new timbres, beside what the filters and the mask have on the test songs. Share of the
-    mask's: silence has 0. Mean: of the targets, where all four are there."""
+    test songs and on songs of new timbres, beside what the filters and the mask have on the test songs, and the
+    filters on those of new timbres. Share of the mask's, test songs: silence has 0. Mean: of the targets,
+    where all four are there."""
     compared = _longer(results)
     rows = [_beside_filters(results, trained) for both in compared for trained in both]
     if {row["target"] for row in rows} == set(TARGETS):
         for number in range(2):
             of_targets = pd.DataFrame(rows[number : 2 * len(compared) : 2])
             trained = [done for both in compared for done in both[number]]
-            means = of_targets[["usdr_mean", "new_usdr_mean", *BESIDE]].mean().to_dict()
+            means = of_targets[["usdr_mean", "new_usdr_mean", *BESIDE, *ON_NEW]].astype(float).mean().to_dict()
             rows.append({"target": "mean", "items": rows[number]["items"]} | means | ours(results, trained))
     for row in rows:
         row["of_the_mask"] = row["usdr_mean"] / row["ratio_mask"]
-    return ordered(rows, "target", "items", "usdr_mean", "new_usdr_mean", *BESIDE, "of_the_mask")
+    return ordered(rows, "target", "items", "usdr_mean", "new_usdr_mean", *BESIDE, "of_the_mask", *ON_NEW)
 
 
 def _doubled(results: Results) -> list[tuple[str, list[Finished], list[Finished]]]:
@@ -146,10 +148,12 @@ def _kept_items(seeds: list[Finished]) -> str:
 def _beside_filters(results: Results, trained: list[Finished]) -> dict:
     """The scores of one target's trainings, and what estimators without a network have."""
     target = trained[0].run.target
-    estimators = results.find("baselines", target)[0].scores
+    [baselines, *_] = results.find("baselines", target)
+    estimators = baselines.scores
     row = {"target": target, "items": trained[0].training["items"]}
     row |= {"usdr_mean": _test_score(trained), "new_usdr_mean": new_score(trained)}
     row |= {name: estimators[name]["summary"]["usdr_mean"] for name in BESIDE}
+    row |= {f"new_{name}": mean([song["usdr"] for song in baselines.new_songs(name)]) for name in FILTERS}
     return row | ours(results, trained)
 
 
@@ -171,7 +175,7 @@ def from_few_songs(results: Results) -> str:
 @artifact.figure("scale_curves", "The score against items, songs and features", SIZED)
 def score_against_size(results: Results) -> Figure:
     """Mean uSDR on the test songs (line) and on songs of new timbres (dashes), a point a training; the grey lines are
-    the two filters of the same songs, the trained one dotted, the one that knows the song dashed."""
+    the two filters on the test songs, the trained one dotted, the one that knows the song dashed."""
     axes_with_runs = [axis for axis in AXES if len(along(results, axis)) > 1]
     target = results.find("scale")[0].run.target
     figure = figures.new_figure(2.8)
