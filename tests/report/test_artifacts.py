@@ -818,11 +818,12 @@ def test_the_overview_is_displayed_with_its_source(finished, monkeypatch):
     shown = []
     monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
     show.overview(PROFILE)
-    words, table = shown
+    words, table = shown[:2]
     assert words.startswith("How good are the models") and "a fixed filter, one gain for each frequency" in words
     assert "The paper&#x27;s claims.</strong>" in table and "carries no claim" in table
     assert "Source: our runs" in table
     assert all(f">{name}</th>" in table for name in ("C1", "C2", "C3", "C4", "C5"))
+    assert shown[2:] == [said] if (said := claim_findings.by_csdr(drawn("claims_csdr"))) else len(shown) == 2
 
 
 def test_beside_the_overview_stand_the_models_scores_silent_systems_and_the_other_contrasts(root, monkeypatch):
@@ -920,6 +921,14 @@ def test_models_below_the_filter_are_said_to_be(root, monkeypatch):
     assert "below the filter's" in good and "do less than an equaliser can" in good and "times as many" not in good
     model, known = (result(name)["scores"] for name in ("vocals-s0", "vocals-baselines-s0"))
     csdr, of_filter = model["summary"]["csdr_median"], known["wiener"]["summary"]["csdr_median"]
+    new, of_new = (
+        [song["usdr"] for song in result(name)["new"][method]["songs"]]
+        if method
+        else [song["usdr"] for song in result(name)["new"]["songs"]]
+        for name, method in (("vocals-s0", ""), ("vocals-baselines-s0", "wiener"))
+    )
+    assert f"- On songs of new timbres: vocals {np.mean(new):.2f} dB, " in good
+    assert f"{np.mean(of_new) - np.mean(new):.2f} dB below the filter's {np.mean(of_new):.2f} dB" in good
     listed = f"vocals {csdr:.2f} dB, {of_filter - csdr:.2f} dB below the filter's {of_filter:.2f} dB; drums"
     assert f"- By cSDR, the median over the test songs: {listed}" in good
     monkeypatch.setitem(profiles.PROFILES, PROFILE, replace(QUICK, long_items=4800))

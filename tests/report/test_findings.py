@@ -66,9 +66,11 @@ def test_scale_is_told_by_the_doubling():
 def test_what_many_more_items_bring_is_told_beside_filters_and_mask():
     rows = [("bass", 5, 1.0, 0.1), ("bass", 40, 2.5, 0.25), ("mean", 5, 1.0, 0.1), ("mean", 40, 4.0, 0.4)]
     table = pd.DataFrame(rows, columns=["target", "items", "usdr_mean", "of_the_mask"])
-    assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=2.501, ratio_mask=10.0)) == (
+    new = {"new_usdr_mean": [None, 2.0, None, None], "new_wiener": 1.25, "new_wiener_oracle": 4.0}
+    assert scale_findings.longer(table.assign(wiener=1.5, wiener_oracle=2.501, ratio_mask=10.0, **new)) == (
         "- Bass: 1.00 dB with 5 items, 2.50 dB with 40, 1.00 dB above the trained filter and level with the filter "
-        "that knows the song, 25% of what the mask has.\n"
+        "that knows the song, 25% of what the mask has; on songs of new timbres 2.00 dB, 0.75 dB above the one and "
+        "2.00 dB below the other.\n"
         "- Mean: 1.00 dB with 5 items, 4.00 dB with 40, 2.50 dB above the "
         "trained filter and 1.50 dB above the filter that knows the song, 40% of what the mask has."
     )
@@ -160,7 +162,8 @@ def test_splits_are_compared_within_a_profile_and_with_the_same_seeds():
         "V4 over V1, finer bands at low frequencies: +1.25 dB in the paper, +0.50 dB in profile small. "
         "V7 over V4, more bands: +0.75 dB in the paper. "
         "V7 over 41 equal bands, where the bands are, not how many: -0.25 dB in profile small. "
-        "How sure ours are, and what later looks say, stands in [the table of all claims](08_results.html#every-claim)."
+        "What later looks at more songs say, which may be otherwise, and how sure that is, stands in [the table of all "
+        "claims](08_results.html#every-claim)."
     )
     assert findings.splits(table[table["split"] == "V7"]) == ""
 
