@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from bsrnn.report import formats
 from bsrnn.report.stamps import seeds_of
 from bsrnn.report.tables import mean_of, new_score, summaries_of
 from bsrnn.study.results import Finished, Results, Study, mean
@@ -65,7 +66,6 @@ def _pairs(scores: Results, role: str, level: Level) -> Iterator[tuple[str, floa
 
 def _listed(scores: Results, role: str, level: Level) -> str:
     return "; ".join(
-        f"{target} {model:.2f} dB, {abs(model - known):.2f} dB {'below' if model < known else 'above'} the filter's "
-        f"{known:.2f} dB"
+        f"{target} {model:.2f} dB, {formats.beside(model - known)} the filter's {known:.2f} dB"
         for target, model, known in _pairs(scores, role, level)
     )

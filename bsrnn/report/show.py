@@ -13,7 +13,7 @@ from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from bsrnn.errors import ConfigError, MissingResult
-from bsrnn.report import chapters, claims, figures, findings, levels, stamps, table_html, trace, widgets
+from bsrnn.report import chapters, claim_findings, claims, figures, findings, levels, stamps, table_html, trace, widgets
 from bsrnn.report.player import MEGABYTES, address, contents
 from bsrnn.report.player import part as part
 from bsrnn.report.sounds import FLOOR_DB, level_db
@@ -125,17 +125,19 @@ def said(words: str) -> None:
 
 
 def verdict(profile_name: str, *ids: str) -> None:
-    """The two verdicts of some claims, at the end of a chapter.
+    """The two verdicts of some claims, at the end of a chapter, and what cSDR says otherwise.
 
     Raises:
         ConfigError: unknown claim. MissingResult: a run without a result.
     """
-    for name, row in _of_claims(profile_name, ids).iterrows():
+    rows, other_score = _of_claims(profile_name, ids), chapters.get("claims_csdr").draw(Study(profile_name))
+    for name, row in rows.iterrows():
         difference = claims.difference_words(row)
         measured = f" Measured difference ({row.contrast}): {difference}." if difference else ""
         words = f"**{name}. {row.statement}** On the paper's data: *{row.paper_data}*. Our analogue ({row['data']}, "
         words += f"profile {row.profile}): *{row.our_analogue}* ({row.reason}).{measured}"
         display(Markdown(words))
+        said(claim_findings.by_csdr(other_score[other_score["claim"] == name]))
 
 
 def _of_claims(profile_name: str, ids: Sequence[str]) -> pd.DataFrame:

@@ -868,6 +868,7 @@ def test_the_contrasts_by_csdr_are_those_of_the_songs_and_their_medians(root, mo
     path = runs.get(PROFILE, "vocals-v4-s2").result_path()
     content = json.loads(path.read_text())
     content["scores"]["songs"][0] |= {"csdr": None, "leakage_db": None}  # as of a song that is too short for a frame
+    content["scores"]["summary"]["csdr_median"] += 5 * 1.5  # so that the medians differ by 1.5 dB more
     path.write_text(json.dumps(content))
     row = drawn("claims_csdr").set_index("claim").loc["C1"]
     v4, v1 = ([result(f"vocals-{split}-s{seed}")["scores"] for seed in range(5)] for split in ("v4", "v1"))
@@ -895,6 +896,11 @@ def test_the_contrasts_by_csdr_are_those_of_the_songs_and_their_medians(root, mo
         for song in songs
     ]
     assert row["leakage"] == pytest.approx(np.mean(rests))
+    shown = []
+    monkeypatch.setattr("bsrnn.report.show.display", lambda page: shown.append(page.data))
+    show.verdict(PROFILE, "C1")
+    verdict, otherwise = shown
+    assert verdict.startswith("**C1. ") and f"{row['csdr_of_medians']:+.2f} dB by the median of cSDR" in otherwise
 
 
 def test_a_claim_that_looks_otherwise_by_csdr_is_named_and_no_other():
