@@ -35,20 +35,26 @@ def overlap(table: pd.DataFrame) -> str:
 
 
 def seen_and_new(table: pd.DataFrame) -> str:
-    """Of the results: by how much songs of seen timbres score higher, the model's difference beside the mask's."""
+    """Of the results: by how much songs of seen timbres score higher, the model's difference beside those of the mask
+    and of the filter that know the song."""
     said = []
     for target, rows in table.groupby("target", sort=False):
         score = rows.set_index(["method", "timbre"])["usdr_mean"]
         if (MODEL, "new") not in score.index:
             continue
-        model, mask = (score[method, "seen"] - score[method, "new"] for method in (MODEL, MASK))
-        said.append(f"{target} {model:+.2f} dB for the model, {mask:+.2f} dB for the mask")
+        model, mask, knowing = (
+            score[method, "seen"] - score[method, "new"] for method in (MODEL, MASK, KNOWING_FILTER)
+        )
+        said.append(
+            f"{target} {model:+.2f} dB for the model, {mask:+.2f} dB for the mask, {knowing:+.2f} dB for the filter"
+        )
     if not said:
         return ""
     return (
-        f"Mean uSDR with seen timbres minus that with new ones: {'; '.join(said)}. The mask has learnt nothing: its "
-        "difference says how much easier one group of songs is. What the model's difference has beyond that is an "
-        "upper limit of what it knows by heart, for the two groups may differ in other ways, too."
+        f"Mean uSDR with seen timbres minus that with new ones: {'; '.join(said)}. The mask and the filter know the "
+        "song and have learnt nothing: their differences say how much easier one group of songs is, as far as they "
+        "agree. What the model's difference has beyond them hints at what it knows by heart; it is no limit on either "
+        "side, for the two groups may differ in other ways, too."
     )
 
 
@@ -72,10 +78,10 @@ def finetuning(table: pd.DataFrame) -> str:
         if FINETUNED not in models.index:
             continue
         row = models.loc[FINETUNED]
-        words = f"{target.capitalize()}: the finetuned model scores {row['usdr_mean']:.2f} dB, its start "
-        words += f"{models.loc[START, 'usdr_mean']:.2f} dB ({_better(row['over_start'])})"
+        words = f"{target.capitalize()}: the finetuned model scores {row['usdr_mean']:.2f} dB, "
+        words += f"{_better(row['over_start'])} than its start ({models.loc[START, 'usdr_mean']:.2f} dB)"
         if CONTROL in models.index:
-            words += f", the control {models.loc[CONTROL, 'usdr_mean']:.2f} dB ({_better_within(row)})"
+            words += f" and {_better_within(row)} than the control ({models.loc[CONTROL, 'usdr_mean']:.2f} dB)"
         against_control = models.index[models["over_control"].notna()]
         bounds = [name for name in against_control if name.startswith("upper bound")]
         words += f"; the upper bound is {_better_within(models.loc[bounds[0]])} than the control" if bounds else ""
@@ -117,10 +123,20 @@ def _what_it_means(tuned: pd.Series, bound: pd.Series | None) -> list[str]:
     ruled_out = f"So a gain of {MARGIN_DB:g} dB from the unlabelled songs, beyond more training, is ruled out"
     if bound is None or pd.isna(bound["low"]):
         return [ruled_out]
-    if bound["high"] < ROOM_DB:
-        return [f"{ruled_out}. But even their true stems gain less than {ROOM_DB:g} dB: labels had no room to help"]
+    if bound["low"] <= 0 and bound["high"] < ROOM_DB:
+        return [f"{ruled_out}. But even their true stems gain less than {ROOM_DB:g} dB: no room for labels is seen"]
     if bound["low"] > 0:
-        return [f"{ruled_out}. Their true stems have something to teach, and the teacher's labels did not pass it on"]
+        lost = bound["over_control"] - tuned["over_control"]
+        taught = (
+            f"{ruled_out}. Their true stems have something to teach, and the teacher's labels do not pass it on: with "
+        )
+        taught += f"them the model scores {lost:.2f} dB less"
+        if bound["high"] < ROOM_DB:
+            taught += (
+                f". That room is smaller than the {ROOM_DB:g} dB that [the plan](plan.html) asks for before a verdict "
+            )
+            taught += "speaks of the method"
+        return [taught]
     return [f"{ruled_out}. Whether there was room for labels, these seeds do not tell"]
 
 
@@ -160,7 +176,15 @@ def _of_one_seed(table: pd.DataFrame) -> str:
 
 
 def _effects(rows: pd.DataFrame) -> str:
-    return ", ".join(f"*{row['another choice']}* ({row['effect']:+.2f} dB)" for _, row in rows.iterrows())
+    return ", ".join(
+        f"*{row['another choice']}* ({row['effect']:+.2f} dB{_otherwise(row)})" for _, row in rows.iterrows()
+    )
+
+
+def _otherwise(row: pd.Series) -> str:
+    """The effect by the median of cSDR, where its sign is another one."""
+    csdr = row.get("csdr_of_medians")
+    return "" if pd.isna(csdr) or csdr * row["effect"] >= 0 else f", but {csdr:+.2f} dB by the median of cSDR"
 
 
 def guitar(table: pd.DataFrame) -> str:
@@ -193,7 +217,8 @@ def splits(table: pd.DataFrame) -> str:
             if {better, worse} <= set(trained.index) and trained.loc[better, "seeds"] == trained.loc[worse, "seeds"]:
                 gain = trained.loc[better, "usdr_mean"] - trained.loc[worse, "usdr_mean"]
                 where = "in the paper" if profile == "-" else f"in profile {profile}"
-                gains.append(f"{gain:+.2f} dB {where}")
+                songs = trained.loc[better].get("songs")
+                gains.append(f"{gain:+.2f} dB {where}" + ("" if pd.isna(songs) else f" ({songs} songs)"))
         said += [f"{better} over {NAMES.get(worse, worse)}, {why}: {', '.join(gains)}."] if gains else []
     intervals = "What later looks at more songs say, which may be otherwise, and how sure that is, stands in [the "
     intervals += "table of all claims](08_results.html#every-claim)."

@@ -61,6 +61,7 @@ HEADINGS = {
     "songs_wanted": "songs for the margin",
     "seeds_wanted": "seeds for the margin",
     "new_effect": "new timbres: effect (dB)",
+    "csdr_of_medians": "by the median of cSDR (dB)",
     "new_low": "new timbres: low",
     "new_high": "new timbres: high",
     "new_songs": "new timbres: songs",

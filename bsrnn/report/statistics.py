@@ -236,6 +236,14 @@ def difference_table(
     return by_song[targets == table["target"].nunique()].dropna(axis=1)
 
 
+def difference_of_medians(compared: Sequence[Pair]) -> float | None:
+    """Difference of the median of cSDR over songs in dB, mean over pairs of runs; None where one has no such score."""
+    medians = [[done.scores["summary"]["csdr_median"] for done in pair] for pair in compared]
+    if not medians or None in sum(medians, []):
+        return None
+    return float(np.mean([better - worse for better, worse in medians]))
+
+
 def measured(changed: Iterable[Finished], against: Iterable[Finished]) -> dict:
     """Effect with its 95 % interval, over songs and seeds where there are several seeds, else over songs alone."""
     differences = difference_table(pairs(changed, against))

@@ -109,7 +109,8 @@ def ledger() -> str:
     unanswered = ("-", "not public", "not attempted")
     answered = (~choices[["authors_code", "replication"]].isin(unanswered)).any(axis=1).sum()
     return (
-        f"The paper leaves {len(choices)} choices open. The authors' later code or the replication has an answer to "
+        f"The ledger has {len(choices)} choices: those that the paper leaves open or says in two ways, and some that "
+        f"it states and that others or we made otherwise. The authors' later code or the replication has an answer to "
         f"{answered} of them, not always the same one; the other {len(choices) - answered} answers are ours alone."
     )
 
