@@ -222,7 +222,7 @@ def conclusion(effect: Effect, band: float | None, seeds: int, songs: int) -> st
         said = f"{mean:+.2f} dB [{low:+.2f}, {high:+.2f}]: "
         holds_zero = low <= 0 <= high
     agree = ", and the interval holds 0" if holds_zero else ""
-    if band is None and low is not None and seeds >= CROSSED_SEEDS:
+    if low is not None and seeds >= CROSSED_SEEDS:  # which knows of seeds; the band is pooled over other changes
         return f"{said}the interval over seeds and songs {'holds 0' if holds_zero else f'leaves out 0: {sign}'}"
     if band is None:
         return f"{said}{UNKNOWN}{agree}"

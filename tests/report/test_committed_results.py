@@ -14,7 +14,7 @@ from bsrnn.data import songs
 from bsrnn.report import claim_findings, claims
 from bsrnn.report.chapters import ch04_training, ch07_real_recording, ch08_results
 from bsrnn.report.findings import EARLY, LATE
-from bsrnn.report.statistics import crossed_effect
+from bsrnn.report.statistics import crossed_effect, difference_table
 from bsrnn.runtime.files import read_json
 from bsrnn.study import profiles, runs
 from bsrnn.study.results import PUBLISHED, Study
@@ -419,6 +419,22 @@ def test_what_chapter_8_says_of_the_claims_by_csdr_is_what_was_measured():
     assert "go the paper's way by the median of cSDR, C1 and C3 by its mean, too" in page
     assert "the side that the paper calls better also lets through more where the voice rests" in page
     assert all(claim in claim_findings.by_csdr(table.reset_index()) for claim in ("C1 (", "C3 (", "C4 ("))
+
+
+def test_what_chapter_13_says_of_v1_on_more_songs_is_what_was_measured():
+    study = Study("small")
+    compared = [
+        tuple(study.finished(runs.get("small", f"vocals-{name}-s{seed}")) for name in ("v1-again", "hop3"))
+        for seed in range(5)
+    ]
+    more = difference_table(compared)
+    low, high = (f"{value:+.2f}".replace("-", "−") for value in crossed_effect(more).interval())
+    said = (
+        f"On 512 songs, at a hop of 3 s, the same ten models differ by {more.to_numpy().mean():+.2f} dB [{low}, {high}]"
+    )
+    assert said in page_of("13_change_one_thing") and more.shape == (5, 512)
+    first = [study_score(f"vocals-v1-s{seed}") - study_score(f"vocals-s{seed}") for seed in range(5)]
+    assert all(difference > 0 for difference in first)  # "the five seeds of V1 agree"
 
 
 def test_what_chapter_14_says_of_another_system_s_doubling_is_what_was_measured():

@@ -198,6 +198,7 @@ def test_the_sentence(numbers, said):
 def test_from_three_seeds_on_the_interval_itself_knows_of_seeds():
     said = "-0.50 dB [-0.90, -0.10]: the interval over seeds and songs leaves out 0: worse"
     assert report.conclusion((-0.5, -0.9, -0.1), None, 3, 50) == said
+    assert report.conclusion((-0.5, -0.9, -0.1), 0.6, 3, 50) == said  # whatever other changes make of seeds
     assert report.conclusion((0.5, -0.1, 0.9), None, 3, 50).endswith("the interval over seeds and songs holds 0")
 
 

@@ -69,8 +69,8 @@ def in_words(measured: Mapping[str, dict]) -> str:
     slow = "So the model is slow, not the program." if share > HALF and gemm > HALF else ""
     return (
         f"At the paper's size, 3 s of stereo take {seconds_of['ours, float32']:.1f} s in float32{faster}; the "
-        f"textbook's version takes {seconds_of['textbook, float32']:.1f} s. The LSTMs have {share:.0%} of the time, "
-        f"and run at {gemm:.0%} of the machine's best matrix product. {slow}"
+        f"textbook's version takes {seconds_of['textbook, float32']:.1f} s. In float32 the LSTMs have {share:.0%} of "
+        f"the time, and run at {gemm:.0%} of the machine's best matrix product. {slow}"
     ).strip()
 
 
