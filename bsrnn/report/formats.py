@@ -62,6 +62,8 @@ HEADINGS = {
     "seeds_wanted": "seeds for the margin",
     "new_effect": "new timbres: effect (dB)",
     "csdr_of_medians": "by the median of cSDR (dB)",
+    "ahead": "above 0 with seeds",
+    "leakage": "leakage (dB)",
     "new_low": "new timbres: low",
     "new_high": "new timbres: high",
     "new_songs": "new timbres: songs",
