@@ -210,7 +210,7 @@ SMALL = replace(
     seeds=(0, 1, 2, 3, 4),
     second_looks=("C1", "C1, control", "C1, more bands", "C2", "C3", "C4"),
     second_seeds=(5, 6, 7, 8),
-    third_looks=("C1",),
+    third_looks=("C1", "C2"),
     third_seeds=(5, 6, 7, 8),
     last_seeds=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     scored_again=("vocals-v1", "vocals-v4", "vocals-uniform41", "vocals-convtasnet-stft"),
@@ -226,7 +226,6 @@ SMALL = replace(
         *("vocals-hdemucs-s[1-4]", "vocals-umx-s[24]"),
         *(
             "other-shared-s[12]",
-            "*-last-s[0-9]",
             "vocals-umx-doubled-s0",
             "vocals-hdemucs-doubled-s0",
             "drums-*-doubled-s0",

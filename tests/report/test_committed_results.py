@@ -421,6 +421,25 @@ def test_what_chapter_8_says_of_the_claims_by_csdr_is_what_was_measured():
     assert all(claim in claim_findings.by_csdr(table.reset_index()) for claim in ("C1 (", "C3 (", "C4 ("))
 
 
+def test_what_the_pages_say_of_c2_with_the_last_weights_is_what_was_measured():
+    table = pd.read_csv(REPOSITORY / "results/small/tables/claims.csv").set_index("claim")
+    third, second = table.loc["C2"], table.loc["C2, second look"]
+    assert "last weights" in third["contrast"] and third["our_analogue"] == "undecided"
+    assert third["low"] < 0 < third["effect"] < 0.3 < third["high"] and third["detectable"] < second["detectable"]
+    kept = pd.read_csv(REPOSITORY / "results/small/tables/kept_weights.csv").set_index(["target", "kept"])
+    bass, drums = (kept.loc[(target, "the last")] for target in ("bass", "drums"))
+    assert bass["low"] > 0 > drums["over_best"] and drums["high"] > 0 and len(bass["seeds"].split(", ")) == 10
+    assert "The bass has gained by it, as the table says; of the drums" in page_of("04_training")
+    said = "bass and drums together may gain nothing by splits of their own, or as much as the margin"
+    assert said in page_of("08_results")
+    plan = " ".join((REPOSITORY / "book/plan.md").read_text(encoding="utf-8").split())
+    words = "the targets' own splits are {:+.2f} dB [{:+.2f}, {:+.2f}] above V7".format(
+        *third[["effect", "low", "high"]]
+    )
+    assert words.replace("-", "−") in plan
+    assert f"found four times in five is {third['detectable']:.2f} dB" in plan
+
+
 def test_what_chapter_13_says_of_v1_on_more_songs_is_what_was_measured():
     study = Study("small")
     compared = [
