@@ -96,6 +96,11 @@ def beside(difference: float) -> str:
     return f"{abs(difference):.2f} dB {'above' if difference > 0 else 'below'}"
 
 
+def better(difference: float) -> str:
+    """ "0.50 dB better", or worse, of a difference in dB."""
+    return f"{abs(difference):.2f} dB {'better' if difference >= 0 else 'worse'}"
+
+
 def heading(column: Hashable) -> str:
     """A column's name as a reader sees it; what stands for two levels of columns is joined."""
     if isinstance(column, tuple):

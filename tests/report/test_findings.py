@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from bsrnn.report import claim_findings, findings, scale_findings
+from bsrnn.report import claim_findings, findings, finetuning_findings, scale_findings
 
 
 def test_overlap_tells_gains_over_the_widest_hop_of_each_source():
@@ -81,30 +81,30 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
             ("upper bound: true stems", 3.3, 0.3, 0.1)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["model", "usdr_mean", "over_start", "over_control"]).assign(target="bass")
     table = table.assign(seeds="0, 1", low=table["over_control"] - 0.05, high=table["over_control"] + 0.05)
-    assert findings.finetuning(table) == (
+    assert finetuning_findings.finetuning(table) == (
         "Bass: the finetuned model scores 2.90 dB, 0.10 dB worse than its start (3.00 dB) and 0.30 dB worse "
         "[-0.35, -0.25] than the control (3.20 dB); the upper bound is 0.10 dB better [+0.05, +0.15] than the control. "
         "So a gain of 0.3 dB from the unlabelled songs, beyond more training, is ruled out. Their true stems have "
         "something to teach, and the teacher's labels do not pass it on: with them the model scores 0.40 dB less. That "
         "room is smaller than the 0.5 dB that [the plan](plan.html) asks for before a verdict speaks of the method."
     )
-    one_seed = findings.finetuning(table.assign(seeds="0"))
+    one_seed = finetuning_findings.finetuning(table.assign(seeds="0"))
     assert (
         "0.30 dB worse than the control (3.20 dB); the upper bound is 0.10 dB better than" in one_seed
     )  # an interval over songs knows no seeds
     assert one_seed.endswith("with another seed the order may be another one, and nothing follows from this one.")
     bound = table["model"] == "upper bound: true stems"
     roomy = table.assign(high=table["high"].mask(bound, 0.8))
-    assert findings.finetuning(roomy).endswith("do not pass it on: with them the model scores 0.40 dB less.")
+    assert finetuning_findings.finetuning(roomy).endswith("do not pass it on: with them the model scores 0.40 dB less.")
     none = table.assign(low=table["low"].mask(bound, -0.05))
-    assert findings.finetuning(none).endswith("gain less than 0.5 dB: no room for labels is seen.")
+    assert finetuning_findings.finetuning(none).endswith("gain less than 0.5 dB: no room for labels is seen.")
     unsure = roomy.assign(low=table["low"].mask(bound, -0.2))
-    assert "Whether there was room for labels, these" in findings.finetuning(unsure)
+    assert "Whether there was room for labels, these" in finetuning_findings.finetuning(unsure)
     tuned = {"over_control": {-0.3: 0.3}, "low": {-0.35: 0.25}, "high": {-0.25: 0.35}}
-    assert "So the unlabelled songs helped" in findings.finetuning(table.replace(tuned))
-    assert "these seeds do not tell" in findings.finetuning(table.replace({"high": {-0.25: 0.4}}))
+    assert "So the unlabelled songs helped" in finetuning_findings.finetuning(table.replace(tuned))
+    assert "these seeds do not tell" in finetuning_findings.finetuning(table.replace({"high": {-0.25: 0.4}}))
     for shown in (["start", "finetuned"], ["start", "finetuned", "upper bound: true stems"]):
-        without_control = findings.finetuning(table[table["model"].isin(shown)].assign(over_control=None))
+        without_control = finetuning_findings.finetuning(table[table["model"].isin(shown)].assign(over_control=None))
         assert without_control.endswith("2.90 dB, 0.10 dB worse than its start (3.00 dB).")
 
 
@@ -202,7 +202,7 @@ def test_failures_tell_the_two_ends_and_what_a_seed_does():
 def test_the_rules_are_counted_at_the_papers_threshold():
     rows = [("clean residual", 20.0, 90, 100, 100, 80), ("clean residual", 30.0, 90, 100, 31, 30)]
     columns = ["kind", "threshold_db", "chunks", "truly_clean", "called_clean", "of_them_right"]
-    assert findings.rules(pd.DataFrame(rows, columns=columns).assign(target="drums")) == (
+    assert finetuning_findings.rules(pd.DataFrame(rows, columns=columns).assign(target="drums")) == (
         "At 30 dB, 31 of 90 chunks (drums) are called clean residual, 30 of them rightly, and 100 truly are."
     )
 
@@ -210,7 +210,7 @@ def test_the_rules_are_counted_at_the_papers_threshold():
 def test_labels_stand_beside_the_mixture():
     table = pd.DataFrame({"target": ["drums"], "unlabelled": ["songs of their own"], "mixture_as_target_db": [-6.06],
                           "target_3s_db": [3.46], "target_6s_db": [3.3]})  # fmt: skip
-    assert "drums, songs of their own: 3.5 dB, -6.1 dB for the mixture itself." in findings.labels(table)
+    assert "drums, songs of their own: 3.5 dB, -6.1 dB for the mixture itself." in finetuning_findings.labels(table)
 
 
 def test_trainings_that_were_best_at_their_end_had_not_converged():
