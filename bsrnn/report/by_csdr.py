@@ -7,7 +7,7 @@ mean over songs follows the few on which a model fails, which a median does not 
 import pandas as pd
 
 from bsrnn.report import claims
-from bsrnn.report.statistics import difference_of_medians, difference_table, mean_interval
+from bsrnn.report.statistics import difference_of_medians, difference_table, mean_difference, mean_interval
 from bsrnn.report.tables import ordered, ours
 from bsrnn.study.results import Results, mean
 
@@ -27,17 +27,13 @@ def table(results: Results) -> pd.DataFrame:
         if not differences.size:
             continue
         row = {"claim": contrast.claim.id, "contrast": contrast.claim.contrast, "margin": contrast.claim.margin_db}
-        row["usdr"] = _mean_of(contrast.differences)
+        row["usdr"] = mean_difference(contrast.differences)
         row["csdr"], row["low"], row["high"] = mean_interval(differences)
         of_seeds = [difference_of_medians([pair for pair in contrast.compared if pair[0].run.seed == seed])
                     for seed in differences.index]  # fmt: skip
         row["csdr_of_medians"], row["songs"] = mean(of_seeds), differences.shape[1]
         row["ahead"] = f"{sum(value is not None and value > 0 for value in of_seeds)} of {len(of_seeds)}"
-        row["leakage"] = _mean_of(difference_table(contrast.compared, score="leakage_db"))
+        row["leakage"] = mean_difference(difference_table(contrast.compared, score="leakage_db"))
         behind = [done for pair in contrast.compared for done in pair]
         rows.append(row | ours(results, behind))
     return ordered(rows, *COLUMNS)
-
-
-def _mean_of(differences: pd.DataFrame) -> float | None:
-    return float(differences.to_numpy().mean()) if differences.size else None

@@ -55,10 +55,11 @@ def of_claims(table: pd.DataFrame) -> str:
 
 
 def by_csdr(table: pd.DataFrame) -> str:
-    """Of the contrasts by cSDR: the claims' own that look otherwise by it, by the margin or more."""
+    """Of the contrasts by cSDR: the claims' own, of enough seeds, that look otherwise by the margin or more."""
     said = []
     for row in table[~table["claim"].str.contains(",")].itertuples():
-        if abs(row.csdr_of_medians - row.usdr) < row.margin:
+        few = len(row.seeds.split(", ")) < MIN_SEEDS
+        if few or pd.isna(row.csdr_of_medians) or abs(row.csdr_of_medians - row.usdr) < row.margin:
             continue
         words = (
             f"{row.claim} ({row.contrast}) is {row.usdr:+.2f} dB by the mean of uSDR, and {row.csdr_of_medians:+.2f} "

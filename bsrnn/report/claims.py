@@ -25,7 +25,16 @@ from bsrnn.report.claim_list import MIN_SEEDS as MIN_SEEDS
 from bsrnn.report.claim_list import ROLES as ROLES
 from bsrnn.report.claim_list import Claim
 from bsrnn.report.stamps import OURS, claim_words, data_words
-from bsrnn.report.statistics import Effect, Pair, difference_table, effect, holm, seed_deviation_of, seeds_wanted
+from bsrnn.report.statistics import (
+    Effect,
+    Pair,
+    difference_table,
+    effect,
+    holm,
+    mean_difference,
+    seed_deviation_of,
+    seeds_wanted,
+)
 from bsrnn.runtime.terminal import counted
 from bsrnn.study.profiles import Profile
 from bsrnn.study.results import Finished, Results, Study, is_silence
@@ -201,7 +210,7 @@ def _row(contrast: Contrast, level: float) -> dict:
     new_low, new_high = on_new.interval(LEVEL) if on_new else (None, None)
     seeds = list(differences.index)
     interval = measured.interval(level) if measured else None
-    mean = float(differences.to_numpy().mean()) if differences.size else None
+    mean = mean_difference(differences)
     verdict, reason = judge(mean, interval, len(seeds), claim.margin_db, profile.carries_claims)
     on_paper_data = profile.data.source == "musdb18hq"
     return {
@@ -220,7 +229,7 @@ def _row(contrast: Contrast, level: float) -> dict:
         "detectable": measured.detectable(level) if measured else None,
         "songs_wanted": measured.songs_wanted(claim.margin_db, level) if measured else None,
         "seeds_wanted": seeds_wanted(differences, claim.margin_db, level) if measured else None,
-        "new_effect": float(contrast.on_new.to_numpy().mean()) if contrast.on_new.size else None,
+        "new_effect": mean_difference(contrast.on_new),
         "new_low": new_low,
         "new_high": new_high,
         "new_songs": contrast.on_new.shape[1],

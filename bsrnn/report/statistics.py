@@ -236,6 +236,11 @@ def difference_table(
     return by_song[targets == table["target"].nunique()].dropna(axis=1)
 
 
+def mean_difference(differences: pd.DataFrame) -> float | None:
+    """Of a table of differences, over seeds and songs, in dB; None where it is empty."""
+    return float(differences.to_numpy().mean()) if differences.size else None
+
+
 def difference_of_medians(compared: Sequence[Pair]) -> float | None:
     """Difference of the median of cSDR over songs in dB, mean over pairs of runs; None where one has no such score."""
     medians = [[done.scores["summary"]["csdr_median"] for done in pair] for pair in compared]

@@ -912,11 +912,14 @@ def test_a_claim_that_looks_otherwise_by_csdr_is_named_and_no_other():
         {"claim": "C1, control", "contrast": "V7 - 41 equal bands", "usdr": -0.5, "csdr": 0.2, "low": 0.1, "high": 0.3,
          "csdr_of_medians": 0.4, "ahead": "5 of 5", "leakage": 1.0, "margin": 0.3},
     ]  # fmt: skip
-    said = claim_findings.by_csdr(pd.DataFrame(rows))
+    table = pd.DataFrame(rows).assign(seeds="0, 1, 2, 3, 4")
+    said = claim_findings.by_csdr(table)
     assert "C1 (V4 - V1) is -0.02 dB by the mean of uSDR, and +0.43 dB by the median of cSDR" in said
     assert "9 of 9 seeds" in said and "+0.23 dB [+0.12, +0.34]; where the target rests, it leaves 3.6 dB more" in said
     assert "C4" not in said and "control" not in said
-    assert claim_findings.by_csdr(pd.DataFrame(rows[1:])) == ""
+    assert claim_findings.by_csdr(table[1:]) == ""
+    assert claim_findings.by_csdr(table.assign(seeds="0, 1, 2, 3")) == ""  # too few for a verdict
+    assert claim_findings.by_csdr(table.assign(csdr_of_medians=None)) == ""
 
 
 def test_models_below_the_filter_are_said_to_be(root, monkeypatch):
@@ -1027,6 +1030,8 @@ def test_groups_of_songs_are_means_over_seeds_and_their_songs(root, monkeypatch)
     assert table.loc["vocals", "all"]["usdr_mean"] == pytest.approx(usdr.mean())
     assert row["low"] < row["usdr_mean"] < row["high"] and row["seed_sd"] > 0
     assert table.loc["vocals", "the 5 worst"]["usdr_mean"] == pytest.approx(np.sort(usdr)[:5].mean())
+    chosen = table.loc[[("vocals", "the 5 best"), ("vocals", "the 5 worst")], ["low", "high"]]
+    assert chosen.isna().all(axis=None) and table.loc["vocals", "all"]["low"] < usdr.mean()  # chosen by the score
     loud, quiet = (table.loc["vocals", f"target {words} half)"] for words in
                    ("loud in the mixture (upper", "quiet in the mixture (lower"))  # fmt: skip
     assert loud["songs"] + quiet["songs"] == len(usdr) and loud["mixture"] > quiet["mixture"]
@@ -1346,6 +1351,16 @@ def test_details_are_differences_from_the_base_over_seeds_and_songs(root, monkey
     )
     row = table.loc[DETAILS["layer"].words]
     assert row["effect"] == pytest.approx(np.mean(songs("vocals-layer", 0) - songs("vocals", 0)))
+    changed, base = result("vocals-layer-s0"), result("vocals-s0")
+    medians, on_new = (
+        [of(done) for done in (changed, base)]
+        for of in (
+            lambda done: done["scores"]["summary"]["csdr_median"],
+            lambda done: np.mean([song["usdr"] for song in done["new"]["songs"]]),
+        )
+    )
+    assert row["csdr_of_medians"] == pytest.approx(medians[0] - medians[1])
+    assert row["new_effect"] == pytest.approx(on_new[0] - on_new[1])
     contrasts = claims.contrasts(Study(PROFILE))
     spread = [np.std(c.differences.mean(axis=1), ddof=1) for c in contrasts if c.claim.id[:2] == "C1" and c.effect]
     assert spread and row["seed_band"] == pytest.approx(2 * max(spread))

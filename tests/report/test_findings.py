@@ -108,6 +108,13 @@ def test_finetuning_is_told_beside_start_control_and_upper_bound():
         assert without_control.endswith("2.90 dB, 0.10 dB worse than its start (3.00 dB).")
 
 
+def test_an_effect_that_is_another_one_by_csdr_says_so():
+    table = pd.DataFrame({"another choice": ["a", "b"], "effect": [-0.5, 0.4], "csdr_of_medians": [0.27, 0.1],
+                          "low": [-0.9, 0.1], "high": [-0.1, 0.7], "seeds": "0, 1, 2", "seed_band": None})  # fmt: skip
+    said = findings.choices(table)
+    assert "*a* (-0.50 dB, but +0.27 dB by the median of cSDR), *b* (+0.40 dB)." in said
+
+
 def test_choices_count_what_lies_beyond_the_band_and_call_an_effect_one_from_three_seeds():
     rows = [("a", 0.7, 0.8, None, "0"), ("b", -0.9, 0.8, None, "0"), ("c", 0.1, 0.8, None, "0"),
             ("same weights", -2.0, None, None, "0"), ("two", 0.9, None, 0.1, "0, 1"),

@@ -345,3 +345,8 @@ def test_every_artifact_leads_somewhere(finished):
             places = [link for link in re.findall(r'href="(results/[^"]*)"', page)]
             assert all((paths.root() / place).is_file() for place in places), artifact.id
             assert "source/bsrnn/report/chapters/" in page
+
+
+def test_the_level_of_an_interval_is_a_percentage_that_does_not_round_to_all():
+    table = pd.DataFrame({"level": [0.9958, 0.975, 0.95, None]})
+    assert formats.column_words(table)[0] == ["99.6 %", "97.5 %", "95 %", formats.NOTHING]

@@ -118,7 +118,7 @@ def failures(results: Results) -> pd.DataFrame:
             row = {"target": target, "group": words, "songs": len(group), "usdr_mean": group["model"].mean()}
             row |= {name: group[name].mean() for name in ("seed_sd", "wiener_oracle")}
             row["mixture"] = group["usdr_mixture"].mean()
-            if len(group) > 1 and not words.startswith("the "):  # of songs chosen by their score it would say nothing
+            if len(group) > 1 and not words.endswith((" best", " worst")):  # chosen by the score: it would say nothing
                 row["low"], row["high"] = song_interval(group["model"], np.random.default_rng(0))
             rows.append(row | {"above_filter": row["usdr_mean"] - row["wiener_oracle"]} | ours(results, behind))
     columns = ("usdr_mean", "low", "high", "seed_sd", "mixture", "wiener_oracle", "above_filter")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from bsrnn.report import artifact, claims, figures
 from bsrnn.report.artifact import Runs
 from bsrnn.report.formats import signed
-from bsrnn.report.statistics import EQUAL, difference_of_medians, difference_table, measured, pairs
+from bsrnn.report.statistics import EQUAL, difference_of_medians, difference_table, mean_difference, measured, pairs
 from bsrnn.report.table_html import Layout
 from bsrnn.report.tables import ordered, ours, published, seed_deviation, summaries_of
 from bsrnn.study import costs
@@ -45,9 +45,8 @@ class Comparison:
         """
         row = {"target": self.target} | ours(results, self.changed) | measured(self.changed, self.against)
         both = pairs(self.changed, self.against)
-        on_new = difference_table(both, Finished.new_songs)
         row["csdr_of_medians"] = difference_of_medians(both)
-        row["new_effect"] = float(on_new.to_numpy().mean()) if on_new.size else None
+        row["new_effect"] = mean_difference(difference_table(both, Finished.new_songs))
         if self.retrained and row["interval_over"] == ONE_SEED:
             claim = "C5" if self.changed[0].run.kind == "finetune" else "C1"
             row |= {
